@@ -1,0 +1,36 @@
+# The two commands a newcomer needs are `make demo` and `make test`; each installs what it needs into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/core
+	$(BIN)/tsuzuki compare beijing
+
+test: .venv/test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench
+	$(BIN)/python benchmarks/run.py
+
+.venv/created:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+.venv/core: .venv/created pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# One stamp for each set of extras: installed once, and again when pyproject.toml changes.
+.venv/test .venv/lint .venv/bench: .venv/%: .venv/core
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf .venv

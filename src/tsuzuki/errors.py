@@ -1,0 +1,33 @@
+"""The one family of errors a user can meet.
+
+Each message has three parts: what is wrong, where, and what to do. It stands left of every other room, so that any of
+them can raise it and the command line can catch it whole.
+"""
+
+
+class TsuzukiError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class DataError(TsuzukiError, ValueError):
+    """The data cannot be used as they are: columns, stamps, values."""
+
+
+class FileError(TsuzukiError, OSError):
+    """A file cannot be opened, read or written."""
+
+
+class TooShortError(DataError):
+    """There are fewer observations than the layout needs."""
+
+
+class SettingError(TsuzukiError, ValueError):
+    """An argument or option has a value that cannot work, alone or together with another."""
+
+
+class DivergedError(TsuzukiError, ArithmeticError):
+    """The loss is no longer finite; the message names the epoch and the update."""
+
+
+class MissingExtraError(TsuzukiError, ImportError):
+    """An optional package is needed and not installed; the message names the extra."""
