@@ -1,0 +1,22 @@
+"""Dense: activation(x W + b), at each step by itself."""
+
+from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.plan import ACTIVATION, D_OUT, OUT, STEPS, WIDE
+from tsuzuki.kernels.projection import project, project_back
+from tsuzuki.kernels.simd import kernel, shift
+
+
+@kernel
+def forward(job, row, work, lanes, update, first_lane):
+    """Fill OUT [steps, lanes, wide]."""
+    out = shift(work, row[OUT])
+    project(job, row, work, lanes, row[STEPS], out, update, first_lane)
+    activate_all(row[ACTIVATION], out, row[STEPS] * lanes * row[WIDE])
+
+
+@kernel
+def backward(job, row, work, lanes, gradients):
+    """From D_OUT, which it overwrites, to the gradients of weights and input."""
+    d_out = shift(work, row[D_OUT])
+    times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, row[STEPS] * lanes * row[WIDE])
+    project_back(job, row, work, lanes, row[STEPS], d_out, gradients)

@@ -1,0 +1,278 @@
+"""The one compiled program: some consecutive updates of any network, or a run forward without updates.
+
+Each thread calls `run` with its number. A thread takes whole blocks of lanes through the forward and the backward pass;
+then the threads meet, each sums the blocks' gradients for its slice of the parameters and moves them, they meet again,
+and each refreshes its share of the packed copies. The blocks depend on the lanes alone and their gradients are summed
+in a fixed order, so the bits do not depend on the number of threads.
+"""
+
+import math
+
+import numpy as np
+
+from tsuzuki.kernels import dense, gru, lstm, simple_rnn
+from tsuzuki.kernels.barrier import meet
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.losses import count_scored, score
+from tsuzuki.kernels.matrix import pack, pack_transposed
+from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
+from tsuzuki.kernels.plan import (
+    BANK,
+    BARRIER,
+    BIAS,
+    BLOCK_LANES,
+    BLOCK_LOSSES,
+    BLOCKS,
+    CELL,
+    CELL_STATE,
+    CLIP,
+    DENSE,
+    ENTRIES,
+    EXITS,
+    FEATURES,
+    FIRST_UPDATE,
+    GATES,
+    GRADIENTS,
+    GRU_AFTER,
+    HEADER,
+    INPUT_SIZE,
+    INPUTS,
+    KERNEL,
+    KIND,
+    LANES,
+    LAYERS,
+    LOSSES,
+    LSTM_CELL,
+    OUT,
+    PACKED,
+    PACKED_BIAS,
+    PACKED_KERNEL_T,
+    PACKED_RECURRENT,
+    PACKED_RECURRENT_T,
+    PARAMETERS,
+    RECURRENT_BIAS,
+    RECURRENT_KERNEL,
+    ROW,
+    SCORED,
+    SIMPLE_RNN,
+    SIZE,
+    STARTS,
+    STATE,
+    STATE_SIZE,
+    THREADS,
+    TIMESTEPS,
+    TRAIN,
+    UNITS,
+    VALID,
+    WIDE,
+    WORK,
+    WORK_SIZE,
+    X_GATHERED,
+)
+from tsuzuki.kernels.simd import (
+    doubles_at,
+    floats_at,
+    ints_at,
+    kernel,
+    load,
+    shift,
+    small_ints_at,
+    splat,
+    store,
+)
+
+f32 = np.float32
+CARRY, ZERO = -2, -1
+
+
+@kernel
+def fill(target, wide, source, from_source):
+    """Write `wide` floats: a copy, or zeros."""
+    for at in range(0, wide, WIDTH):
+        store(target, at, load(source, at) if from_source else splat(f32(0)))
+
+
+@kernel
+def enter(job, work, lanes, k, first_lane):
+    """Give each lane the state its row begins with: the one it carries, zeros, or a saved one."""
+    entries = shift(small_ints_at(job[ENTRIES]), k * job[LANES] + first_lane)
+    for lane in range(lanes):
+        entry = entries[lane]
+        if entry == CARRY:
+            continue
+        saved = shift(floats_at(job[BANK]), max(entry, 0) * job[STATE_SIZE])
+        for i in range(job[LAYERS]):
+            row = shift(job, HEADER + i * ROW)
+            wide = row[WIDE]
+            if row[STATE] >= 0:
+                fill(shift(work, row[OUT] + lane * wide), wide, shift(saved, row[STATE]), entry >= 0)
+            if row[CELL_STATE] >= 0:
+                fill(shift(work, row[CELL] + lane * wide), wide, shift(saved, row[CELL_STATE]), entry >= 0)
+
+
+@kernel
+def leave(job, work, lanes, k, first_lane):
+    """Carry each lane's state after its last valid step to the front, and save it where a row says so."""
+    at = k * job[LANES] + first_lane
+    valid, exits = shift(small_ints_at(job[VALID]), at), shift(small_ints_at(job[EXITS]), at)
+    for lane in range(lanes):
+        step = valid[lane]
+        if step == 0:
+            continue
+        saved = shift(floats_at(job[BANK]), max(exits[lane], 0) * job[STATE_SIZE])
+        for i in range(job[LAYERS]):
+            row = shift(job, HEADER + i * ROW)
+            wide = row[WIDE]
+            place, later = lane * wide, (step * lanes + lane) * wide
+            if row[STATE] >= 0:
+                states = shift(work, row[OUT])
+                fill(shift(states, place), wide, shift(states, later), True)
+                if exits[lane] >= 0:
+                    fill(shift(saved, row[STATE]), wide, shift(states, place), True)
+            if row[CELL_STATE] >= 0:
+                cells = shift(work, row[CELL])
+                fill(shift(cells, place), wide, shift(cells, later), True)
+                if exits[lane] >= 0:
+                    fill(shift(saved, row[CELL_STATE]), wide, shift(cells, place), True)
+
+
+@kernel
+def gather(job, work, lanes, k, first_lane):
+    """Read the rows' inputs through their starts into [steps, lanes, features]; zeros past the last valid step."""
+    features, steps = job[FEATURES], job[TIMESTEPS]
+    at = k * job[LANES] + first_lane
+    starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
+    inputs, x = floats_at(job[INPUTS]), shift(work, job[X_GATHERED])
+    for lane in range(lanes):
+        source, real = shift(inputs, starts[lane] * features), valid[lane]
+        for step in range(steps):
+            target = shift(x, (step * lanes + lane) * features)
+            for feature in range(features):
+                target[feature] = source[step * features + feature] if step < real else f32(0)
+
+
+@kernel
+def forward(job, work, lanes, k, first_lane):
+    """All layers, first to last."""
+    update = job[FIRST_UPDATE] + k
+    for i in range(job[LAYERS]):
+        row = shift(job, HEADER + i * ROW)
+        if row[KIND] == DENSE:
+            dense.forward(job, row, work, lanes, update, first_lane)
+        elif row[KIND] == SIMPLE_RNN:
+            simple_rnn.forward(job, row, work, lanes, update, first_lane)
+        elif row[KIND] == LSTM_CELL:
+            lstm.forward(job, row, work, lanes, update, first_lane)
+        else:
+            gru.forward(job, row, work, lanes, update, first_lane)
+
+
+@kernel
+def backward(job, work, lanes, gradients):
+    """All layers, last to first."""
+    for back in range(job[LAYERS]):
+        row = shift(job, HEADER + (job[LAYERS] - 1 - back) * ROW)
+        if row[KIND] == DENSE:
+            dense.backward(job, row, work, lanes, gradients)
+        elif row[KIND] == SIMPLE_RNN:
+            simple_rnn.backward(job, row, work, lanes, gradients)
+        elif row[KIND] == LSTM_CELL:
+            lstm.backward(job, row, work, lanes, gradients)
+        else:
+            gru.backward(job, row, work, lanes, gradients)
+
+
+@kernel
+def refresh_packed(job, thread):
+    """Bring this thread's share of the packed copies up to the parameters."""
+    parameters, packed, turn = floats_at(job[PARAMETERS]), floats_at(job[PACKED]), 0
+    for i in range(job[LAYERS]):
+        row = shift(job, HEADER + i * ROW)
+        wide, units = row[GATES] * row[WIDE], row[UNITS]
+        if row[PACKED_RECURRENT] >= 0:
+            if turn % job[THREADS] == thread:
+                pack(units, wide, shift(parameters, row[RECURRENT_KERNEL]), wide, shift(packed, row[PACKED_RECURRENT]))
+            turn += 1
+        if row[PACKED_RECURRENT_T] >= 0 and job[TRAIN]:
+            if turn % job[THREADS] == thread:
+                target = shift(packed, row[PACKED_RECURRENT_T])
+                pack_transposed(units, wide, shift(parameters, row[RECURRENT_KERNEL]), wide, target)
+            turn += 1
+        if row[PACKED_KERNEL_T] >= 0 and job[TRAIN]:
+            if turn % job[THREADS] == thread:
+                target = shift(packed, row[PACKED_KERNEL_T])
+                pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
+            turn += 1
+        if row[PACKED_BIAS] >= 0:
+            # GRU: the gates z and r see the sum of both biases, the candidate only the first here.
+            if turn % job[THREADS] == thread:
+                first, second = shift(parameters, row[BIAS]), shift(parameters, row[RECURRENT_BIAS])
+                target = shift(packed, row[PACKED_BIAS])
+                for at in range(0, wide, WIDTH):
+                    both = load(first, at)
+                    if at < 2 * row[WIDE]:
+                        both = both + load(second, at)
+                    store(target, at, both)
+            turn += 1
+
+
+@kernel
+def slice_of(size, thread, threads):
+    """Where this thread's slice of `size` floats begins, in whole vectors."""
+    return size // WIDTH * thread // threads * WIDTH
+
+
+@kernel
+def run(address, thread):
+    """Do the job at `address` as thread number `thread`; return how many updates were finite, from the first on."""
+    job = ints_at(address)
+    lanes, blocks, threads, training = job[LANES], job[BLOCKS], job[THREADS], job[TRAIN] != 0
+    losses, block_losses = doubles_at(job[LOSSES]), doubles_at(job[BLOCK_LOSSES])
+    scored_counts, place = ints_at(job[SCORED]), ints_at(job[BARRIER])
+    last = shift(job, HEADER + (job[LAYERS] - 1) * ROW)
+    first_float, end_float = slice_of(job[SIZE], thread, threads), slice_of(job[SIZE], thread + 1, threads)
+    meeting = 1
+    refresh_packed(job, thread)
+    meet(place, threads, meeting)
+    for k in range(job[UPDATES]):
+        count = count_scored(job, k)
+        for block in range(thread, blocks, threads):
+            work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
+            first_lane = block * job[BLOCK_LANES]
+            some = min(job[BLOCK_LANES], lanes - first_lane)
+            enter(job, work, some, k, first_lane)
+            gather(job, work, some, k, first_lane)
+            forward(job, work, some, k, first_lane)
+            block_losses[block] = score(job, last, work, some, k, first_lane, count)
+            if training:
+                backward(job, work, some, shift(floats_at(job[GRADIENTS]), block * job[SIZE]))
+            leave(job, work, some, k, first_lane)
+        if not training:
+            continue
+        meeting += 1
+        meet(place, threads, meeting)
+        loss = 0.0
+        for block in range(blocks):
+            loss += block_losses[block]
+        if thread == 0:
+            losses[k] = loss
+            scored_counts[k] = count
+        if not math.isfinite(loss):
+            return k
+        if count == 0:
+            continue
+        sum_gradients(job, first_float, end_float)
+        if job[CLIP]:
+            meeting += 1
+            meet(place, threads, meeting)
+            if thread == 0:
+                clip_gradients(job)
+            meeting += 1
+            meet(place, threads, meeting)
+        optimise(job, k, first_float, end_float)
+        meeting += 1
+        meet(place, threads, meeting)
+        refresh_packed(job, thread)
+        meeting += 1
+        meet(place, threads, meeting)
+    return job[UPDATES]

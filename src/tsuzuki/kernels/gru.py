@@ -1,0 +1,211 @@
+"""GRU with the gates z, r, h side by side, as in Keras: h' = z h + (1 - z) candidate.
+
+With the reset gate *after* the product the candidate is activation(x W + r (h V + b)), with a second bias b; with the
+reset gate *before* it, activation(x W + (r h) V). EXTRA holds h V + b in the one case and r h in the other.
+"""
+
+import numpy as np
+
+from tsuzuki.kernels.activations import activate, slope
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.plan import (
+    ACTIVATION,
+    D_CARRIED,
+    EXTRA,
+    GRU_AFTER,
+    KIND,
+    OUT,
+    PARAMETERS,
+    RECURRENT_ACTIVATION,
+    RECURRENT_BIAS,
+    RECURRENT_MASK,
+    RETURNS_ALL,
+    TIMESTEPS,
+    WIDE,
+    Z,
+    ZEROS,
+)
+from tsuzuki.kernels.projection import project, project_back, sum_rows
+from tsuzuki.kernels.recurrence import (
+    carry_back,
+    d_state,
+    draw_state_mask,
+    dropping_state,
+    recurrent_gradient,
+    state_before,
+    states_before,
+    times_recurrent,
+    times_recurrent_t,
+)
+from tsuzuki.kernels.simd import floats_at, fma, kernel, load, shift, splat, store
+
+f32 = np.float32
+
+
+@kernel
+def after_forward(activation, gate, lanes, wide, z, extra, before, out):
+    """Reset after the product: z [lanes, 3 wide] holds the sums (the candidate's without h V), extra h V + b."""
+    one = splat(f32(1))
+    for lane in range(lanes):
+        at, base = lane * wide, 3 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            update = activate(gate, load(z, base + unit))
+            reset = activate(gate, load(z, base + wide + unit))
+            candidate = activate(activation, fma(reset, load(extra, at + unit), load(z, base + 2 * wide + unit)))
+            store(z, base + unit, update)
+            store(z, base + wide + unit, reset)
+            store(z, base + 2 * wide + unit, candidate)
+            store(out, at + unit, fma(update, load(before, at + unit), (one - update) * candidate))
+
+
+@kernel
+def after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
+    """Turn the gates' values into slopes, extra into the slope at h V + b, and give h its direct share."""
+    one = splat(f32(1))
+    for lane in range(lanes):
+        at, base = lane * wide, 3 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            update = load(z, base + unit)
+            reset = load(z, base + wide + unit)
+            candidate = load(z, base + 2 * wide + unit)
+            d_h = load(d_out, at + unit)
+            d_candidate = d_h * (one - update) * slope(activation, candidate)
+            store(z, base + unit, d_h * (load(before, at + unit) - candidate) * slope(gate, update))
+            store(z, base + wide + unit, d_candidate * load(extra, at + unit) * slope(gate, reset))
+            store(z, base + 2 * wide + unit, d_candidate)
+            store(extra, at + unit, d_candidate * reset)
+            share = d_h * update
+            if adds:
+                share = share + load(d_before, at + unit)
+            store(d_before, at + unit, share)
+
+
+@kernel
+def before_forward(gate, lanes, wide, z, extra, entering):
+    """Reset before the product: the first two gates, and extra = r h."""
+    for lane in range(lanes):
+        at, base = lane * wide, 3 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            update = activate(gate, load(z, base + unit))
+            reset = activate(gate, load(z, base + wide + unit))
+            store(z, base + unit, update)
+            store(z, base + wide + unit, reset)
+            store(extra, at + unit, reset * load(entering, at + unit))
+
+
+@kernel
+def before_finish(activation, lanes, wide, z, before, out):
+    """The candidate from its finished sum, and the new state."""
+    one = splat(f32(1))
+    for lane in range(lanes):
+        at, base = lane * wide, 3 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            update = load(z, base + unit)
+            candidate = activate(activation, load(z, base + 2 * wide + unit))
+            store(z, base + 2 * wide + unit, candidate)
+            store(out, at + unit, fma(update, load(before, at + unit), (one - update) * candidate))
+
+
+@kernel
+def before_backward(activation, gate, lanes, wide, z, before, d_out, d_before, adds):
+    """Slopes of the update gate and the candidate; the reset gate's waits for the product with V."""
+    one = splat(f32(1))
+    for lane in range(lanes):
+        at, base = lane * wide, 3 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            update = load(z, base + unit)
+            candidate = load(z, base + 2 * wide + unit)
+            d_h = load(d_out, at + unit)
+            store(z, base + unit, d_h * (load(before, at + unit) - candidate) * slope(gate, update))
+            store(z, base + 2 * wide + unit, d_h * (one - update) * slope(activation, candidate))
+            share = d_h * update
+            if adds:
+                share = share + load(d_before, at + unit)
+            store(d_before, at + unit, share)
+
+
+@kernel
+def before_reset(gate, lanes, wide, z, entering, d_product, mask, masks, d_before, last):
+    """From the gradient of r h to the slope of the reset gate and h's share; `last` leaves h alone."""
+    for lane in range(lanes):
+        at, base = lane * wide, 3 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            reset = load(z, base + wide + unit)
+            d = load(d_product, at + unit)
+            store(z, base + wide + unit, d * load(entering, at + unit) * slope(gate, reset))
+            if not last:
+                share = d * reset
+                if masks:
+                    share = share * load(mask, at + unit)
+                store(d_before, at + unit, load(d_before, at + unit) + share)
+
+
+@kernel
+def forward(job, row, work, lanes, update, first_lane):
+    """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
+    steps, wide = job[TIMESTEPS], row[WIDE]
+    activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
+    size = lanes * wide
+    z, extra = shift(work, row[Z]), shift(work, row[EXTRA])
+    project(job, row, work, lanes, steps, z, update, first_lane)
+    draw_state_mask(job, row, work, lanes, update, first_lane)
+    bias = shift(work, job[ZEROS])
+    if row[RECURRENT_BIAS] >= 0:
+        bias = shift(floats_at(job[PARAMETERS]), row[RECURRENT_BIAS] + 2 * wide)
+    for step in range(steps):
+        here, beside = shift(z, step * 3 * size), shift(extra, step * size)
+        before, out = shift(work, row[OUT] + step * size), shift(work, row[OUT] + (step + 1) * size)
+        entering = state_before(job, row, work, lanes, step)
+        times_recurrent(job, row, lanes, entering, 0, 2, here, 3 * wide, here, 3 * wide)
+        if row[KIND] == GRU_AFTER:
+            times_recurrent(job, row, lanes, entering, 2, 1, bias, 0, beside, wide)
+            after_forward(activation, gate, lanes, wide, here, beside, before, out)
+        else:
+            before_forward(gate, lanes, wide, here, beside, entering)
+            candidate = shift(here, 2 * wide)
+            times_recurrent(job, row, lanes, beside, 2, 1, candidate, 3 * wide, candidate, 3 * wide)
+            before_finish(activation, lanes, wide, here, before, out)
+
+
+@kernel
+def backward(job, row, work, lanes, gradients):
+    """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
+    steps, wide = job[TIMESTEPS], row[WIDE]
+    activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
+    size = lanes * wide
+    slopes, extra = shift(work, row[Z]), shift(work, row[EXTRA])
+    d_product, mask = shift(work, row[D_CARRIED]), shift(work, row[RECURRENT_MASK])
+    states = states_before(job, row, work)
+    # Where the layer above sees every step, the gradient it gave to the state before this one is added to.
+    adds = row[RETURNS_ALL] != 0
+    for back in range(steps):
+        step = steps - 1 - back
+        here, beside = shift(slopes, step * 3 * size), shift(extra, step * size)
+        before = shift(work, row[OUT] + step * size)
+        d_out = d_state(job, row, work, lanes, step)
+        # Before the first step there is no gradient to keep: its share goes where d_out was.
+        d_before = d_state(job, row, work, lanes, max(step - 1, 0))
+        if row[KIND] == GRU_AFTER:
+            after_backward(activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and step > 0)
+            if step > 0:
+                carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
+                carry_back(job, row, work, lanes, step, beside, wide, 2, 1, False)
+        else:
+            before_backward(activation, gate, lanes, wide, here, before, d_out, d_before, adds and step > 0)
+            zeros = shift(work, job[ZEROS])
+            times_recurrent_t(job, row, lanes, shift(here, 2 * wide), 3 * wide, 2, 1, zeros, 0, d_product)
+            entering = shift(states, step * size)
+            masks = dropping_state(job, row)
+            before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0)
+            if step > 0:
+                carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
+    recurrent_gradient(job, row, work, lanes, steps, states, slopes, 3 * wide, 0, 2, gradients)
+    if row[KIND] == GRU_AFTER:
+        recurrent_gradient(job, row, work, lanes, steps, states, extra, wide, 2, 1, gradients)
+    else:
+        recurrent_gradient(job, row, work, lanes, steps, extra, shift(slopes, 2 * wide), 3 * wide, 2, 1, gradients)
+    if row[RECURRENT_BIAS] >= 0:
+        second = shift(gradients, row[RECURRENT_BIAS])
+        sum_rows(job, work, steps * lanes, 2 * wide, slopes, 3 * wide, second)
+        sum_rows(job, work, steps * lanes, wide, extra, wide, shift(second, 2 * wide))
+    project_back(job, row, work, lanes, steps, slopes, gradients)

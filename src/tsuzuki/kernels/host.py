@@ -1,0 +1,37 @@
+"""What the compiled code is made for: the vector width and the register tile that suit this machine's CPU.
+
+Plain Python without Numba, because the layout of parameters (padding) needs the width too, also where nothing is
+compiled because the machine code is already on disk.
+"""
+
+import functools
+import os
+
+
+@functools.cache
+def features() -> frozenset[str]:
+    """Name the host CPU's features as LLVM knows them."""
+    from llvmlite import binding
+
+    return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
+
+
+def _width() -> int:
+    """Floats in a vector: 16 with AVX-512, 8 with AVX, else 4 (SSE, NEON). TSUZUKI_VECTOR_WIDTH overrides it."""
+    wanted = os.environ.get("TSUZUKI_VECTOR_WIDTH")
+    if wanted in ("4", "8", "16"):
+        return int(wanted)
+    if "avx512f" in features():
+        return 16
+    return 8 if "avx" in features() else 4
+
+
+WIDTH = _width()
+# Rows of the register tile at two vectors a row: 8 x 2 sums, 2 rows of B and a broadcast need 19 registers; machines
+# with 16 (no AVX-512, x86) take 6 x 2.
+MAX_ROWS = 8 if WIDTH == 16 or "neon" in features() else 6
+
+
+def padded(count: int) -> int:
+    """Round up to whole vectors."""
+    return -(-count // WIDTH) * WIDTH

@@ -1,0 +1,110 @@
+"""LSTM with the gates i, f, c, o side by side, as in Keras: c' = f c + i g and h' = o activation(c')."""
+
+import numpy as np
+
+from tsuzuki.kernels.activations import activate, slope
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.plan import ACTIVATION, CELL, D_CELL, OUT, RECURRENT_ACTIVATION, TIMESTEPS, WIDE, Z
+from tsuzuki.kernels.projection import project, project_back
+from tsuzuki.kernels.recurrence import (
+    carry_back,
+    d_state,
+    draw_state_mask,
+    recurrent_gradient,
+    state_before,
+    states_before,
+    times_recurrent,
+)
+from tsuzuki.kernels.simd import fma, kernel, load, shift, splat, store
+
+
+@kernel
+def gates_forward(activation, gate, lanes, wide, z, cell_before, cell, out):
+    """Turn the sums z [lanes, 4 wide] into the gates' values, in place, and fill cell and out [lanes, wide]."""
+    for lane in range(lanes):
+        at, base = lane * wide, 4 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            i = activate(gate, load(z, base + unit))
+            f = activate(gate, load(z, base + wide + unit))
+            g = activate(activation, load(z, base + 2 * wide + unit))
+            o = activate(gate, load(z, base + 3 * wide + unit))
+            c = fma(f, load(cell_before, at + unit), i * g)
+            store(z, base + unit, i)
+            store(z, base + wide + unit, f)
+            store(z, base + 2 * wide + unit, g)
+            store(z, base + 3 * wide + unit, o)
+            store(cell, at + unit, c)
+            store(out, at + unit, o * activate(activation, c))
+
+
+@kernel
+def gates_backward(activation, gate, lanes, wide, z, cell_before, cell, d_out, d_cell):
+    """Turn the gates' values z into the slopes at their sums, in place; d_cell goes one step back."""
+    for lane in range(lanes):
+        at, base = lane * wide, 4 * lane * wide
+        for unit in range(0, wide, WIDTH):
+            i = load(z, base + unit)
+            f = load(z, base + wide + unit)
+            g = load(z, base + 2 * wide + unit)
+            o = load(z, base + 3 * wide + unit)
+            d_h = load(d_out, at + unit)
+            squashed = activate(activation, load(cell, at + unit))
+            d_c = fma(d_h * o, slope(activation, squashed), load(d_cell, at + unit))
+            store(z, base + unit, d_c * g * slope(gate, i))
+            store(z, base + wide + unit, d_c * load(cell_before, at + unit) * slope(gate, f))
+            store(z, base + 2 * wide + unit, d_c * i * slope(activation, g))
+            store(z, base + 3 * wide + unit, d_h * squashed * slope(gate, o))
+            store(d_cell, at + unit, d_c * f)
+
+
+@kernel
+def forward(job, row, work, lanes, update, first_lane):
+    """Fill OUT and CELL [1 + steps, lanes, wide], whose first rows hold the state before the first step."""
+    steps, wide = job[TIMESTEPS], row[WIDE]
+    size = lanes * wide
+    z, cell, out = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[OUT])
+    project(job, row, work, lanes, steps, z, update, first_lane)
+    draw_state_mask(job, row, work, lanes, update, first_lane)
+    for step in range(steps):
+        here = shift(z, step * 4 * size)
+        state = state_before(job, row, work, lanes, step)
+        times_recurrent(job, row, lanes, state, 0, 4, here, 4 * wide, here, 4 * wide)
+        gates_forward(
+            row[ACTIVATION],
+            row[RECURRENT_ACTIVATION],
+            lanes,
+            wide,
+            here,
+            shift(cell, step * size),
+            shift(cell, (step + 1) * size),
+            shift(out, (step + 1) * size),
+        )
+
+
+@kernel
+def backward(job, row, work, lanes, gradients):
+    """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
+    steps, wide = job[TIMESTEPS], row[WIDE]
+    size = lanes * wide
+    slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])
+    for at in range(0, size, WIDTH):
+        store(d_cell, at, splat(np.float32(0)))
+    for back in range(steps):
+        step = steps - 1 - back
+        here = shift(slopes, step * 4 * size)
+        gates_backward(
+            row[ACTIVATION],
+            row[RECURRENT_ACTIVATION],
+            lanes,
+            wide,
+            here,
+            shift(cell, step * size),
+            shift(cell, (step + 1) * size),
+            d_state(job, row, work, lanes, step),
+            d_cell,
+        )
+        if step > 0:
+            carry_back(job, row, work, lanes, step, here, 4 * wide, 0, 4, True)
+    states = states_before(job, row, work)
+    recurrent_gradient(job, row, work, lanes, steps, states, slopes, 4 * wide, 0, 4, gradients)
+    project_back(job, row, work, lanes, steps, slopes, gradients)

@@ -1,0 +1,123 @@
+"""Matrix products for recurrent layers, all made of the one register tile.
+
+A product reads B in *panels* of two vectors. Where B's rows are short its own layout serves (the panel is only an
+offset); where they are long, rows lie whole pages apart and evict one another from the cache, so panels are copied
+together first (`pack`, `pack_transposed`, or inside `product`, for one block of the depth at a time).
+"""
+
+from tsuzuki.kernels.host import MAX_ROWS, WIDTH
+from tsuzuki.kernels.plan import DEPTH_BLOCK, PANEL, SHORT_ROW
+from tsuzuki.kernels.simd import kernel, load, shift, store, tile_1, tile_2, transpose_square
+
+
+@kernel
+def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
+    """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
+    # Rows are dealt out evenly: 10 as 5 + 5 instead of 8 + 2 keeps both tiles busy.
+    blocks = (m + MAX_ROWS - 1) // MAX_ROWS
+    column = 0
+    panel = b
+    while column < n:
+        row = 0
+        left = blocks
+        if column + PANEL <= n:
+            while left > 0:
+                rows = (m - row + left - 1) // left
+                tile_2(
+                    rows,
+                    shift(a, row * a_stride),
+                    a_stride,
+                    a_step,
+                    panel,
+                    b_stride,
+                    shift(start, row * start_stride + column),
+                    start_stride,
+                    shift(c, row * c_stride + column),
+                    c_stride,
+                    depth,
+                )
+                row += rows
+                left -= 1
+        else:
+            while left > 0:
+                rows = (m - row + left - 1) // left
+                tile_1(
+                    rows,
+                    shift(a, row * a_stride),
+                    a_stride,
+                    a_step,
+                    panel,
+                    b_stride,
+                    shift(start, row * start_stride + column),
+                    start_stride,
+                    shift(c, row * c_stride + column),
+                    c_stride,
+                    depth,
+                )
+                row += rows
+                left -= 1
+        column += PANEL
+        panel = shift(panel, b_panel)
+
+
+@kernel
+def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
+    """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds DEPTH_BLOCK * PANEL floats."""
+    if b_stride <= SHORT_ROW or m <= MAX_ROWS:
+        product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, PANEL, start, start_stride, c, c_stride)
+        return
+    done = 0
+    while done < depth:
+        count = min(DEPTH_BLOCK, depth - done)
+        a_block = shift(a, done * a_step)
+        for column in range(0, n, PANEL):
+            width = min(PANEL, n - column)
+            pack(count, width, shift(b, done * b_stride + column), b_stride, scratch)
+            if done == 0:
+                product_of_panels(
+                    m,
+                    width,
+                    count,
+                    a_block,
+                    a_stride,
+                    a_step,
+                    scratch,
+                    PANEL,
+                    PANEL,
+                    shift(start, column),
+                    start_stride,
+                    shift(c, column),
+                    c_stride,
+                )
+            else:
+                onward = shift(c, column)
+                product_of_panels(
+                    m, width, count, a_block, a_stride, a_step, scratch, PANEL, PANEL, onward, c_stride, onward, c_stride
+                )
+        done += count
+
+
+@kernel
+def pack(depth, n, b, b_stride, panels):
+    """Copy B[depth, n] into panels [ceil(n / PANEL), depth, PANEL]."""
+    at = 0
+    for column in range(0, n, PANEL):
+        if column + PANEL <= n:
+            for k in range(depth):
+                store(panels, at, load(b, k * b_stride + column))
+                store(panels, at + WIDTH, load(b, k * b_stride + column + WIDTH))
+                at += PANEL
+        else:
+            for k in range(depth):
+                store(panels, at, load(b, k * b_stride + column))
+                at += PANEL
+
+
+@kernel
+def pack_transposed(rows, n, b, b_stride, panels):
+    """Copy the transpose of B[rows, n] into panels [ceil(rows / PANEL), n, PANEL], zeros where a row is padding."""
+    for row in range(0, rows, WIDTH):
+        panel = shift(panels, (row // PANEL) * n * PANEL + row % PANEL)
+        height = min(WIDTH, rows - row)
+        for column in range(0, n, WIDTH):
+            transpose_square(height, shift(b, row * b_stride + column), b_stride, shift(panel, column * PANEL), PANEL)

@@ -1,0 +1,188 @@
+"""Optimisers on the flat vector of parameters, with Keras's formulas and Keras's places for epsilon.
+
+Keras's sources: keras/src/optimizers/{sgd,rmsprop,adam,adamw,base_optimizer}.py (3.15). Rates come one for each update,
+so every schedule is the same to the kernel; Adam's bias correction is already in its rate. The padding has gradient 0
+and stays 0 under all of them.
+"""
+
+import math
+
+import numpy as np
+
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.plan import (
+    ADAM,
+    BLOCKS,
+    CLIP,
+    CLIP_GLOBAL_NORM,
+    CLIP_LIMIT,
+    CLIP_NORM,
+    CLIP_VALUE,
+    DECAYED,
+    DECAYS,
+    FLAG,
+    GRADIENTS,
+    OPTIMIZER,
+    OPTIMIZER_SETTINGS,
+    PARAMETERS,
+    RATES,
+    RMSPROP,
+    SGD,
+    SIZE,
+    SLOTS,
+    VARIABLE,
+    VARIABLE_COUNT,
+    VARIABLE_OFFSET,
+    VARIABLE_SIZE,
+    VARIABLES,
+)
+from tsuzuki.kernels.simd import (
+    doubles_at,
+    floats_at,
+    fma,
+    ints_at,
+    kernel,
+    larger,
+    load,
+    shift,
+    smaller,
+    splat,
+    sqrt,
+    store,
+    sum_lanes,
+)
+
+f32 = np.float32
+
+
+@kernel
+def sum_gradients(job, first, last):
+    """Add the blocks' gradients into the first block's, always in the same order, between two places."""
+    gradients, size = floats_at(job[GRADIENTS]), job[SIZE]
+    for at in range(first, last, WIDTH):
+        total = load(gradients, at)
+        for block in range(1, job[BLOCKS]):
+            total = total + load(gradients, block * size + at)
+        store(gradients, at, total)
+
+
+@kernel
+def squared_norm(values, size):
+    """The sum of squares of a variable's gradient."""
+    total = 0.0
+    for at in range(0, size, WIDTH):
+        v = load(values, at)
+        total += sum_lanes(v * v)
+    return total
+
+
+@kernel
+def clip_gradients(job):
+    """Clip the summed gradients: each value, each variable's norm, or the norm of all together."""
+    gradients, limit = floats_at(job[GRADIENTS]), doubles_at(job[OPTIMIZER_SETTINGS])[CLIP_LIMIT]
+    variables = ints_at(job[VARIABLES])
+    kind = job[CLIP]
+    norm = 0.0
+    if kind == CLIP_GLOBAL_NORM:
+        for v in range(job[VARIABLE_COUNT]):
+            entry = shift(variables, v * VARIABLE)
+            norm += squared_norm(shift(gradients, entry[VARIABLE_OFFSET]), entry[VARIABLE_SIZE])
+        norm = math.sqrt(norm)
+    for v in range(job[VARIABLE_COUNT]):
+        entry = shift(variables, v * VARIABLE)
+        values, size = shift(gradients, entry[VARIABLE_OFFSET]), entry[VARIABLE_SIZE]
+        if kind == CLIP_VALUE:
+            high, low = splat(f32(limit)), splat(f32(-limit))
+            for at in range(0, size, WIDTH):
+                store(values, at, larger(smaller(load(values, at), high), low))
+        else:
+            if kind == CLIP_NORM:
+                norm = math.sqrt(squared_norm(values, size))
+            if norm > limit:
+                factor = splat(f32(limit / norm))
+                for at in range(0, size, WIDTH):
+                    store(values, at, load(values, at) * factor)
+
+
+@kernel
+def decay_weights(job, k, first, last):
+    """AdamW's decoupled decay (Loshchilov and Hutter 2019) on the variables that take it, between two places."""
+    parameters, variables = floats_at(job[PARAMETERS]), ints_at(job[VARIABLES])
+    kept = splat(f32(1.0 - doubles_at(job[DECAYS])[k]))
+    for v in range(job[VARIABLE_COUNT]):
+        entry = shift(variables, v * VARIABLE)
+        if entry[DECAYED]:
+            begin = max(first, entry[VARIABLE_OFFSET])
+            end = min(last, entry[VARIABLE_OFFSET] + entry[VARIABLE_SIZE])
+            for at in range(begin, end, WIDTH):
+                store(parameters, at, load(parameters, at) * kept)
+
+
+@kernel
+def sgd(parameters, slots, gradients, first, last, rate, momentum, nesterov):
+    """v = momentum v - rate g; w += v, or w += momentum v - rate g with Nesterov."""
+    rates, momenta = splat(rate), splat(momentum)
+    for at in range(first, last, WIDTH):
+        step = rates * load(gradients, at)
+        w = load(parameters, at)
+        if momentum == 0:
+            store(parameters, at, w - step)
+        else:
+            v = momenta * load(slots, at) - step
+            store(slots, at, v)
+            store(parameters, at, w + (momenta * v - step if nesterov else v))
+
+
+@kernel
+def rmsprop(parameters, slots, size, gradients, first, last, rate, rho, momentum, epsilon, centered):
+    """RMSprop (Hinton 2012); epsilon stands inside the root. Slots: mean square, momentum, mean."""
+    rates, rhos, rest = splat(rate), splat(rho), splat(f32(1) - rho)
+    epsilons, momenta = splat(epsilon), splat(momentum)
+    for at in range(first, last, WIDTH):
+        g = load(gradients, at)
+        square = fma(rhos, load(slots, at), rest * g * g)
+        store(slots, at, square)
+        if centered:
+            mean = fma(rhos, load(slots, 2 * size + at), rest * g)
+            store(slots, 2 * size + at, mean)
+            square = square - mean * mean
+        step = rates * g / sqrt(square + epsilons)
+        if momentum != 0:
+            step = fma(momenta, load(slots, size + at), step)
+            store(slots, size + at, step)
+        store(parameters, at, load(parameters, at) - step)
+
+
+@kernel
+def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, epsilon, amsgrad):
+    """Adam (Kingma and Ba 2015); the rate holds the bias correction. Slots: mean, mean square, its largest so far."""
+    rates, epsilons = splat(rate), splat(epsilon)
+    new_1, new_2 = splat(f32(1) - beta_1), splat(f32(1) - beta_2)
+    for at in range(first, last, WIDTH):
+        g = load(gradients, at)
+        mean, square = load(slots, at), load(slots, size + at)
+        mean = fma(g - mean, new_1, mean)
+        square = fma(g * g - square, new_2, square)
+        store(slots, at, mean)
+        store(slots, size + at, square)
+        if amsgrad:
+            square = larger(square, load(slots, 2 * size + at))
+            store(slots, 2 * size + at, square)
+        store(parameters, at, load(parameters, at) - mean * rates / (sqrt(square) + epsilons))
+
+
+@kernel
+def optimise(job, k, first, last):
+    """Apply update k to the parameters between two places."""
+    parameters, slots, gradients = floats_at(job[PARAMETERS]), floats_at(job[SLOTS]), floats_at(job[GRADIENTS])
+    settings, size = doubles_at(job[OPTIMIZER_SETTINGS]), job[SIZE]
+    rate = f32(doubles_at(job[RATES])[k])
+    a, b, epsilon, flag = f32(settings[0]), f32(settings[1]), f32(settings[2]), settings[FLAG] != 0
+    if job[DECAYS] != 0:
+        decay_weights(job, k, first, last)
+    if job[OPTIMIZER] == RMSPROP:
+        rmsprop(parameters, slots, size, gradients, first, last, rate, a, b, epsilon, flag)
+    elif job[OPTIMIZER] == ADAM:
+        adam(parameters, slots, size, gradients, first, last, rate, a, b, epsilon, flag)
+    elif job[OPTIMIZER] == SGD:
+        sgd(parameters, slots, gradients, first, last, rate, a, flag)

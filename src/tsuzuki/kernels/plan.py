@@ -1,0 +1,274 @@
+"""The table of integers that describes a job to the one compiled program: a header, then a row for each layer.
+
+Python writes the table, the kernels read it. Every size, offset, address and choice stands here, so none of them is
+compiled in. Offsets count floats.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.kernels.host import WIDTH, padded
+from tsuzuki.network import (
+    ACTIVATIONS,
+    GRU,
+    LSTM,
+    Dense,
+    Layer,
+    Network,
+    Parameter,
+    Recurrent,
+    SimpleRNN,
+    gates,
+    parameters,
+)
+
+# A panel of a packed matrix is two vectors wide, and a block of its depth fits the first-level cache (see `matrix`).
+PANEL = 2 * WIDTH
+DEPTH_BLOCK = 256
+# Rows up to this many floats are read where they lie; longer ones are packed (see `matrix`).
+SHORT_ROW = 4 * WIDTH
+
+LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU = range(5)
+DENSE, SIMPLE_RNN, GRU_AFTER, GRU_BEFORE, LSTM_CELL = range(5)
+MSE, MAE, HUBER, PINBALL, GAUSSIAN = range(5)
+SGD, RMSPROP, ADAM = range(3)
+NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_GLOBAL_NORM = range(4)
+# Places in the optimiser's settings; the first three mean what the optimiser says.
+FLAG, CLIP_LIMIT = 3, 4
+
+# fmt: off
+(
+    # the data: addresses, and how a target is found from a row's start and its step
+    INPUTS, FEATURES, TARGETS, TARGET_STRIDE, HORIZON, RESIDUAL, MASKED_TARGETS, SAMPLE_WEIGHTS,
+    # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
+    STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS, EVERY_STEP,
+    # blocks of lanes, each with its own work space, gradients and loss
+    BLOCKS, BLOCK_LANES, WORK, WORK_SIZE, GRADIENTS, BLOCK_LOSSES,
+    # the parameters: address, floats, slots of the optimiser, packed copies, and the table of single variables
+    PARAMETERS, SIZE, SLOTS, PACKED, VARIABLES, VARIABLE_COUNT,
+    # states saved and taken up again
+    BANK, STATE_SIZE,
+    # train or only run forward; the loss, and the addresses of what comes out
+    TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED, FORECASTS,
+    # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
+    OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
+    # dropout's counters; threads and the place where they meet
+    SEED, FIRST_UPDATE, THREADS, BARRIER,
+    # the network, and what all layers share in a block's work space
+    LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
+    HEADER,
+) = range(53)
+
+(
+    KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
+    # steps that the next layer or the loss sees, and whether these are all of them
+    STEPS, RETURNS_ALL, SCORED_OFFSET,
+    # offsets into the parameters, -1 where absent
+    KERNEL, RECURRENT_KERNEL, BIAS, RECURRENT_BIAS,
+    # offsets into the packed copies, -1 where absent; _T is transposed
+    PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T, PACKED_BIAS,
+    # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, the output (a recurrent layer's
+    # begins with the state before the first step), gradients of output, input (-1: not wanted), cell and carried state
+    X, X_SKIP, Z, OUT, CELL, EXTRA, D_OUT, D_X, D_CELL, D_CARRIED,
+    # offsets into a lane's saved state, -1 where absent
+    STATE, CELL_STATE,
+    # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
+    DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
+    ROW,
+) = range(39)
+
+# A row of the table of variables.
+VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, VARIABLE = range(4)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network lowered to integers for rows of so many lanes and steps.
+
+    Attributes:
+        network: what was lowered.
+        rows: int64 [layers, ROW], the table's rows.
+        places: for each array of weights its offset in the parameters and its padded shape (rows, gates, wide).
+        size: floats of the padded parameters.
+        packed_size: floats of the packed copies.
+        state_size: floats of one lane's saved state.
+        work_size: floats of one block's work space.
+        blocks: how many blocks the lanes are split into.
+        block_lanes: lanes of a block; the last may have fewer.
+        shared: offsets of SCRATCH, ONES, ZEROS and X_GATHERED in the work space.
+    """
+
+    network: Network
+    lanes: int
+    timesteps: int
+    every_step: bool
+    rows: NDArray[np.int64]
+    places: tuple[tuple[Parameter, int, tuple[int, int, int]], ...]
+    size: int
+    packed_size: int
+    state_size: int
+    work_size: int
+    blocks: int
+    block_lanes: int
+    shared: dict[str, int]
+
+
+class _Space:
+    """Hands out places in a buffer, each on a boundary of 16 floats (a cache line)."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, count: int) -> int:
+        place = self.size
+        self.size += -(-count // 16) * 16
+        return place
+
+
+# A block of lanes is what one thread takes at a time. Below this many multiplications in an update a second block costs
+# more (its own gradients, a meeting of threads) than it gains.
+WORTH_SPLITTING = 1_000_000
+MOST_BLOCKS = 8
+
+
+def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]:
+    """Choose blocks of lanes from the shape of the work alone, never from the threads, so that bits do not differ.
+
+    Returns:
+        (blocks, lanes of a block).
+    """
+    weights = sum(int(np.prod(parameter.shape)) for parameter in parameters(network))
+    if weights * lanes * timesteps < WORTH_SPLITTING:
+        return 1, lanes
+    blocks = max(1, min(MOST_BLOCKS, lanes // 16))
+    each = -(-lanes // blocks)
+    return -(-lanes // each), each
+
+
+def _kind(layer: Layer) -> int:
+    if isinstance(layer, GRU):
+        return GRU_AFTER if layer.reset_after else GRU_BEFORE
+    return {Dense: DENSE, SimpleRNN: SIMPLE_RNN, LSTM: LSTM_CELL}[type(layer)]
+
+
+def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Plan:
+    """Lay a network out for the kernels: where everything lies, and how large it is."""
+    blocks, each = split_lanes(network, lanes, timesteps)
+    weights, packed, work, state = _Space(), _Space(), _Space(), _Space()
+    rows = np.full((len(network.layers), ROW), -1, np.int64)
+    named = {(parameter.layer, parameter.name): parameter for parameter in parameters(network)}
+    places = []
+    widest = max(gates(layer) * padded(layer.units) for layer in network.layers)
+    shared = {
+        "SCRATCH": work.take(DEPTH_BLOCK * PANEL),
+        "ONES": work.take(WIDTH),
+        "ZEROS": work.take(max(widest, padded(network.inputs))),
+        "X_GATHERED": work.take(timesteps * each * network.inputs + WIDTH),
+    }
+    input_size, stride, x, skip, d_x, steps = network.inputs, network.inputs, shared["X_GATHERED"], 0, -1, timesteps
+    for i, layer in enumerate(network.layers):
+        row = rows[i]
+        wide, count = padded(layer.units), gates(layer)
+        whole = count * wide
+        recurrent = isinstance(layer, Recurrent)
+        if recurrent:
+            steps = timesteps if i != network.last_recurrent or every_step else 1
+        row[KIND], row[INPUT_SIZE], row[INPUT_STRIDE] = _kind(layer), input_size, stride
+        row[UNITS], row[WIDE], row[GATES] = layer.units, wide, count
+        row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
+        row[STEPS], row[RETURNS_ALL] = steps, steps == timesteps
+        row[DROP_LAYER], row[X], row[X_SKIP], row[D_X] = i, x, skip, d_x
+        row[DROPOUT] = row[RECURRENT_DROPOUT] = 0
+
+        def place(name: str, of: int = i, wide: int = wide) -> int:
+            parameter = named[of, name]
+            shape = (int(np.prod(parameter.shape)) // parameter.shape[-1], parameter.gates, wide)
+            places.append((parameter, weights.take(int(np.prod(shape))), shape))
+            return places[-1][1]
+
+        row[KERNEL] = place("kernel")
+        if recurrent:
+            row[RECURRENT_KERNEL] = place("recurrent_kernel")
+        if layer.use_bias:
+            row[BIAS] = place("bias")
+        if d_x >= 0:
+            row[PACKED_KERNEL_T] = packed.take(-(-input_size // PANEL) * PANEL * whole)
+        if isinstance(layer, Recurrent):
+            if not isinstance(layer, SimpleRNN):
+                row[RECURRENT_ACTIVATION] = ACTIVATIONS.index(layer.recurrent_activation)
+            row[DROPOUT] = round(layer.dropout * 2**32)
+            row[RECURRENT_DROPOUT] = round(layer.recurrent_dropout * 2**32)
+            if whole > SHORT_ROW:
+                row[PACKED_RECURRENT] = packed.take(-(-whole // PANEL) * PANEL * layer.units)
+            row[PACKED_RECURRENT_T] = packed.take(-(-layer.units // PANEL) * PANEL * whole)
+            row[STATE] = state.take(wide)
+            row[Z] = work.take(timesteps * each * whole)
+            row[OUT] = work.take((timesteps + 1) * each * wide)
+            if isinstance(layer, LSTM):
+                row[CELL_STATE] = state.take(wide)
+                row[CELL] = work.take((timesteps + 1) * each * wide)
+                row[D_CELL] = work.take(each * wide)
+            if isinstance(layer, GRU):
+                row[EXTRA] = work.take(timesteps * each * wide)
+                if layer.reset_after and layer.use_bias:
+                    row[RECURRENT_BIAS] = row[BIAS] + whole
+                    row[PACKED_BIAS] = packed.take(whole)
+            row[D_CARRIED] = work.take(each * wide)
+            if layer.dropout:
+                row[MASK] = work.take(each * stride)
+                row[MASKED_X] = work.take(timesteps * each * stride)
+            if layer.recurrent_dropout:
+                row[RECURRENT_MASK] = work.take(each * wide)
+                row[MASKED_STATE] = work.take(timesteps * each * wide)
+            row[SCORED_OFFSET] = 1 if steps == timesteps else timesteps
+        else:
+            row[OUT] = work.take(steps * each * wide)
+            row[SCORED_OFFSET] = 0
+        row[D_OUT] = work.take(steps * each * wide)
+        input_size, stride, x, skip, d_x = layer.units, wide, int(row[OUT]), int(row[SCORED_OFFSET]), int(row[D_OUT])
+    return Plan(
+        network=network,
+        lanes=lanes,
+        timesteps=timesteps,
+        every_step=every_step,
+        rows=rows,
+        places=tuple(places),
+        size=-(-weights.size // WIDTH) * WIDTH,
+        packed_size=packed.size,
+        state_size=state.size,
+        work_size=work.size,
+        blocks=blocks,
+        block_lanes=each,
+        shared=shared,
+    )
+
+
+def pad(plan: Plan, weights: Sequence[NDArray[np.float32]], target: NDArray[np.float32]) -> None:
+    """Write weights into the padded vector of parameters, each gate on vectors of its own, zeros between."""
+    target[:] = 0
+    for array, (parameter, offset, shape) in zip(weights, plan.places, strict=True):
+        units = parameter.shape[-1] // parameter.gates
+        view = target[offset : offset + int(np.prod(shape))].reshape(shape)
+        view[:, :, :units] = np.asarray(array, np.float32).reshape(shape[0], parameter.gates, units)
+
+
+def unpad(plan: Plan, source: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Read weights (or gradients, or an optimiser's slot) back out of a padded vector."""
+    weights = []
+    for parameter, offset, shape in plan.places:
+        units = parameter.shape[-1] // parameter.gates
+        view = source[offset : offset + int(np.prod(shape))].reshape(shape)
+        weights.append(np.ascontiguousarray(view[:, :, :units]).reshape(parameter.shape))
+    return weights
+
+
+def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
+    """The table of single variables, [arrays of weights, VARIABLE]; `decayed` says which take weight decay."""
+    table = np.zeros((len(plan.places), VARIABLE), np.int64)
+    for i, (_, offset, shape) in enumerate(plan.places):
+        table[i] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
+    return table

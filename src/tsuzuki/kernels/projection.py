@@ -1,0 +1,95 @@
+"""The part of every layer that looks at its input: x W + b for all steps at once, and the way back.
+
+Dense layers are nothing else; recurrent cells do this before they step through time, and again, backwards, after it.
+"""
+
+from tsuzuki.kernels.dropout import drop, draw_mask
+from tsuzuki.kernels.matrix import product, product_of_panels
+from tsuzuki.kernels.plan import (
+    BIAS,
+    D_X,
+    DROPOUT,
+    GATES,
+    GRADIENTS,
+    INPUT_SIZE,
+    INPUT_STRIDE,
+    KERNEL,
+    MASK,
+    MASKED_X,
+    ONES,
+    PACKED,
+    PACKED_BIAS,
+    PACKED_KERNEL_T,
+    PANEL,
+    PARAMETERS,
+    SCRATCH,
+    SIZE,
+    TRAIN,
+    WIDE,
+    X,
+    X_SKIP,
+    ZEROS,
+)
+from tsuzuki.kernels.simd import floats_at, kernel, shift
+
+
+@kernel
+def dropping(job, row):
+    """Whether this layer drops inputs in this run."""
+    return job[TRAIN] != 0 and row[DROPOUT] > 0
+
+
+@kernel
+def input_of(job, row, work, lanes):
+    """Where the layer's input begins: its own masked copy, or the output of the layer before."""
+    if dropping(job, row):
+        return shift(work, row[MASKED_X])
+    return shift(work, row[X] + row[X_SKIP] * lanes * row[INPUT_STRIDE])
+
+
+@kernel
+def project(job, row, work, lanes, steps, results, update, first_lane):
+    """results[steps * lanes, gates * wide] = x W + b."""
+    wide = row[GATES] * row[WIDE]
+    stride = row[INPUT_STRIDE]
+    if dropping(job, row):
+        source = shift(work, row[X] + row[X_SKIP] * lanes * stride)
+        mask = shift(work, row[MASK])
+        draw_mask(job, row, row[DROPOUT], 0, lanes, row[INPUT_SIZE], stride, update, first_lane, mask)
+        drop(mask, lanes * stride, steps, source, shift(work, row[MASKED_X]))
+    start = shift(work, job[ZEROS])
+    if row[PACKED_BIAS] >= 0:
+        start = shift(floats_at(job[PACKED]), row[PACKED_BIAS])
+    elif row[BIAS] >= 0:
+        start = shift(floats_at(job[PARAMETERS]), row[BIAS])
+    weights = shift(floats_at(job[PARAMETERS]), row[KERNEL])
+    x = input_of(job, row, work, lanes)
+    scratch = shift(work, job[SCRATCH])
+    product(steps * lanes, wide, row[INPUT_SIZE], x, stride, 1, weights, wide, start, 0, results, wide, scratch)
+
+
+@kernel
+def sum_rows(job, work, count, wide, values, stride, sums):
+    """sums[wide] = the sum of `count` rows, as a product with a column of ones."""
+    ones, zeros = shift(work, job[ONES]), shift(work, job[ZEROS])
+    product_of_panels(1, wide, count, ones, 0, 0, values, stride, PANEL, zeros, 0, sums, 0)
+
+
+@kernel
+def project_back(job, row, work, lanes, steps, slopes, gradients):
+    """From the slopes at x W + b to the gradients of W, b and x; slopes are [steps * lanes, gates * wide]."""
+    wide = row[GATES] * row[WIDE]
+    stride = row[INPUT_STRIDE]
+    count = steps * lanes
+    zeros, scratch = shift(work, job[ZEROS]), shift(work, job[SCRATCH])
+    x = input_of(job, row, work, lanes)
+    d_weights = shift(gradients, row[KERNEL])
+    product(row[INPUT_SIZE], wide, count, x, 1, stride, slopes, wide, zeros, 0, d_weights, wide, scratch)
+    if row[BIAS] >= 0:
+        sum_rows(job, work, count, wide, slopes, wide, shift(gradients, row[BIAS]))
+    if row[D_X] >= 0:
+        d_x = shift(work, row[D_X])
+        turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
+        product_of_panels(count, stride, wide, slopes, wide, 1, turned, PANEL, wide * PANEL, zeros, 0, d_x, stride)
+        if dropping(job, row):
+            drop(shift(work, row[MASK]), lanes * stride, steps, d_x, d_x)

@@ -1,0 +1,149 @@
+"""What all recurrent cells share in time: the state's way into a product, and the gradient's way back through it."""
+
+from tsuzuki.kernels.dropout import draw_mask, drop
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.matrix import product, product_of_panels
+from tsuzuki.kernels.plan import (
+    D_CARRIED,
+    D_OUT,
+    GATES,
+    MASKED_STATE,
+    OUT,
+    PACKED,
+    PACKED_RECURRENT,
+    PACKED_RECURRENT_T,
+    PANEL,
+    PARAMETERS,
+    RECURRENT_DROPOUT,
+    RECURRENT_KERNEL,
+    RECURRENT_MASK,
+    RETURNS_ALL,
+    SCRATCH,
+    SHORT_ROW,
+    TRAIN,
+    UNITS,
+    WIDE,
+    ZEROS,
+)
+from tsuzuki.kernels.simd import floats_at, fma, kernel, load, shift, store
+
+
+@kernel
+def dropping_state(job, row):
+    """Whether this layer drops parts of its state in this run."""
+    return job[TRAIN] != 0 and row[RECURRENT_DROPOUT] > 0
+
+
+@kernel
+def draw_state_mask(job, row, work, lanes, update, first_lane):
+    """Draw the update's mask for the state, if the layer has one."""
+    if dropping_state(job, row):
+        mask = shift(work, row[RECURRENT_MASK])
+        draw_mask(job, row, row[RECURRENT_DROPOUT], 1, lanes, row[UNITS], row[WIDE], update, first_lane, mask)
+
+
+@kernel
+def state_before(job, row, work, lanes, step):
+    """The state [lanes, wide] that enters the product at `step`: as it was, or its masked copy, made here."""
+    size = lanes * row[WIDE]
+    state = shift(work, row[OUT] + step * size)
+    if dropping_state(job, row):
+        masked = shift(work, row[MASKED_STATE] + step * size)
+        drop(shift(work, row[RECURRENT_MASK]), size, 1, state, masked)
+        return masked
+    return state
+
+
+@kernel
+def states_before(job, row, work):
+    """The states of all steps that entered products, [steps * lanes, wide]."""
+    if dropping_state(job, row):
+        return shift(work, row[MASKED_STATE])
+    return shift(work, row[OUT])
+
+
+@kernel
+def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stride, results, stride):
+    """results = start + state V, for `count` gates from `first_gate` on, which begins a panel."""
+    wide, units = row[WIDE], row[UNITS]
+    whole = row[GATES] * wide
+    if whole <= SHORT_ROW:
+        weights = shift(floats_at(job[PARAMETERS]), row[RECURRENT_KERNEL] + first_gate * wide)
+        product_of_panels(
+            lanes, count * wide, units, state, wide, 1, weights, whole, PANEL, start, start_stride, results, stride
+        )
+    else:
+        panels = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT] + first_gate * wide * units)
+        product_of_panels(
+            lanes,
+            count * wide,
+            units,
+            state,
+            wide,
+            1,
+            panels,
+            PANEL,
+            units * PANEL,
+            start,
+            start_stride,
+            results,
+            stride,
+        )
+
+
+@kernel
+def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, results):
+    """results[lanes, wide] = start + slopes[lanes, count gates] V^T, for `count` gates from `first_gate` on."""
+    wide = row[WIDE]
+    # One gate has no padding between it and the next, so its own zeros need not be multiplied.
+    depth = row[UNITS] if count == 1 else count * wide
+    turned = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT_T] + first_gate * wide * PANEL)
+    panel = row[GATES] * wide * PANEL
+    product_of_panels(
+        lanes, wide, depth, slopes, slope_stride, 1, turned, PANEL, panel, start, start_stride, results, wide
+    )
+
+
+@kernel
+def d_state(job, row, work, lanes, step):
+    """The gradient [lanes, wide] of the state after `step`, into which the step after it has written its share."""
+    if row[RETURNS_ALL]:
+        return shift(work, row[D_OUT] + step * lanes * row[WIDE])
+    return shift(work, row[D_OUT])
+
+
+@kernel
+def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, count, fresh):
+    """Give the state before `step` its share slopes V^T of the gradient.
+
+    It is added to what stands there already (the gradient from the layer above, the share that does not pass V); with
+    `fresh`, nothing stands there yet unless the layer above sees every step.
+    """
+    wide = row[WIDE]
+    size = lanes * wide
+    target = d_state(job, row, work, lanes, step - 1)
+    start, start_stride = target, wide
+    if fresh and not row[RETURNS_ALL]:
+        start, start_stride = shift(work, job[ZEROS]), 0
+    if dropping_state(job, row):
+        share, mask = shift(work, row[D_CARRIED]), shift(work, row[RECURRENT_MASK])
+        times_recurrent_t(
+            job, row, lanes, slopes, slope_stride, first_gate, count, shift(work, job[ZEROS]), 0, share
+        )
+        for at in range(0, size, WIDTH):
+            before = load(start, at if start_stride > 0 else 0)
+            store(target, at, fma(load(share, at), load(mask, at), before))
+    else:
+        times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, target)
+
+
+@kernel
+def recurrent_gradient(job, row, work, lanes, steps, states, slopes, slope_stride, first_gate, count, gradients):
+    """The gradient of V's `count` gates from `first_gate` on: states^T slopes over all lanes and steps at once."""
+    wide = row[WIDE]
+    whole = row[GATES] * wide
+    zeros, scratch = shift(work, job[ZEROS]), shift(work, job[SCRATCH])
+    target = shift(gradients, row[RECURRENT_KERNEL] + first_gate * wide)
+    product(
+        row[UNITS], count * wide, steps * lanes, states, 1, wide, slopes, slope_stride, zeros, 0, target, whole, scratch
+    )

@@ -1,0 +1,341 @@
+"""Whole vectors of float32 as a Numba type, pointers to them, and the register tile that all matrix products use.
+
+Numba will not vectorise the small, dependent loops of a recurrent step well by itself. Here the vector is a type of
+its own: `load`, `store`, `fma` and the operators each become one LLVM instruction on <WIDTH x float>, with WIDTH chosen
+for the host. Memory is reached through bare pointers: a Numba array is seven words in every call, a pointer is one.
+
+The fast-math flags leave out `nnan` and `ninf` on purpose: a diverging run must still be seen as NaN. For the same
+reason `smaller` and `larger` are a comparison and a choice, in the order that lets a NaN in their first argument pass;
+LLVM's minnum and maxnum would swallow it.
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.datamodel import PrimitiveModel
+from numba.extending import intrinsic, overload, register_model
+
+from tsuzuki.kernels.host import MAX_ROWS, WIDTH
+
+FLOAT, INT, INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+VECTOR = ir.VectorType(FLOAT, WIDTH)
+FLAGS = ("contract", "reassoc", "arcp", "nsz")
+
+floats = types.CPointer(types.float32)
+doubles = types.CPointer(types.float64)
+ints = types.CPointer(types.int64)
+small_ints = types.CPointer(types.int32)
+
+# One decorator for every kernel: inlined at LLVM's discretion, no bounds checks, no exception on a division by zero.
+kernel = njit(fastmath=set(FLAGS), error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# For the few-line functions on vectors, which must vanish into their callers.
+inlined = njit(
+    fastmath=set(FLAGS), error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
+
+
+class VectorType(types.Type):
+    """WIDTH float32 in one register."""
+
+    def __init__(self):
+        super().__init__(f"float32x{WIDTH}")
+
+
+vector = VectorType()
+
+
+@register_model(VectorType)
+class VectorModel(PrimitiveModel):
+    """How Numba keeps a vector: as LLVM's own."""
+
+    def __init__(self, manager, fe_type):
+        super().__init__(manager, fe_type, VECTOR)
+
+
+def _broadcast(builder, scalar):
+    undefined = ir.Constant(VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(INT, 0))
+    zeros = ir.Constant(ir.VectorType(INT, WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _llvm(builder, name, *arguments):
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(VECTOR, [VECTOR] * len(arguments)), f"llvm.{name}.v{WIDTH}f32"
+    )
+    return builder.call(function, arguments, fastmath=FLAGS)
+
+
+@intrinsic
+def splat(typing, scalar):
+    """One float32 in every lane."""
+    return vector(types.float32), lambda context, builder, signature, args: _broadcast(builder, args[0])
+
+
+def _arithmetic(instruction):
+    @intrinsic
+    def operation(typing, a, b):
+        if a == vector and b == vector:
+            return vector(vector, vector), lambda context, builder, signature, args: getattr(builder, instruction)(
+                *args, flags=FLAGS
+            )
+
+    return operation
+
+
+def _install(python_operator, instruction):
+    operation = _arithmetic(instruction)
+
+    @overload(python_operator, inline="always")
+    def _(a, b):
+        if a == vector and b == vector:
+            return lambda a, b: operation(a, b)
+
+
+for _operator, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _install(_operator, _instruction)
+
+
+@intrinsic
+def fma(typing, a, b, c):
+    """a * b + c, rounded once."""
+    return vector(vector, vector, vector), lambda context, builder, signature, args: _llvm(builder, "fma", *args)
+
+
+@intrinsic
+def sqrt(typing, a):
+    """Square root of each lane."""
+    return vector(vector), lambda context, builder, signature, args: _llvm(builder, "sqrt", *args)
+
+
+@intrinsic
+def absolute(typing, a):
+    """Magnitude of each lane."""
+    return vector(vector), lambda context, builder, signature, args: _llvm(builder, "fabs", *args)
+
+
+def _choice(comparison):
+    @intrinsic
+    def choose(typing, a, b):
+        def generate(context, builder, signature, args):
+            a, b = args
+            return builder.select(builder.fcmp_ordered(comparison, b, a), b, a)
+
+        return vector(vector, vector), generate
+
+    return choose
+
+
+smaller = _choice("<")
+"""The smaller of a and b in each lane; NaN where a is NaN."""
+larger = _choice(">")
+"""The larger of a and b in each lane; NaN where a is NaN."""
+
+
+@intrinsic
+def where_positive(typing, condition, a, b):
+    """a where condition > 0, else b."""
+
+    def generate(context, builder, signature, args):
+        condition, a, b = args
+        return builder.select(builder.fcmp_ordered(">", condition, ir.Constant(VECTOR, [0.0] * WIDTH)), a, b)
+
+    return vector(vector, vector, vector), generate
+
+
+@intrinsic
+def sum_lanes(typing, a):
+    """The sum of all lanes."""
+
+    def generate(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(FLOAT, [FLOAT, VECTOR]), f"llvm.vector.reduce.fadd.v{WIDTH}f32"
+        )
+        return builder.call(function, [ir.Constant(FLOAT, 0.0), args[0]], fastmath=FLAGS)
+
+    return types.float32(vector), generate
+
+
+def _pointer(kind):
+    @intrinsic
+    def convert(typing, address):
+        def generate(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(kind))
+
+        return kind(types.int64), generate
+
+    return convert
+
+
+floats_at = _pointer(floats)
+doubles_at = _pointer(doubles)
+ints_at = _pointer(ints)
+small_ints_at = _pointer(small_ints)
+
+
+@intrinsic
+def shift(typing, pointer, offset):
+    """The pointer `offset` elements further on."""
+    return pointer(pointer, types.intp), lambda context, builder, signature, args: builder.gep(args[0], [args[1]])
+
+
+def _vector_place(builder, data, offset):
+    return builder.bitcast(builder.gep(data, [offset]), VECTOR.as_pointer())
+
+
+@intrinsic
+def load(typing, pointer, offset):
+    """The WIDTH floats that start at `offset` (in floats)."""
+
+    def generate(context, builder, signature, args):
+        value = builder.load(_vector_place(builder, args[0], args[1]))
+        value.align = 4
+        return value
+
+    return vector(floats, types.intp), generate
+
+
+@intrinsic
+def store(typing, pointer, offset, value):
+    """Write a vector to the WIDTH floats that start at `offset`."""
+
+    def generate(context, builder, signature, args):
+        builder.store(args[2], _vector_place(builder, args[0], args[1])).align = 4
+        return context.get_dummy_value()
+
+    return types.void(floats, types.intp, vector), generate
+
+
+@intrinsic
+def transpose_square(typing, height, source, source_stride, target, target_stride):
+    """Transpose [height <= WIDTH, WIDTH] in registers to [WIDTH, WIDTH]; the columns past `height` become zero.
+
+    log2(WIDTH) rounds of shuffles instead of WIDTH^2 scalar moves.
+    """
+
+    def generate(context, builder, signature, args):
+        height, source, source_stride, target, target_stride = args
+        rows = []
+        for r in range(WIDTH):
+            real = builder.icmp_signed("<", INDEX(r), height)
+            at = builder.select(real, builder.mul(source_stride, INDEX(r)), INDEX(0))
+            value = builder.load(_vector_place(builder, source, at))
+            value.align = 4
+            rows.append(builder.select(real, value, ir.Constant(VECTOR, [0.0] * WIDTH)))
+        distance = 1
+        while distance < WIDTH:
+            # Swap the off-diagonal quarters of every 2*distance square.
+            low = [c if not c & distance else WIDTH + (c ^ distance) for c in range(WIDTH)]
+            high = [(c | distance) if not c & distance else WIDTH + c for c in range(WIDTH)]
+            for r in range(WIDTH):
+                if not r & distance:
+                    a, b = rows[r], rows[r | distance]
+                    for at, mask in ((r, low), (r | distance, high)):
+                        picked = ir.Constant(ir.VectorType(INT, WIDTH), mask)
+                        rows[at] = builder.shuffle_vector(a, b, picked)
+            distance *= 2
+        for r in range(WIDTH):
+            builder.store(rows[r], _vector_place(builder, target, builder.mul(target_stride, INDEX(r)))).align = 4
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(index, floats, index, floats, index), generate
+
+
+def _chains(rows, columns):
+    # A fused multiply-add takes 4 cycles and two start in each, so fewer than 8 independent sums leave the unit idle:
+    # a narrow tile runs several sums over the depth side by side.
+    return max(1, min(8, 8 // (rows * columns)) if rows * columns < 8 else 1)
+
+
+def _tile(builder, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth):
+    """Emit one register tile: the rows * columns sums stay in registers over the whole depth."""
+    chains = _chains(rows, columns)
+    sums = [
+        [[cgutils.alloca_once(builder, VECTOR) for _ in range(chains)] for _ in range(columns)] for _ in range(rows)
+    ]
+    zero = ir.Constant(VECTOR, [0.0] * WIDTH)
+    for r in range(rows):
+        for column in range(columns):
+            at = builder.add(builder.mul(start_stride, INDEX(r)), INDEX(column * WIDTH))
+            value = builder.load(_vector_place(builder, start, at))
+            value.align = 4
+            builder.store(value, sums[r][column][0])
+            for chain in range(1, chains):
+                builder.store(zero, sums[r][column][chain])
+
+    def multiply(k, chain):
+        b_row = builder.mul(b_stride, k)
+        b_values = []
+        for column in range(columns):
+            value = builder.load(_vector_place(builder, b, builder.add(b_row, INDEX(column * WIDTH))))
+            value.align = 4
+            b_values.append(value)
+        a_column = builder.mul(a_step, k)
+        for r in range(rows):
+            scalar = builder.load(builder.gep(a, [builder.add(builder.mul(a_stride, INDEX(r)), a_column)]))
+            spread = _broadcast(builder, scalar)
+            for column in range(columns):
+                place = sums[r][column][chain]
+                builder.store(_llvm(builder, "fma", spread, b_values[column], builder.load(place)), place)
+
+    whole = builder.udiv(depth, INDEX(chains))
+    with cgutils.for_range(builder, whole) as loop:
+        first = builder.mul(loop.index, INDEX(chains))
+        for chain in range(chains):
+            multiply(builder.add(first, INDEX(chain)), chain)
+    if chains > 1:
+        done = builder.mul(whole, INDEX(chains))
+        with cgutils.for_range(builder, builder.sub(depth, done)) as loop:
+            multiply(builder.add(done, loop.index), 0)
+    for r in range(rows):
+        for column in range(columns):
+            parts = [builder.load(place) for place in sums[r][column]]
+            while len(parts) > 1:
+                parts = [
+                    builder.fadd(*parts[i : i + 2], flags=FLAGS) if i + 1 < len(parts) else parts[i]
+                    for i in range(0, len(parts), 2)
+                ]
+            at = builder.add(builder.mul(c_stride, INDEX(r)), INDEX(column * WIDTH))
+            builder.store(parts[0], _vector_place(builder, c, at)).align = 4
+
+
+def _tiles(columns):
+    @intrinsic
+    def multiply(typing, rows, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth):
+        index = types.intp
+
+        def generate(context, builder, signature, args):
+            rows, *rest = args
+            end = builder.append_basic_block("tile_end")
+            switch = builder.switch(rows, end)
+            for count in range(1, MAX_ROWS + 1):
+                block = builder.append_basic_block(f"tile_{count}x{columns}")
+                switch.add_case(INDEX(count), block)
+                builder.position_at_end(block)
+                _tile(builder, count, columns, *rest)
+                builder.branch(end)
+            builder.position_at_end(end)
+            return context.get_dummy_value()
+
+        kinds = (index, floats, index, index, floats, index, floats, index, floats, index, index)
+        return types.void(*kinds), generate
+
+    return multiply
+
+
+tile_1 = _tiles(1)
+"""tile_1(rows, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth)
+
+C[rows, WIDTH] = start[rows, WIDTH] + A[rows, depth] @ B[depth, WIDTH] for 1 <= rows <= MAX_ROWS. A is read at
+a + row * a_stride + k * a_step, so a transposed A is only other strides; start_stride 0 adds one row (a bias) to all.
+"""
+tile_2 = _tiles(2)
+"""The same with two vectors to a row of B and C."""

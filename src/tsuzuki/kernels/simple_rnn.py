@@ -1,0 +1,47 @@
+"""SimpleRNN: h[t] = activation(x[t] W + b + h[t-1] V)."""
+
+from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.plan import ACTIVATION, OUT, TIMESTEPS, WIDE, Z
+from tsuzuki.kernels.projection import project, project_back
+from tsuzuki.kernels.recurrence import (
+    carry_back,
+    d_state,
+    draw_state_mask,
+    recurrent_gradient,
+    state_before,
+    states_before,
+    times_recurrent,
+)
+from tsuzuki.kernels.simd import kernel, shift
+
+
+@kernel
+def forward(job, row, work, lanes, update, first_lane):
+    """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
+    steps, wide = job[TIMESTEPS], row[WIDE]
+    size = lanes * wide
+    z = shift(work, row[Z])
+    project(job, row, work, lanes, steps, z, update, first_lane)
+    draw_state_mask(job, row, work, lanes, update, first_lane)
+    for step in range(steps):
+        state = state_before(job, row, work, lanes, step)
+        out = shift(work, row[OUT] + (step + 1) * size)
+        times_recurrent(job, row, lanes, state, 0, 1, shift(z, step * size), wide, out, wide)
+        activate_all(row[ACTIVATION], out, size)
+
+
+@kernel
+def backward(job, row, work, lanes, gradients):
+    """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
+    steps, wide = job[TIMESTEPS], row[WIDE]
+    size = lanes * wide
+    slopes = shift(work, row[Z])
+    for back in range(steps):
+        step = steps - 1 - back
+        here = shift(slopes, step * size)
+        out = shift(work, row[OUT] + (step + 1) * size)
+        times_slope(row[ACTIVATION], d_state(job, row, work, lanes, step), out, here, size)
+        if step > 0:
+            carry_back(job, row, work, lanes, step, here, wide, 0, 1, True)
+    recurrent_gradient(job, row, work, lanes, steps, states_before(job, row, work), slopes, wide, 0, 1, gradients)
+    project_back(job, row, work, lanes, steps, slopes, gradients)
