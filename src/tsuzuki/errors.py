@@ -4,6 +4,12 @@ Each message has three parts: what is wrong, where, and what to do. It stands le
 them can raise it and the command line can catch it whole.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 class TsuzukiError(Exception):
     """Base of every error that this library raises on purpose."""
@@ -26,7 +32,15 @@ class SettingError(TsuzukiError, ValueError):
 
 
 class DivergedError(TsuzukiError, ArithmeticError):
-    """The loss is no longer finite; the message names the epoch and the update."""
+    """The loss is no longer finite; the message names the epoch and the update.
+
+    Attributes:
+        weights: the best weights so far, as `network.parameters` lists them.
+    """
+
+    def __init__(self, message: str, weights: "list[NDArray[np.float32]] | None" = None) -> None:
+        super().__init__(message)
+        self.weights = weights
 
 
 class MissingExtraError(TsuzukiError, ImportError):

@@ -5,10 +5,20 @@ Each slope is computed from the activation's output, which the backward pass sti
 
 import numpy as np
 
-from tsuzuki.kernels.simd import fma, inlined, larger, load, smaller, splat, store, where_positive
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.plan import HARD_SIGMOID, LINEAR, RELU, SIGMOID, TANH
-from tsuzuki.kernels.simd import kernel
+from tsuzuki.kernels.simd import (
+    fma,
+    inlined,
+    larger,
+    load,
+    procedure,
+    smaller,
+    splat,
+    stand_alone,
+    store,
+    where_positive,
+)
 
 f32 = np.float32
 
@@ -78,9 +88,10 @@ def slope(kind, y):
     return one
 
 
-@kernel
+@procedure("ifi")
 def activate_all(kind, values, count):
     """Apply an activation in place to `count` floats (a multiple of WIDTH)."""
+    stand_alone()
     if kind == TANH:
         for at in range(0, count, WIDTH):
             store(values, at, tanh(load(values, at)))
@@ -89,9 +100,10 @@ def activate_all(kind, values, count):
             store(values, at, activate(kind, load(values, at)))
 
 
-@kernel
+@procedure("ifffi")
 def times_slope(kind, gradients, outputs, results, count):
     """results = gradients * the slope of `kind` at `outputs`, over `count` floats; may run in place."""
+    stand_alone()
     if kind == TANH:
         for at in range(0, count, WIDTH):
             store(results, at, load(gradients, at) * slope(TANH, load(outputs, at)))

@@ -40,9 +40,7 @@ def give_way(typing):
     """Offer the rest of this thread's turn to others (POSIX sched_yield)."""
 
     def generate(context, builder, signature, args):
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield"
-        )
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), "sched_yield")
         builder.call(function, [])
         return context.get_dummy_value()
 

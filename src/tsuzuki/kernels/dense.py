@@ -3,12 +3,13 @@
 from tsuzuki.kernels.activations import activate_all, times_slope
 from tsuzuki.kernels.plan import ACTIVATION, D_OUT, OUT, STEPS, WIDE
 from tsuzuki.kernels.projection import project, project_back
-from tsuzuki.kernels.simd import kernel, shift
+from tsuzuki.kernels.simd import kernel, shift, stand_alone
 
 
 @kernel
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide]."""
+    stand_alone()
     out = shift(work, row[OUT])
     project(job, row, work, lanes, row[STEPS], out, update, first_lane)
     activate_all(row[ACTIVATION], out, row[STEPS] * lanes * row[WIDE])
@@ -17,6 +18,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @kernel
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input."""
+    stand_alone()
     d_out = shift(work, row[D_OUT])
     times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, row[STEPS] * lanes * row[WIDE])
     project_back(job, row, work, lanes, row[STEPS], d_out, gradients)

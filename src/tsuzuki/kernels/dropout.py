@@ -7,7 +7,7 @@ Flood 2014). One mask is held over all steps of an update, as in Keras; unlike K
 import numpy as np
 
 from tsuzuki.kernels.plan import DROP_LAYER, SEED
-from tsuzuki.kernels.simd import kernel
+from tsuzuki.kernels.simd import kernel, procedure, stand_alone
 
 u64 = np.uint64
 f32 = np.float32
@@ -22,9 +22,10 @@ def mixed(value):
     return value ^ (value >> u64(31))
 
 
-@kernel
+@procedure("ttiiiiiiif")
 def draw_mask(job, row, rate, kind, lanes, units, stride, update, first_lane, mask):
     """mask[lanes, stride]: 1 / (1 - share) or 0; `rate` is the share times 2^32, `kind` 0 for inputs, 1 for states."""
+    stand_alone()
     kept = f32(4294967296.0 / (4294967296.0 - rate))
     stream = mixed(mixed(mixed(u64(job[SEED])) ^ u64(update)) ^ u64(2 * row[DROP_LAYER] + kind))
     for lane in range(lanes):
@@ -36,9 +37,10 @@ def draw_mask(job, row, rate, kind, lanes, units, stride, update, first_lane, ma
             mask[lane * stride + unit] = f32(0)
 
 
-@kernel
+@procedure("fiiff")
 def drop(mask, size, steps, source, target):
     """target[steps, size] = source * mask[size]; may run in place."""
+    stand_alone()
     for step in range(steps):
         for i in range(size):
             target[step * size + i] = source[step * size + i] * mask[i]

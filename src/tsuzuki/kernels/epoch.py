@@ -33,7 +33,6 @@ from tsuzuki.kernels.plan import (
     FIRST_UPDATE,
     GATES,
     GRADIENTS,
-    GRU_AFTER,
     HEADER,
     INPUT_SIZE,
     INPUTS,
@@ -63,6 +62,7 @@ from tsuzuki.kernels.plan import (
     TIMESTEPS,
     TRAIN,
     UNITS,
+    UPDATES,
     VALID,
     WIDE,
     WORK,
@@ -78,6 +78,7 @@ from tsuzuki.kernels.simd import (
     shift,
     small_ints_at,
     splat,
+    stand_alone,
     store,
 )
 
@@ -95,6 +96,7 @@ def fill(target, wide, source, from_source):
 @kernel
 def enter(job, work, lanes, k, first_lane):
     """Give each lane the state its row begins with: the one it carries, zeros, or a saved one."""
+    stand_alone()
     entries = shift(small_ints_at(job[ENTRIES]), k * job[LANES] + first_lane)
     for lane in range(lanes):
         entry = entries[lane]
@@ -113,6 +115,7 @@ def enter(job, work, lanes, k, first_lane):
 @kernel
 def leave(job, work, lanes, k, first_lane):
     """Carry each lane's state after its last valid step to the front, and save it where a row says so."""
+    stand_alone()
     at = k * job[LANES] + first_lane
     valid, exits = shift(small_ints_at(job[VALID]), at), shift(small_ints_at(job[EXITS]), at)
     for lane in range(lanes):
@@ -139,6 +142,7 @@ def leave(job, work, lanes, k, first_lane):
 @kernel
 def gather(job, work, lanes, k, first_lane):
     """Read the rows' inputs through their starts into [steps, lanes, features]; zeros past the last valid step."""
+    stand_alone()
     features, steps = job[FEATURES], job[TIMESTEPS]
     at = k * job[LANES] + first_lane
     starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
@@ -185,6 +189,7 @@ def backward(job, work, lanes, gradients):
 @kernel
 def refresh_packed(job, thread):
     """Bring this thread's share of the packed copies up to the parameters."""
+    stand_alone()
     parameters, packed, turn = floats_at(job[PARAMETERS]), floats_at(job[PACKED]), 0
     for i in range(job[LAYERS]):
         row = shift(job, HEADER + i * ROW)
@@ -248,6 +253,12 @@ def run(address, thread):
                 backward(job, work, some, shift(floats_at(job[GRADIENTS]), block * job[SIZE]))
             leave(job, work, some, k, first_lane)
         if not training:
+            # Only a single thread scores without training: the others' losses would need a meeting.
+            if job[LOSSES] != 0:
+                losses[k] = 0.0
+                for block in range(blocks):
+                    losses[k] += block_losses[block]
+                scored_counts[k] = count
             continue
         meeting += 1
         meet(place, threads, meeting)

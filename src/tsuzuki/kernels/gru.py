@@ -22,8 +22,8 @@ from tsuzuki.kernels.plan import (
     RETURNS_ALL,
     TIMESTEPS,
     WIDE,
-    Z,
     ZEROS,
+    Z,
 )
 from tsuzuki.kernels.projection import project, project_back, sum_rows
 from tsuzuki.kernels.recurrence import (
@@ -37,7 +37,7 @@ from tsuzuki.kernels.recurrence import (
     times_recurrent,
     times_recurrent_t,
 )
-from tsuzuki.kernels.simd import floats_at, fma, kernel, load, shift, splat, store
+from tsuzuki.kernels.simd import floats_at, fma, kernel, load, shift, splat, stand_alone, store
 
 f32 = np.float32
 
@@ -143,6 +143,7 @@ def before_reset(gate, lanes, wide, z, entering, d_product, mask, masks, d_befor
 @kernel
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
+    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
@@ -170,6 +171,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @kernel
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
+    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide

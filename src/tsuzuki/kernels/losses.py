@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 
-from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.plan import (
     D_OUT,
     EVERY_STEP,
@@ -39,7 +38,7 @@ from tsuzuki.kernels.plan import (
     VALID,
     WIDE,
 )
-from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at
+from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at, stand_alone
 
 f32 = np.float32
 
@@ -55,6 +54,7 @@ def scored(job, valid, step):
 @kernel
 def count_scored(job, k):
     """How many target values the update k scores over all lanes; missing ones are not counted."""
+    stand_alone()
     lanes, steps, horizon = job[LANES], job[TIMESTEPS], job[HORIZON]
     starts, valid = shift(ints_at(job[STARTS]), k * lanes), shift(small_ints_at(job[VALID]), k * lanes)
     total = 0
@@ -110,6 +110,7 @@ def value_and_slope(kind, settings, heads, head, y, outputs, o):
 @kernel
 def score(job, row, work, lanes, k, first_lane, count):
     """The loss of a block's rows in update k, as their part of the mean over `count` values; fills D_OUT, forecasts."""
+    stand_alone()
     wide, outputs, heads = row[WIDE], row[UNITS], job[HEADS]
     kind, settings = job[LOSS], doubles_at(job[LOSS_SETTINGS])
     stride, training = job[TARGET_STRIDE], job[TRAIN] != 0

@@ -15,12 +15,13 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     times_recurrent,
 )
-from tsuzuki.kernels.simd import fma, kernel, load, shift, splat, store
+from tsuzuki.kernels.simd import fma, kernel, load, shift, splat, stand_alone, store
 
 
 @kernel
 def gates_forward(activation, gate, lanes, wide, z, cell_before, cell, out):
     """Turn the sums z [lanes, 4 wide] into the gates' values, in place, and fill cell and out [lanes, wide]."""
+    stand_alone()
     for lane in range(lanes):
         at, base = lane * wide, 4 * lane * wide
         for unit in range(0, wide, WIDTH):
@@ -40,6 +41,7 @@ def gates_forward(activation, gate, lanes, wide, z, cell_before, cell, out):
 @kernel
 def gates_backward(activation, gate, lanes, wide, z, cell_before, cell, d_out, d_cell):
     """Turn the gates' values z into the slopes at their sums, in place; d_cell goes one step back."""
+    stand_alone()
     for lane in range(lanes):
         at, base = lane * wide, 4 * lane * wide
         for unit in range(0, wide, WIDTH):
@@ -60,6 +62,7 @@ def gates_backward(activation, gate, lanes, wide, z, cell_before, cell, d_out, d
 @kernel
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT and CELL [1 + steps, lanes, wide], whose first rows hold the state before the first step."""
+    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     z, cell, out = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[OUT])
@@ -84,6 +87,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @kernel
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
+    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])

@@ -7,12 +7,41 @@ together first (`pack`, `pack_transposed`, or inside `product`, for one block of
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
 from tsuzuki.kernels.plan import DEPTH_BLOCK, PANEL, SHORT_ROW
-from tsuzuki.kernels.simd import kernel, load, shift, store, tile_1, tile_2, transpose_square
+from tsuzuki.kernels.simd import load, procedure, shift, stand_alone, store, tile_1, tile_2, transpose_square
 
 
-@kernel
+@procedure("iifif")
+def pack(depth, n, b, b_stride, panels):
+    """Copy B[depth, n] into panels [ceil(n / PANEL), depth, PANEL]."""
+    stand_alone()
+    at = 0
+    for column in range(0, n, PANEL):
+        if column + PANEL <= n:
+            for k in range(depth):
+                store(panels, at, load(b, k * b_stride + column))
+                store(panels, at + WIDTH, load(b, k * b_stride + column + WIDTH))
+                at += PANEL
+        else:
+            for k in range(depth):
+                store(panels, at, load(b, k * b_stride + column))
+                at += PANEL
+
+
+@procedure("iifif")
+def pack_transposed(rows, n, b, b_stride, panels):
+    """Copy the transpose of B[rows, n] into panels [ceil(rows / PANEL), n, PANEL], zeros where a row is padding."""
+    stand_alone()
+    for row in range(0, rows, WIDTH):
+        panel = shift(panels, (row // PANEL) * n * PANEL + row % PANEL)
+        height = min(WIDTH, rows - row)
+        for column in range(0, n, WIDTH):
+            transpose_square(height, shift(b, row * b_stride + column), b_stride, shift(panel, column * PANEL), PANEL)
+
+
+@procedure("iiifiifiififi")
 def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
     """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
+    stand_alone()
     # Rows are dealt out evenly: 10 as 5 + 5 instead of 8 + 2 keeps both tiles busy.
     blocks = (m + MAX_ROWS - 1) // MAX_ROWS
     column = 0
@@ -60,9 +89,10 @@ def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, st
         panel = shift(panel, b_panel)
 
 
-@kernel
+@procedure("iiifiifififif")
 def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
     """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds DEPTH_BLOCK * PANEL floats."""
+    stand_alone()
     if b_stride <= SHORT_ROW or m <= MAX_ROWS:
         product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, PANEL, start, start_stride, c, c_stride)
         return
@@ -92,32 +122,18 @@ def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, 
             else:
                 onward = shift(c, column)
                 product_of_panels(
-                    m, width, count, a_block, a_stride, a_step, scratch, PANEL, PANEL, onward, c_stride, onward, c_stride
+                    m,
+                    width,
+                    count,
+                    a_block,
+                    a_stride,
+                    a_step,
+                    scratch,
+                    PANEL,
+                    PANEL,
+                    onward,
+                    c_stride,
+                    onward,
+                    c_stride,
                 )
         done += count
-
-
-@kernel
-def pack(depth, n, b, b_stride, panels):
-    """Copy B[depth, n] into panels [ceil(n / PANEL), depth, PANEL]."""
-    at = 0
-    for column in range(0, n, PANEL):
-        if column + PANEL <= n:
-            for k in range(depth):
-                store(panels, at, load(b, k * b_stride + column))
-                store(panels, at + WIDTH, load(b, k * b_stride + column + WIDTH))
-                at += PANEL
-        else:
-            for k in range(depth):
-                store(panels, at, load(b, k * b_stride + column))
-                at += PANEL
-
-
-@kernel
-def pack_transposed(rows, n, b, b_stride, panels):
-    """Copy the transpose of B[rows, n] into panels [ceil(rows / PANEL), n, PANEL], zeros where a row is padding."""
-    for row in range(0, rows, WIDTH):
-        panel = shift(panels, (row // PANEL) * n * PANEL + row % PANEL)
-        height = min(WIDTH, rows - row)
-        for column in range(0, n, WIDTH):
-            transpose_square(height, shift(b, row * b_stride + column), b_stride, shift(panel, column * PANEL), PANEL)

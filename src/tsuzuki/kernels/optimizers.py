@@ -48,6 +48,7 @@ from tsuzuki.kernels.simd import (
     smaller,
     splat,
     sqrt,
+    stand_alone,
     store,
     sum_lanes,
 )
@@ -58,6 +59,7 @@ f32 = np.float32
 @kernel
 def sum_gradients(job, first, last):
     """Add the blocks' gradients into the first block's, always in the same order, between two places."""
+    stand_alone()
     gradients, size = floats_at(job[GRADIENTS]), job[SIZE]
     for at in range(first, last, WIDTH):
         total = load(gradients, at)
@@ -79,6 +81,7 @@ def squared_norm(values, size):
 @kernel
 def clip_gradients(job):
     """Clip the summed gradients: each value, each variable's norm, or the norm of all together."""
+    stand_alone()
     gradients, limit = floats_at(job[GRADIENTS]), doubles_at(job[OPTIMIZER_SETTINGS])[CLIP_LIMIT]
     variables = ints_at(job[VARIABLES])
     kind = job[CLIP]
@@ -174,6 +177,7 @@ def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, 
 @kernel
 def optimise(job, k, first, last):
     """Apply update k to the parameters between two places."""
+    stand_alone()
     parameters, slots, gradients = floats_at(job[PARAMETERS]), floats_at(job[SLOTS]), floats_at(job[GRADIENTS])
     settings, size = doubles_at(job[OPTIMIZER_SETTINGS]), job[SIZE]
     rate = f32(doubles_at(job[RATES])[k])

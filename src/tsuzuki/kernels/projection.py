@@ -3,14 +3,13 @@
 Dense layers are nothing else; recurrent cells do this before they step through time, and again, backwards, after it.
 """
 
-from tsuzuki.kernels.dropout import drop, draw_mask
+from tsuzuki.kernels.dropout import draw_mask, drop
 from tsuzuki.kernels.matrix import product, product_of_panels
 from tsuzuki.kernels.plan import (
     BIAS,
     D_X,
     DROPOUT,
     GATES,
-    GRADIENTS,
     INPUT_SIZE,
     INPUT_STRIDE,
     KERNEL,
@@ -23,14 +22,13 @@ from tsuzuki.kernels.plan import (
     PANEL,
     PARAMETERS,
     SCRATCH,
-    SIZE,
     TRAIN,
     WIDE,
-    X,
     X_SKIP,
     ZEROS,
+    X,
 )
-from tsuzuki.kernels.simd import floats_at, kernel, shift
+from tsuzuki.kernels.simd import floats_at, kernel, procedure, shift, stand_alone
 
 
 @kernel
@@ -47,9 +45,10 @@ def input_of(job, row, work, lanes):
     return shift(work, row[X] + row[X_SKIP] * lanes * row[INPUT_STRIDE])
 
 
-@kernel
+@procedure("ttfiifii")
 def project(job, row, work, lanes, steps, results, update, first_lane):
     """results[steps * lanes, gates * wide] = x W + b."""
+    stand_alone()
     wide = row[GATES] * row[WIDE]
     stride = row[INPUT_STRIDE]
     if dropping(job, row):
@@ -68,16 +67,18 @@ def project(job, row, work, lanes, steps, results, update, first_lane):
     product(steps * lanes, wide, row[INPUT_SIZE], x, stride, 1, weights, wide, start, 0, results, wide, scratch)
 
 
-@kernel
+@procedure("tfiifif")
 def sum_rows(job, work, count, wide, values, stride, sums):
     """sums[wide] = the sum of `count` rows, as a product with a column of ones."""
+    stand_alone()
     ones, zeros = shift(work, job[ONES]), shift(work, job[ZEROS])
     product_of_panels(1, wide, count, ones, 0, 0, values, stride, PANEL, zeros, 0, sums, 0)
 
 
-@kernel
+@procedure("ttfiiff")
 def project_back(job, row, work, lanes, steps, slopes, gradients):
     """From the slopes at x W + b to the gradients of W, b and x; slopes are [steps * lanes, gates * wide]."""
+    stand_alone()
     wide = row[GATES] * row[WIDE]
     stride = row[INPUT_STRIDE]
     count = steps * lanes

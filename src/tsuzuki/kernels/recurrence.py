@@ -25,7 +25,7 @@ from tsuzuki.kernels.plan import (
     WIDE,
     ZEROS,
 )
-from tsuzuki.kernels.simd import floats_at, fma, kernel, load, shift, store
+from tsuzuki.kernels.simd import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
 
 
 @kernel
@@ -45,6 +45,7 @@ def draw_state_mask(job, row, work, lanes, update, first_lane):
 @kernel
 def state_before(job, row, work, lanes, step):
     """The state [lanes, wide] that enters the product at `step`: as it was, or its masked copy, made here."""
+    stand_alone()
     size = lanes * row[WIDE]
     state = shift(work, row[OUT] + step * size)
     if dropping_state(job, row):
@@ -62,9 +63,10 @@ def states_before(job, row, work):
     return shift(work, row[OUT])
 
 
-@kernel
+@procedure("ttifiififi")
 def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stride, results, stride):
     """results = start + state V, for `count` gates from `first_gate` on, which begins a panel."""
+    stand_alone()
     wide, units = row[WIDE], row[UNITS]
     whole = row[GATES] * wide
     if whole <= SHORT_ROW:
@@ -91,9 +93,10 @@ def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stri
         )
 
 
-@kernel
+@procedure("ttifiiifif")
 def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, results):
     """results[lanes, wide] = start + slopes[lanes, count gates] V^T, for `count` gates from `first_gate` on."""
+    stand_alone()
     wide = row[WIDE]
     # One gate has no padding between it and the next, so its own zeros need not be multiplied.
     depth = row[UNITS] if count == 1 else count * wide
@@ -112,13 +115,14 @@ def d_state(job, row, work, lanes, step):
     return shift(work, row[D_OUT])
 
 
-@kernel
+@procedure("ttfiifiiii")
 def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, count, fresh):
     """Give the state before `step` its share slopes V^T of the gradient.
 
     It is added to what stands there already (the gradient from the layer above, the share that does not pass V); with
     `fresh`, nothing stands there yet unless the layer above sees every step.
     """
+    stand_alone()
     wide = row[WIDE]
     size = lanes * wide
     target = d_state(job, row, work, lanes, step - 1)
@@ -127,9 +131,7 @@ def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, co
         start, start_stride = shift(work, job[ZEROS]), 0
     if dropping_state(job, row):
         share, mask = shift(work, row[D_CARRIED]), shift(work, row[RECURRENT_MASK])
-        times_recurrent_t(
-            job, row, lanes, slopes, slope_stride, first_gate, count, shift(work, job[ZEROS]), 0, share
-        )
+        times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, shift(work, job[ZEROS]), 0, share)
         for at in range(0, size, WIDTH):
             before = load(start, at if start_stride > 0 else 0)
             store(target, at, fma(load(share, at), load(mask, at), before))
@@ -137,9 +139,10 @@ def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, co
         times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, target)
 
 
-@kernel
+@procedure("ttfiiffiiif")
 def recurrent_gradient(job, row, work, lanes, steps, states, slopes, slope_stride, first_gate, count, gradients):
     """The gradient of V's `count` gates from `first_gate` on: states^T slopes over all lanes and steps at once."""
+    stand_alone()
     wide = row[WIDE]
     whole = row[GATES] * wide
     zeros, scratch = shift(work, job[ZEROS]), shift(work, job[SCRATCH])

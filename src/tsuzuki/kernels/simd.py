@@ -30,10 +30,38 @@ small_ints = types.CPointer(types.int32)
 
 # One decorator for every kernel: inlined at LLVM's discretion, no bounds checks, no exception on a division by zero.
 kernel = njit(fastmath=set(FLAGS), error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def procedure(kinds):
+    """A kernel called from many places, compiled once: "i" is an integer, "t" the job or a row of it, "f" floats.
+
+    Without the kinds named, Numba would compile it again for each literal number that a caller passes.
+    """
+    meanings = {"i": types.int64, "t": ints, "f": floats}
+    return njit(
+        types.void(*(meanings[kind] for kind in kinds)),
+        fastmath=set(FLAGS),
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )
+
+
 # For the few-line functions on vectors, which must vanish into their callers.
 inlined = njit(
     fastmath=set(FLAGS), error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
 )
+
+
+@intrinsic
+def stand_alone(typing):
+    """Keep the function this is called in from being inlined: called from many places, it would be compiled in each."""
+
+    def generate(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 class VectorType(types.Type):

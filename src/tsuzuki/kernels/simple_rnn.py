@@ -12,12 +12,13 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     times_recurrent,
 )
-from tsuzuki.kernels.simd import kernel, shift
+from tsuzuki.kernels.simd import kernel, shift, stand_alone
 
 
 @kernel
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
+    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     z = shift(work, row[Z])
@@ -33,6 +34,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @kernel
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
+    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     slopes = shift(work, row[Z])

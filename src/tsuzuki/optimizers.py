@@ -1,0 +1,143 @@
+"""Optimisers and learning-rate schedules as frozen descriptions, with Keras's names and defaults."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tsuzuki.errors import SettingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From `initial` to `final` along half a cosine over `steps` updates, after `warmup` updates that rise from 0.
+
+    As `keras.optimizers.schedules.CosineDecay` (Loshchilov and Hutter 2017); the warm-up's rise is linear.
+    """
+
+    initial: float
+    steps: int
+    warmup: int = 0
+    final: float = 0.0
+
+    def at(self, update: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """The rate at each update, counted from 0."""
+        import numpy as np
+
+        share = np.clip((update - self.warmup) / max(1, self.steps - self.warmup), 0.0, 1.0)
+        falling = self.final + (self.initial - self.final) * 0.5 * (1 + np.cos(math.pi * share))
+        return np.where(update < self.warmup, self.initial * update / max(1, self.warmup), falling)
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """initial * rate^(update / steps), in whole steps with `staircase` (`keras...ExponentialDecay`)."""
+
+    initial: float
+    steps: int
+    rate: float
+    staircase: bool = False
+
+    def at(self, update: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """The rate at each update, counted from 0."""
+        import numpy as np
+
+        power = update / self.steps
+        return self.initial * self.rate ** (np.floor(power) if self.staircase else power)
+
+
+@dataclass(frozen=True)
+class Step:
+    """values[i] up to and with update boundaries[i], the last value after them (`keras...PiecewiseConstantDecay`)."""
+
+    boundaries: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.boundaries) + 1 or list(self.boundaries) != sorted(self.boundaries):
+            raise SettingError(
+                f"Step has {len(self.boundaries)} boundaries and {len(self.values)} values; "
+                "give rising boundaries and one value more than these"
+            )
+
+    def at(self, update: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """The rate at each update, counted from 0."""
+        import numpy as np
+
+        return np.asarray(self.values, np.float64)[np.searchsorted(self.boundaries, update, side="left")]
+
+
+Schedule = Cosine | Exponential | Step
+
+
+@dataclass(frozen=True)
+class _Clipping:
+    """What every optimiser takes besides its own settings; at most one of the three clips may be set."""
+
+    clipvalue: float | None = None
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
+
+    def __post_init__(self) -> None:
+        chosen = [name for name in ("clipvalue", "clipnorm", "global_clipnorm") if getattr(self, name)]
+        if len(chosen) > 1:
+            raise SettingError(f"{type(self).__name__} has {' and '.join(chosen)}; set only one way of clipping")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD(_Clipping):
+    """Stochastic gradient descent with momentum (`keras.optimizers.SGD`)."""
+
+    learning_rate: float | Schedule = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSprop(_Clipping):
+    """RMSprop (`keras.optimizers.RMSprop`): epsilon stands inside the root."""
+
+    learning_rate: float | Schedule = 0.001
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    centered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(_Clipping):
+    """Adam (`keras.optimizers.Adam`): epsilon stands outside the root."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    amsgrad: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (`keras.optimizers.AdamW`).
+
+    Unlike Keras's default, biases do not decay; `decay_biases=True` gives Keras's behaviour.
+    """
+
+    weight_decay: float = 0.004
+    decay_biases: bool = False
+
+
+Optimizer = SGD | RMSprop | Adam | AdamW
+
+
+def rates(optimizer: Optimizer, first: int, last: int, factor: float = 1.0) -> "NDArray[np.float64]":
+    """The learning rate of each update from first to last, counted from 0, times `factor`."""
+    import numpy as np
+
+    rate = optimizer.learning_rate
+    updates = np.arange(first, last, dtype=np.float64)
+    if isinstance(rate, Schedule):
+        return rate.at(updates) * factor
+    return np.full(last - first, float(rate) * factor)

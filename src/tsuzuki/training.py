@@ -1,0 +1,351 @@
+"""Epochs: what happens between the calls of the compiled program.
+
+It knows layouts, optimisers and losses by their descriptions, and not which cell it trains. States are zero at the
+start of every epoch because the layouts say so; validation goes on from the states that training saved at the ends of
+its segments and never touches those that training carries.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tsuzuki.errors import DivergedError, SettingError
+from tsuzuki.lanes import Block, Layout
+from tsuzuki.losses import Loss, named
+from tsuzuki.network import Network, check_weights
+from tsuzuki.optimizers import Optimizer, RMSprop
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tsuzuki.kernels.session import Session
+
+# One call of the compiled program lasts about this long: Ctrl-C, progress and checkpoints wait no longer.
+CALL_SECONDS = 0.2
+# Layouts of up to this many rows are computed once and kept over the epochs (about 20 bytes a row).
+KEPT_ROWS = 2_000_000
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What an epoch came to.
+
+    Attributes:
+        epoch: counted from 1.
+        loss: the running loss: the mean of the updates' losses, weighted by what they scored.
+        validation_loss: the loss on the held-out layout with the weights as they stood at the epoch's end, or None.
+        seconds: time in the epoch's updates, without validation.
+        updates: updates of the epoch.
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    seconds: float
+    updates: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, told after each call of the compiled program.
+
+    Attributes:
+        epoch: counted from 1.
+        update: updates done in this epoch.
+        updates: updates of this epoch.
+        loss: the epoch's running loss so far.
+    """
+
+    epoch: int
+    update: int
+    updates: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the watched loss has not fallen for `patience` epochs, and give the best weights back.
+
+    The validation loss is watched where there is one, else the running loss.
+    """
+
+    patience: int = 5
+    min_delta: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau:
+    """Multiply the learning rate by `factor` whenever the watched loss has not fallen for `patience` epochs."""
+
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 1e-4
+    lowest: float = 0.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished run.
+
+    Attributes:
+        weights: the finished weights, in the order of `network.parameters`; the best ones with early stopping.
+        history: a record for each epoch.
+        best_epoch: the epoch whose weights these are.
+        interrupted: whether Ctrl-C ended the run early.
+    """
+
+    weights: "list[NDArray[np.float32]]"
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    interrupted: bool = False
+
+
+Layouts = Layout | Callable[[int], Layout]
+
+
+def fit(
+    network: Network,
+    weights: "Sequence[NDArray[np.float32]]",
+    inputs: "NDArray[np.float32]",
+    targets: "NDArray[np.float32]",
+    layout: Layouts,
+    *,
+    epochs: int,
+    optimizer: Optimizer | None = None,
+    loss: str | Loss = "mse",
+    horizon: int | None = None,
+    residual: bool = False,
+    sample_weights: "NDArray[np.float32] | None" = None,
+    output_weights: "NDArray[np.float32] | None" = None,
+    validation: Layout | None = None,
+    early_stopping: EarlyStopping | None = None,
+    reduce_on_plateau: ReduceOnPlateau | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    on_epoch: Callable[[EpochRecord], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Training:
+    """Train a network on rows of flat arrays.
+
+    Args:
+        network: the description.
+        weights: arrays to start from (`network.initialise`); they are not changed.
+        inputs: [points, features], finite where a row reads them.
+        targets: [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is missing:
+            it is not scored.
+        layout: the rows of an epoch, or a function of the epoch (from 0) that gives them.
+        epochs: how often every target is visited, >= 1.
+        optimizer: `RMSprop()` if None, as in the classic recipe.
+        loss: a loss or its Keras name.
+        horizon: target values of a forecast, if more than the columns of `targets`: with one column and a horizon of
+            24, the rows i to i + 23 are the targets at i.
+        residual: the network forecasts the change from the target one step before.
+        sample_weights: [points], a factor for the loss at each target's position.
+        output_weights: [outputs], a factor for the loss of each output.
+        validation: rows to score at the end of each epoch (`layout.after`), from the states training ended in.
+        early_stopping: when to stop early.
+        reduce_on_plateau: when to lower the learning rate.
+        seed: of dropout's masks.
+        threads: as many as there is work for if None; the bits do not depend on it.
+        on_epoch: called with each epoch's record; what it raises ends the run.
+        on_progress: called several times a second.
+
+    Returns:
+        The finished (or, with early stopping or Ctrl-C, the best) weights and a record of each epoch.
+
+    Raises:
+        SettingError: sizes that do not fit one another.
+        DivergedError: the loss is not finite. The error's `weights` are the best so far.
+    """
+    import numpy as np
+
+    from tsuzuki.kernels.plan import lower, pad, unpad
+    from tsuzuki.kernels.session import Session, aligned
+
+    if epochs < 1:
+        raise SettingError(f"a run of {epochs} epochs trains nothing; give at least 1")
+    check_weights(network, weights)
+    data = _data(network, inputs, targets, horizon, residual, sample_weights)
+    of_epoch = layout if callable(layout) else lambda epoch: layout
+    first = of_epoch(0)
+    plan = lower(network, first.lanes, first.timesteps, first.every_step)
+    bank = aligned(max(1, first.slots, validation.slots if validation else 0) * plan.state_size)
+    options = {"loss": named(loss), "output_weights": output_weights, "bank": bank}
+    session = Session(plan, data, optimizer=optimizer or RMSprop(), seed=seed, threads=threads, **options)
+    pad(plan, weights, session.parameters)
+    checker = None
+    if validation is not None:
+        check_plan = lower(network, validation.lanes, validation.timesteps, validation.every_step)
+        checker = Session(check_plan, data, threads=1, **options)
+    history: list[EpochRecord] = []
+    watch = _Watch(early_stopping, reduce_on_plateau)
+    best, best_epoch, interrupted = session.parameters.copy(), 0, False
+    kept: tuple[Layout, Block] | None = None
+    try:
+        for epoch in range(epochs):
+            rows = of_epoch(epoch)
+            if kept is None or kept[0] is not rows:
+                kept = (rows, rows.block(0, rows.updates)) if rows.updates * rows.lanes <= KEPT_ROWS else None
+            began, total, scored = time.perf_counter(), 0.0, 0.0
+            for at, result in _calls(session, rows, kept[1] if kept else None):
+                if not np.isfinite(result[-1, 0]):
+                    raise _diverged(epoch + 1, at + len(result), unpad(plan, best if history else session.parameters))
+                total, scored = total + float(result[:, 0] @ result[:, 1]), scored + float(result[:, 1].sum())
+                if on_progress is not None:
+                    on_progress(Progress(epoch + 1, at + len(result), rows.updates, total / max(scored, 1.0)))
+            seconds = time.perf_counter() - began
+            checked = None
+            if checker is not None and validation is not None:
+                checker.parameters[:] = session.parameters
+                checked = _score(checker, validation)
+            record = EpochRecord(epoch + 1, total / max(scored, 1.0), checked, seconds, rows.updates)
+            history.append(record)
+            improved = watch.see(record)
+            if improved or early_stopping is None:
+                best[:], best_epoch = session.parameters, epoch + 1
+            session.rate_factor = watch.rate_factor
+            if on_epoch is not None:
+                on_epoch(record)
+            if watch.stops:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    return Training(unpad(plan, best), tuple(history), best_epoch, interrupted)
+
+
+def predict(
+    network: Network,
+    weights: "Sequence[NDArray[np.float32]]",
+    inputs: "NDArray[np.float32]",
+    layout: Layout,
+    *,
+    threads: int | None = None,
+) -> "NDArray[np.float32]":
+    """Forecast every target of a layout with finished weights, states carried along its lanes from zero.
+
+    Args:
+        network: the description.
+        weights: arrays as `network.parameters` lists them.
+        inputs: [points, features].
+        layout: which rows to run; uncut ones (`Windows(T, T, stateful=True)`, `Streams(T, 1)`) carry the state
+            through whole segments.
+        threads: as many as there is work for if None.
+
+    Returns:
+        float32 [points, outputs]: row i is the forecast of the target at position i, NaN where the layout has none.
+    """
+    import numpy as np
+
+    from tsuzuki.kernels.plan import lower, pad
+    from tsuzuki.kernels.session import Data, Session, aligned
+
+    check_weights(network, weights)
+    plan = lower(network, layout.lanes, layout.timesteps, layout.every_step)
+    data = _data(network, inputs, None, 1, False, None)
+    bank = aligned(max(1, layout.slots) * plan.state_size)
+    session = Session(plan, Data(data.inputs, None, 1), bank=bank, threads=threads)
+    pad(plan, weights, session.parameters)
+    forecasts = np.full((len(inputs), network.outputs), np.nan, np.float32)
+    for block in _blocks(layout):
+        session.forward(block, forecasts)
+    return forecasts
+
+
+def _data(network, inputs, targets, horizon, residual, sample_weights):  # type: ignore[no-untyped-def]
+    import numpy as np
+
+    from tsuzuki.kernels.session import Data
+
+    def flat(name: str, array: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        if array.ndim != 2:
+            raise SettingError(f"{name} have {array.ndim} axes; give them as [points, columns]")
+        return np.ascontiguousarray(array, np.float32)
+
+    inputs = flat("inputs", inputs)
+    if inputs.shape[1] != network.inputs:
+        raise SettingError(
+            f"inputs have {inputs.shape[1]} columns, but the network takes {network.inputs}; change one of the two"
+        )
+    if targets is not None:
+        targets = flat("targets", targets)
+        if len(targets) != len(inputs):
+            raise SettingError(f"there are {len(inputs)} inputs but {len(targets)} targets; give as many of both")
+    if sample_weights is not None:
+        sample_weights = np.ascontiguousarray(sample_weights, np.float32)
+    columns = 1 if targets is None else targets.shape[1]
+    return Data(inputs, targets, horizon or columns, residual, sample_weights)
+
+
+def _calls(session: "Session", layout: Layout, kept: Block | None) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+    """Train through an epoch call by call; yield where each call began and what its updates came to."""
+    at, count = 0, 64
+    while at < layout.updates:
+        until = min(layout.updates, at + count)
+        block = layout.block(at, until) if kept is None else _part(kept, at, until)
+        began = time.perf_counter()
+        result = session.run(block)
+        spent = time.perf_counter() - began
+        yield at, result
+        at = until
+        count = max(1, min(int(count * min(8.0, CALL_SECONDS / max(spent, 1e-6))), KEPT_ROWS // layout.lanes))
+
+
+def _part(block: Block, first: int, last: int) -> Block:
+    return Block(block.starts[first:last], block.valid[first:last], block.entries[first:last], block.exits[first:last])
+
+
+def _blocks(layout: Layout) -> Iterator[Block]:
+    step = max(1, KEPT_ROWS // 4 // layout.lanes)
+    for first in range(0, layout.updates, step):
+        yield layout.block(first, min(layout.updates, first + step))
+
+
+def _score(session: "Session", layout: Layout) -> float:
+    """The loss over a layout, forward only."""
+    import numpy as np
+
+    results = np.concatenate([session.forward(block) for block in _blocks(layout)])
+    return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
+
+
+@dataclass
+class _Watch:
+    """Keeps count of epochs without a better loss."""
+
+    stopping: EarlyStopping | None
+    plateau: ReduceOnPlateau | None
+    best: float = float("inf")
+    plateau_best: float = float("inf")
+    waited: int = 0
+    plateau_waited: int = 0
+    rate_factor: float = 1.0
+    stops: bool = False
+
+    def see(self, record: EpochRecord) -> bool:
+        """Take an epoch's record in; whether it is the best so far."""
+        watched = record.loss if record.validation_loss is None else record.validation_loss
+        if self.plateau is not None:
+            if watched < self.plateau_best - self.plateau.min_delta:
+                self.plateau_best, self.plateau_waited = watched, 0
+            else:
+                self.plateau_waited += 1
+                if self.plateau_waited >= self.plateau.patience:
+                    self.rate_factor = max(self.rate_factor * self.plateau.factor, self.plateau.lowest)
+                    self.plateau_waited = 0
+        improved = watched < self.best - (self.stopping.min_delta if self.stopping else 0.0)
+        if improved:
+            self.best, self.waited = watched, 0
+        else:
+            self.waited += 1
+        self.stops = self.stopping is not None and self.waited >= self.stopping.patience
+        return improved
+
+
+def _diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+    return DivergedError(
+        f"the loss is not finite in update {update} of epoch {epoch}; try a lower learning rate, clipnorm=1.0, or look "
+        "for extreme values in the data",
+        weights,
+    )
