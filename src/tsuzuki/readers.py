@@ -1,0 +1,255 @@
+"""Files in, one long frame out: CSV, Parquet, and the Japan Meteorological Agency's raw download.
+
+The frame has the columns `unique_id`, `ds` (naive; UTC where the file names time zones) and `y`, and `change` where a
+file says that a series was broken (a station moved). What is not unambiguous is an error that lists the choices.
+"""
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsuzuki import jma
+from tsuzuki.errors import DataError, FileError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIME_NAMES = ("ds", "time", "date", "datetime", "timestamp", "日時", "年月日時", "時刻", "日付", "年月日")
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-", "--", "///", "×", "*")
+# A time of day with a zone behind it: 00:00Z, 00:00+09:00.
+ZONE = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file holds.
+
+    Attributes:
+        name: the file's name.
+        frame: columns unique_id, ds, y and, where known, change.
+        unit: the value's unit where the file says it.
+    """
+
+    name: str
+    frame: "pd.DataFrame"
+    unit: str | None
+
+
+def read(path: str | Path, *, column: str | None = None, time: str | None = None) -> Reading:
+    """Read a time series, or several, from a file.
+
+    Args:
+        path: a CSV file (comma, semicolon or tab; UTF-8 with or without a mark, or cp932), a Parquet file, or the
+            Japan Meteorological Agency's hourly download.
+        column: the value column; needed where there are several. In the agency's file a station or an element.
+        time: the time column; needed where it cannot be told.
+
+    Returns:
+        The readings as they stand in the file, in its order, gaps and duplicates included.
+
+    Raises:
+        FileError: no such file, a folder, not readable, empty, or no text.
+        DataError: columns, stamps or values that cannot be used; the message names them.
+    """
+    path = Path(path)
+    content = _content(path)
+    name = path.name
+    if content[:4] == b"PAR1":
+        return _from_table(_parquet(content, name), name, column, time)
+    text = _text(content, name)
+    if jma.is_jma(text):
+        frame, unit = jma.parse(text, name, column)
+        return Reading(name, frame, unit)
+    return _from_table(_csv(text, name), name, column, time)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileError(f"there is no file {path}; check the name, or name a bundled series: beijing, nyc") from None
+    except IsADirectoryError:
+        raise FileError(f"{path} is a folder; name a file in it") from None
+    except OSError as error:
+        raise FileError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if not content.strip():
+        raise FileError(f"{path.name} is empty; give a file with a time column and a value column")
+    return content
+
+
+def _text(content: bytes, name: str) -> str:
+    if b"\0" in content[:65536]:
+        raise FileError(f"{name} is not text (it holds NUL bytes); give CSV in UTF-8 or cp932, or Parquet")
+    for encoding in ("utf-8-sig", "cp932"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise FileError(f"{name} is neither UTF-8 nor cp932 (Shift_JIS) text; save it as UTF-8")
+
+
+def _parquet(content: bytes, name: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(io.BytesIO(content))
+    except Exception as error:
+        raise FileError(f"{name} begins like Parquet but cannot be read ({_line(error)}); write it again") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    return frame
+
+
+def _csv(text: str, name: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    head = text.lstrip().split("\n", 1)[0]
+    separator = max(",;\t", key=head.count)
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text), sep=separator, na_values=list(MISSING), keep_default_na=False, index_col=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise DataError(f"{name} is no table ({_line(error)}); give rows with the same number of cells") from None
+    frame.columns = [str(label).strip() for label in frame.columns]
+    if len(frame.columns) < 2:
+        raise DataError(
+            f"{name} has a single column ({frame.columns[0]!r}); give a time column and a value column, "
+            "separated by commas, semicolons or tabs"
+        )
+    return frame
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]
+
+
+def _from_table(table: "pd.DataFrame", name: str, column: str | None, time: str | None) -> Reading:
+    import pandas as pd
+
+    if table.empty:
+        raise DataError(f"{name} has a header but no rows; give a file with readings")
+    table.columns = [str(label) for label in table.columns]
+    time = _time_column(table, name, time)
+    series = "unique_id" if "unique_id" in table.columns and time != "unique_id" else None
+    column = _value_column(table, name, column, {time, series})
+    frame = pd.DataFrame(
+        {
+            "unique_id": table[series].astype(str) if series else Path(name).stem,
+            "ds": _stamps(table[time], time, name),
+            "y": _values(table[column], column, name),
+        }
+    )
+    unit = re.search(r"[(\[（]([^)\]）]{1,12})[)\]）]\s*$", column)
+    return Reading(name, frame, unit.group(1).replace("℃", "°C") if unit else None)
+
+
+def _listed(table: "pd.DataFrame") -> str:
+    return ", ".join(table.columns)
+
+
+def _time_column(table: "pd.DataFrame", name: str, time: str | None) -> str:
+    if time is not None:
+        if time not in table.columns:
+            raise DataError(f"column {time!r} is not in {name} (it has: {_listed(table)}); name one with --time")
+        return time
+    known = [label for label in table.columns if label.lower() in TIME_NAMES]
+    found = known if len(known) == 1 else [label for label in table.columns if _looks_like_time(table[label])]
+    if len(found) == 1 or (found and found[0] == table.columns[0] and len(known) != len(found)):
+        return found[0]
+    if not found:
+        raise DataError(f"{name} has no column of dates (it has: {_listed(table)}); name the time column with --time")
+    raise DataError(f"{name} has several columns of dates ({', '.join(found)}); name one with --time")
+
+
+def _looks_like_time(values: "pd.Series[str]") -> bool:
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return True
+    if pd.api.types.is_numeric_dtype(values):
+        return False
+    sample = values.dropna().astype(str).head(20)
+    return len(sample) > 0 and bool(sample.str.match(r"\s*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}").all())
+
+
+def _value_column(table: "pd.DataFrame", name: str, column: str | None, taken: set[str | None]) -> str:
+    import pandas as pd
+
+    if column is not None:
+        if column not in table.columns:
+            raise DataError(f"column {column!r} is not in {name} (it has: {_listed(table)}); name one with --column")
+        return column
+    others = [label for label in table.columns if label not in taken and not label.startswith("Unnamed:")]
+    numeric = [label for label in others if pd.api.types.is_numeric_dtype(table[label])]
+    for found in (others, numeric):
+        if len(found) == 1:
+            return found[0]
+    if "y" in others:
+        return "y"
+    if not others:
+        raise DataError(f"{name} has no column beside the time (it has: {_listed(table)}); give one with the values")
+    raise DataError(
+        f"{name} has several columns that could hold the values ({', '.join(numeric or others)}); "
+        "name one with --column"
+    )
+
+
+def _row(position: int) -> str:
+    # Counted as an editor shows it: the header is line 1.
+    return f"line {position + 2}"
+
+
+def _values(values: "pd.Series[float]", column: str, name: str) -> "pd.Series[float]":
+    import numpy as np
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    wrong = np.flatnonzero((numbers.isna() & values.notna()).to_numpy())
+    if len(wrong):
+        raise DataError(
+            f"column {column!r} of {name} holds {str(values.iloc[wrong[0]])[:40]!r} in {_row(wrong[0])}, which is no "
+            "number; correct it, leave it empty, or name another column with --column"
+        )
+    endless = np.flatnonzero(np.isinf(numbers.to_numpy()))
+    if len(endless):
+        raise DataError(
+            f"column {column!r} of {name} is infinite in {_row(endless[0])}; leave the cell empty if it is missing"
+        )
+    return numbers
+
+
+def _stamps(values: "pd.Series[str]", column: str, name: str) -> "pd.Series[pd.Timestamp]":
+    import numpy as np
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values):
+        stamps = pd.to_datetime(values)
+        return stamps.dt.tz_convert("UTC").dt.tz_localize(None) if stamps.dt.tz is not None else stamps
+    if pd.api.types.is_numeric_dtype(values):
+        raise DataError(
+            f"column {column!r} of {name} holds numbers, not dates; name the time column with --time, "
+            "or write it like 2020-01-31 18:00"
+        )
+    text = values.astype(str).str.strip()
+    zoned = text.str.contains(ZONE, regex=True)
+    if zoned.any() and not zoned.all():
+        odd = int(np.flatnonzero((~zoned).to_numpy())[0] if zoned.iloc[0] else np.flatnonzero(zoned.to_numpy())[0])
+        raise DataError(
+            f"column {column!r} of {name} mixes stamps with and without a time zone ({_row(odd)}: "
+            f"{text.iloc[odd]!r}); write all of them in one way"
+        )
+    utc = bool(zoned.all())
+    try:
+        stamps = pd.to_datetime(text, utc=utc)
+    except (ValueError, TypeError, OverflowError):
+        stamps = pd.to_datetime(text, utc=utc, errors="coerce", format="mixed")
+    wrong = np.flatnonzero(stamps.isna().to_numpy())
+    if len(wrong):
+        raise DataError(
+            f"column {column!r} of {name} holds {text.iloc[wrong[0]][:40]!r} in {_row(wrong[0])}, which is no date; "
+            "correct it, or name the time column with --time"
+        )
+    return stamps.dt.tz_localize(None) if utc else stamps

@@ -1,0 +1,68 @@
+"""Standardisation, fitted on training data only.
+
+Any object with scikit-learn's `fit`, `transform` and `inverse_transform` on [points, 1] can stand in its place.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tsuzuki.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Scaler(Protocol):
+    """What a scaler must offer, as in scikit-learn; arrays are [points, columns]."""
+
+    def fit(self, values: "NDArray[np.float64]") -> Any:
+        """Learn from values."""
+        ...
+
+    def transform(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Scale values."""
+        ...
+
+    def inverse_transform(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Undo `transform`."""
+        ...
+
+
+@dataclass
+class Standardizer:
+    """(value - mean) / standard deviation, column by column, NaN left out (`sklearn.preprocessing.StandardScaler`).
+
+    Attributes:
+        mean: float64 [columns], after `fit`.
+        scale: float64 [columns], after `fit`.
+    """
+
+    mean: "NDArray[np.float64] | None" = None
+    scale: "NDArray[np.float64] | None" = None
+
+    def fit(self, values: "NDArray[np.float64]") -> "Standardizer":
+        """Learn mean and deviation from values [points, columns].
+
+        Raises:
+            DataError: a column without values, or constant.
+        """
+        import numpy as np
+
+        values = np.asarray(values, np.float64)
+        if len(values) == 0 or np.isnan(values).all(axis=0).any():
+            raise DataError("a column to standardise has no values; give a longer training part")
+        self.mean, self.scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        if (self.scale == 0).any():
+            raise DataError(
+                "a column to standardise is constant in its training part; there is nothing to learn from it"
+            )
+        return self
+
+    def transform(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Scale values [points, columns]."""
+        return (values - self.mean) / self.scale
+
+    def inverse_transform(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Undo `transform`."""
+        return values * self.scale + self.mean
