@@ -1,3 +1,34 @@
-"""Train recurrent networks on long time series: the state carried correctly, at the speed of the arithmetic."""
+"""Train recurrent networks on long time series: the state carried correctly, at the speed of the arithmetic.
+
+The public names are imported when they are first used, so that `import tsuzuki` itself takes no time to speak of.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "errors": ("TsuzukiError", "DataError", "FileError", "TooShortError", "SettingError", "DivergedError"),
+    "readers": ("read", "Reading"),
+    "series": ("Collection", "Segment", "Series", "collect"),
+    "scaling": ("Standardizer",),
+    "lanes": ("Layout", "Streams", "Windows"),
+    "network": ("GRU", "LSTM", "Dense", "Network", "SimpleRNN", "initialise"),
+    "optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
+    "losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
+    "training": ("EarlyStopping", "EpochRecord", "ReduceOnPlateau", "Training", "fit", "predict"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"tsuzuki.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'tsuzuki' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

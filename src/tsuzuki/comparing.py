@@ -274,7 +274,7 @@ class Signals:
     stopped: bool = False
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """Raised inside a run when the whole comparison was stopped."""
 
 
@@ -301,7 +301,7 @@ def compare(problem: Problem, recipe: Recipe, workers: int, signals: Signals | N
         def progress(now: Progress) -> None:
             nonlocal done
             if signals.stopped:
-                raise _Stopped
+                raise _StoppedError
             update = (now.epoch - 1) * now.updates + now.update
             signals.advance((update - done) * way.layout.timesteps / work)
             done = update

@@ -109,6 +109,7 @@ def _arithmetic(instruction):
             return vector(vector, vector), lambda context, builder, signature, args: getattr(builder, instruction)(
                 *args, flags=FLAGS
             )
+        return None
 
     return operation
 
@@ -120,6 +121,7 @@ def _install(python_operator, instruction):
     def _(a, b):
         if a == vector and b == vector:
             return lambda a, b: operation(a, b)
+        return None
 
 
 for _operator, _instruction in (

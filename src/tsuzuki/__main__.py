@@ -1,0 +1,5 @@
+"""`python -m tsuzuki` is the command line."""
+
+from tsuzuki.cli import main
+
+main()

@@ -1,0 +1,214 @@
+"""Words on a terminal: arguments in, tables and exit codes out.
+
+Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsuzuki import __version__
+from tsuzuki.errors import DivergedError, FileError, SettingError, TsuzukiError
+
+if TYPE_CHECKING:
+    from tsuzuki.comparing import Problem, Recipe
+
+WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
+
+app = typer.Typer(
+    name="tsuzuki",
+    help=(
+        "Train recurrent networks on long time series, with the state carried correctly.\n\n"
+        "Try:  tsuzuki compare beijing     (a bundled series)\n\n"
+        "      tsuzuki compare FILE.csv    (your own: a time column and a value column)"
+    ),
+    epilog="Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tsuzuki {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everything(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+@app.command(epilog="Example: tsuzuki compare readings.csv --column temperature --seeds 20 --json result.json")
+def compare(
+    source: Annotated[
+        str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")
+    ] = "beijing",
+    column: Annotated[str | None, typer.Option(help="The value column, where there are several.")] = None,
+    time: Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")] = None,
+    cell: Annotated[str, typer.Option(help="simple_rnn, gru or lstm.")] = "simple_rnn",
+    layers: Annotated[int, typer.Option(help="Recurrent layers, one on another.")] = 1,
+    units: Annotated[int, typer.Option(help="Units of each layer.")] = 10,
+    timesteps: Annotated[int, typer.Option(help="Steps of a window.")] = 6,
+    batch_size: Annotated[int, typer.Option(help="Rows of an update.")] = 6,
+    epochs: Annotated[int, typer.Option(help="Epochs over all windows.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Paired runs.")] = 10,
+    learning_rate: Annotated[float, typer.Option(help="Of RMSprop.")] = 0.001,
+    test_fraction: Annotated[float, typer.Option(help="Last part that is held out; 0 trains on everything.")] = 0.2,
+    max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
+    engine: Annotated[str, typer.Option(help="tsuzuki, or keras beside it for the two rows of windows.")] = "tsuzuki",
+    json_path: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option(help="Show no progress and no table.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+) -> None:
+    """Train stateless and stateful side by side and say what carrying the state is worth."""
+    from tsuzuki.comparing import Recipe
+
+    with _errors_in_words(debug):
+        if engine not in ("tsuzuki", "keras"):
+            raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
+        if json_path not in (None, "-"):
+            _check_target(Path(str(json_path)))
+        recipe = Recipe(
+            cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
+        )
+        _compare(source, column, time, recipe, engine, json_path, quiet)
+
+
+def _compare(
+    source: str, column: str | None, time: str | None, recipe: "Recipe", engine: str, json_path: str | None, quiet: bool
+) -> None:
+    from rich.console import Console
+
+    from tsuzuki import keras_engine
+    from tsuzuki.comparing import Signals, as_json, pose
+    from tsuzuki.comparing import compare as run
+    from tsuzuki.wording import describe, engines, table, verdict
+
+    if engine == "keras":
+        keras_engine.check()
+    problem = pose(_collect(source, column, time, recipe.max_gap), recipe)
+    # What a person reads goes to the terminal only where JSON does not.
+    out = Console(quiet=quiet or json_path == "-", highlight=False)
+    out.print(describe(problem.collection, recipe.test_fraction), soft_wrap=False)
+    _announce_compilation(quiet)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    signals = Signals()
+    with _bar("training", quiet) as advance:
+        signals.advance = advance
+        comparison = run(problem, recipe, min(cores, 4 * recipe.seeds), signals)
+    outcome = as_json(comparison)
+    out.print(table(comparison))
+    out.print(verdict(comparison))
+    if engine == "keras":
+        theirs = _keras(problem, recipe, quiet)
+        out.print(engines(comparison.rows[:2], theirs))
+        outcome["keras"] = [
+            {"name": row.name, "seconds_per_epoch": row.seconds_per_epoch, "running_loss": row.running_loss}
+            for row in theirs
+        ]
+    if json_path == "-":
+        typer.echo(json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False))
+    elif json_path is not None:
+        _write_whole(Path(json_path), json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _keras(problem: "Problem", recipe: "Recipe", quiet: bool) -> Any:
+    from tsuzuki import keras_engine
+
+    with _bar("training in Keras", quiet) as advance:
+        return keras_engine.run(problem, recipe, advance)
+
+
+def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
+    from tsuzuki import datasets
+    from tsuzuki.readers import read
+    from tsuzuki.series import collect
+
+    if source in datasets.names() and not Path(source).exists():
+        reading = datasets.load(source)
+    else:
+        reading = read(source, column=column, time=time)
+    return collect(reading.name, reading.frame, unit=reading.unit, max_gap=max_gap)
+
+
+def _announce_compilation(quiet: bool) -> None:
+    from tsuzuki.kernels import engine
+
+    if not engine.is_compiled():
+        if not quiet:
+            typer.echo("compiling for this CPU, once (about 20 s) ...", err=True)
+        engine.load()
+
+
+@contextmanager
+def _bar(what: str, quiet: bool) -> Iterator[Callable[[float], object]]:
+    """A progress bar on standard error, only where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda share: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda share: progress.advance(task, share)
+
+
+def _check_target(path: Path) -> None:
+    if path.is_dir():
+        raise FileError(f"--json names {path}, which is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise FileError(f"--json names {path}, but there is no folder {path.parent}; make it first")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write beside the target and rename: the old file or the new one, never half of it."""
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            file.write(text)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written ({error.strerror}); name another place with --json") from error
+
+
+@contextmanager
+def _errors_in_words(debug: bool) -> Iterator[None]:
+    """Turn what goes wrong into one line and an exit code."""
+    try:
+        yield
+    except TsuzukiError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(DIVERGED if isinstance(error, DivergedError) else WRONG_INPUT) from None
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="tsuzuki")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
