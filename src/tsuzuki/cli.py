@@ -5,7 +5,6 @@ Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -211,4 +210,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -118,7 +118,6 @@ def pose(collection: Collection, recipe: Recipe) -> Problem:
     test = np.zeros(len(values), bool)
     for start, cut, stop in zip(offsets, cuts, offsets[1:], strict=False):
         scaler = Standardizer().fit(values[start:cut, None])
-        assert scaler.scale is not None
         scaled[start:stop] = scaler.transform(values[start:stop, None])[:, 0]
         deviations[start:stop] = scaler.scale[0]
         test[cut:stop] = True

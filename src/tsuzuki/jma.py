@@ -76,8 +76,8 @@ def parse(text: str, source: str, column: str | None) -> "tuple[pd.DataFrame, st
         y = y.where(quality.isin(KEPT_QUALITY))
     change = pd.Series(0, index=y.index)
     if HOMOGENEITY in role_at:
-        number = pd.to_numeric(pd.Series([row[role_at[HOMOGENEITY]] for row in data]), errors="coerce").ffill().bfill()
-        change = (number.diff().fillna(0) != 0).cumsum()
+        numbers = pd.to_numeric(pd.Series([row[role_at[HOMOGENEITY]] for row in data]), errors="coerce").ffill().bfill()
+        change = (numbers.diff().fillna(0) != 0).astype(int).cumsum()
     stamps = _stamps(data, dates, source)
     unit = re.search(r"\((.*)\)", names[chosen])
     frame = pd.DataFrame({"unique_id": stations[chosen], "ds": stamps, "y": y.astype("float64"), "change": change})

@@ -138,7 +138,9 @@ def _reset(model: Any) -> None:
             layer.reset_states()
 
 
-def _train(work: "NDArray[Any]", recipe: dict[str, Any], name: str, seed: int) -> "tuple[list[float], list[float]]":
+def _train(
+    work: "dict[str, NDArray[Any]]", recipe: dict[str, Any], name: str, seed: int
+) -> "tuple[list[float], list[float]]":
     """One run; returns the epochs' losses and seconds."""
     import numpy as np
 

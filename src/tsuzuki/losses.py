@@ -55,7 +55,13 @@ def named(loss: "str | Loss") -> Loss:
     """
     if not isinstance(loss, str):
         return loss
-    names = {"mse": MSE, "mean_squared_error": MSE, "mae": MAE, "mean_absolute_error": MAE, "huber": Huber}
+    names: dict[str, Loss] = {
+        "mse": MSE(),
+        "mean_squared_error": MSE(),
+        "mae": MAE(),
+        "mean_absolute_error": MAE(),
+        "huber": Huber(),
+    }
     if loss not in names:
         raise SettingError(f"there is no loss named {loss!r}; choose one of {', '.join(names)} or give an object")
-    return names[loss]()
+    return names[loss]

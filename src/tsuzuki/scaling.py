@@ -3,7 +3,6 @@
 Any object with scikit-learn's `fit`, `transform` and `inverse_transform` on [points, 1] can stand in its place.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tsuzuki.errors import DataError
@@ -29,7 +28,6 @@ class Scaler(Protocol):
         ...
 
 
-@dataclass
 class Standardizer:
     """(value - mean) / standard deviation, column by column, NaN left out (`sklearn.preprocessing.StandardScaler`).
 
@@ -38,8 +36,8 @@ class Standardizer:
         scale: float64 [columns], after `fit`.
     """
 
-    mean: "NDArray[np.float64] | None" = None
-    scale: "NDArray[np.float64] | None" = None
+    mean: "NDArray[np.float64]"
+    scale: "NDArray[np.float64]"
 
     def fit(self, values: "NDArray[np.float64]") -> "Standardizer":
         """Learn mean and deviation from values [points, columns].

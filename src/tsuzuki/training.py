@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tsuzuki.kernels.session import Session
+    from tsuzuki.kernels.session import Data, Session
 
 # One call of the compiled program lasts about this long: Ctrl-C, progress and checkpoints wait no longer.
 CALL_SECONDS = 0.2
@@ -172,13 +172,13 @@ def fit(
     first = of_epoch(0)
     plan = lower(network, first.lanes, first.timesteps, first.every_step)
     bank = aligned(max(1, first.slots, validation.slots if validation else 0) * plan.state_size)
-    options = {"loss": named(loss), "output_weights": output_weights, "bank": bank}
-    session = Session(plan, data, optimizer=optimizer or RMSprop(), seed=seed, threads=threads, **options)
+    judged = Objective(named(loss), output_weights)
+    session = Session(plan, data, judged, optimizer or RMSprop(), bank=bank, seed=seed, threads=threads)
     pad(plan, weights, session.parameters)
     checker = None
     if validation is not None:
         check_plan = lower(network, validation.lanes, validation.timesteps, validation.every_step)
-        checker = Session(check_plan, data, threads=1, **options)
+        checker = Session(check_plan, data, judged, bank=bank, threads=1)
     history: list[EpochRecord] = []
     watch = _Watch(early_stopping, reduce_on_plateau)
     best, best_epoch, interrupted = session.parameters.copy(), 0, False
@@ -239,7 +239,7 @@ def predict(
     import numpy as np
 
     from tsuzuki.kernels.plan import lower, pad
-    from tsuzuki.kernels.session import Data, Session, aligned
+    from tsuzuki.kernels.session import Session, aligned
 
     check_weights(network, weights)
     plan = lower(network, layout.lanes, layout.timesteps, layout.every_step)
@@ -253,7 +253,14 @@ def predict(
     return forecasts
 
 
-def _data(network, inputs, targets, horizon, residual, sample_weights):  # type: ignore[no-untyped-def]
+def _data(
+    network: Network,
+    inputs: "NDArray[np.float32]",
+    targets: "NDArray[np.float32] | None",
+    horizon: int | None,
+    residual: bool,
+    sample_weights: "NDArray[np.float32] | None",
+) -> "Data":
     import numpy as np
 
     from tsuzuki.kernels.session import Data

@@ -53,9 +53,9 @@ def table(comparison: Comparison) -> "Table":
     tested = math.isfinite(comparison.persistence.test_mse)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     made.add_column("", no_wrap=True)
-    heads = ["ms per\nepoch", "µs per\nupdate", "running loss\nfirst   last", "finished\ntrain"]
+    heads = ["ms per\nepoch", "µs per\nupdate", "running loss\nfirst   last", "train\nMSE"]
     if tested:
-        heads += ["weights\ntest", f"RMSE\n{unit}", "skill"]
+        heads += ["test\nMSE", f"RMSE\n{unit}", "\nskill"]
     for head in heads:
         made.add_column(head, justify="right", no_wrap=True)
     baseline = comparison.persistence

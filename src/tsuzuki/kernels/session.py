@@ -64,6 +64,14 @@ class Data:
     sample_weights: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: a loss, and a factor for each output's share in it (float32 [outputs]) or None."""
+
+    loss: Loss
+    output_weights: NDArray[np.float32] | None = None
+
+
 class Session:
     """Buffers and job table for one network on one layout's lanes."""
 
@@ -71,10 +79,9 @@ class Session:
         self,
         plan: p.Plan,
         data: Data,
-        *,
-        loss: Loss | None = None,
+        objective: Objective | None = None,
         optimizer: Optimizer | None = None,
-        output_weights: NDArray[np.float32] | None = None,
+        *,
         bank: NDArray[np.float32] | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -96,9 +103,9 @@ class Session:
         self._job[p.HEADER :] = plan.rows.ravel()
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + p.WIDTH] = 1
-        self._describe(loss, output_weights, seed)
+        self._describe(objective or Objective(MSE()), seed)
 
-    def _describe(self, loss: Loss | None, output_weights: NDArray[np.float32] | None, seed: int) -> None:
+    def _describe(self, objective: Objective, seed: int) -> None:
         job, plan, data = self._job, self.plan, self.data
         job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, plan.network.inputs
         if data.targets is not None:
@@ -119,9 +126,9 @@ class Session:
             job[getattr(p, name)] = place
         job[p.SEED] = seed
         job[p.THREADS] = self.threads
-        self._describe_loss(loss)
-        if output_weights is not None:
-            self._keep(p.OUTPUT_WEIGHTS, np.ascontiguousarray(output_weights, np.float32))
+        self._describe_loss(objective.loss)
+        if objective.output_weights is not None:
+            self._keep(p.OUTPUT_WEIGHTS, np.ascontiguousarray(objective.output_weights, np.float32))
         settings = np.zeros(8)
         if self.optimizer is not None:
             job[p.OPTIMIZER], settings[:4] = _settings(self.optimizer)
@@ -134,7 +141,7 @@ class Session:
         self._keep(p.VARIABLES, table)
         job[p.VARIABLE_COUNT] = len(table)
 
-    def _describe_loss(self, loss: Loss | None) -> None:
+    def _describe_loss(self, loss: Loss) -> None:
         kind, heads, settings = p.MSE, 1, np.zeros(1)
         if isinstance(loss, MAE):
             kind = p.MAE
@@ -149,7 +156,7 @@ class Session:
         outputs = self.plan.network.outputs
         if self.data.targets is not None and outputs != heads * self.data.horizon:
             raise SettingError(
-                f"the network has {outputs} outputs, but {type(loss or MSE()).__name__} on {self.data.horizon} target "
+                f"the network has {outputs} outputs, but {type(loss).__name__} on {self.data.horizon} target "
                 f"values needs {heads * self.data.horizon}; change the last layer's units"
             )
 
