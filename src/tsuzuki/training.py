@@ -162,7 +162,7 @@ def fit(
     import numpy as np
 
     from tsuzuki.kernels.plan import lower, pad, unpad
-    from tsuzuki.kernels.session import Session, aligned
+    from tsuzuki.kernels.session import Objective, Session, aligned
 
     if epochs < 1:
         raise SettingError(f"a run of {epochs} epochs trains nothing; give at least 1")
