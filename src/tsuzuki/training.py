@@ -245,7 +245,7 @@ def predict(
     plan = lower(network, layout.lanes, layout.timesteps, layout.every_step)
     data = _data(network, inputs, None, 1, False, None)
     bank = aligned(max(1, layout.slots) * plan.state_size)
-    session = Session(plan, Data(data.inputs, None, 1), bank=bank, threads=threads)
+    session = Session(plan, data, bank=bank, threads=threads)
     pad(plan, weights, session.parameters)
     forecasts = np.full((len(inputs), network.outputs), np.nan, np.float32)
     for block in _blocks(layout):
