@@ -1,0 +1,121 @@
+"""Plain twins of the fast code: float64 NumPy, one step after another, no thought for speed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
+from tsuzuki.network import GRU, LSTM, Dense, Network, Recurrent, SimpleRNN
+
+Array = NDArray[np.float64]
+CARRY, ZERO = -2, -1
+
+ACTIVATION = {
+    "linear": lambda x: x,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "relu": lambda x: np.maximum(x, 0),
+}
+
+
+def step(layer: Recurrent, weights: Sequence[Array], x: Array, state: list[Array]) -> list[Array]:
+    """One step of a cell: x [lanes, inputs], state a list of [lanes, units]."""
+    kernel, recurrent, *rest = weights
+    bias = rest[0] if rest else np.zeros(kernel.shape[1])
+    act = ACTIVATION[layer.activation]
+    h = state[0]
+    if isinstance(layer, SimpleRNN):
+        return [act(x @ kernel + h @ recurrent + bias)]
+    gate = ACTIVATION[layer.recurrent_activation]
+    if isinstance(layer, LSTM):
+        i, f, c, o = np.split(x @ kernel + h @ recurrent + bias, 4, axis=1)
+        cell = gate(f) * state[1] + gate(i) * act(c)
+        return [gate(o) * act(cell), cell]
+    assert isinstance(layer, GRU)
+    first, second = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
+    xz, xr, xh = np.split(x @ kernel + first, 3, axis=1)
+    vz, vr, vh = np.split(recurrent, 3, axis=1)
+    bz, br, bh = np.split(second, 3)
+    z, r = gate(xz + h @ vz + bz), gate(xr + h @ vr + br)
+    candidate = act(xh + r * (h @ vh + bh)) if layer.reset_after else act(xh + (r * h) @ vh)
+    return [z * h + (1 - z) * candidate]
+
+
+def zero_states(network: Network, lanes: int) -> list[list[Array]]:
+    """The states of all recurrent layers at the start, [lanes, units] each."""
+    return [
+        [np.zeros((lanes, layer.units)) for _ in range(2 if isinstance(layer, LSTM) else 1)]
+        for layer in network.layers
+        if isinstance(layer, Recurrent)
+    ]
+
+
+def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
+    """Weights layer by layer."""
+    rest = list(weights)
+    return [
+        [rest.pop(0) for _ in range(1 + isinstance(layer, Recurrent) + layer.use_bias)] for layer in network.layers
+    ]
+
+
+def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[Array]]) -> tuple[Array, list]:
+    """Outputs of every step [steps, lanes, outputs] from inputs [steps, lanes, features], and the states of each."""
+    by_layer, outputs, seen = split(network, weights), [], []
+    for now in x:
+        index, later = 0, []
+        for layer, own in zip(network.layers, by_layer, strict=True):
+            if isinstance(layer, Dense):
+                now = ACTIVATION[layer.activation](now @ own[0] + (own[1] if layer.use_bias else 0))
+            else:
+                later.append(step(layer, own, now, states[index]))
+                now, index = later[-1][0], index + 1
+        states = later
+        outputs.append(now)
+        seen.append(states)
+    return np.stack(outputs), seen
+
+
+def loss_of(loss: Loss, outputs: Array, targets: Array) -> Array:
+    """The loss of each target value: outputs [..., horizon * heads], targets [..., horizon]."""
+    heads = outputs.reshape(*targets.shape, -1)
+    error = heads - targets[..., None]
+    if isinstance(loss, MSE):
+        return (error**2).mean(-1)
+    if isinstance(loss, MAE):
+        return np.abs(error).mean(-1)
+    if isinstance(loss, Huber):
+        small = np.abs(error) <= loss.delta
+        return np.where(small, error**2 / 2, loss.delta * (np.abs(error) - loss.delta / 2)).mean(-1)
+    if isinstance(loss, Pinball):
+        level = np.array(loss.quantiles)
+        return np.maximum(-level * error, (1 - level) * error).mean(-1)
+    assert isinstance(loss, GaussianNLL)
+    mean, log_variance = heads[..., 0], heads[..., 1]
+    return (log_variance + (targets - mean) ** 2 / np.exp(log_variance)) / 2
+
+
+def update_loss(network: Network, weights: Sequence[Array], inputs: Array, targets: Array, block, k: int, loss: Loss,
+                every_step: bool, states: list[list[Array]], horizon: int) -> tuple[float, list[list[Array]]]:
+    """The mean loss of update k and the states carried out of it, row by row and value by value."""
+    starts, valid, entries = block.starts[k], block.valid[k], block.entries[k]
+    steps = int(valid.max())
+    states = [[np.where((entries == CARRY)[:, None], part, 0) for part in layer] for layer in states]
+    x = np.zeros((steps, len(starts), inputs.shape[1]))
+    for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):
+        x[:real, lane] = inputs[start : start + real]
+    outputs, seen = run(network, weights, x, states)
+    values = []
+    for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):
+        for t in range(real):
+            if every_step or (t == real - 1 and real == steps):
+                target = targets.ravel()[(start + t + 1) * targets.shape[1] :][:horizon]
+                known = ~np.isnan(target)
+                values.extend(loss_of(loss, outputs[t, lane], np.nan_to_num(target))[known])
+    carried = [
+        [np.stack([seen[real - 1][layer][part][lane] if real else states[layer][part][lane]
+                   for lane, real in enumerate(valid)]) for part in range(len(states[layer]))]
+        for layer in range(len(states))
+    ]
+    return float(np.mean(values)) if values else 0.0, carried
