@@ -55,9 +55,7 @@ def zero_states(network: Network, lanes: int) -> list[list[Array]]:
 def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
     """Weights layer by layer."""
     rest = list(weights)
-    return [
-        [rest.pop(0) for _ in range(1 + isinstance(layer, Recurrent) + layer.use_bias)] for layer in network.layers
-    ]
+    return [[rest.pop(0) for _ in range(1 + isinstance(layer, Recurrent) + layer.use_bias)] for layer in network.layers]
 
 
 def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[Array]]) -> tuple[Array, list]:
@@ -96,8 +94,18 @@ def loss_of(loss: Loss, outputs: Array, targets: Array) -> Array:
     return (log_variance + (targets - mean) ** 2 / np.exp(log_variance)) / 2
 
 
-def update_loss(network: Network, weights: Sequence[Array], inputs: Array, targets: Array, block, k: int, loss: Loss,
-                every_step: bool, states: list[list[Array]], horizon: int) -> tuple[float, list[list[Array]]]:
+def update_loss(
+    network: Network,
+    weights: Sequence[Array],
+    inputs: Array,
+    targets: Array,
+    block,
+    k: int,
+    loss: Loss,
+    every_step: bool,
+    states: list[list[Array]],
+    horizon: int,
+) -> tuple[float, list[list[Array]]]:
     """The mean loss of update k and the states carried out of it, row by row and value by value."""
     starts, valid, entries = block.starts[k], block.valid[k], block.entries[k]
     steps = int(valid.max())
@@ -114,8 +122,15 @@ def update_loss(network: Network, weights: Sequence[Array], inputs: Array, targe
                 known = ~np.isnan(target)
                 values.extend(loss_of(loss, outputs[t, lane], np.nan_to_num(target))[known])
     carried = [
-        [np.stack([seen[real - 1][layer][part][lane] if real else states[layer][part][lane]
-                   for lane, real in enumerate(valid)]) for part in range(len(states[layer]))]
+        [
+            np.stack(
+                [
+                    seen[real - 1][layer][part][lane] if real else states[layer][part][lane]
+                    for lane, real in enumerate(valid)
+                ]
+            )
+            for part in range(len(states[layer]))
+        ]
         for layer in range(len(states))
     ]
     return float(np.mean(values)) if values else 0.0, carried

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from tsuzuki.kernels.plan import lower, pad, unpad
 from tsuzuki.kernels.session import Data, Objective, Session, aligned
 from tsuzuki.lanes import Streams, Windows
@@ -115,7 +115,7 @@ def test_gradients_agree_with_the_slope_of_the_twins_loss(case, seed):
     for i, gradient in enumerate(gradients):
         direction = generator.normal(size=exact[i].shape)
         direction /= np.linalg.norm(direction)
-        ways = [exact[:i] + [exact[i] + sign * 1e-5 * direction] + exact[i + 1 :] for sign in (-1, 1)]
+        ways = [[*exact[:i], exact[i] + sign * 1e-5 * direction, *exact[i + 1 :]] for sign in (-1, 1)]
         slopes = [(loss_at(ways[1]) - loss_at(exact)) / 1e-5, (loss_at(exact) - loss_at(ways[0])) / 1e-5]
         # Where the loss has a corner on the way (relu, |error|) any slope between the two sides is right.
         low, high = min(slopes), max(slopes)
@@ -178,8 +178,16 @@ def test_blocks_of_lanes_and_packed_matrices_agree_with_the_plain_twin(cell):
     states = reference.zero_states(network, layout.lanes)
     for k in range(layout.updates):
         expected, states = reference.update_loss(
-            network, as_doubles(weights), inputs.astype(np.float64), targets.astype(np.float64), block, k, loss, True,
-            states, horizon,
+            network,
+            as_doubles(weights),
+            inputs.astype(np.float64),
+            targets.astype(np.float64),
+            block,
+            k,
+            loss,
+            True,
+            states,
+            horizon,
         )
         assert found[k, 0] == pytest.approx(expected, rel=1e-5)
 
