@@ -231,9 +231,7 @@ def test_sizes_below_one_are_named(kind, sizes_):
 
 
 def test_a_series_too_short_for_a_window_is_named_with_what_it_needs():
-    with pytest.raises(
-        TooShortError, match="has 6 points, but a window of 6 steps with its target needs 7"
-    ):
+    with pytest.raises(TooShortError, match="has 6 points, but a window of 6 steps with its target needs 7"):
         Windows(6, 6).over([Segment(0, 6), Segment(10, 14)])
     with pytest.raises(TooShortError, match="has 1 points, but a step with its target needs 2"):
         Streams(6, 6).over([Segment(0, 1)])

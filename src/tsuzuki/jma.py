@@ -102,10 +102,15 @@ def _stamps(data: list[list[str]], dates: int, source: str) -> "pd.Series[pd.Tim
     """The rows' times; hour 24 is 0:00 of the next day, which adding hours to a day gives by itself."""
     import pandas as pd
 
-    try:
-        if dates == 1:
-            return pd.Series(pd.to_datetime([row[0] for row in data], format="%Y/%m/%d %H:%M:%S"))
-        parts = pd.DataFrame([row[:4] for row in data], columns=["year", "month", "day", "hour"]).astype(int)
-        return pd.to_datetime(parts[["year", "month", "day"]]) + pd.to_timedelta(parts["hour"], unit="h")
-    except ValueError as error:
-        raise DataError(f"a row of {source} has a date that cannot be read ({error}); correct it") from error
+    if dates == 1:
+        stamps = pd.to_datetime(pd.Series([row[0] for row in data]), format="%Y/%m/%d %H:%M:%S", errors="coerce")
+    else:
+        parts = pd.DataFrame([row[:4] for row in data], columns=["year", "month", "day", "hour"])
+        parts = parts.apply(pd.to_numeric, errors="coerce")
+        days = pd.to_datetime(parts[["year", "month", "day"]], errors="coerce")
+        stamps = days + pd.to_timedelta(parts["hour"], unit="h")
+    wrong = [i for i, missing in enumerate(stamps.isna()) if missing]
+    if wrong:
+        cells = ",".join(data[wrong[0]][:dates])
+        raise DataError(f"row {wrong[0] + 1} of the data in {source} has the date {cells!r}, which is none; correct it")
+    return stamps

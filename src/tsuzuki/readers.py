@@ -84,9 +84,12 @@ def _text(content: bytes, name: str) -> str:
         raise FileError(f"{name} is not text (it holds NUL bytes); give CSV in UTF-8 or cp932, or Parquet")
     for encoding in ("utf-8-sig", "cp932"):
         try:
-            return content.decode(encoding)
+            text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        # The codec gives private characters for bytes that Shift_JIS does not have.
+        if not re.search("[\x80\uf8f0-\uf8f3]", text):
+            return text
     raise FileError(f"{name} is neither UTF-8 nor cp932 (Shift_JIS) text; save it as UTF-8")
 
 

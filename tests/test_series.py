@@ -1,0 +1,176 @@
+"""Regular grids out of real readings: late, twice, beside the hour, missing."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsuzuki import datasets, readers
+from tsuzuki.errors import DataError
+from tsuzuki.scaling import Standardizer
+from tsuzuki.series import Segment, collect, regularize
+
+STEPS = {"15 minutes": "15min", "hour": "1h", "6 hours": "6h", "day": "1D"}
+
+
+def frame_of(times, values):
+    return pd.DataFrame({"unique_id": "a", "ds": times, "y": np.asarray(values, float)})
+
+
+@given(st.sampled_from(list(STEPS)), st.integers(30, 120), st.integers(0, 10**6), st.floats(0, 0.3), st.integers(0, 30))
+def test_a_grid_survives_deletions_duplicates_jitter_and_disorder(name, points, seed, deleted, max_gap):
+    generator = np.random.default_rng(seed)
+    times = pd.date_range("2020-03-01 00:51", periods=points, freq=STEPS[name])
+    values = generator.normal(size=points)
+    kept = generator.random(points) >= deleted
+    kept[[0, 1, -1]] = True
+    rows = np.concatenate([np.flatnonzero(kept), generator.choice(np.flatnonzero(kept), 3)])
+    generator.shuffle(rows)
+    jitter = generator.uniform(-0.1, 0.1, len(rows)) * (times[1] - times[0])
+    jitter[generator.random(len(rows)) < 0.6] *= 0
+    series = regularize(frame_of(times[rows] + jitter, values[rows]), "here", "a", max_gap)
+    assert series.step == name
+    assert len(series.values) == points
+    np.testing.assert_array_equal(series.observed, kept)
+    np.testing.assert_allclose(series.values[kept], values[kept])
+    assert series.repairs.duplicates == 3
+    assert series.repairs.missing == (~kept).sum() == series.repairs.interpolated + series.repairs.open
+
+
+@given(st.integers(0, 10**6), st.integers(0, 8))
+def test_short_gaps_lie_between_their_neighbours_and_long_ones_split(seed, max_gap):
+    generator = np.random.default_rng(seed)
+    values = generator.normal(size=80)
+    values[generator.random(80) < 0.5] = np.nan
+    values[[0, 1, 2, -1]] = [1.0, 2.0, 3.0, 4.0]
+    times = pd.date_range("2020-01-01", periods=80, freq="1h")
+    series = regularize(frame_of(times, values), "here", "a", max_gap)
+    covered = np.zeros(80, bool)
+    for segment in series.segments:
+        inside = series.values[segment.start : segment.stop]
+        assert not np.isnan(inside).any()
+        assert series.observed[[segment.start, segment.stop - 1]].all()
+        covered[segment.start : segment.stop] = True
+    assert covered[series.observed].all()
+    assert np.isnan(series.values[~covered]).all()
+    known = np.flatnonzero(series.observed)
+    for left, right in itertools.pairwise(known):
+        between = series.values[left + 1 : right]
+        if right - left - 1 > max_gap:
+            assert np.isnan(between).all()
+        else:
+            low, high = sorted(values[[left, right]])
+            assert ((between >= low - 1e-12) & (between <= high + 1e-12)).all()
+
+
+@pytest.mark.parametrize(("freq", "name"), [("MS", "month"), ("ME", "month"), ("QS", "quarter"), ("YS", "year")])
+def test_calendar_steps_are_told_apart(freq, name):
+    times = pd.date_range("2001-01-01", periods=40, freq=freq).delete([5, 6])
+    series = regularize(frame_of(times, np.arange(38.0) % 7), "here", "a", 3)
+    assert series.step == name
+    assert len(series.values) == 40
+    assert series.repairs.missing == 2
+
+
+def test_a_change_of_station_ends_a_segment_without_a_gap():
+    times = pd.date_range("2020-01-01", periods=20, freq="1h")
+    frame = frame_of(times, np.arange(20.0)).assign(change=[0] * 8 + [1] * 12).drop(index=[8])
+    series = regularize(frame, "here", "a")
+    assert series.segments == (Segment(0, 8), Segment(9, 20))
+    assert np.isnan(series.values[8])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([np.nan] * 5, "has no values: all 5 are missing; name another column"),
+        ([2.0] * 5, r"is constant \(2 throughout\); there is nothing to learn"),
+        ([1.0, np.inf, 2, 3, 4], "has 1 infinite values; leave them empty"),
+    ],
+)
+def test_values_that_cannot_be_used_are_named(values, message):
+    with pytest.raises(DataError, match=f"here {message}"):
+        regularize(frame_of(pd.date_range("2020-01-01", periods=5, freq="1h"), values), "here", "a")
+
+
+def test_times_without_a_grid_are_named():
+    generator = np.random.default_rng(0)
+    times = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.cumsum(generator.exponential(3600, 200)), unit="s")
+    with pytest.raises(
+        DataError, match=r"follows no regular grid: the most common step .* resample the readings first"
+    ):
+        regularize(frame_of(times, generator.normal(size=200)), "here", "a")
+    with pytest.raises(DataError, match="has 2 different times; at least 3 are needed"):
+        regularize(frame_of(times[:2], [1.0, 2.0]), "here", "a")
+
+
+def test_beijing_is_five_whole_years_of_hours():
+    reading = datasets.load("beijing")
+    collection = collect(reading.name, reading.frame, unit=reading.unit)
+    assert len(collection.values) == 43_824
+    assert collection.segments == (Segment(0, 43_824),)
+    assert (collection.series[0].step, collection.unit, collection.repairs.missing) == ("hour", "°C", 0)
+
+
+def test_nyc_is_three_airports_with_real_gaps():
+    reading = datasets.load("nyc")
+    collection = collect(reading.name, reading.frame)
+    assert [series.name for series in collection.series] == ["EWR", "JFK", "LGA"]
+    assert collection.repairs.missing > 50
+    assert [segment.start for segment in collection.segments] == list(collection.offsets[:-1])
+
+
+def test_jfk_has_its_missing_and_doubled_hours_counted(jfk):
+    reading = readers.read(jfk)
+    collection = collect(reading.name, reading.frame)
+    assert len(reading.frame) == 75_083
+    assert (collection.repairs.missing, collection.repairs.duplicates) == (47, 11)
+    assert len(collection.values) == 75_083 + 47 - 11
+    assert str(collection.series[0].times[0]) == "2010-01-01T00:51:00.000000000"
+
+
+@given(st.integers(0, 10**6), st.floats(0, 0.9))
+def test_the_test_part_of_every_series_comes_after_its_training_part(seed, share):
+    generator = np.random.default_rng(seed)
+    frames = []
+    for name in "abc":
+        count = int(generator.integers(20, 90))
+        values = np.where(generator.random(count) < 0.3, np.nan, generator.normal(size=count))
+        values[[0, 1, -1]] = [1, 2, 3]
+        frames.append(frame_of(pd.date_range("2020-01-01", periods=count, freq="1h"), values).assign(unique_id=name))
+    collection = collect("here", pd.concat(frames), max_gap=1)
+    cuts, offsets = collection.split(share), collection.offsets
+    for start, cut, stop in zip(offsets, cuts, offsets[1:], strict=False):
+        assert stop - cut == int((stop - start) * share)
+    training = np.zeros(len(collection.values), bool)
+    for segment in collection.training_segments(share):
+        training[segment.start : segment.stop] = True
+    expected = ~np.isnan(collection.values)
+    for cut, stop in zip(cuts, offsets[1:], strict=True):
+        expected[cut:stop] = False
+    np.testing.assert_array_equal(training, expected)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).filter(lambda v: np.std(v) > 1e-3))
+def test_scaling_there_and_back_changes_nothing(values):
+    column = np.array(values)[:, None]
+    scaler = Standardizer().fit(column)
+    scaled = scaler.transform(column)
+    assert scaled.mean() == pytest.approx(0, abs=1e-6)
+    assert scaled.std() == pytest.approx(1, rel=1e-6)
+    np.testing.assert_allclose(scaler.inverse_transform(scaled), column, rtol=1e-9, atol=1e-6)
+
+
+def test_a_constant_training_part_cannot_be_scaled():
+    with pytest.raises(DataError, match="is constant in its training part"):
+        Standardizer().fit(np.ones((5, 1)))
+    with pytest.raises(DataError, match="has no values; give a longer training part"):
+        Standardizer().fit(np.full((5, 1), np.nan))
+
+
+def test_a_name_that_is_not_bundled_is_answered_with_those_that_are():
+    with pytest.raises(DataError, match="no bundled series 'osaka'; choose one of beijing, nyc"):
+        datasets.load("osaka")
