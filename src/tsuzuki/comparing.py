@@ -273,7 +273,7 @@ class Signals:
     stopped: bool = False
 
 
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """Raised inside a run when the whole comparison was stopped."""
 
 
@@ -300,7 +300,7 @@ def compare(problem: Problem, recipe: Recipe, workers: int, signals: Signals | N
         def progress(now: Progress) -> None:
             nonlocal done
             if signals.stopped:
-                raise _StoppedError
+                raise StoppedError
             update = (now.epoch - 1) * now.updates + now.update
             signals.advance((update - done) * way.layout.timesteps / work)
             done = update

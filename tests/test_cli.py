@@ -1,0 +1,153 @@
+"""The command line as a person or a program meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from tsuzuki.cli import app
+
+SHORT = ["--seeds", "2", "--epochs", "1"]
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
+
+
+@pytest.fixture
+def readings(tmp_path):
+    """A small file of hourly readings."""
+    times = pd.date_range("2020-01-01", periods=300, freq="1h")
+    values = np.sin(np.arange(300) / 5).round(3)
+    pd.DataFrame({"time": times, "temp": values, "wind": values + 1}).to_csv(tmp_path / "readings.csv", index=False)
+    return tmp_path / "readings.csv"
+
+
+def test_compare_shows_the_data_a_table_and_a_verdict(readings):
+    shown = run("compare", readings, "--column", "temp", *SHORT)
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("readings.csv: 300 readings, one every hour, 2020-01-01 to 2020-01-13")
+    for word in ("stateless", "stateful", "streams, decayed", "persistence", "skill", "Over 2 paired seeds"):
+        assert word in shown.stdout
+    assert max(len(line) for line in shown.stdout.splitlines()) <= 80
+    assert "…" not in shown.stdout
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm"])
+def test_every_cell_and_depth_can_be_compared(readings, cell):
+    assert run("compare", readings, "--column", "temp", *SHORT, "--cell", cell, "--layers", 2).exit_code == 0
+
+
+def test_a_bundled_series_is_compared_by_its_name():
+    assert "nyc: 26,190 readings in 3 series" in run("compare", "nyc", *SHORT).stdout
+
+
+def test_json_goes_to_a_file_or_stands_alone(readings, tmp_path):
+    target = tmp_path / "out.json"
+    shown = run("compare", readings, "--column", "wind", *SHORT, "--json", target, "--quiet")
+    assert (shown.exit_code, shown.output) == (0, "")
+    alone = run("compare", readings, "--column", "wind", *SHORT, "--json", "-")
+    a, b = json.loads(target.read_text()), json.loads(alone.stdout)
+    assert a["rows"][1]["test_mse"] == b["rows"][1]["test_mse"]
+    assert a["dataset"]["name"] == "readings.csv"
+    assert not list(tmp_path.glob("tmp*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.csv"], "error: there is no file absent.csv; check the name, or name a bundled series: beijing, nyc"),
+        (["FILE"], "error: readings.csv has several columns that could hold the values (temp, wind); name one with"),
+        (["FILE", "--column", "rain"], "error: column 'rain' is not in readings.csv (it has: time, temp, wind); name"),
+        (["FILE", "--column", "temp", "--timesteps", "400"], "needs 402; use fewer timesteps, a longer series"),
+        (["beijing", "--engine", "torch"], "error: --engine is 'torch'; choose tsuzuki or keras"),
+        (["beijing", "--units", "0"], "error: --units is 0; give a whole number from 1"),
+        (["beijing", "--json", "no/such/folder/out.json"], "but there is no folder no/such/folder; make it first"),
+        (["beijing", "--json", "."], "error: --json names ., which is a folder; name a file in it"),
+    ],
+)
+def test_wrong_input_ends_in_one_line_and_exit_code_2(readings, arguments, message):
+    shown = run("compare", *[str(readings) if one == "FILE" else one for one in arguments])
+    assert shown.exit_code == 2
+    assert message in shown.stderr
+    assert shown.stderr.count("\n") == 1
+    assert shown.stdout == ""
+
+
+def test_debug_shows_where_an_error_comes_from():
+    shown = run("compare", "absent.csv", "--debug")
+    assert type(shown.exception).__name__ == "FileError"
+
+
+def test_a_run_that_diverges_ends_with_exit_code_3(readings):
+    shown = run("compare", readings, "--column", "temp", *SHORT, "--learning-rate", "1e37")
+    assert shown.exit_code == 3
+    assert "error: the loss is not finite in update" in shown.stderr
+
+
+def test_ctrl_c_ends_a_run_with_exit_code_130():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tsuzuki", "compare", "beijing", "--epochs", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
+
+
+def test_help_fits_a_screen_and_names_the_first_steps():
+    shown = run("--help", env={"COLUMNS": "80"})
+    assert "tsuzuki compare beijing" in shown.stdout
+    assert len(shown.stdout.splitlines()) <= 30
+    assert "Example: tsuzuki compare" in run("compare", "--help").stdout
+
+
+def test_the_version_is_told():
+    assert run("--version").stdout == "tsuzuki 0.1.0\n"
+
+
+def test_keras_on_jax_is_refused_because_it_forgets_the_state(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    shown = run("compare", "beijing", "--engine", "keras")
+    assert shown.exit_code == 2
+    assert "Keras 3.15 silently trains stateful layers as if they were stateless; unset it" in shown.stderr
+
+
+def test_a_missing_keras_is_answered_with_the_extra_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    shown = run("compare", "beijing", "--engine", "keras")
+    assert shown.exit_code == 2
+    assert (
+        'needs the package keras, which is not installed; install it with: pip install "tsuzuki[keras]"' in shown.stderr
+    )
+
+
+@pytest.mark.xdist_group("keras")
+@pytest.mark.parametrize("batch", ["6", "4"])
+def test_real_keras_stands_beside_with_the_same_losses(readings, batch, monkeypatch):
+    pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"})
+    # 300 readings, 240 to train on: 234 windows, a whole number of batches of 6 and of each of the passes of 4.
+    options = ["--column", "temp", *SHORT, "--engine", "keras", "--json", "-", "--batch-size", batch]
+    shown = run("compare", readings, *options)
+    assert shown.exit_code == 0, shown.stderr
+    found = json.loads(shown.stdout)
+    assert [row["name"] for row in found["keras"]] == ["stateless", "stateful"]
+    for ours, theirs in zip(found["rows"][:2], found["keras"], strict=True):
+        tolerance = 1e-3 if ours["name"] == "stateless" or batch == "6" else 0.05
+        np.testing.assert_allclose(ours["running_loss"], theirs["running_loss"], rtol=tolerance)
+        assert theirs["seconds_per_epoch"] > ours["seconds_per_epoch"]

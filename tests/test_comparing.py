@@ -1,0 +1,239 @@
+"""The experiment: what it measures, and what it says about it."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsuzuki import datasets, readers, wording
+from tsuzuki.comparing import (
+    DECAYED,
+    STATEFUL,
+    STATELESS,
+    STREAMS,
+    Comparison,
+    Recipe,
+    Row,
+    Scores,
+    Signals,
+    StoppedError,
+    as_json,
+    compare,
+    pair,
+    persistence,
+    pose,
+    student_t,
+)
+from tsuzuki.errors import DataError, SettingError, TooShortError
+from tsuzuki.series import collect
+
+
+def collection(points=400, name="made", holes=()):
+    values = np.sin(np.arange(points) / 5) + np.random.default_rng(0).normal(0, 0.1, points)
+    values[list(holes)] = np.nan
+    times = pd.date_range("2020-01-01", periods=points, freq="1h")
+    return collect(name, pd.DataFrame({"unique_id": "a", "ds": times, "y": values}), unit="°C", max_gap=2)
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    recipe = Recipe(seeds=3, epochs=2)
+    return compare(pose(collection(), recipe), recipe, workers=2)
+
+
+def test_every_row_takes_the_same_number_of_recurrent_steps(outcome):
+    steps = {
+        row.name: len(row.running_loss[0]) * row.samples_per_epoch * (6 if row.name in (STATELESS, STATEFUL) else 1)
+        for row in outcome.rows
+    }
+    assert list(steps) == [STATELESS, STATEFUL, STREAMS, DECAYED]
+    assert max(steps.values()) == pytest.approx(min(steps.values()), rel=0.02)
+
+
+def test_persistence_is_the_error_of_the_last_value():
+    recipe = Recipe()
+    problem = pose(collection(), recipe)
+    values = problem.collection.values
+    cut = problem.collection.split(0.2)[0]
+    expected = np.mean((values[cut:] - values[cut - 1 : -1]) ** 2)
+    assert persistence(problem).test_rmse == pytest.approx(math.sqrt(expected), rel=1e-5)
+    scale = values[:cut].std()
+    assert persistence(problem).test_mse == pytest.approx(expected / scale**2, rel=1e-5)
+
+
+def test_scaling_sees_the_training_part_only():
+    changed = collection()
+    series = dataclasses.replace(changed.series[0], values=changed.series[0].values.copy())
+    series.values[-80:] += 100
+    other = dataclasses.replace(changed, series=(series,))
+    a, b = pose(changed, Recipe()), pose(other, Recipe())
+    np.testing.assert_array_equal(a.scaled[:320], b.scaled[:320])
+
+
+def test_rows_are_scored_on_the_same_targets_around_gaps():
+    problem = pose(collection(holes=range(100, 110)), Recipe())
+    scored = problem.train_targets | problem.test_targets
+    expected = np.zeros(400, bool)
+    for segment in problem.segments:
+        expected[segment.start + 6 : segment.stop] = True
+    assert len(problem.segments) == 2
+    np.testing.assert_array_equal(scored, expected)
+    assert not (problem.train_targets & problem.test_targets).any()
+
+
+def test_the_outcome_does_not_depend_on_the_number_of_workers(outcome):
+    again = compare(outcome.problem, outcome.recipe, workers=1)
+    for a, b in zip(outcome.rows, again.rows, strict=True):
+        assert (a.running_loss, a.scores) == (b.running_loss, b.scores)
+
+
+def test_training_on_everything_leaves_no_test_columns():
+    recipe = Recipe(seeds=2, epochs=1, test_fraction=0)
+    found = compare(pose(collection(), recipe), recipe, workers=2)
+    assert all(math.isnan(one.test_mse) for row in found.rows for one in row.scores)
+    as_json_ = as_json(found)
+    assert as_json_["persistence"]["test_mse"] is None
+    assert as_json_["paired"]["test_mse"] is None
+    assert "test" not in "".join(str(column.header) for column in wording.table(found).columns)
+    assert "on the data they were trained on" in wording.verdict(found)
+
+
+def test_json_has_the_keys_that_programs_rely_on(outcome):
+    found = as_json(outcome)
+    assert list(found) == ["dataset", "recipe", "seeds", "rows", "persistence", "paired"]
+    assert list(found["dataset"]) == ["name", "points", "missing", "segments", "train_points", "test_points", "unit"]
+    assert list(found["rows"][0]) == [
+        "name",
+        "updates_per_epoch",
+        "seconds_per_epoch",
+        "us_per_update",
+        "us_per_sample",
+        "running_loss",
+        "train_mse",
+        "test_mse",
+        "test_rmse",
+    ]
+    assert list(found["paired"]["test_mse"]) == ["mean_difference", "ci95", "stateful_better_share"]
+    assert found["dataset"]["train_points"] + found["dataset"]["test_points"] == 400
+    assert np.shape(found["rows"][0]["running_loss"]) == (3, 2)
+    assert np.shape(found["rows"][2]["running_loss"]) == (3, 12)
+
+
+def test_a_comparison_can_be_stopped():
+    signals = Signals()
+    signals.advance = lambda share: setattr(signals, "stopped", True)
+    recipe = Recipe(seeds=2, epochs=50)
+    with pytest.raises(StoppedError):
+        compare(pose(collection(4000), recipe), recipe, 2, signals)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "expected"), [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (9, 2.26216), (30, 2.04227)]
+)
+def test_students_quantile_is_that_of_the_printed_tables(freedom, expected):
+    assert student_t(freedom) == pytest.approx(expected, rel=1e-5)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=20))
+def test_pairs_are_compared_seed_by_seed(losses):
+    found = pair(*zip(*losses, strict=True))
+    differences = [b - a for a, b in losses]
+    assert found.mean_difference == pytest.approx(np.mean(differences), abs=1e-12)
+    assert found.ci95[0] <= found.mean_difference + 1e-12
+    assert found.ci95[1] >= found.mean_difference - 1e-12
+    assert found.stateful_better_share == np.mean(np.array(differences) < 0)
+
+
+def test_the_real_series_shows_what_the_plain_recipe_does(jfk):
+    reading = readers.read(jfk)
+    recipe = Recipe()
+    found = compare(pose(collect(reading.name, reading.frame), recipe), recipe, workers=2)
+    rows = {row.name: row for row in found.rows}
+    for name in (STATELESS, STATEFUL):
+        assert np.mean([losses[-1] for losses in rows[name].running_loss]) == pytest.approx(0.0080, abs=0.0004)
+        assert np.mean([one.test_mse for one in rows[name].scores]) > 0.02
+    for name in (STREAMS, DECAYED):
+        assert np.mean([one.test_mse for one in rows[name].scores]) < 0.0090
+    assert found.persistence.test_mse == pytest.approx(0.0094, rel=0.02)
+    assert found.paired_first_epoch_loss.stateful_better_share < 0.5
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"cell": "rnn"}, "--cell is 'rnn'; choose one of simple_rnn, gru, lstm"),
+        ({"seeds": 0}, "--seeds is 0; give a whole number from 1"),
+        ({"batch_size": -1}, "--batch-size is -1"),
+        ({"test_fraction": 1.0}, "--test-fraction is 1.0; give a share"),
+        ({"learning_rate": 0.0}, "--learning-rate is 0.0; give a number above 0"),
+        ({"max_gap": -1}, "--max-gap is -1"),
+    ],
+)
+def test_recipes_that_cannot_work_are_refused_in_words(setting, message):
+    with pytest.raises(SettingError, match=message):
+        Recipe(**setting)
+
+
+def test_a_series_too_short_to_train_or_test_on_is_named():
+    with pytest.raises(TooShortError, match="has 7 points, but training on windows of 6 steps needs 8"):
+        pose(collection(8), Recipe())
+    with pytest.raises(DataError, match="the test part of made holds no value with 100 steps before it"):
+        pose(collection(400, holes=range(310, 320)), Recipe(timesteps=100))
+
+
+def made_up(**changes):
+    """A comparison with numbers of our own."""
+    options = {"seeds": 4, "first": (0.012, 0.013), "test": (0.05, 0.06), "streams": (0.008, 0.0079), "spread": 1e-5}
+    options |= changes
+    recipe = Recipe(seeds=options["seeds"], epochs=1)
+    bent = [options["spread"] * k for k in range(options["seeds"])]
+
+    def row(name, loss, error):
+        losses = tuple((loss + (bend if name == STATEFUL else 0),) for bend in bent)
+        scores = tuple(Scores(error, error + (bend if name == STATEFUL else 0), error) for bend in bent)
+        return Row(name, 10, 60, 0.01, losses, scores)
+
+    rows = (
+        row(STATELESS, options["first"][0], options["test"][0]),
+        row(STATEFUL, options["first"][1], options["test"][1]),
+        row(STREAMS, 0.04, options["streams"][0]),
+        row(DECAYED, 0.04, options["streams"][1]),
+    )
+    problem = pose(collection(), recipe)
+    pairs = [
+        pair([value(rows[0], i) for i in range(len(bent))], [value(rows[1], i) for i in range(len(bent))])
+        for value in (lambda r, i: r.running_loss[i][0], lambda r, i: r.scores[i].test_mse)
+    ]
+    return Comparison(problem, recipe, rows, Scores(0.0096, 0.0094, 0.9), *pairs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "Over 4 paired seeds stateful windows started 8.5% worse than stateless ones (lower in 0 of 4)."),
+        ({"first": (0.013, 0.012)}, "started 7.6% better than stateless ones (lower in 4 of 4)."),
+        ({"first": (0.012, 0.01199), "spread": 1e-3}, "carrying the state made no clear difference to the start"),
+        ({"seeds": 1}, "one seed shows nothing, try --seeds 10."),
+        ({}, "of both kinds of windows are worse than persistence on the held-out part (5.3 and 6.4 times its error)"),
+        ({"test": (0.008, 0.05)}, "The finished weights of stateful windows are worse than persistence"),
+        ({"test": (0.008, 0.007)}, "The finished weights of both kinds of windows beat persistence"),
+        ({}, "The test error of stateful windows is 20% higher than that of stateless ones, better in 0 of 4 seeds."),
+        ({"test": (0.05, 0.05), "spread": 0.0}, "the test error shows no clear difference."),
+        ({}, "Streams with a decayed rate, which carry the state so that every step can be scored, do best: 16% less"),
+        ({"streams": (0.007, 0.008)}, "Streams, which carry the state so that every step can be scored, do best"),
+        ({"streams": (0.02, 0.02)}, "do better than the windows, though not than persistence"),
+        ({"streams": (0.2, 0.2)}, "Streams do no better than the windows here."),
+    ],
+)
+def test_the_verdict_follows_from_the_numbers(changes, says):
+    assert says in wording.verdict(made_up(**changes))
+
+
+def test_what_was_done_to_the_data_is_told():
+    reading = datasets.load("nyc")
+    text = wording.describe(collect(reading.name, reading.frame), 0.2)
+    assert text.startswith("nyc: 26,190 readings in 3 series, one every hour, 2013-01-01 to 2013-12-30\n76 missing")
