@@ -225,7 +225,9 @@ def test_fifty_updates_of_every_optimiser_and_schedule_agree_with_keras(ours, th
     assert_near(fifty, 1e-3)
 
 
-@pytest.mark.parametrize(("loss", "theirs"), [("mae", "mae"), (Huber(0.1), lambda: keras.losses.Huber(0.1))], ids=str)
+@pytest.mark.parametrize(
+    ("loss", "theirs"), [("mae", "mae"), (Huber(0.1), lambda: keras.losses.Huber(0.1))], ids=["mae", "huber"]
+)
 def test_fifty_updates_of_every_keras_loss_agree_with_keras(loss, theirs):
     network = Network(1, (SimpleRNN(10), Dense(1)))
     chosen = theirs if isinstance(theirs, str) else theirs()

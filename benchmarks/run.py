@@ -1,0 +1,135 @@
+"""Time every competitor on every job in one run; print ratios, write JSON.
+
+    python benchmarks/run.py [--jobs 0,1,2] [--json PATH]
+
+Each competitor runs in a process of its own. Ours runs before and after the others, so that a machine that slows down
+meanwhile shows. Ratios are of medians; the C limit's is of the best rounds, for both, because a limit is what is
+possible, not what noise left of it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+from jobs import BEST, JAX, JOBS, KERAS_JAX, KERAS_TF, LIMIT, TORCH, Job
+
+HERE = Path(__file__).parent
+OURS = "tsuzuki"
+SCRIPTS = {
+    OURS: ("ours.py", {}),
+    LIMIT: ("c_limit.py", {}),
+    KERAS_TF: ("keras_fit.py", {"KERAS_BACKEND": "tensorflow"}),
+    KERAS_JAX: ("keras_fit.py", {"KERAS_BACKEND": "jax"}),
+    TORCH: ("torch_loop.py", {}),
+    JAX: ("jax_scan.py", {}),
+}
+# Keras on JAX ignores stateful=True, so its losses must differ after the first update; it is timed all the same.
+IGNORES_STATE = {KERAS_JAX}
+
+
+def competitors(job: Job) -> list[str]:
+    """Who runs on a job; Keras's `fit` cannot score streams, and the C limit is made for one job."""
+    if job.every_step:
+        return [TORCH, JAX]
+    return [*([LIMIT] if job.classic_head else []), KERAS_TF, KERAS_JAX, TORCH, JAX]
+
+
+def measure(name: str, number: int) -> dict | str:
+    """Run one competitor on one job; its answer, or why there is none."""
+    script, environment = SCRIPTS[name]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [sys.executable, str(HERE / script), str(number)],
+        env={**os.environ, **quiet, **environment},
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if done.returncode or not lines:
+        return (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return json.loads(lines[-1].removeprefix("RESULT "))
+
+
+def run_job(number: int) -> dict:
+    """Measure everybody on one job and print the table."""
+    job = JOBS[number]
+    found = {OURS: measure(OURS, number)}
+    if isinstance(found[OURS], str):
+        raise SystemExit(f"{OURS} failed on {job.name}: {found[OURS]}")
+    for name in competitors(job):
+        found[name] = measure(name, number)
+    again = measure(OURS, number)
+    found[OURS]["us_per_update"] += again["us_per_update"]
+    ours = found[OURS]
+    print(f"\n{job.name}: {job.updates} updates of {job.lanes} x {job.steps}")
+    print(f"  {'':22}{'µs per update':>14}{'(best)':>10}{'ratio':>10}{'to reach':>10}")
+    ratios = {}
+    for name, result in found.items():
+        if isinstance(result, str):
+            print(f"  {name:22}  not measured: {result[:80]}")
+            continue
+        middle, best = median(result["us_per_update"]), min(result["us_per_update"])
+        if name == LIMIT:
+            ratios[name] = min(ours["us_per_update"]) / best
+        elif name != OURS:
+            ratios[name] = middle / median(ours["us_per_update"])
+        shown = f"{ratios[name]:,.2f}" if name in ratios else ""
+        print(
+            f"  {name:22}{middle:14,.2f}{best:10,.2f}{shown:>10}{_target(job, name, ratios):>10}{_check(name, result, ours)}"
+        )
+    others = [ratio for name, ratio in ratios.items() if name != LIMIT]
+    if BEST in job.reach and others:
+        ratios[BEST] = min(others)
+        print(f"  {BEST:46}{ratios[BEST]:10,.2f}{_target(job, BEST, ratios):>10}")
+    return {"job": job.name, "results": found, "ratios": ratios, "reach": job.reach}
+
+
+def _target(job: Job, name: str, ratios: dict[str, float]) -> str:
+    if name not in job.reach or name not in ratios:
+        return ""
+    reached = ratios[name] <= job.reach[name] if name == LIMIT else ratios[name] >= job.reach[name]
+    return f"{job.reach[name]:g} {'ok' if reached else 'NO'}"
+
+
+def _check(name: str, result: dict, ours: dict) -> str:
+    apart = abs(result["first_losses"] / ours["first_losses"] - 1)
+    if name in IGNORES_STATE:
+        return "  (ignores the state)"
+    return "" if apart < 2e-3 else f"  other losses: {result['first_losses']:.5f} against {ours['first_losses']:.5f}"
+
+
+def machine() -> dict:
+    """What the figures were measured on."""
+    cpu = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    packages = ("numba", "llvmlite", "numpy", "keras", "tensorflow-cpu", "jax", "torch")
+    versions = {name: metadata.version(name) for name in packages}
+    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions}
+
+
+def main() -> None:
+    """Run the jobs that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", default=",".join(map(str, range(len(JOBS)))), help="numbers of jobs, from 0")
+    parser.add_argument("--json", default=str(HERE / "results" / "bench.json"))
+    arguments = parser.parse_args()
+    facts = machine()
+    print(f"{facts['cpu']}, {facts['cores']} cores; " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))
+    outcome = {"machine": facts, "jobs": [run_job(int(number)) for number in arguments.jobs.split(",")]}
+    path = Path(arguments.json)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(outcome, indent=1))
+    print(f"\nwritten to {path}")
+
+
+if __name__ == "__main__":
+    main()
