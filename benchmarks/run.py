@@ -80,9 +80,8 @@ def run_job(number: int) -> dict:
         elif name != OURS:
             ratios[name] = middle / median(ours["us_per_update"])
         shown = f"{ratios[name]:,.2f}" if name in ratios else ""
-        print(
-            f"  {name:22}{middle:14,.2f}{best:10,.2f}{shown:>10}{_target(job, name, ratios):>10}{_check(name, result, ours)}"
-        )
+        figures = f"{middle:14,.2f}{best:10,.2f}{shown:>10}{_target(job, name, ratios):>10}"
+        print(f"  {name:22}{figures}{_check(name, result, ours)}")
     others = [ratio for name, ratio in ratios.items() if name != LIMIT]
     if BEST in job.reach and others:
         ratios[BEST] = min(others)

@@ -7,7 +7,7 @@ together first (`pack`, `pack_transposed`, or inside `product`, for one block of
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
 from tsuzuki.kernels.plan import DEPTH_BLOCK, PANEL, SHORT_ROW
-from tsuzuki.kernels.simd import load, procedure, shift, stand_alone, store, tile_1, tile_2, transpose_square
+from tsuzuki.kernels.simd import kernel, load, procedure, shift, stand_alone, store, tile_1, tile_2, transpose_square
 
 
 @procedure("iifif")
@@ -38,20 +38,27 @@ def pack_transposed(rows, n, b, b_stride, panels):
             transpose_square(height, shift(b, row * b_stride + column), b_stride, shift(panel, column * PANEL), PANEL)
 
 
+@kernel
+def next_rows(left):
+    """Rows of the next tile: the last two share what is left evenly, 10 as 5 + 5, so that neither is too small."""
+    if left <= MAX_ROWS:
+        return left
+    if left < 2 * MAX_ROWS:
+        return (left + 1) // 2
+    return MAX_ROWS
+
+
 @procedure("iiifiifiififi")
 def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
     """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
     stand_alone()
-    # Rows are dealt out evenly: 10 as 5 + 5 instead of 8 + 2 keeps both tiles busy.
-    blocks = (m + MAX_ROWS - 1) // MAX_ROWS
     column = 0
     panel = b
     while column < n:
         row = 0
-        left = blocks
         if column + PANEL <= n:
-            while left > 0:
-                rows = (m - row + left - 1) // left
+            while row < m:
+                rows = next_rows(m - row)
                 tile_2(
                     rows,
                     shift(a, row * a_stride),
@@ -66,10 +73,9 @@ def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, st
                     depth,
                 )
                 row += rows
-                left -= 1
         else:
-            while left > 0:
-                rows = (m - row + left - 1) // left
+            while row < m:
+                rows = next_rows(m - row)
                 tile_1(
                     rows,
                     shift(a, row * a_stride),
@@ -84,7 +90,6 @@ def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, st
                     depth,
                 )
                 row += rows
-                left -= 1
         column += PANEL
         panel = shift(panel, b_panel)
 
