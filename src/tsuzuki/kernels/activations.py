@@ -13,6 +13,7 @@ from tsuzuki.kernels.simd import (
     larger,
     load,
     procedure,
+    reciprocal,
     smaller,
     splat,
     stand_alone,
@@ -42,7 +43,7 @@ def tanh(x):
     q = fma(q, x2, splat(f32(1.18534705686654e-04)))
     q = fma(q, x2, splat(f32(2.26843463243900e-03)))
     q = fma(q, x2, splat(f32(4.89352518554385e-03)))
-    return x * p / q
+    return x * p * reciprocal(q)
 
 
 @inlined
@@ -55,7 +56,7 @@ def sigmoid(x):
 @inlined
 def hard_sigmoid(x):
     """x / 6 + 1/2 between 0 and 1 (Keras 3's line, not the steeper one of Keras 2)."""
-    line = (x + splat(f32(3))) / splat(f32(6))
+    line = fma(x, splat(f32(1 / 6)), splat(f32(0.5)))
     return larger(smaller(line, splat(f32(1))), splat(f32(0)))
 
 

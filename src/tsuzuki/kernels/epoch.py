@@ -149,10 +149,18 @@ def gather(job, work, lanes, k, first_lane):
     inputs, x = floats_at(job[INPUTS]), shift(work, job[X_GATHERED])
     for lane in range(lanes):
         source, real = shift(inputs, starts[lane] * features), valid[lane]
-        for step in range(steps):
+        if features == 1:
+            for step in range(real):
+                x[step * lanes + lane] = source[step]
+        else:
+            for step in range(real):
+                target = shift(x, (step * lanes + lane) * features)
+                for feature in range(features):
+                    target[feature] = source[step * features + feature]
+        for step in range(real, steps):
             target = shift(x, (step * lanes + lane) * features)
             for feature in range(features):
-                target[feature] = source[step * features + feature] if step < real else f32(0)
+                target[feature] = f32(0)
 
 
 @kernel

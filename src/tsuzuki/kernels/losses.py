@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.plan import (
     D_OUT,
     EVERY_STEP,
@@ -38,7 +39,7 @@ from tsuzuki.kernels.plan import (
     VALID,
     WIDE,
 )
-from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at, stand_alone
+from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at, splat, stand_alone, store
 
 f32 = np.float32
 
@@ -130,8 +131,8 @@ def score(job, row, work, lanes, k, first_lane, count):
             at = (s * lanes + lane) * wide
             here, slopes = shift(out, at), shift(d_out, at)
             if training:
-                for o in range(wide):
-                    slopes[o] = f32(0)
+                for o in range(0, wide, WIDTH):
+                    store(slopes, o, splat(f32(0)))
             if not scored(job, valid[lane], step):
                 continue
             position = starts[lane] + step + 1

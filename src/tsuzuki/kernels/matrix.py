@@ -7,7 +7,7 @@ together first (`pack`, `pack_transposed`, or inside `product`, for one block of
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
 from tsuzuki.kernels.plan import DEPTH_BLOCK, PANEL, SHORT_ROW
-from tsuzuki.kernels.simd import kernel, load, procedure, shift, stand_alone, store, tile_1, tile_2, transpose_square
+from tsuzuki.kernels.simd import kernel, load, procedure, shift, stand_alone, store, tile, transpose_square
 
 
 @procedure("iifif")
@@ -51,45 +51,19 @@ def next_rows(left):
 @procedure("iiifiifiififi")
 def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
     """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
-    stand_alone()
     column = 0
     panel = b
     while column < n:
+        width = 2 if column + PANEL <= n else 1
         row = 0
-        if column + PANEL <= n:
-            while row < m:
-                rows = next_rows(m - row)
-                tile_2(
-                    rows,
-                    shift(a, row * a_stride),
-                    a_stride,
-                    a_step,
-                    panel,
-                    b_stride,
-                    shift(start, row * start_stride + column),
-                    start_stride,
-                    shift(c, row * c_stride + column),
-                    c_stride,
-                    depth,
-                )
-                row += rows
-        else:
-            while row < m:
-                rows = next_rows(m - row)
-                tile_1(
-                    rows,
-                    shift(a, row * a_stride),
-                    a_stride,
-                    a_step,
-                    panel,
-                    b_stride,
-                    shift(start, row * start_stride + column),
-                    start_stride,
-                    shift(c, row * c_stride + column),
-                    c_stride,
-                    depth,
-                )
-                row += rows
+        while row < m:
+            rows = next_rows(m - row)
+            from_start, to_c = shift(start, row * start_stride + column), shift(c, row * c_stride + column)
+            a_rows = shift(a, row * a_stride)
+            tile(
+                rows, width, a_rows, a_stride, a_step, panel, b_stride, from_start, start_stride, to_c, c_stride, depth
+            )
+            row += rows
         column += PANEL
         panel = shift(panel, b_panel)
 

@@ -44,6 +44,8 @@ from tsuzuki.kernels.simd import (
     kernel,
     larger,
     load,
+    reciprocal,
+    reciprocal_root,
     shift,
     smaller,
     splat,
@@ -61,6 +63,8 @@ def sum_gradients(job, first, last):
     """Add the blocks' gradients into the first block's, always in the same order, between two places."""
     stand_alone()
     gradients, size = floats_at(job[GRADIENTS]), job[SIZE]
+    if job[BLOCKS] == 1:
+        return
     for at in range(first, last, WIDTH):
         total = load(gradients, at)
         for block in range(1, job[BLOCKS]):
@@ -149,7 +153,7 @@ def rmsprop(parameters, slots, size, gradients, first, last, rate, rho, momentum
             mean = fma(rhos, load(slots, 2 * size + at), rest * g)
             store(slots, 2 * size + at, mean)
             square = square - mean * mean
-        step = rates * g / sqrt(square + epsilons)
+        step = rates * g * reciprocal_root(square + epsilons)
         if momentum != 0:
             step = fma(momenta, load(slots, size + at), step)
             store(slots, size + at, step)
@@ -171,7 +175,7 @@ def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, 
         if amsgrad:
             square = larger(square, load(slots, 2 * size + at))
             store(slots, 2 * size + at, square)
-        store(parameters, at, load(parameters, at) - mean * rates / (sqrt(square) + epsilons))
+        store(parameters, at, load(parameters, at) - mean * rates * reciprocal(sqrt(square) + epsilons))
 
 
 @kernel
