@@ -287,16 +287,18 @@ def _data(
 
 def _calls(session: "Session", layout: Layout, kept: Block | None) -> "Iterator[tuple[int, NDArray[np.float64]]]":
     """Train through an epoch call by call; yield where each call began and what its updates came to."""
-    at, count = 0, 64
+    at = 0
     while at < layout.updates:
-        until = min(layout.updates, at + count)
+        until = min(layout.updates, at + session.pace)
         block = layout.block(at, until) if kept is None else _part(kept, at, until)
         began = time.perf_counter()
         result = session.run(block)
         spent = time.perf_counter() - began
         yield at, result
         at = until
-        count = max(1, min(int(count * min(8.0, CALL_SECONDS / max(spent, 1e-6))), KEPT_ROWS // layout.lanes))
+        # The next call is as long as this one's speed allows, but grows carefully from a short first one.
+        wanted = int(len(result) * min(8.0, CALL_SECONDS / max(spent, 1e-6)))
+        session.pace = max(1, min(max(session.pace if spent < CALL_SECONDS else 1, wanted), KEPT_ROWS // layout.lanes))
 
 
 def _part(block: Block, first: int, last: int) -> Block:

@@ -195,6 +195,12 @@ def backward(job, work, lanes, gradients):
 
 
 @kernel
+def takes(job, turn, thread):
+    """Whether a task is this thread's; the division is left out where there is only one."""
+    return job[THREADS] == 1 or turn % job[THREADS] == thread
+
+
+@kernel
 def refresh_packed(job, thread):
     """Bring this thread's share of the packed copies up to the parameters."""
     stand_alone()
@@ -203,22 +209,22 @@ def refresh_packed(job, thread):
         row = shift(job, HEADER + i * ROW)
         wide, units = row[GATES] * row[WIDE], row[UNITS]
         if row[PACKED_RECURRENT] >= 0:
-            if turn % job[THREADS] == thread:
+            if takes(job, turn, thread):
                 pack(units, wide, shift(parameters, row[RECURRENT_KERNEL]), wide, shift(packed, row[PACKED_RECURRENT]))
             turn += 1
         if row[PACKED_RECURRENT_T] >= 0 and job[TRAIN]:
-            if turn % job[THREADS] == thread:
+            if takes(job, turn, thread):
                 target = shift(packed, row[PACKED_RECURRENT_T])
                 pack_transposed(units, wide, shift(parameters, row[RECURRENT_KERNEL]), wide, target)
             turn += 1
         if row[PACKED_KERNEL_T] >= 0 and job[TRAIN]:
-            if turn % job[THREADS] == thread:
+            if takes(job, turn, thread):
                 target = shift(packed, row[PACKED_KERNEL_T])
                 pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
             turn += 1
         if row[PACKED_BIAS] >= 0:
             # GRU: the gates z and r see the sum of both biases, the candidate only the first here.
-            if turn % job[THREADS] == thread:
+            if takes(job, turn, thread):
                 first, second = shift(parameters, row[BIAS]), shift(parameters, row[RECURRENT_BIAS])
                 target = shift(packed, row[PACKED_BIAS])
                 for at in range(0, wide, WIDTH):
@@ -249,7 +255,8 @@ def run(address, thread):
     meet(place, threads, meeting)
     for k in range(job[UPDATES]):
         count = count_scored(job, k)
-        for block in range(thread, blocks, threads):
+        block = thread
+        while block < blocks:
             work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
             first_lane = block * job[BLOCK_LANES]
             some = min(job[BLOCK_LANES], lanes - first_lane)
@@ -260,6 +267,7 @@ def run(address, thread):
             if training:
                 backward(job, work, some, shift(floats_at(job[GRADIENTS]), block * job[SIZE]))
             leave(job, work, some, k, first_lane)
+            block += threads
         if not training:
             # Only a single thread scores without training: the others' losses would need a meeting.
             if job[LOSSES] != 0:

@@ -23,6 +23,7 @@ from tsuzuki.kernels.plan import (
     PARAMETERS,
     SCRATCH,
     TRAIN,
+    UNITS,
     WIDE,
     X_SKIP,
     ZEROS,
@@ -91,6 +92,8 @@ def project_back(job, row, work, lanes, steps, slopes, gradients):
     if row[D_X] >= 0:
         d_x = shift(work, row[D_X])
         turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
-        product_of_panels(count, stride, wide, slopes, wide, 1, turned, PANEL, wide * PANEL, zeros, 0, d_x, stride)
+        # A single gate has no padding before another, so its own zeros need not be multiplied.
+        depth = row[UNITS] if row[GATES] == 1 else wide
+        product_of_panels(count, stride, depth, slopes, wide, 1, turned, PANEL, wide * PANEL, zeros, 0, d_x, stride)
         if dropping(job, row):
             drop(shift(work, row[MASK]), lanes * stride, steps, d_x, d_x)

@@ -90,6 +90,8 @@ class Session:
         self.threads = threads_for(plan, threads)
         self.updates_done = 0
         self.rate_factor = 1.0
+        # Updates in a call of the program; whoever calls it keeps this to what fits its patience.
+        self.pace = 64
         self.parameters = aligned(plan.size)
         self.slots = aligned(3 * plan.size)
         self.gradients = aligned(plan.blocks * plan.size)

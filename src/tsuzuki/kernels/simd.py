@@ -302,8 +302,8 @@ def _tile(builder, rows, columns, a, a_stride, a_step, b, b_stride, start, start
             for chain in range(1, chains):
                 builder.store(zero, sums[r][column][chain])
 
-    # An empty piece of assembly hides from LLVM how addresses follow from one another. It would otherwise prepare one for
-    # every row and step of an unrolled loop, which takes longer than a short product itself (measured: 1.5 times).
+    # An empty piece of assembly hides from LLVM how addresses follow from one another. It would otherwise prepare one
+    # for every row and step of an unrolled loop, which takes longer than a short product itself (measured: 1.5 times).
     def hidden(value):
         return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
 
