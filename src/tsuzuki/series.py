@@ -242,7 +242,7 @@ def _grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int64], 
     monthly = _months(stamps, gaps)
     if monthly is not None:
         return monthly
-    step = _step(gaps)
+    step = _step(stamps, gaps)
     # Most stamps share one place in their step (51 minutes past, say); circular, so that 59 and 1 minute are near.
     angle = np.exp(2j * np.pi * (stamps % step) / step).mean()
     phase = round(float(np.angle(angle)) / (2 * np.pi) * step)
@@ -264,17 +264,26 @@ def _grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int64], 
     return position - first, times, _name(step), int((away > 0).sum())
 
 
-def _step(gaps: "NDArray[np.int64]") -> int:
-    """The grid's step in nanoseconds: the usual gap, or the round time it is a few per cent away from."""
+def _step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> int:
+    """The grid's step in nanoseconds: of the usual gap and the round times near it, the one that most stamps fit."""
     import numpy as np
 
     usual = int(np.median(gaps))
-    for unit in ("day", "hour", "minute", "second"):
-        size = NANOSECONDS[unit]
-        whole = round(usual / size)
-        if whole >= 1 and abs(usual - whole * size) <= 0.04 * usual:
-            return whole * size
-    return usual
+    values, counts = np.unique(gaps, return_counts=True)
+    candidates = [int(values[counts.argmax()]), usual]
+    for unit in NANOSECONDS.values():
+        for count in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, round(usual / unit)):
+            if count and abs(count * unit - usual) <= 0.2 * usual:
+                candidates.append(count * unit)
+
+    def fitting(step: int) -> float:
+        residual = stamps % step
+        places, often = np.unique(residual, return_counts=True)
+        away = np.abs(residual - places[often.argmax()])
+        return float((np.minimum(away, step - away) <= step / 100).mean())
+
+    # Of steps that fit equally well the first: the most common gap itself, then the median, then round times.
+    return max(dict.fromkeys(candidates), key=fitting)
 
 
 def _name(step: int) -> str:
