@@ -243,13 +243,7 @@ def _grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int64], 
     if monthly is not None:
         return monthly
     step = _step(stamps, gaps)
-    # Most stamps share one place in their step (51 minutes past, say); circular, so that 59 and 1 minute are near.
-    angle = np.exp(2j * np.pi * (stamps % step) / step).mean()
-    phase = round(float(np.angle(angle)) / (2 * np.pi) * step)
-    residuals, counts = np.unique(stamps % step, return_counts=True)
-    common = int(residuals[counts.argmax()])
-    if counts.max() > len(stamps) / 2:
-        phase = common
+    phase = _phase(stamps, step)
     position = np.rint((stamps - phase) / step).astype(np.int64)
     away = np.abs(stamps - phase - position * step)
     beside = away > step / 4
@@ -264,26 +258,43 @@ def _grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int64], 
     return position - first, times, _name(step), int((away > 0).sum())
 
 
-def _step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> int:
-    """The grid's step in nanoseconds: of the usual gap and the round times near it, the one that most stamps fit."""
+def _phase(stamps: "NDArray[np.int64]", step: int) -> int:
+    """Where in a step the readings stand: 51 minutes past the hour, say."""
     import numpy as np
 
-    usual = int(np.median(gaps))
+    residuals, counts = np.unique(stamps % step, return_counts=True)
+    if counts.max() > len(stamps) / 2:
+        return int(residuals[counts.argmax()])
+    # The circular mean: 59 and 1 minute past are near each other.
+    angle = np.exp(2j * np.pi * (stamps % step) / step).mean()
+    return round(float(np.angle(angle)) / (2 * np.pi) * step)
+
+
+def _step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> int:
+    """The grid's step in nanoseconds: of the common gaps and the round times about as long, the likeliest.
+
+    A step is likely if many stamps lie near its grid, if it leaves few steps empty (half of a step fits wherever the
+    step does), and a little more so if it is round (a gap between two late readings is no step).
+    """
+    import numpy as np
+
     values, counts = np.unique(gaps, return_counts=True)
-    candidates = [int(values[counts.argmax()]), usual]
-    for unit in NANOSECONDS.values():
-        for count in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, round(usual / unit)):
-            if count and abs(count * unit - usual) <= 0.2 * usual:
-                candidates.append(count * unit)
+    common = {int(np.quantile(gaps, 0.2)), int(np.median(gaps)), int(values[counts.argmax()])}
+    round_times = {
+        count * unit
+        for unit in NANOSECONDS.values()
+        for count in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30)
+        if 0.8 * min(common) <= count * unit <= 1.2 * max(common)
+    }
+    span, distinct = int(gaps.sum()), len(gaps) + 1
 
-    def fitting(step: int) -> float:
-        residual = stamps % step
-        places, often = np.unique(residual, return_counts=True)
-        away = np.abs(residual - places[often.argmax()])
-        return float((np.minimum(away, step - away) <= step / 100).mean())
+    def likely(step: int) -> float:
+        away = (stamps - _phase(stamps, step)) % step
+        fits = float((np.minimum(away, step - away) <= step / 4).mean())
+        filled = min(1.0, distinct / (span / step + 1))
+        return fits + 0.5 * filled + 0.1 * (step in round_times)
 
-    # Of steps that fit equally well the first: the most common gap itself, then the median, then round times.
-    return max(dict.fromkeys(candidates), key=fitting)
+    return max(common | round_times, key=likely)
 
 
 def _name(step: int) -> str:
