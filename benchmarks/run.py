@@ -29,8 +29,6 @@ SCRIPTS = {
     TORCH: ("torch_loop.py", {}),
     JAX: ("jax_scan.py", {}),
 }
-# How far the first losses may differ. PyTorch's RMSprop has its epsilon outside the root, which moves small gradients.
-TOLERANCE = {TORCH: 2e-2}
 # Keras on JAX ignores stateful=True, so its losses must differ after the first update; it is timed all the same.
 IGNORES_STATE = {KERAS_JAX}
 
@@ -102,11 +100,9 @@ def _check(name: str, result: dict, ours: dict) -> str:
     apart = abs(result["first_losses"] / ours["first_losses"] - 1)
     if name in IGNORES_STATE:
         return "  (ignores the state)"
-    return (
-        ""
-        if apart < TOLERANCE.get(name, 2e-3)
-        else f"  other losses: {result['first_losses']:.5f} against {ours['first_losses']:.5f}"
-    )
+    if apart < 2e-3:
+        return ""
+    return f"  other losses: {result['first_losses']:.5f} against {ours['first_losses']:.5f}"
 
 
 def machine() -> dict:

@@ -44,14 +44,29 @@ class Net(torch.nn.Module):
         return out @ self.head[-2] + self.head[-1], state
 
 
-def train(job, updates):
+class KerasRMSprop(torch.optim.Optimizer):
+    """RMSprop with its epsilon where Keras has it, inside the root: for the comparison of losses, not of times."""
+
+    def __init__(self, weights):
+        super().__init__(weights, {})
+
+    @torch.no_grad()
+    def step(self):
+        """Move all weights."""
+        for weight in self.param_groups[0]["params"]:
+            square = self.state[weight].setdefault("square", torch.zeros_like(weight))
+            square.mul_(0.9).addcmul_(weight.grad, weight.grad, value=0.1)
+            weight -= 1e-3 * weight.grad / torch.sqrt(square + 1e-7)
+
+
+def train(job, updates, checked=False):
     """Train some updates; returns their losses and the seconds they took."""
     series = torch.tensor(job.series())
     starts = torch.tensor(job.starts(updates))
     steps = torch.arange(job.steps)
     net = Net(job)
     weights = [p for p in net.parameters() if p.requires_grad]
-    optimizer = torch.optim.RMSprop(weights, lr=1e-3, alpha=0.9, eps=1e-7)
+    optimizer = KerasRMSprop(weights) if checked else torch.optim.RMSprop(weights, lr=1e-3, alpha=0.9, eps=1e-7)
     state, losses = None, []
     began = time.perf_counter()
     for k in range(updates):
@@ -71,7 +86,7 @@ def train(job, updates):
 def main(rounds: int = 3) -> None:
     """Time the loop."""
     job = job_from(sys.argv)
-    losses, warm = train(job, CHECKED)
+    losses, warm = train(job, CHECKED, checked=True)
     best = None
     for threads in (1, 2):
         torch.set_num_threads(threads)
