@@ -51,9 +51,9 @@ def table(comparison: Comparison) -> "Table":
 
     unit = comparison.problem.collection.unit or "unit"
     tested = math.isfinite(comparison.persistence.test_mse)
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     made.add_column("", no_wrap=True)
-    heads = ["ms per\nepoch", "µs per\nupdate", "running loss\nfirst   last", "train\nMSE"]
+    heads = ["ms per\nepoch", "µs per\nupdate", "µs per\nsample", "running loss\nfirst   last", "train\nMSE"]
     if tested:
         heads += ["test\nMSE", f"RMSE\n{unit}", "\nskill"]
     for head in heads:
@@ -63,6 +63,7 @@ def table(comparison: Comparison) -> "Table":
         cells = [
             f"{row.seconds_per_epoch * 1e3:.1f}",
             f"{row.seconds_per_epoch / row.updates_per_epoch * 1e6:.2f}",
+            f"{row.seconds_per_epoch / row.samples_per_epoch * 1e6:.3f}",
             f"{_epoch_loss(row, 0):.4f} {_epoch_loss(row, -1):.4f}",
             f"{fmean(one.train_mse for one in row.scores):.4f}",
         ]
@@ -71,7 +72,7 @@ def table(comparison: Comparison) -> "Table":
             rmse = fmean(one.test_rmse for one in row.scores)
             cells += [f"{test:.4f}", f"{rmse:.3f}", f"{1 - test / baseline.test_mse:+.0%}"]
         made.add_row(row.name, *cells)
-    last = ["", "", "", f"{baseline.train_mse:.4f}"]
+    last = ["", "", "", "", f"{baseline.train_mse:.4f}"]
     made.add_row(
         "persistence", *last, *([f"{baseline.test_mse:.4f}", f"{baseline.test_rmse:.3f}", ""] if tested else [])
     )
