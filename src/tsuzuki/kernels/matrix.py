@@ -82,37 +82,12 @@ def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, 
         for column in range(0, n, PANEL):
             width = min(PANEL, n - column)
             pack(count, width, shift(b, done * b_stride + column), b_stride, scratch)
+            to = shift(c, column)
+            # The first block of the depth begins from `start`, later ones from what is there already.
+            begin, begin_stride = to, c_stride
             if done == 0:
-                product_of_panels(
-                    m,
-                    width,
-                    count,
-                    a_block,
-                    a_stride,
-                    a_step,
-                    scratch,
-                    PANEL,
-                    PANEL,
-                    shift(start, column),
-                    start_stride,
-                    shift(c, column),
-                    c_stride,
-                )
-            else:
-                onward = shift(c, column)
-                product_of_panels(
-                    m,
-                    width,
-                    count,
-                    a_block,
-                    a_stride,
-                    a_step,
-                    scratch,
-                    PANEL,
-                    PANEL,
-                    onward,
-                    c_stride,
-                    onward,
-                    c_stride,
-                )
+                begin, begin_stride = shift(start, column), start_stride
+            product_of_panels(
+                m, width, count, a_block, a_stride, a_step, scratch, PANEL, PANEL, begin, begin_stride, to, c_stride
+            )
         done += count
