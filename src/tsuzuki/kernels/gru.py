@@ -20,6 +20,8 @@ from tsuzuki.kernels.plan import (
     RECURRENT_BIAS,
     RECURRENT_MASK,
     RETURNS_ALL,
+    SIGMOID,
+    TANH,
     TIMESTEPS,
     WIDE,
     ZEROS,
@@ -37,13 +39,13 @@ from tsuzuki.kernels.recurrence import (
     times_recurrent,
     times_recurrent_t,
 )
-from tsuzuki.kernels.simd import floats_at, fma, kernel, load, shift, splat, stand_alone, store
+from tsuzuki.kernels.simd import floats_at, fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
 
 f32 = np.float32
 
 
-@kernel
-def after_forward(activation, gate, lanes, wide, z, extra, before, out):
+@inlined
+def turn_after_forward(activation, gate, lanes, wide, z, extra, before, out):
     """Reset after the product: z [lanes, 3 wide] holds the sums (the candidate's without h V), extra h V + b."""
     one = splat(f32(1))
     for lane in range(lanes):
@@ -58,8 +60,8 @@ def after_forward(activation, gate, lanes, wide, z, extra, before, out):
             store(out, at + unit, fma(update, load(before, at + unit), (one - update) * candidate))
 
 
-@kernel
-def after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
+@inlined
+def turn_after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
     """Turn the gates' values into slopes, extra into the slope at h V + b, and give h its direct share."""
     one = splat(f32(1))
     for lane in range(lanes):
@@ -78,6 +80,26 @@ def after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_bef
             if adds:
                 share = share + load(d_before, at + unit)
             store(d_before, at + unit, share)
+
+
+@procedure("iiiiffff")
+def after_forward(activation, gate, lanes, wide, z, extra, before, out):
+    """`turn_after_forward` with the usual activations as constants: no questions inside the loop."""
+    stand_alone()
+    if activation == TANH and gate == SIGMOID:
+        turn_after_forward(TANH, SIGMOID, lanes, wide, z, extra, before, out)
+    else:
+        turn_after_forward(activation, gate, lanes, wide, z, extra, before, out)
+
+
+@procedure("iiiifffffi")
+def after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
+    """`turn_after_backward`, likewise."""
+    stand_alone()
+    if activation == TANH and gate == SIGMOID:
+        turn_after_backward(TANH, SIGMOID, lanes, wide, z, extra, before, d_out, d_before, adds)
+    else:
+        turn_after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds)
 
 
 @kernel

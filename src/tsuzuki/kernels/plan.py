@@ -212,6 +212,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
                 row[CELL_STATE] = state.take(wide)
                 row[CELL] = work.take((timesteps + 1) * each * wide)
                 row[D_CELL] = work.take(each * wide)
+                row[EXTRA] = work.take(timesteps * each * wide)
             if isinstance(layer, GRU):
                 row[EXTRA] = work.take(timesteps * each * wide)
                 if layer.reset_after and layer.use_bias:
