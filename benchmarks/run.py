@@ -1,6 +1,6 @@
 """Time every competitor on every job in one run; print ratios, write JSON.
 
-    python benchmarks/run.py [--jobs 0,1,2] [--json PATH]
+    python benchmarks/run.py [--jobs 0,1,2] [--only-jobs] [--json PATH]
 
 Each competitor runs in a process of its own. Ours runs before and after the others, so that a machine that slows down
 meanwhile shows. Ratios are of medians; the C limit's is of the best rounds, for both, because a limit is what is
@@ -13,10 +13,13 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from statistics import median
 
+import growth
+import peak
 from jobs import BEST, JAX, JOBS, KERAS_JAX, KERAS_TF, LIMIT, TORCH, Job
 
 HERE = Path(__file__).parent
@@ -117,15 +120,45 @@ def machine() -> dict:
     return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions}
 
 
+START = """
+import time, tsuzuki
+began = time.perf_counter()
+import numpy as np
+series = np.sin(np.arange(13, dtype=np.float32))[:, None]
+network = tsuzuki.Network(1, (tsuzuki.LSTM(64), tsuzuki.Dense(1)))
+layout = tsuzuki.Windows(6, 6).over([tsuzuki.Segment(0, 13)])
+tsuzuki.fit(network, tsuzuki.initialise(network, 0), series, series, layout, epochs=1)
+print(time.perf_counter() - began)
+"""
+
+
+def starts() -> dict[str, float]:
+    """Seconds from the import to the end of a first update, with an empty cache folder and with a filled one."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("first ever", "warm"):
+            command, environment = [sys.executable, "-c", START], {**os.environ, "TSUZUKI_CACHE_DIR": folder}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            found[name] = float(done.stdout)
+    print(
+        f"\nFrom import to first update: {found['first ever']:.1f} s with compilation (40), {found['warm']:.2f} s (0.6)"
+    )
+    return found
+
+
 def main() -> None:
-    """Run the jobs that are asked for."""
+    """Run the jobs that are asked for, and the sections beside them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", default=",".join(map(str, range(len(JOBS)))), help="numbers of jobs, from 0")
+    parser.add_argument("--only-jobs", action="store_true", help="leave out starts, peak and growth")
     parser.add_argument("--json", default=str(HERE / "results" / "bench.json"))
     arguments = parser.parse_args()
     facts = machine()
     print(f"{facts['cpu']}, {facts['cores']} cores; " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))
-    outcome = {"machine": facts, "jobs": [run_job(int(number)) for number in arguments.jobs.split(",")]}
+    numbers = [int(number) for number in arguments.jobs.split(",") if number]
+    outcome = {"machine": facts, "jobs": [run_job(number) for number in numbers]}
+    if not arguments.only_jobs:
+        outcome |= {"starts": starts(), "peak": peak.main(), "growth": growth.main()}
     path = Path(arguments.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(outcome, indent=1))

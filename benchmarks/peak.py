@@ -1,0 +1,78 @@
+"""What share of the machine's arithmetic peak the larger jobs reach on one thread.
+
+The peak is what the register tile itself gives on operands that stay in the first-level cache. A job's operations are
+its matrix products, forward and backward, at two for each multiplication.
+"""
+
+import time
+from statistics import median
+
+import numpy as np
+from numba import njit
+
+from jobs import JOBS, Job
+from tsuzuki.kernels.host import MAX_ROWS, WIDTH
+from tsuzuki.kernels.simd import floats_at, tile
+from tsuzuki.lanes import Streams, Windows
+from tsuzuki.network import gates
+from tsuzuki.series import Segment
+from tsuzuki.training import fit
+
+
+def peak(rounds: int = 7) -> float:
+    """GFLOP/s of one core in the tile, the best of some rounds."""
+    depth, repeats = 256, 20_000
+
+    @njit
+    def work(a, b, c, count):
+        for _ in range(count):
+            panel, rows = floats_at(b), floats_at(a)
+            to = floats_at(c)
+            tile(MAX_ROWS, 2, rows, depth, 1, panel, 2 * WIDTH, to, 2 * WIDTH, to, 2 * WIDTH, depth)
+
+    a, b, c = (np.zeros(n, np.float32) for n in (MAX_ROWS * depth, depth * 2 * WIDTH, MAX_ROWS * 2 * WIDTH))
+    places = (a.ctypes.data, b.ctypes.data, c.ctypes.data)
+    work(*places, 1)
+    best = np.inf
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work(*places, repeats)
+        best = min(best, time.perf_counter() - began)
+    return 2 * MAX_ROWS * 2 * WIDTH * depth * repeats / best / 1e9
+
+
+def operations(job: Job) -> int:
+    """Floating-point operations of an update: input, recurrence and head, forward and backward."""
+    rows, layer = job.lanes * job.steps, job.network.layers[0]
+    wide = gates(layer) * layer.units
+    recurrent = 2 * rows * layer.units * wide * 3
+    entry = 2 * rows * 1 * wide * 2
+    head = 2 * (rows if job.every_step else job.lanes) * layer.units * 3
+    return recurrent + entry + head
+
+
+def share(job: Job) -> float:
+    """GFLOP/s of a job on one thread."""
+    series, segments = job.series()[:, None], [Segment(0, job.points)]
+    kind = Streams(job.steps, job.lanes) if job.every_step else Windows(job.steps, job.lanes, stateful=True)
+    records = fit(job.network, job.weights(), series, series, kind.over(segments), epochs=6, threads=1).history[1:]
+    seconds = median(record.seconds / record.updates for record in records)
+    return operations(job) / seconds / 1e9
+
+
+def main() -> dict:
+    """Print and return the shares."""
+    top = peak()
+    print(f"\nShare of the arithmetic peak on one thread ({top:.0f} GFLOP/s in the tile)")
+    found = {"peak": top}
+    for job in JOBS:
+        if job.units >= 64:
+            reached = share(job)
+            found[job.name] = reached
+            verdict = "ok" if reached / top >= 0.65 else "NO"
+            print(f"  {job.name:28}{reached:8.0f} GFLOP/s {reached / top:7.0%}   65% {verdict}")
+    return found
+
+
+if __name__ == "__main__":
+    main()
