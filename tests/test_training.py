@@ -8,8 +8,9 @@ from tsuzuki.lanes import Streams, Windows
 from tsuzuki.losses import Pinball
 from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN, initialise
 from tsuzuki.optimizers import SGD, Adam, Cosine, RMSprop
+from tsuzuki.progress import _state, progress_bar
 from tsuzuki.series import Segment
-from tsuzuki.training import EarlyStopping, ReduceOnPlateau, fit, predict
+from tsuzuki.training import EarlyStopping, Progress, ReduceOnPlateau, fit, predict
 
 SERIES = np.sin(np.arange(400) / 7).astype(np.float32)[:, None]
 SMALL = Network(1, (SimpleRNN(6), Dense(1)))
@@ -132,6 +133,34 @@ def test_progress_is_told_up_to_the_last_update():
         (1, layout.updates),
         (2, layout.updates),
     ]
+
+
+def test_the_bar_shows_epoch_loss_speed_and_time_left():
+    shown = _state(Progress(epoch=2, epochs=5, update=30, updates=100, loss=0.0123), elapsed=2.0)
+    assert shown == {
+        "description": "epoch 2/5",
+        "total": 500,
+        "completed": 130,
+        "words": "loss 0.01230  65 updates/s",
+    }
+
+
+def test_the_bar_is_drawn_on_a_terminal_and_nowhere_else(monkeypatch, capsys):
+    layout = Windows(6, 6).over([Segment(0, 400)])
+    with progress_bar() as show:
+        train(layout, on_progress=show)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress_bar() as show:
+        train(layout, on_progress=show)
+    assert "epoch 2/2" in capsys.readouterr().err
+
+
+def test_a_layer_that_returns_other_steps_than_are_scored_is_named():
+    layout = Windows(6, 6).over([Segment(0, 400)])
+    with pytest.raises(SettingError, match="has return_sequences=True, but the layout scores only the last"):
+        train(layout, Network(1, (GRU(3, return_sequences=True), Dense(1))))
+    train(layout, Network(1, (GRU(3, return_sequences=False), Dense(1))))
 
 
 @pytest.mark.parametrize(

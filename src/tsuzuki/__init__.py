@@ -17,6 +17,7 @@ _HOMES = {
     "network": ("GRU", "LSTM", "Dense", "Network", "SimpleRNN", "initialise"),
     "optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
     "losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
+    "progress": ("progress_bar",),
     "training": ("EarlyStopping", "EpochRecord", "ReduceOnPlateau", "Training", "fit", "predict"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -154,20 +154,10 @@ def _announce_compilation(quiet: bool) -> None:
         engine.load()
 
 
-@contextmanager
-def _bar(what: str, quiet: bool) -> Iterator[Callable[[float], object]]:
-    """A progress bar on standard error, only where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+def _bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], object]]:
+    from tsuzuki.progress import share_bar
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda share: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=1.0)
-        yield lambda share: progress.advance(task, share)
+    return nullcontext(lambda share: None) if quiet else share_bar(what)
 
 
 def _check_target(path: Path) -> None:

@@ -53,12 +53,14 @@ class Progress:
 
     Attributes:
         epoch: counted from 1.
+        epochs: how many there are at most.
         update: updates done in this epoch.
         updates: updates of this epoch.
         loss: the epoch's running loss so far.
     """
 
     epoch: int
+    epochs: int
     update: int
     updates: int
     loss: float
@@ -150,7 +152,7 @@ def fit(
         seed: of dropout's masks.
         threads: as many as there is work for if None; the bits do not depend on it.
         on_epoch: called with each epoch's record; what it raises ends the run.
-        on_progress: called several times a second.
+        on_progress: called several times a second; `progress.progress_bar` draws what it is told.
 
     Returns:
         The finished (or, with early stopping or Ctrl-C, the best) weights and a record of each epoch.
@@ -170,6 +172,7 @@ def fit(
     data = _data(network, inputs, targets, horizon, residual, sample_weights)
     of_epoch = layout if callable(layout) else lambda epoch: layout
     first = of_epoch(0)
+    _check_returns(network, first)
     plan = lower(network, first.lanes, first.timesteps, first.every_step)
     bank = aligned(max(1, first.slots, validation.slots if validation else 0) * plan.state_size)
     judged = Objective(named(loss), output_weights)
@@ -194,7 +197,7 @@ def fit(
                     raise _diverged(epoch + 1, at + len(result), unpad(plan, best if history else session.parameters))
                 total, scored = total + float(result[:, 0] @ result[:, 1]), scored + float(result[:, 1].sum())
                 if on_progress is not None:
-                    on_progress(Progress(epoch + 1, at + len(result), rows.updates, total / max(scored, 1.0)))
+                    on_progress(Progress(epoch + 1, epochs, at + len(result), rows.updates, total / max(scored, 1.0)))
             seconds = time.perf_counter() - began
             checked = None
             if checker is not None and validation is not None:
@@ -242,6 +245,7 @@ def predict(
     from tsuzuki.kernels.session import Session, aligned
 
     check_weights(network, weights)
+    _check_returns(network, layout)
     plan = lower(network, layout.lanes, layout.timesteps, layout.every_step)
     data = _data(network, inputs, None, 1, False, None)
     bank = aligned(max(1, layout.slots) * plan.state_size)
@@ -251,6 +255,18 @@ def predict(
     for block in _blocks(layout):
         session.forward(block, forecasts)
     return forecasts
+
+
+def _check_returns(network: Network, layout: Layout) -> None:
+    """Raise where the last recurrent layer is said to return something else than the layout scores."""
+    last = network.layers[network.last_recurrent]
+    returns = getattr(last, "return_sequences", None)
+    if returns is not None and returns != layout.every_step:
+        scored = "every step" if layout.every_step else "only the last step of a window"
+        raise SettingError(
+            f"layer {network.last_recurrent + 1} has return_sequences={returns}, but the layout scores {scored}; "
+            "leave return_sequences out, or use Streams to score every step and Windows to score the last"
+        )
 
 
 def _data(
