@@ -19,7 +19,6 @@ from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.plan import (
     BANK,
     BARRIER,
-    BIAS,
     BLOCK_LANES,
     BLOCK_LOSSES,
     BLOCKS,
@@ -44,12 +43,10 @@ from tsuzuki.kernels.plan import (
     LSTM_CELL,
     OUT,
     PACKED,
-    PACKED_BIAS,
     PACKED_KERNEL_T,
     PACKED_RECURRENT,
     PACKED_RECURRENT_T,
     PARAMETERS,
-    RECURRENT_BIAS,
     RECURRENT_KERNEL,
     ROW,
     SCORED,
@@ -221,17 +218,6 @@ def refresh_packed(job, thread):
             if takes(job, turn, thread):
                 target = shift(packed, row[PACKED_KERNEL_T])
                 pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
-            turn += 1
-        if row[PACKED_BIAS] >= 0:
-            # GRU: the gates z and r see the sum of both biases, the candidate only the first here.
-            if takes(job, turn, thread):
-                first, second = shift(parameters, row[BIAS]), shift(parameters, row[RECURRENT_BIAS])
-                target = shift(packed, row[PACKED_BIAS])
-                for at in range(0, wide, WIDTH):
-                    both = load(first, at)
-                    if at < 2 * row[WIDE]:
-                        both = both + load(second, at)
-                    store(target, at, both)
             turn += 1
 
 

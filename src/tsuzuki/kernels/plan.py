@@ -69,7 +69,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # offsets into the parameters, -1 where absent
     KERNEL, RECURRENT_KERNEL, BIAS, RECURRENT_BIAS,
     # offsets into the packed copies, -1 where absent; _T is transposed
-    PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T, PACKED_BIAS,
+    PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T,
     # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, the output (a recurrent layer's
     # begins with the state before the first step), gradients of output, input (-1: not wanted), cell and carried state
     X, X_SKIP, Z, OUT, CELL, EXTRA, D_OUT, D_X, D_CELL, D_CARRIED,
@@ -78,7 +78,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
     DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
     ROW,
-) = range(39)
+) = range(38)
 
 # A row of the table of variables.
 VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, VARIABLE = range(4)
@@ -214,10 +214,9 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
                 row[D_CELL] = work.take(each * wide)
                 row[EXTRA] = work.take(timesteps * each * wide)
             if isinstance(layer, GRU):
-                row[EXTRA] = work.take(timesteps * each * wide)
+                row[EXTRA] = work.take(timesteps * each * (whole if layer.reset_after else wide))
                 if layer.reset_after and layer.use_bias:
                     row[RECURRENT_BIAS] = row[BIAS] + whole
-                    row[PACKED_BIAS] = packed.take(whole)
             row[D_CARRIED] = work.take(each * wide)
             if layer.dropout:
                 row[MASK] = work.take(each * stride)
