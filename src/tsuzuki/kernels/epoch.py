@@ -29,6 +29,9 @@ from tsuzuki.kernels.plan import (
     ENTRIES,
     EXITS,
     FEATURES,
+    FED,
+    FED_STATE,
+    FEED,
     FIRST_UPDATE,
     GATES,
     GRADIENTS,
@@ -37,6 +40,8 @@ from tsuzuki.kernels.plan import (
     INPUTS,
     KERNEL,
     KIND,
+    LAG_COUNT,
+    LAGS,
     LANES,
     LAYERS,
     LOSSES,
@@ -100,6 +105,7 @@ def enter(job, work, lanes, k, first_lane):
         if entry == CARRY:
             continue
         saved = shift(floats_at(job[BANK]), max(entry, 0) * job[STATE_SIZE])
+        work[job[FED] + lane] = saved[job[FED_STATE]] if entry >= 0 else f32(0)
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
             wide = row[WIDE]
@@ -120,6 +126,8 @@ def leave(job, work, lanes, k, first_lane):
         if step == 0:
             continue
         saved = shift(floats_at(job[BANK]), max(exits[lane], 0) * job[STATE_SIZE])
+        if exits[lane] >= 0:
+            saved[job[FED_STATE]] = work[job[FED] + lane]
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
             wide = row[WIDE]
@@ -137,26 +145,44 @@ def leave(job, work, lanes, k, first_lane):
 
 
 @kernel
+def lag(values, stride, behind, over):
+    """The mean of `over` values that end `behind` steps before the one at `values`, less that one."""
+    total = f32(0)
+    for i in range(behind, behind + over):
+        total += values[-i * stride]
+    return total / f32(over) - values[0]
+
+
+@kernel
 def gather(job, work, lanes, k, first_lane):
-    """Read the rows' inputs through their starts into [steps, lanes, features]; zeros past the last valid step."""
+    """Read the rows' inputs through their starts into [steps, lanes, inputs]; zeros past the last valid step.
+
+    An input row is a row of the flat array and, behind it, its lags. Where the first value is missing and the network
+    feeds itself, its last forecast is put there for good, so that lags find it too.
+    """
     stand_alone()
-    features, steps = job[FEATURES], job[TIMESTEPS]
+    features, steps, lags = job[FEATURES], job[TIMESTEPS], job[LAG_COUNT]
     at = k * job[LANES] + first_lane
     starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
-    inputs, x = floats_at(job[INPUTS]), shift(work, job[X_GATHERED])
+    inputs, x, pairs = floats_at(job[INPUTS]), shift(work, job[X_GATHERED]), ints_at(job[LAGS])
+    whole = features + lags
     for lane in range(lanes):
         source, real = shift(inputs, starts[lane] * features), valid[lane]
-        if features == 1:
+        if whole == 1 and job[FEED] < 0:
             for step in range(real):
                 x[step * lanes + lane] = source[step]
         else:
             for step in range(real):
-                target = shift(x, (step * lanes + lane) * features)
+                target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
+                if job[FEED] >= 0 and math.isnan(here[0]):
+                    here[0] = work[job[FED] + lane]
                 for feature in range(features):
-                    target[feature] = source[step * features + feature]
+                    target[feature] = here[feature]
+                for i in range(lags):
+                    target[features + i] = lag(here, features, pairs[2 * i], pairs[2 * i + 1])
         for step in range(real, steps):
-            target = shift(x, (step * lanes + lane) * features)
-            for feature in range(features):
+            target = shift(x, (step * lanes + lane) * whole)
+            for feature in range(whole):
                 target[feature] = f32(0)
 
 

@@ -43,6 +43,11 @@ FLAG, CLIP_LIMIT = 3, 4
 (
     # the data: addresses, and how a target is found from a row's start and its step
     INPUTS, FEATURES, TARGETS, TARGET_STRIDE, HORIZON, RESIDUAL, MASKED_TARGETS, SAMPLE_WEIGHTS,
+    # differences to earlier values that are inputs too: address of (behind, over) pairs and their number
+    LAGS, LAG_COUNT,
+    # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
+    # in the work space and in a saved state
+    FEED, FED, FED_STATE,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
     STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS, EVERY_STEP,
     # blocks of lanes, each with its own work space, gradients and loss
@@ -60,7 +65,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(53)
+) = range(58)
 
 (
     KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
@@ -99,7 +104,7 @@ class Plan:
         work_size: floats of one block's work space.
         blocks: how many blocks the lanes are split into.
         block_lanes: lanes of a block; the last may have fewer.
-        shared: offsets of SCRATCH, ONES, ZEROS and X_GATHERED in the work space.
+        shared: offsets of SCRATCH, ONES, ZEROS, X_GATHERED and FED in the work space, and FED_STATE in a saved state.
     """
 
     network: Network
@@ -168,6 +173,8 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         "ONES": work.take(WIDTH),
         "ZEROS": work.take(max(widest, padded(network.inputs))),
         "X_GATHERED": work.take(timesteps * each * network.inputs + WIDTH),
+        "FED": work.take(each),
+        "FED_STATE": state.take(1),
     }
     input_size, stride, x, skip, d_x, steps = network.inputs, network.inputs, shared["X_GATHERED"], 0, -1, timesteps
     for i, layer in enumerate(network.layers):
