@@ -18,6 +18,8 @@ _HOMES = {
     "optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
     "losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
     "progress": ("progress_bar",),
+    "forecasting": ("Forecaster",),
+    "evaluation": ("evaluate",),
     "training": ("EarlyStopping", "EpochRecord", "ReduceOnPlateau", "Training", "fit", "predict"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

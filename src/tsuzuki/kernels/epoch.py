@@ -146,11 +146,15 @@ def leave(job, work, lanes, k, first_lane):
 
 @kernel
 def lag(values, stride, behind, over):
-    """The mean of `over` values that end `behind` steps before the one at `values`, less that one."""
+    """The mean of `over` values that end `behind` steps before the one at `values`, less that one.
+
+    0 where one is still missing: in a lane that begins behind a gap which another lane has not filled yet.
+    """
     total = f32(0)
     for i in range(behind, behind + over):
         total += values[-i * stride]
-    return total / f32(over) - values[0]
+    difference = total / f32(over) - values[0]
+    return f32(0) if math.isnan(difference) and not math.isnan(values[0]) else difference
 
 
 @kernel

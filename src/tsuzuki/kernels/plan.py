@@ -279,3 +279,25 @@ def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
     for i, (_, offset, shape) in enumerate(plan.places):
         table[i] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
     return table
+
+
+def _state_places(plan: Plan) -> list[tuple[int, int]]:
+    """Where the parts of a lane's saved state lie, (offset, floats): each layer's, then the last forecast fed."""
+    places = []
+    for layer, row in zip(plan.network.layers, plan.rows, strict=True):
+        places += [(int(row[field]), layer.units) for field in (STATE, CELL_STATE) if row[field] >= 0]
+    return [*places, (plan.shared["FED_STATE"], 1)]
+
+
+def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32]) -> None:
+    """Write saved states [lanes, floats without padding] into a bank."""
+    view, at = bank.reshape(-1, plan.state_size), 0
+    for offset, size in _state_places(plan):
+        view[: len(states), offset : offset + size] = states[:, at : at + size]
+        at += size
+
+
+def unpad_states(plan: Plan, bank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read saved states [slots, floats without padding] out of a bank."""
+    view = bank.reshape(-1, plan.state_size)
+    return np.concatenate([view[:, offset : offset + size] for offset, size in _state_places(plan)], axis=1)
