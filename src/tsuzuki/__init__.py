@@ -20,7 +20,9 @@ _HOMES = {
     "progress": ("progress_bar",),
     "forecasting": ("Forecaster",),
     "evaluation": ("evaluate",),
-    "training": ("EarlyStopping", "EpochRecord", "ReduceOnPlateau", "Training", "fit", "predict"),
+    "modelfile": ("load",),
+    "records": ("EarlyStopping", "EpochRecord", "Progress", "ReduceOnPlateau", "Training"),
+    "training": ("fit", "predict"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -33,6 +33,7 @@ from tsuzuki.kernels.plan import (
     FED_STATE,
     FEED,
     FIRST_UPDATE,
+    FRESH,
     GATES,
     GRADIENTS,
     HEADER,
@@ -267,7 +268,8 @@ def run(address, thread):
     last = shift(job, HEADER + (job[LAYERS] - 1) * ROW)
     first_float, end_float = slice_of(job[SIZE], thread, threads), slice_of(job[SIZE], thread + 1, threads)
     meeting = 1
-    refresh_packed(job, thread)
+    if not job[FRESH]:
+        refresh_packed(job, thread)
     meet(place, threads, meeting)
     for k in range(job[UPDATES]):
         count = count_scored(job, k)

@@ -48,6 +48,8 @@ FLAG, CLIP_LIMIT = 3, 4
     # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
     # in the work space and in a saved state
     FEED, FED, FED_STATE,
+    # whether the packed copies are up to date already
+    FRESH,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
     STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS, EVERY_STEP,
     # blocks of lanes, each with its own work space, gradients and loss
@@ -57,7 +59,9 @@ FLAG, CLIP_LIMIT = 3, 4
     # states saved and taken up again
     BANK, STATE_SIZE,
     # train or only run forward; the loss, and the addresses of what comes out
-    TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED, FORECASTS,
+    TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED,
+    # forecasts stand at their target's position, or at their lane's number
+    FORECASTS, BY_LANE,
     # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
     # dropout's counters; threads and the place where they meet
@@ -65,7 +69,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(58)
+) = range(60)
 
 (
     KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
