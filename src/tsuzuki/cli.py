@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsuzuki import __version__
-from tsuzuki.commands import forecasting
+from tsuzuki.commands import forecasting, plotting
+from tsuzuki.commands.plotting import check_report, command_line, write_report
 from tsuzuki.errors import SettingError
 from tsuzuki.terminal import announce_compilation, bar, check_json, errors_in_words, reading, write_json
 
 if TYPE_CHECKING:
-    from tsuzuki.comparing import Problem, Recipe
+    from tsuzuki.comparing import Comparison, Problem, Recipe
 
 app = typer.Typer(
     name="tsuzuki",
@@ -66,6 +67,8 @@ def compare(
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
     ] = None,
+    report: plotting.Report = None,
+    lang: plotting.Lang = "en",
     quiet: Annotated[bool, typer.Option(help="Show no progress and no table.")] = False,
     debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
 ) -> None:
@@ -76,15 +79,20 @@ def compare(
         if engine not in ("tsuzuki", "keras"):
             raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
         check_json(json_path)
+        check_report(report, lang)
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
-        _compare(source, column, time, recipe, engine, json_path, quiet)
+        comparison = _compare(source, column, time, recipe, engine, json_path, quiet)
+        if report is not None:
+            from tsuzuki.report import comparison_page
+
+            write_report(report, comparison_page(comparison, command=command_line(), lang=lang), quiet)
 
 
 def _compare(
     source: str, column: str | None, time: str | None, recipe: "Recipe", engine: str, json_path: str | None, quiet: bool
-) -> None:
+) -> "Comparison":
     from rich.console import Console
 
     from tsuzuki import keras_engine
@@ -116,6 +124,7 @@ def _compare(
         ]
     if json_path is not None:
         write_json(json_path, outcome)
+    return comparison
 
 
 def _keras(problem: "Problem", recipe: "Recipe", quiet: bool) -> Any:
@@ -132,7 +141,7 @@ def _collect(source: str, column: str | None, time: str | None, max_gap: int) ->
     return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
 
 
-for _command, _example in forecasting.EXAMPLES:
+for _command, _example in (*plotting.EXAMPLES, *forecasting.EXAMPLES):
     app.command(epilog=_example)(_command)
 
 

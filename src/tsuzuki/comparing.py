@@ -192,6 +192,8 @@ class Row:
         seconds_per_epoch: mean over epochs and seeds.
         running_loss: [seeds][epochs], what a training loop prints.
         scores: [seeds], the finished weights'.
+        layout: the rows that trained.
+        forecasts: float32 [points] of scaled values, by the first seed's finished weights.
     """
 
     name: str
@@ -200,6 +202,8 @@ class Row:
     seconds_per_epoch: float
     running_loss: tuple[tuple[float, ...], ...]
     scores: tuple[Scores, ...]
+    layout: Layout | None = field(default=None, repr=False, compare=False)
+    forecasts: "NDArray[np.float32] | None" = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -294,6 +298,7 @@ def compare(problem: Problem, recipe: Recipe, workers: int, signals: Signals | N
     ways = _ways(problem, recipe)
     work = sum(way.epochs * way.layout.updates * way.layout.timesteps for way in ways) * recipe.seeds
     network = recipe.network
+    examples: dict[str, NDArray[np.float32]] = {}
 
     def one(way: _Way, seed: int) -> tuple[tuple[EpochRecord, ...], Scores]:
         done = 0
@@ -317,8 +322,10 @@ def compare(problem: Problem, recipe: Recipe, workers: int, signals: Signals | N
             threads=1,
             on_progress=progress,
         )
-        forecasts = predict(network, result.weights, problem.scaled, way.scoring, threads=1)
-        return result.history, score(problem, forecasts[:, 0])
+        forecasts = predict(network, result.weights, problem.scaled, way.scoring, threads=1)[:, 0]
+        if seed == 0:
+            examples[way.name] = forecasts
+        return result.history, score(problem, forecasts)
 
     found: dict[tuple[str, int], tuple[tuple[EpochRecord, ...], Scores]] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -330,7 +337,7 @@ def compare(problem: Problem, recipe: Recipe, workers: int, signals: Signals | N
             signals.stopped = True
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    rows = tuple(_row(way, [found[way.name, seed] for seed in range(recipe.seeds)]) for way in ways)
+    rows = tuple(_row(way, [found[way.name, seed] for seed in range(recipe.seeds)], examples[way.name]) for way in ways)
     stateless, stateful = rows[0], rows[1]
     return Comparison(
         problem,
@@ -342,7 +349,7 @@ def compare(problem: Problem, recipe: Recipe, workers: int, signals: Signals | N
     )
 
 
-def _row(way: _Way, runs: Sequence[tuple[tuple[EpochRecord, ...], Scores]]) -> Row:
+def _row(way: _Way, runs: Sequence[tuple[tuple[EpochRecord, ...], Scores]], example: "NDArray[np.float32]") -> Row:
     seconds = [record.seconds for history, _ in runs for record in history]
     return Row(
         name=way.name,
@@ -351,6 +358,8 @@ def _row(way: _Way, runs: Sequence[tuple[tuple[EpochRecord, ...], Scores]]) -> R
         seconds_per_epoch=sum(seconds) / len(seconds),
         running_loss=tuple(tuple(record.loss for record in history) for history, _ in runs),
         scores=tuple(scores for _, scores in runs),
+        layout=way.layout,
+        forecasts=example,
     )
 
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsuzuki.intervals import Calibration
+    from tsuzuki.lanes import Layout
     from tsuzuki.panel import Panel, Track
     from tsuzuki.records import EpochRecord
     from tsuzuki.rolling import State, Way
+    from tsuzuki.series import Segment
     from tsuzuki.sources import Columns, Source
 
 # An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
@@ -180,7 +182,7 @@ def train(
     tell = on_progress or (lambda share: None)
 
     def one(member: int) -> "tuple[Any, State, list[NDArray[np.float32]]]":
-        first, last = _held_out(points, settings, member)
+        first, last = held_out_of(points, settings, member)
         held_out = [stop - start for start, stop in zip(first, last, strict=True)]
         kept = None if checkpoint is None else f"{checkpoint}.{member}"
         trained = _member(panel, way, settings, member, first, last, tell, kept, every)
@@ -213,7 +215,7 @@ def train(
         best_epochs=tuple(trained.best_epoch for trained, _, _ in results),
         points=sum(points),
         fingerprint=fingerprint(sources),
-        checked=sum(_held_out(points, settings, 0)[1]) > sum(_held_out(points, settings, 0)[0]),
+        checked=sum(held_out_of(points, settings, 0)[1]) > sum(held_out_of(points, settings, 0)[0]),
     )
 
 
@@ -283,7 +285,7 @@ def tracks_of(
     return tracks, last
 
 
-def _held_out(points: Sequence[int], settings: Settings, member: int) -> tuple[list[int], list[int]]:
+def held_out_of(points: Sequence[int], settings: Settings, member: int) -> tuple[list[int], list[int]]:
     """The positions first to last (exclusive) that are held out from a network, in each series; none of a short one."""
     first, last = [], []
     for count in points:
@@ -304,6 +306,23 @@ def rows_before(panel: "Panel", first: Sequence[int], last: Sequence[int]) -> "N
         rows, places = panel.rows_of(track)
         wanted[rows[(places >= first[track] - 1) & (places < last[track] - 1)]] = True
     return wanted
+
+
+def layout_of(
+    panel: "Panel", settings: Settings, first: Sequence[int], last: Sequence[int]
+) -> "tuple[Layout, tuple[Segment, ...], tuple[Segment, ...]]":
+    """How a network reads a panel without the positions first to last of each series.
+
+    Returns:
+        The layout, the flat stretches that it reads, and those held out.
+    """
+    from tsuzuki.lanes import Streams
+
+    ends = [10**18] * panel.tracks
+    segments = (*panel.segments([0] * panel.tracks, first), *panel.segments(last, ends))
+    count = sum(segment.stop - segment.start for segment in segments)
+    lanes = max(1, min(settings.lanes, count // (4 * settings.timesteps)))
+    return Streams(settings.timesteps, lanes).over(segments), segments, panel.segments(first, last)
 
 
 def _member(
@@ -327,12 +346,7 @@ def _member(
     from tsuzuki.optimizers import AdamW, Cosine
     from tsuzuki.records import EarlyStopping
 
-    ends = [10**18] * panel.tracks
-    segments = (*panel.segments([0] * panel.tracks, first), *panel.segments(last, ends))
-    held_out = panel.segments(first, last)
-    count = sum(segment.stop - segment.start for segment in segments)
-    lanes = max(1, min(settings.lanes, count // (4 * settings.timesteps)))
-    layout = Streams(settings.timesteps, lanes).over(segments)
+    layout, segments, held_out = layout_of(panel, settings, first, last)
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out):
         validation = Streams(settings.timesteps, len(held_out)).after(segments, held_out)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
 from tsuzuki.errors import SettingError
 from tsuzuki.terminal import (
     announce_compilation,
@@ -145,22 +146,30 @@ def backtest(
     levels: Levels = "80,95",
     csv: Csv = None,
     json_path: Json = None,
+    report: Report = None,
+    lang: Lang = "en",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Score forecasts from past origins beside hard references."""
+    from tsuzuki.backtesting import backtest as run
     from tsuzuki.evaluation import evaluate
+    from tsuzuki.frames import as_long
+    from tsuzuki.sources import sources_of
 
     with errors_in_words(debug):
         wanted = parse_levels(levels)
         if csv is not None:
             check_target("--csv", Path(csv))
         check_json(json_path)
+        check_report(report, lang)
         forecaster = _forecaster(horizon, cell, units, layers, epochs, ensemble, seed, max_gap)
         found = reading(source, column, time)
         announce_compilation(quiet)
+        settings = forecaster.settings
+        sources = sources_of(as_long(found.frame, settings.columns.all), settings.columns, max_gap)
         with bar("training", quiet) as advance:
-            table = forecaster.backtest(found.frame, windows=windows, step=step, levels=wanted, on_progress=advance)
+            table, fitted = run(sources, settings, windows, step or horizon, wanted, advance)
         scores = evaluate(table)
         if csv is not None:
             write_csv(csv, table)
@@ -173,6 +182,13 @@ def backtest(
             )
             _print(score_table(scores, found.unit))
             typer.echo(backtest_verdict(scores))
+        if report is not None:
+            from tsuzuki.report import backtest_page
+            from tsuzuki.series import collect
+
+            collection = collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
+            page = backtest_page(table, collection, fitted, settings, command=command_line(), lang=lang)
+            write_report(report, page, quiet)
 
 
 def info(

@@ -1,0 +1,118 @@
+"""`tsuzuki plot`: the picture of a series by itself; and what the commands with a report share."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tsuzuki.errors import SettingError
+from tsuzuki.terminal import check_target, errors_in_words, reading
+
+Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a page to look at, in one HTML file.")]
+Lang = Annotated[str, typer.Option(help="Language that the page shows first: en or ja.")]
+
+
+def plot(
+    source: Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")],
+    column: Annotated[str | None, typer.Option(help="The value column, where there are several.")] = None,
+    time: Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")] = None,
+    max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
+    html: Annotated[str | None, typer.Option(metavar="PATH", help="Write an HTML page.")] = None,
+    png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
+    lang: Lang = "en",
+    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+) -> None:
+    """Draw a series with its gaps and segments."""
+    with errors_in_words(debug):
+        from tsuzuki.report import png as drawing
+        from tsuzuki.report.page import check
+        from tsuzuki.storage import write_bytes
+
+        if max_gap < 0:
+            raise SettingError(f"--max-gap is {max_gap}; give a number of steps from 0")
+        for option, path in (("--html", html), ("--png", png)):
+            if path is not None:
+                check_target(option, Path(path))
+        if png is not None:
+            drawing.check_png()
+        if html is not None or png is None:
+            check(lang, "tsuzuki plot")
+        collection = _collect(source, column, time, max_gap)
+        if png is not None:
+            write_bytes(Path(png), drawing.png(collection))
+            typer.echo(f"written to {png}")
+        if html is not None:
+            write_bytes(Path(html), _page(collection, lang).encode())
+            typer.echo(f"written to {html}")
+        if html is None and png is None:
+            _show(_page(collection, lang))
+
+
+def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
+    from tsuzuki.series import collect
+
+    found = reading(source, column, time)
+    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
+
+
+def _page(collection: Any, lang: str) -> str:
+    from tsuzuki.report import series_page
+
+    return series_page(collection, command=command_line(), lang=lang)
+
+
+def _show(page: str) -> None:
+    """Open a page in the browser where there is a screen; say where it lies in any case."""
+    import tempfile
+    import webbrowser
+
+    with tempfile.NamedTemporaryFile("w", prefix="tsuzuki-", suffix=".html", delete=False, encoding="utf-8") as file:
+        file.write(page)
+    typer.echo(f"written to {file.name}")
+    if has_screen():
+        webbrowser.open(Path(file.name).as_uri())
+
+
+def has_screen() -> bool:
+    """Whether a browser would have somewhere to show a page."""
+    import os
+    import sys
+
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def command_line() -> str:
+    """The command now running with the options that differ from their defaults, as one would type it."""
+    import click
+
+    context = click.get_current_context()
+    words = ["tsuzuki", context.info_name or ""]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if isinstance(parameter, click.Argument):
+            words += [] if value is None else [str(value)]
+        elif value != parameter.default and value is not None:
+            words += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
+    return shlex.join(words)
+
+
+def check_report(path: str | None, lang: str) -> None:
+    """Check the target and the needs of --report before anything is trained."""
+    if path is not None:
+        from tsuzuki.report import check
+
+        check(lang)
+        check_target("--report", Path(path))
+
+
+def write_report(path: str, page: str, quiet: bool) -> None:
+    """Write a page and say so where nothing else is to be read."""
+    from tsuzuki.storage import write_bytes
+
+    write_bytes(Path(path), page.encode())
+    if not quiet:
+        typer.echo(f"report written to {path}", err=True)
+
+
+EXAMPLES = ((plot, "Example: tsuzuki plot readings.csv --column temperature --png series.png"),)

@@ -1,0 +1,256 @@
+"""The page of a comparison: what carrying the state is worth, shown."""
+
+import math
+from statistics import fmean
+
+import numpy as np
+
+from tsuzuki.comparing import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison, Row
+from tsuzuki.report import lanes_svg
+from tsuzuki.report.experiment import DASHES, INKS, NAMES, PERSISTENCE, curves, differences, finished
+from tsuzuki.report.japanese import sentence
+from tsuzuki.report.machine import definitions, machine
+from tsuzuki.report.page import Figure, Page, Section, render
+from tsuzuki.report.pictures import picture
+from tsuzuki.report.texts import Both, joined, same, step_of, table
+from tsuzuki.report.weeks import Course, Line, weeks
+from tsuzuki.series import Collection
+from tsuzuki.wording import findings
+
+
+def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -> str:
+    """The page of a comparison, as HTML.
+
+    Args:
+        comparison: what `comparing.compare` found.
+        command: what to run to repeat it.
+        lang: the language shown first, en or ja.
+
+    Raises:
+        SettingError, MissingExtraError: as `page.check`.
+    """
+    collection, fraction = comparison.problem.collection, comparison.recipe.test_fraction
+    name = collection.name
+    page = Page(
+        Both(f"{name}: does carrying the state help?", f"{name}: 状態の引き継ぎは役に立つか"),
+        Both(
+            "The same small network, from the same initial weights, trained in four ways with as many recurrent steps "
+            "in each.",
+            "同じ初期値の同じ小さなネットワークを、同じ再帰計算量で 4 通りに学習して比べました。",
+        ),
+        (
+            _verdict(comparison),
+            series_section(collection, collection.split(fraction) if fraction else None),
+            _lanes(comparison),
+            _losses(comparison),
+            _differences(comparison),
+            *_week(comparison),
+            machine(command, [(Both("Recipe", "学習の設定"), same(_recipe(comparison)))]),
+        ),
+    )
+    return render(page, lang)
+
+
+def _verdict(comparison: Comparison) -> Section:
+    said = joined(*(sentence(finding) for finding in findings(comparison)))
+    baseline = comparison.persistence
+    tested = math.isfinite(baseline.test_mse)
+    unit = comparison.problem.collection.unit or ""
+    head = [
+        Both("", ""),
+        Both("ms per epoch", "ms / エポック"),
+        Both("µs per update", "µs / 更新"),
+        Both("running loss, first", "学習中の損失（最初）"),
+        Both("last", "（最後）"),
+        Both("MSE, training", "MSE 学習用"),
+    ]
+    if tested:
+        head += [Both("MSE, held out", "MSE 評価用"), same(f"RMSE {unit}".strip()), Both("skill", "スキル")]
+    rows: list[list[Both | str]] = [_cells(row, baseline.test_mse if tested else None) for row in comparison.rows]
+    last = [f"{baseline.test_mse:.4f}", f"{baseline.test_rmse:.3f}", ""] if tested else []
+    rows.append([PERSISTENCE, "", "", "", "", f"{baseline.train_mse:.4f}", *last])
+    caption = Both(
+        f"Means over {comparison.recipe.seeds} seeds; skill is 1 less the ratio to persistence's squared error.",
+        f"{comparison.recipe.seeds} シードの平均。スキルは 1 −（二乗誤差の持続予報との比）。",
+    )
+    return Section(
+        "verdict",
+        Both("What came out", "結論"),
+        (said.html("p").replace("<p ", '<p class="verdict" '), table(head, rows, caption)),
+    )
+
+
+def _cells(row: Row, baseline: float | None) -> list[Both | str]:
+    first, last = (fmean(losses[i] for losses in row.running_loss) for i in (0, -1))
+    cells: list[Both | str] = [
+        NAMES[row.name],
+        f"{row.seconds_per_epoch * 1e3:.1f}",
+        f"{row.seconds_per_epoch / row.updates_per_epoch * 1e6:.2f}",
+        f"{first:.4f}",
+        f"{last:.4f}",
+        f"{fmean(one.train_mse for one in row.scores):.4f}",
+    ]
+    if baseline is not None:
+        test, rmse = (fmean(getattr(one, name) for one in row.scores) for name in ("test_mse", "test_rmse"))
+        cells += [f"{test:.4f}", f"{rmse:.3f}", f"{1 - test / baseline:+.0%}"]
+    return cells
+
+
+def series_section(collection: Collection, cuts: tuple[int, ...] | None = None) -> Section:
+    """The series: its picture, and what was done to make it regular.
+
+    Args:
+        collection: the series.
+        cuts: where the held-out part of each begins, in positions of all values, if any.
+    """
+    total, repairs = collection.offsets[-1], collection.repairs
+    first = min(series.times[0] for series in collection.series)
+    last = max(series.times[-1] for series in collection.series)
+    step = step_of(collection.series[0].step)
+    facts = [
+        (Both("Steps", "ステップ数"), same(f"{total:,}")),
+        (Both("One every", "間隔"), step),
+        (Both("Time", "期間"), same(f"{str(first)[:10]} – {str(last)[:10]}")),
+        (Both("Segments", "区間数"), same(f"{len(collection.segments):,}")),
+    ]
+    if len(collection.series) > 1:
+        facts.insert(0, (Both("Series", "系列数"), same(f"{len(collection.series):,}")))
+    if cuts is not None:
+        test = total - sum(cut - start for start, cut in zip(collection.offsets, cuts, strict=False))
+        facts.append((Both("Trained on, held out", "学習用・評価用"), same(f"{total - test:,} / {test:,}")))
+    for count, term in (
+        (repairs.duplicates, Both("Duplicates merged", "統合した重複")),
+        (repairs.snapped, Both("Stamps snapped to the grid", "時刻を補正した観測")),
+        (repairs.missing, Both("Missing", "欠測")),
+        (repairs.interpolated, Both("of these interpolated", "うち補間")),
+        (repairs.open, Both("of these left open", "うち未補間")),
+    ):
+        if count:
+            facts.append((term, same(f"{count:,}")))
+    return Section("series", Both("The series", "系列"), (picture(collection, cuts), definitions(facts)))
+
+
+EXPLAINED = {
+    STATELESS: Both(
+        "Each row is a window of its own. The state is zero before every row (0 in a circle) and forgotten behind it; "
+        "only the value after the window (dashed) is scored.",
+        "各行は独立した窓です。状態は毎行 0 から始まり（丸の 0）、終われば忘れます。"
+        "採点されるのは窓の次の値（破線）だけです。",
+    ),
+    STATEFUL: Both(
+        "A lane's row begins where its row of the update before ended, so the state can be carried (arrow). The lanes "
+        "are the phases of the windows, one step apart, so that no target is left out.",
+        "レーンの行は、前の更新での行が終わった所から始まるので、状態を引き継げます（矢印）。"
+        "レーンは 1 ステップずつずれた窓の位相で、すべての目標値が一度ずつ採点されます。",
+    ),
+    STREAMS: Both(
+        "The lanes are spread over the whole series; each reads its own stretch from end to end, once an epoch, and "
+        "every step is scored (dashes below the boxes). The rate makes no difference to the layout.",
+        "レーンは系列全体に散らばり、それぞれの受け持ちを 1 エポックに一度、端から端まで読みます。"
+        "全ステップが採点されます（箱の下の破線）。学習率の減衰は配置に影響しません。",
+    ),
+}
+
+
+def _lanes(comparison: Comparison) -> Section:
+    problem = comparison.problem
+    segments = [(one.start, one.stop) for one in problem.training]
+    points = max(stop for _, stop in segments)
+    lead = Both(
+        "Drawn from the layout that trained in this run; numbers are positions, counted from 0 through all series. Above, the first updates "
+        "step by step; below, where in the training part each lane goes in an epoch, its state beginning at zero where "
+        "there is a circle.",
+        "この実行で実際に学習に使った配置から描いています。数字は全系列を通した位置（0 から）です。上は最初の数回の更新をステップごとに、"
+        "下は 1 エポックで各レーンが学習用部分のどこを通るかを示し、丸の所で状態は 0 から始まります。",
+    )
+    parts: list[str | Figure] = [lead.html("p")]
+    for row in comparison.rows:
+        if row.layout is None or row.name == DECAYED:
+            continue
+        parts.append(f"<h3>{NAMES[row.name].html()}</h3>{EXPLAINED[row.name].html('p')}")
+        layout = row.layout
+        parts.append(lanes_svg.zoom(layout, zoomed(NAMES[row.name], layout.updates, layout.lanes, layout.timesteps)))
+        parts.append(lanes_svg.whole(layout, points, segments, mapped(NAMES[row.name], layout.lanes)))
+    return Section("lanes", Both("How the batches are laid out", "バッチの配置"), tuple(parts))
+
+
+def zoomed(name: Both, updates: int, lanes: int, steps: int) -> Both:
+    """What the drawing of the first updates shows, in words."""
+    return Both(
+        f"{name.en}: the steps of the first updates' rows; {updates:,} updates of {lanes} lanes with {steps} steps",
+        f"{name.ja}: 最初の更新の各行のステップ。{lanes} レーン × {steps} ステップの更新が {updates:,} 回",
+    )
+
+
+def mapped(name: Both, lanes: int) -> Both:
+    """What the drawing of an epoch shows, in words."""
+    return Both(
+        f"{name.en}: where in the series the first of {lanes} lanes go in an epoch",
+        f"{name.ja}: {lanes} レーンのうち先頭のものが 1 エポックに通る範囲",
+    )
+
+
+def _losses(comparison: Comparison) -> Section:
+    return Section(
+        "losses",
+        Both("Loss curves, running and finished", "損失: 学習中と学習後"),
+        ('<div class="pair"><div>', curves(comparison), "</div><div>", finished(comparison), "</div></div>"),
+    )
+
+
+def _differences(comparison: Comparison) -> Section:
+    return Section("differences", Both("Paired differences", "対にした差"), (differences(comparison),))
+
+
+def _week(comparison: Comparison) -> tuple[Section, ...]:
+    """Actual against forecast on the held-out part, or nothing where none is."""
+    problem = comparison.problem
+    collection = problem.collection
+    rows = [row for row in comparison.rows if row.forecasts is not None]
+    if not problem.test_targets.any() or not rows:
+        return ()
+    means = _means(comparison)
+    courses = []
+    values, cuts = collection.values, collection.split(comparison.recipe.test_fraction)
+    last = np.roll(values, 1)
+    for series, cut, stop in zip(collection.series, cuts, collection.offsets[1:], strict=True):
+        part = slice(cut, stop)
+        scored = problem.test_targets[part]
+        if not scored.any():
+            continue
+        lines = [values[part], np.where(scored, last[part], np.nan)]
+        for row in rows:
+            assert row.forecasts is not None
+            forecast = row.forecasts[part] * problem.deviations[part] + means[part]
+            lines.append(np.where(scored, forecast, np.nan))
+        courses.append(Course(series.name, series.times[-(stop - cut) :], np.array(lines)))
+    drawn = [
+        Line(Both("actual", "実測"), "c0", width=2.6),
+        Line(PERSISTENCE, "c6", "dash", shown=False),
+        *(Line(NAMES[row.name], INKS[row.name], DASHES[row.name]) for row in rows),
+    ]
+    rmse = ((row, row.scores[0].test_rmse) for row in rows)
+    told = [(NAMES[row.name], f"{value:.3g} {collection.unit or ''}".strip()) for row, value in rmse]
+    says = Both(
+        "One step ahead, by the finished weights of the first seed, on data that no training has seen. Its error "
+        f"(RMSE): {'; '.join(f'{name.en} {value}' for name, value in told)}. Names in the legend show and hide lines.",
+        "1 ステップ先の予測。最初のシードの学習後の重みで、学習に使っていないデータを予測しました。"
+        f"誤差（RMSE）: {'、'.join(f'{name.ja} {value}' for name, value in told)}。凡例の名前で線を表示・非表示にできます。",
+    )
+    title = Both("A held-out week: actual against forecast", "評価用の 1 週間: 実測と予測")
+    return (Section("week", title, (weeks(courses, drawn, collection.unit, says),)),)
+
+
+def _means(comparison: Comparison) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """What the scaling subtracted, [points]: each value less its scaled value in the series' unit."""
+    problem = comparison.problem
+    offsets, values = problem.collection.offsets, problem.collection.values
+    found = np.empty_like(values)
+    for start, stop in zip(offsets, offsets[1:], strict=False):
+        away = values[start:stop] - problem.scaled[start:stop, 0].astype(np.float64) * problem.deviations[start:stop]
+        found[start:stop] = np.nanmean(away)
+    return found
+
+
+def _recipe(comparison: Comparison) -> str:
+    return ", ".join(f"{name} {getattr(comparison.recipe, name)}" for name in comparison.recipe.__dataclass_fields__)

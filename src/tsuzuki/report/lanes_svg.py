@@ -1,0 +1,222 @@
+"""The lanes of a very run, drawn: which steps each row of an update holds, and where its state comes from.
+
+What is drawn is read from the layout that trained, not from a notion of it: every number in a box is a position in the
+series, every arrow a state that the kernels carried on.
+"""
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.lanes import CARRY, Layout, blocks
+from tsuzuki.report.texts import LANGUAGES, Both
+
+LANES, UPDATES, STEPS = 6, 3, 6
+ROW, BOX_HEIGHT, LABEL = 36, 22, 64
+# Runs of a lane drawn one by one; more would be a solid bar anyway.
+MOST_RUNS = 40
+MAP_WIDTH = 640
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Where a lane goes in an epoch: stretches of positions that one carried state runs through."""
+
+    lane: int
+    runs: tuple[tuple[int, int], ...]
+
+
+def zoom(layout: Layout, what: Both, places: NDArray[np.int64] | None = None) -> str:
+    """The first rows of the first updates, step by step, as SVG in both languages.
+
+    Args:
+        layout: what trained.
+        what: what the drawing shows, for who cannot see it.
+        places: the position in the series that each row of the flat inputs stands for; None if they are the same.
+    """
+    return _both(what, lambda lang: _zoom(layout, places, lang))
+
+
+def whole(
+    layout: Layout,
+    points: int,
+    segments: list[tuple[int, int]],
+    what: Both,
+    places: NDArray[np.int64] | None = None,
+) -> str:
+    """The whole epoch: where in the series each lane goes, and where its state begins at zero, as SVG.
+
+    Args:
+        layout: what trained.
+        points: positions of the series.
+        segments: its unbroken stretches, start and stop.
+        what: what the drawing shows, for who cannot see it.
+        places: as for `zoom`.
+    """
+    reaches, carried = _reaches(layout)
+    if places is not None:
+        reaches = [
+            _Reach(one.lane, tuple((int(places[a]), int(places[b - 1]) + 1) for a, b in one.runs)) for one in reaches
+        ]
+    return _both(what, lambda lang: _whole(reaches, carried, points, segments, lang))
+
+
+def _both(what: Both, draw: Callable[[str], tuple[str, int, int]]) -> str:
+    found = []
+    for lang in LANGUAGES:
+        inside, width, height = draw(lang)
+        label = html.escape(getattr(what, lang))
+        found.append(
+            f'<div class="wide" lang="{lang}" tabindex="0" role="region" aria-label="{label}">'
+            f'<svg class="lanes" role="img" aria-label="{label}" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">{inside}</svg></div>'
+        )
+    return "".join(found)
+
+
+def _text(x: float, y: float, text: str, *, soft: bool = False, middle: bool = False) -> str:
+    kind = ' class="soft"' if soft else ""
+    anchor = ' text-anchor="middle"' if middle else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{kind}{anchor}>{html.escape(text)}</text>'
+
+
+def _zoom(layout: Layout, places: NDArray[np.int64] | None, lang: str) -> tuple[str, int, int]:
+    japanese = lang == "ja"
+    updates = min(UPDATES, layout.updates)
+    block = layout.block(0, updates)
+    lanes = min(LANES, layout.lanes)
+    # The widest number decides the boxes' width; monospace digits are 6.7 wide at this size.
+    last = int(block.starts[:, :lanes].max())
+    digits = len(str((last if places is None else int(places[last])) + layout.timesteps))
+    box = max(20, round(6.7 * digits + 8))
+    boxes = layout.timesteps if layout.timesteps <= STEPS else STEPS
+    span = boxes * box + (0 if layout.every_step else box + 6)
+    column = span + 44
+    width = LABEL + updates * column + 4
+    top = 26
+    out = []
+    for update in range(updates):
+        label = f"更新 {update + 1}" if japanese else f"update {update + 1}"
+        out.append(_text(LABEL + 22 + update * column, 14, label, soft=True))
+    for lane in range(lanes):
+        y = top + lane * ROW
+        out.append(_text(0, y + 15, f"レーン {lane + 1}" if japanese else f"lane {lane + 1}", soft=True))
+        for update in range(updates):
+            start, valid = int(block.starts[update, lane]), int(block.valid[update, lane])
+            if start < 0:
+                continue
+            x = LABEL + 22 + update * column
+            # The steps of a row follow one another in the series too.
+            begin = start if places is None else int(places[start])
+            out.append(_row(layout, begin, valid, x, y, box, boxes))
+            middle = y + BOX_HEIGHT / 2
+            if block.entries[update, lane] == CARRY and update > 0:
+                out.append(
+                    f'<path class="carry" d="M{x - 40} {middle}H{x - 9}"/>'
+                    f'<path class="tip" d="M{x - 10} {middle - 5}l8 5l-8 5z"/>'
+                )
+            else:
+                out.append(f'<circle class="fresh" cx="{x - 12}" cy="{middle}" r="8"/>')
+                out.append(_text(x - 12, middle + 4, "0", middle=True))
+    height = top + lanes * ROW
+    if layout.lanes > lanes:
+        more = layout.lanes - lanes
+        out.append(_text(0, height + 10, f"ほか {more} レーン" if japanese else f"and {more:,} lanes more", soft=True))
+        height += 18
+    return "".join(out), width, height + 4
+
+
+def _row(layout: Layout, start: int, valid: int, x: float, y: float, box: int, boxes: int) -> str:
+    """The boxes of one row: its inputs, and the target of a window."""
+    steps = list(range(min(valid, boxes)))
+    if valid > boxes:
+        steps = [*range(boxes - 3), -1, valid - 2, valid - 1]
+    out = []
+    for place, step in enumerate(steps):
+        left = x + place * box
+        if step < 0:
+            out.append(_text(left + box / 2, y + 15, "…", middle=True))
+            continue
+        out.append(f'<rect class="box" x="{left}" y="{y}" width="{box - 2}" height="{BOX_HEIGHT}" rx="3"/>')
+        out.append(_text(left + box / 2 - 1, y + 15, str(start + step), middle=True))
+        if layout.every_step:
+            out.append(f'<rect class="aim" x="{left + 3}" y="{y + BOX_HEIGHT + 3}" width="{box - 8}" height="4"/>')
+    if not layout.every_step:
+        left = x + len(steps) * box + 6
+        out.append(f'<rect class="aim" x="{left}" y="{y}" width="{box - 2}" height="{BOX_HEIGHT}" rx="3"/>')
+        out.append(_text(left + box / 2 - 1, y + 15, str(start + layout.timesteps), middle=True))
+    return "".join(out)
+
+
+def _reaches(layout: Layout) -> tuple[list[_Reach], bool]:
+    """Where each of the first lanes goes, and whether states are carried at all."""
+    lanes = min(LANES, layout.lanes)
+    begins: list[list[int]] = [[] for _ in range(lanes)]
+    ends: list[list[int]] = [[] for _ in range(lanes)]
+    carried = False
+    for block in blocks(layout):
+        for lane in range(lanes):
+            there = block.starts[:, lane] >= 0
+            if not there.any():
+                continue
+            starts, stops = block.starts[there, lane], block.starts[there, lane] + block.valid[there, lane]
+            fresh = np.flatnonzero(block.entries[there, lane] != CARRY)
+            carried |= len(fresh) < len(starts)
+            last = np.append(fresh[1:], len(starts)) - 1
+            if ends[lane] and (len(fresh) == 0 or fresh[0] > 0):
+                # The block before ended in the middle of a run.
+                ends[lane][-1] = int(stops[fresh[0] - 1] if len(fresh) else stops[-1])
+            begins[lane] += starts[fresh].tolist()
+            ends[lane] += stops[last[: len(fresh)]].tolist()
+    return [_Reach(i, tuple(zip(begins[i], ends[i], strict=True))) for i in range(lanes)], carried
+
+
+def _whole(
+    reaches: list[_Reach],
+    carried: bool,
+    points: int,
+    segments: list[tuple[int, int]],
+    lang: str,
+) -> tuple[str, int, int]:
+    japanese = lang == "ja"
+    scale = MAP_WIDTH / points
+    out = [_text(0, 14, "系列" if japanese else "series", soft=True)]
+    for start, stop in segments[:2000]:
+        width = max(0.7, (stop - start) * scale - 0.6)
+        out.append(f'<rect class="seg" x="{LABEL + start * scale:.2f}" y="5" width="{width:.2f}" height="9"/>')
+    for reach in reaches:
+        y = 26 + reach.lane * 18
+        out.append(_text(0, y + 10, f"レーン {reach.lane + 1}" if japanese else f"lane {reach.lane + 1}", soft=True))
+        if not reach.runs:
+            continue
+        if not carried or len(reach.runs) > MOST_RUNS:
+            low, high = min(a for a, _ in reach.runs), max(b for _, b in reach.runs)
+            out.append(_bar("run" if carried else "alone", LABEL + low * scale, LABEL + high * scale, y))
+            continue
+        # Passes through the same part of the series lie beneath one another, within the lane's height.
+        tiers = _tiers(reach.runs)
+        deep = max(tiers) + 1
+        for (start, stop), tier in zip(reach.runs, tiers, strict=True):
+            high = 12 / deep
+            left, right = LABEL + start * scale, LABEL + stop * scale
+            out.append(_bar("run", left, right, y + tier * high, max(1.5, high - 1)))
+            if deep <= 3:
+                out.append(f'<circle class="fresh" cx="{left:.2f}" cy="{y + (tier + 0.5) * high:.2f}" r="4"/>')
+    return "".join(out), LABEL + MAP_WIDTH + 8, 26 + len(reaches) * 18 + 4
+
+
+def _tiers(runs: tuple[tuple[int, int], ...]) -> list[int]:
+    """For each run the first tier in which it overlaps none before it."""
+    found: list[int] = []
+    for index, (start, stop) in enumerate(runs):
+        taken = {found[i] for i, (a, b) in enumerate(runs[:index]) if a < stop and start < b}
+        found.append(next(tier for tier in range(index + 1) if tier not in taken))
+    return found
+
+
+def _bar(kind: str, left: float, right: float, y: float, high: float = 11) -> str:
+    width = max(1.0, right - left)
+    return f'<rect class="{kind}" x="{left:.2f}" y="{y:.2f}" width="{width:.2f}" height="{high:.2f}" rx="2"/>'
