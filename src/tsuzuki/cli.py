@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsuzuki import __version__
-from tsuzuki.commands import forecasting
+from tsuzuki.commands import forecasting, streaming
 from tsuzuki.errors import SettingError
 from tsuzuki.terminal import announce_compilation, bar, check_json, errors_in_words, reading, write_json
 
@@ -132,7 +132,7 @@ def _collect(source: str, column: str | None, time: str | None, max_gap: int) ->
     return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
 
 
-for _command, _example in forecasting.EXAMPLES:
+for _command, _example in (*forecasting.EXAMPLES, *streaming.EXAMPLES):
     app.command(epilog=_example)(_command)
 
 

@@ -219,15 +219,16 @@ class Session:
         self._call(block, forecasts, training=False)
         return np.stack([losses, scored], axis=1) if scores else np.zeros((0, 2))
 
-    def prepare(self, block: Block, forecasts: NDArray[np.float32]) -> Callable[[], object]:
+    def prepare(self, block: Block, forecasts: NDArray[np.float32], *, learns: bool = False) -> Callable[[], object]:
         """Make ready to run the same arrays of rows forward again and again, as fast as a call can be.
 
         Args:
             block: the rows; whoever calls changes its arrays in place between two runs.
             forecasts: float32 [lanes, outputs], written for each lane that is valid.
+            learns: whether the parameters may still change.
 
         Returns:
-            A function that runs the rows. The parameters must not change any more.
+            A function that runs the rows.
         """
         self._kept += [block, forecasts]
         job = self._job
@@ -237,7 +238,7 @@ class Session:
         # No update at all brings the packed copies up to the parameters.
         job[p.UPDATES] = 0
         program(address, 0) if self.threads == 1 else self._run_threads(program, address)
-        job[p.UPDATES], job[p.FRESH] = len(block.starts), 1
+        job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
         if self.threads > 1:
             return lambda: self._run_threads(program, address)
         # The default argument keeps the buffers alive for as long as the function.
