@@ -192,9 +192,9 @@ def fit(
             if kept is None or kept[0] is not rows:
                 kept = (rows, rows.block(0, rows.updates)) if rows.updates * rows.lanes <= KEPT_ROWS else None
             began, total, scored = time.perf_counter(), 0.0, 0.0
-            for at, result in _calls(session, rows, kept[1] if kept else None):
+            for at, result in calls(session, rows, kept[1] if kept else None):
                 if not np.isfinite(result[-1, 0]):
-                    raise _diverged(epoch + 1, at + len(result), unpad(plan, best if history else session.parameters))
+                    raise diverged(epoch + 1, at + len(result), unpad(plan, best if history else session.parameters))
                 total, scored = total + float(result[:, 0] @ result[:, 1]), scored + float(result[:, 1].sum())
                 if on_progress is not None:
                     on_progress(Progress(epoch + 1, epochs, at + len(result), rows.updates, total / max(scored, 1.0)))
@@ -301,14 +301,16 @@ def _data(
     return Data(inputs, targets, horizon or columns, residual, sample_weights)
 
 
-def _calls(session: "Session", layout: Layout, kept: Block | None) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+def calls(
+    session: "Session", layout: Layout, kept: Block | None, forecasts: "NDArray[np.float32] | None" = None
+) -> "Iterator[tuple[int, NDArray[np.float64]]]":
     """Train through an epoch call by call; yield where each call began and what its updates came to."""
     at = 0
     while at < layout.updates:
         until = min(layout.updates, at + session.pace)
-        block = layout.block(at, until) if kept is None else _part(kept, at, until)
+        block = layout.block(at, until) if kept is None else part(kept, at, until)
         began = time.perf_counter()
-        result = session.run(block)
+        result = session.run(block, forecasts)
         spent = time.perf_counter() - began
         yield at, result
         at = until
@@ -317,7 +319,8 @@ def _calls(session: "Session", layout: Layout, kept: Block | None) -> "Iterator[
         session.pace = max(1, min(max(session.pace if spent < CALL_SECONDS else 1, wanted), KEPT_ROWS // layout.lanes))
 
 
-def _part(block: Block, first: int, last: int) -> Block:
+def part(block: Block, first: int, last: int) -> Block:
+    """The rows of the updates first to last (exclusive) of a block."""
     return Block(block.starts[first:last], block.valid[first:last], block.entries[first:last], block.exits[first:last])
 
 
@@ -368,7 +371,8 @@ class _Watch:
         return improved
 
 
-def _diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+def diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+    """The error for a loss that is not finite, with the weights to keep."""
     return DivergedError(
         f"the loss is not finite in update {update} of epoch {epoch}; try a lower learning rate, clipnorm=1.0, or look "
         "for extreme values in the data",
