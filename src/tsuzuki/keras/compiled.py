@@ -69,11 +69,11 @@ def optimizer_of(model: Any, weights: Sequence[Any]) -> Optimizer:
         UnsupportedModel: the optimiser or a setting has no equal.
     """
     optimizer = model.optimizer
-    kind = type(optimizer)
-    if kind not in OPTIMIZERS:
-        wrapped = kind is keras.optimizers.LossScaleOptimizer
+    kind = _kind(optimizer)
+    if kind is None:
+        wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         raise UnsupportedModel(
-            f"the optimiser is {kind.__name__}, which is not supported; "
+            f"the optimiser is {type(optimizer).__name__}, which is not supported; "
             + ("compile under float32 with its inner optimiser" if wrapped else "use Adam, AdamW, RMSprop or SGD")
         )
     name = kind.__name__
@@ -94,6 +94,16 @@ def optimizer_of(model: Any, weights: Sequence[Any]) -> Optimizer:
         decay_biases=bool(optimizer.weight_decay) and _decays_biases(name, optimizer, weights),
         **options,
     )
+
+
+def _kind(optimizer: Any) -> type | None:
+    """Which of the optimisers it is; on the PyTorch backend Keras makes a class of its own for each."""
+    made = type(optimizer)
+    for kind in OPTIMIZERS:
+        own = made.__module__.startswith("keras.") and made.__name__ == kind.__name__ and issubclass(made, kind)
+        if made is kind or own:
+            return kind
+    return None
 
 
 def current_rate(optimizer: Any) -> float:
