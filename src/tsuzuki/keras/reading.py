@@ -128,7 +128,8 @@ def path_of(model: Any) -> list[Any]:
         if isinstance(layer, keras.layers.InputLayer):
             return layers[::-1]
         node = layer._inbound_nodes[index]
-        called = {name: value for name, value in node.arguments.kwargs.items() if value is not None}
+        # Keras notes training= by itself and replaces it when the model is called.
+        called = [name for name, value in node.arguments.kwargs.items() if value is not None and name != "training"]
         if len(node.input_tensors) != 1 or layer in layers or called:
             raise UnsupportedModel(
                 f"layer {layer.name!r} ({type(layer).__name__}) is called with "
