@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from keras_models import WAVE, Resets, classic, difference, keras, reset, states, windows
 
 import tsuzuki
+from keras_models import WAVE, Resets, classic, difference, keras, reset, states, windows
 
 pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:607], 6)
@@ -129,7 +129,9 @@ def test_sample_weights_and_weighted_metrics_agree_with_keras():
 
 
 def test_a_smaller_last_batch_of_a_stateless_model_counts_as_in_keras():
-    ours, theirs, found, expected = both(lambda: classic(stateful=False, metrics=["mae"]), X[:100], Y[:100], batch_size=32)
+    ours, theirs, found, expected = both(
+        lambda: classic(stateful=False, metrics=["mae"]), X[:100], Y[:100], batch_size=32
+    )
     assert_same_history(found, expected)
     assert difference(ours, theirs) < 1e-5
 
@@ -389,8 +391,8 @@ def test_batches_of_windows_that_do_not_continue_one_another_are_warned_of():
     model = classic(rows=4)
     with pytest.warns(
         UserWarning,
-        match=r"row 0 of batch 1 \(sample 4 of x\) does not go on where row 0 of batch 0 \(sample 0\) ended: it begins 4 "
-        r"steps later, and a sample has 6, so the carried state is wrong; give the series itself",
+        match=r"row 0 of batch 1 \(sample 4 of x\) does not go on where row 0 of batch 0 \(sample 0\) ended: it begins "
+        r"4 steps later, and a sample has 6, so the carried state is wrong; give the series itself",
     ):
         tsuzuki.fit(model, X, Y, batch_size=4, verbose=0)
     with warnings.catch_warnings():
@@ -417,8 +419,8 @@ def test_keras_is_imported_only_by_its_door():
     code = (
         "import sys, tsuzuki, numpy as np\n"
         "n = tsuzuki.Network(1, (tsuzuki.GRU(2), tsuzuki.Dense(1)))\n"
-        "s = np.zeros((50, 1), np.float32)\n"
-        "tsuzuki.fit(n, tsuzuki.initialise(n, 0), s, s, tsuzuki.Windows(6, 6).over([tsuzuki.Segment(0, 50)]), epochs=1)\n"
+        "s, w = np.zeros((50, 1), np.float32), tsuzuki.initialise(n, 0)\n"
+        "tsuzuki.fit(n, w, s, s, tsuzuki.Windows(6, 6).over([tsuzuki.Segment(0, 50)]), epochs=1)\n"
         "assert 'keras' not in sys.modules and 'tensorflow' not in sys.modules\n"
         "tsuzuki.keras.__all__\n"
         "assert 'keras' not in sys.modules\n"

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 import pytest
-from keras_models import WAVE, Resets, classic, difference, keras, windows
 
 import tsuzuki
+from keras_models import WAVE, Resets, classic, difference, keras, windows
 from tsuzuki.keras.watching import TESTING, TRAINING, hears
 
 pytestmark = pytest.mark.xdist_group("keras")
@@ -155,7 +155,9 @@ def test_callbacks_that_move_the_rate_agree_with_keras(name):
 
 
 def test_the_csv_logger_writes_the_history(tmp_path):
-    history = train(classic(metrics=["mae"]), keras.callbacks.CSVLogger(tmp_path / "log.csv"), validation_split=0.2).history
+    history = train(
+        classic(metrics=["mae"]), keras.callbacks.CSVLogger(tmp_path / "log.csv"), validation_split=0.2
+    ).history
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
     assert [float(row["val_mae"]) for row in rows] == pytest.approx(history["val_mae"])
     assert [row["epoch"] for row in rows] == ["0", "1"]

@@ -1,12 +1,14 @@
 """The Keras door: compiled Keras 3 models trained by the compiled engine, and descriptions passed both ways.
 
-    fitting: what `tsuzuki.fit(model, …)` does, epoch by epoch
-    ├── reading     a model's layers as a Network, or an error that names what has no equal here
-    ├── compiled    its optimiser, loss and metrics
-    ├── rows        x and y, or a series, as flat arrays and start offsets
-    ├── tally       the running loss and metrics of an epoch
-    ├── mirror      weights, optimiser slots and states, carried between the model and the engine
-    └── watching    which callbacks want to hear of single batches
+    fitting: `tsuzuki.fit(model, …)`
+    ├── reading       a model's layers as a Network, or an error that names what has no equal here
+    ├── compiled      its optimiser, loss and metrics
+    ├── rows          x and y, or a series, as flat arrays and start offsets
+    │   └── arrays        what the user's arrays are, and what their strides say
+    └── running       the epochs, with Keras's callbacks around them
+        ├── tally         the running loss and metrics
+        ├── mirror        weights, optimiser slots and states, carried between the model and the engine
+        └── watching      which callbacks want to hear of single batches
     writing: a Network as a Keras model
     state_keeper: a callback for those who stay in Keras's own loop
 

@@ -151,7 +151,11 @@ def loss_of(model: Any) -> Loss:
         UnsupportedModel: it is none of mean squared error, mean absolute error and Huber's, or is weighted.
     """
     given = vars(model).get("loss")
-    shown = getattr(given, "name", getattr(given, "__name__", repr(given)))
+    if isinstance(given, list | dict):
+        raise UnsupportedModel(
+            'the loss is a list or dict, which is not supported; compile with "mse", "mae" or keras.losses.Huber(delta)'
+        )
+    shown = getattr(given, "name", getattr(given, "__name__", given))
     try:
         found: Any = keras.losses.get(given) if given is not None else None
     except (ValueError, TypeError):

@@ -6,19 +6,17 @@ lane j of update k holds sample k * batch_size + j; whether these continue one a
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.errors import DataError, SettingError
+from tsuzuki.errors import SettingError
+from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of
 from tsuzuki.kernels.session import Data
 from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block, Layout, Streams, Windows, check_length
 from tsuzuki.series import Segment
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -97,19 +95,20 @@ def from_arrays(
             f"{what}x has shape {x.shape}; the model takes (samples, timesteps, {shape.inputs}), at least one of each"
         )
     samples, steps, _ = x.shape
-    y = _targets(shape, as_array(y, f"{what}y"), samples, steps, what)
+    gives = (samples, steps, shape.outputs) if shape.every_step else (samples, shape.outputs)
+    y = targets_of(gives, as_array(y, f"{what}y"), what)
     if weights is not None:
         wanted = (samples, steps) if shape.every_step else (samples,)
         weights = as_array(weights, f"{what}sample_weight")
         if weights.shape not in (wanted, (*wanted, 1)):
             raise SettingError(f"{what}sample_weight has shape {weights.shape}; give it as {wanted}")
         weights = weights.reshape(wanted)
-    step = _step(x)
+    step = step_of(x)
     apart = shape.every_step and step < steps
-    if apart and (scored_apart or weights is not None or _step(y) != step):
+    if apart and (scored_apart or weights is not None or step_of(y) != step):
         x, step = np.ascontiguousarray(x), steps
-    series = _flat(x, step)
-    _check_finite(series, x, what)
+    series = flat_rows(x, step)
+    check_finite(series, x, what)
     targets = np.zeros((len(series) + 1, shape.outputs), np.float32)
     placed = None if weights is None else np.zeros(len(targets), np.float32)
     if not shape.every_step:
@@ -117,7 +116,7 @@ def from_arrays(
         if placed is not None:
             placed[steps::step][:samples] = weights
     elif step < steps:
-        targets[1:] = _flat(y, step)
+        targets[1:] = flat_rows(y, step)
     else:
         targets[1:] = y.reshape(-1, shape.outputs)
         if placed is not None:
@@ -158,20 +157,20 @@ def from_series(
     """
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
         raise SettingError(f"series is given with timesteps={timesteps}; give the steps of a window, from 1")
-    values = _columns(series, "series", shape.inputs, "features")
+    values = columns_of(series, "series", shape.inputs, "features")
     if targets is None and shape.outputs != shape.inputs:
         raise SettingError(
             f"the model has {shape.outputs} outputs, but the series {shape.inputs} columns; give targets=, "
             "whose row i is what the model should say after the points up to i - 1"
         )
-    aims = values if targets is None else _columns(targets, "targets", shape.outputs, "outputs")
+    aims = values if targets is None else columns_of(targets, "targets", shape.outputs, "outputs")
     if len(aims) != len(values):
         raise SettingError(f"series has {len(values)} points but targets {len(aims)}; give as many of both")
     if weights is not None:
         weights = np.ascontiguousarray(as_array(weights, "sample_weight"), np.float32)
         if weights.shape != (len(values),):
             raise SettingError(f"sample_weight has shape {weights.shape}; give one for each point: ({len(values)},)")
-    _check_finite(values, None, "")
+    check_finite(values, None, "")
     cut = len(values) if not split else int(len(values) * (1 - split))
     training, held_out = [Segment(0, cut)], [Segment(cut, len(values))]
     if not shape.stateful:
@@ -205,33 +204,6 @@ def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:
             "tsuzuki.fit(model, series=…, timesteps=…, batch_size=…)",
             stacklevel=3,
         )
-
-
-def first_break(x: Any, lanes: int) -> tuple[int, int, str] | None:
-    """Find whether samples that overlap are dealt out wrongly for a carried state.
-
-    Samples that do not overlap say nothing about where they lie in time.
-
-    Args:
-        x: [samples, timesteps, …].
-        lanes: the batch size.
-
-    Returns:
-        A sample, the one that takes over its state, and why that is wrong; or None.
-    """
-    samples, steps = x.shape[:2]
-    if samples <= lanes:
-        return None
-    step = _step(x)
-    if step >= steps:
-        some = x[: min(samples, 4 * steps)]
-        step = next((m for m in range(1, steps) if np.array_equal(some[1:, : steps - m], some[:-1, m:])), steps)
-        # A constant series overlaps with itself anyhow.
-        if step == steps or np.ptp(some) == 0:
-            return None
-    if lanes * step == steps:
-        return None
-    return 0, lanes, f"it begins {lanes * step} steps later, and a sample has {steps}"
 
 
 def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool) -> Block:
@@ -287,73 +259,3 @@ def _windows(
         y = aims[here][timesteps:]
         placed = None if weights is None else weights[here][timesteps:]
     return from_arrays(shape, x, y, placed, scored_apart=scored_apart)
-
-
-def as_array(given: Any, name: str) -> NDArray[Any]:
-    """An argument as an array of numbers, or SettingError with its name."""
-    if given is None:
-        raise SettingError(f"{name} is missing; give an array")
-    if not (hasattr(given, "__array__") or isinstance(given, Sequence)) or isinstance(given, str):
-        raise SettingError(
-            f"{name} is a {type(given).__name__}; give an array, or the series: "
-            "tsuzuki.fit(model, series=…, timesteps=…, batch_size=…)"
-        )
-    array = np.asarray(given)
-    if array.dtype.kind not in "fiub":
-        raise SettingError(f"{name} has dtype {array.dtype}; give numbers")
-    return array
-
-
-def _targets(shape: Shape, y: NDArray[Any], samples: int, steps: int, what: str) -> NDArray[Any]:
-    wanted = (samples, steps, shape.outputs) if shape.every_step else (samples, shape.outputs)
-    if shape.outputs == 1 and y.shape == wanted[:-1]:
-        return y[..., None]
-    if y.shape != wanted:
-        raise SettingError(
-            f"{what}y has shape {y.shape}; for {samples} samples the model gives {wanted}: change y or the last layers"
-        )
-    return y
-
-
-def _columns(given: Any, name: str, columns: int, kind: str) -> Floats:
-    array = as_array(given, name)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.shape[1] != columns:
-        raise SettingError(
-            f"{name} has shape {np.shape(given)}; the model has {columns} {kind}: give (points, {columns})"
-        )
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _step(x: NDArray[Any]) -> int:
-    """Rows from one sample to the next in the series that x is a view of; timesteps where it is none."""
-    samples, steps = int(x.shape[0]), int(x.shape[1])
-    if samples == 1 or steps == 1:
-        return steps
-    if x.strides[1] <= 0 or x.strides[0] <= 0 or x.strides[0] % x.strides[1]:
-        return steps
-    return min(int(x.strides[0]) // int(x.strides[1]), steps)
-
-
-def _flat(x: NDArray[Any], step: int) -> Floats:
-    """The rows [(samples - 1) * step + timesteps, columns] under samples that begin every `step` rows."""
-    samples, steps, columns = x.shape
-    if step == steps:
-        return np.ascontiguousarray(x.reshape(-1, columns), np.float32)
-    rows = (samples - 1) * step + steps
-    series = np.lib.stride_tricks.as_strided(x, (rows, columns), x.strides[1:], writeable=False)
-    return np.ascontiguousarray(series, np.float32)
-
-
-def _check_finite(series: Floats, x: NDArray[Any] | None, what: str) -> None:
-    # One sum is finite only if all its terms are; it is looked at closely only otherwise.
-    if np.isfinite(series.sum()) or np.isfinite(series).all():
-        return
-    advice = "fill it in, or split the series there (tsuzuki.collect does both)"
-    if x is None:
-        point, column = np.argwhere(~np.isfinite(series))[0]
-        raise DataError(f"series has {series[point, column]} at point {point}, column {column}; {advice}")
-    sample, step, feature = np.argwhere(~np.isfinite(np.asarray(x, np.float32)))[0]
-    value = x[sample, step, feature]
-    raise DataError(f"{what}x has {value} in sample {sample}, step {step}, feature {feature}; {advice}")

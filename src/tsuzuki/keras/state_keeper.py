@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
-from tsuzuki.keras.rows import as_array, first_break
+from tsuzuki.keras.arrays import as_array, first_break
 
 
 class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
