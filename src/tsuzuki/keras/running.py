@@ -195,7 +195,7 @@ class Run:
     def _set_rate(self) -> None:
         """Follow a learning rate that a callback has set."""
         assert self.session.optimizer is not None
-        if not isinstance(self.session.optimizer.learning_rate, Schedule):
+        if self.watched and not isinstance(self.session.optimizer.learning_rate, Schedule):
             rate = current_rate(self.model.optimizer)
             self.session.optimizer = replace(self.session.optimizer, learning_rate=rate)
 
