@@ -26,6 +26,8 @@ _HOMES = {
     "optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
     "losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
     "progress": ("progress_bar",),
+    "forecasting": ("Forecaster",),
+    "evaluation": ("evaluate",),
     "training": ("EarlyStopping", "EpochRecord", "ReduceOnPlateau", "Training", "predict"),
     "doors": ("fit",),
     "keras": ("from_keras", "to_keras"),

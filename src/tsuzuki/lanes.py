@@ -27,7 +27,7 @@ Nothing is cut off at the end: rows that have run out are masked. A stretch that
 goes on from a zero state there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
 from typing import Protocol
@@ -57,6 +57,29 @@ class Block:
     valid: NDArray[np.int32]
     entries: NDArray[np.int32]
     exits: NDArray[np.int32]
+
+
+def part(block: Block, first: int, last: int) -> Block:
+    """The updates first to last (exclusive) of a block, sharing its arrays."""
+    return Block(block.starts[first:last], block.valid[first:last], block.entries[first:last], block.exits[first:last])
+
+
+def single_steps(block: Block, timesteps: int) -> Block:
+    """The same rows one step at a time: each update becomes `timesteps` updates of one step."""
+    updates, lanes = block.starts.shape
+    step = np.arange(timesteps)[None, :, None]
+    valid = block.valid[:, None, :]
+    there = step < valid
+    starts = np.where(there, block.starts[:, None, :] + step, -1)
+    entries = np.where(there & (step == 0), block.entries[:, None, :], CARRY)
+    exits = np.where(step == valid - 1, block.exits[:, None, :], NOWHERE)
+    shape = (updates * timesteps, lanes)
+    return Block(
+        starts.reshape(shape),
+        there.astype(np.int32).reshape(shape),
+        entries.astype(np.int32).reshape(shape),
+        exits.astype(np.int32).reshape(shape),
+    )
 
 
 class Rows(Protocol):
@@ -93,6 +116,17 @@ class Layout:
     def block(self, first: int, last: int) -> Block:
         """The rows of the updates first to last (exclusive), computed when asked for."""
         return self.rows.block(first, last, self.lanes, self.timesteps)
+
+
+# Rows of a block that is made at once: about 20 bytes each.
+BLOCK_ROWS = 500_000
+
+
+def blocks(layout: Layout) -> Iterator[Block]:
+    """All rows of a layout, in blocks that fit in memory."""
+    step = max(1, BLOCK_ROWS // layout.lanes)
+    for first in range(0, layout.updates, step):
+        yield layout.block(first, min(layout.updates, first + step))
 
 
 @dataclass(frozen=True)

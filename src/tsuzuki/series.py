@@ -326,3 +326,50 @@ def _months(
     times = ((grid + 1).astype("datetime64[D]") - 1) if last else grid.astype("datetime64[D]") + int(day[0])
     name = {1: "month", 3: "quarter", 12: "year"}.get(stride, f"{stride} months")
     return position, times.astype("datetime64[ns]"), name, 0
+
+
+def later(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.datetime64]":
+    """The `count` times of a grid that follow its last one; `times` holds at least two of the grid."""
+    import numpy as np
+
+    gap = times[-1] - times[-2]
+    months = times.astype("datetime64[M]")
+    ahead = np.arange(1, count + 1)
+    if gap < np.timedelta64(27, "D") or bool((np.diff(times[-14:]) == gap).all() and len(times) > 13):
+        return np.asarray(times[-1] + ahead * gap)
+    days = times.astype("datetime64[D]")
+    first_days = months.astype("datetime64[D]")
+    grid = months[-1] + ahead * (months[-1] - months[-2])
+    if bool((((months + 1).astype("datetime64[D]") - 1) == days).all()):
+        return np.asarray((grid + 1).astype("datetime64[D]") - 1, times.dtype)
+    return np.asarray((grid.astype("datetime64[D]") + (days[-1] - first_days[-1])), times.dtype)
+
+
+def locate(times: "NDArray[np.datetime64]", stamps: "NDArray[np.datetime64]") -> "NDArray[np.int64]":
+    """The position on a grid that each stamp is nearest to, -1 where it is more than half a step off either end."""
+    import numpy as np
+
+    place = np.searchsorted(times, stamps)
+    left, right = np.clip(place - 1, 0, len(times) - 1), np.clip(place, 0, len(times) - 1)
+    nearest = np.where(np.abs(stamps - times[left]) <= np.abs(times[right] - stamps), left, right)
+    reach = (times[1] - times[0]) / 2 if len(times) > 1 else np.timedelta64(0, "ns")
+    return np.where(np.abs(stamps - times[nearest]) <= reach, nearest, -1)
+
+
+def segments_of(observed: "NDArray[np.bool_]", max_gap: int) -> tuple[tuple[Segment, ...], bool]:
+    """The stretches of values that go on from earlier ones, and whether the first does go on.
+
+    The first begins at 0, on missing steps if need be, unless so many are missing that it begins anew behind them.
+    """
+    import numpy as np
+
+    known = np.flatnonzero(observed)
+    if len(known) == 0:
+        return (), False
+    ends = np.flatnonzero(np.diff(known) - 1 > max_gap)
+    starts = [int(known[0]), *(int(known[at + 1]) for at in ends)]
+    stops = [*(int(known[at]) + 1 for at in ends), int(known[-1]) + 1]
+    goes_on = starts[0] <= max_gap
+    if goes_on:
+        starts[0] = 0
+    return tuple(Segment(start, stop) for start, stop in zip(starts, stops, strict=True)), goes_on

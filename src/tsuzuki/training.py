@@ -7,11 +7,12 @@ its segments and never touches those that training carries.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tsuzuki.errors import DivergedError, SettingError
-from tsuzuki.lanes import Block, Layout
+from tsuzuki.filling import Filler
+from tsuzuki.lanes import Block, Layout, blocks, part
 from tsuzuki.losses import Loss, named
 from tsuzuki.network import Network, check_weights
 from tsuzuki.optimizers import Optimizer, RMSprop
@@ -105,6 +106,7 @@ class Training:
 
 
 Layouts = Layout | Callable[[int], Layout]
+Lags = Sequence[tuple[int, int]]
 
 
 def fit(
@@ -119,9 +121,12 @@ def fit(
     loss: str | Loss = "mse",
     horizon: int | None = None,
     residual: bool = False,
+    lags: Lags = (),
+    feed: int | None = None,
     sample_weights: "NDArray[np.float32] | None" = None,
     output_weights: "NDArray[np.float32] | None" = None,
     validation: Layout | None = None,
+    validation_targets: "NDArray[np.float32] | None" = None,
     early_stopping: EarlyStopping | None = None,
     reduce_on_plateau: ReduceOnPlateau | None = None,
     seed: int = 0,
@@ -134,7 +139,7 @@ def fit(
     Args:
         network: the description.
         weights: arrays to start from (`network.initialise`); they are not changed.
-        inputs: [points, features], finite where a row reads them.
+        inputs: [points, features], finite where a row reads them, but for a missing first input where there is `feed`.
         targets: [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is missing:
             it is not scored.
         layout: the rows of an epoch, or a function of the epoch (from 0) that gives them.
@@ -143,10 +148,15 @@ def fit(
         loss: a loss or its Keras name.
         horizon: target values of a forecast, if more than the columns of `targets`: with one column and a horizon of
             24, the rows i to i + 23 are the targets at i.
-        residual: the network forecasts the change from the target one step before.
+        residual: the network forecasts the change from the first input one step before the target.
+        lags: pairs (behind, over), each an input more: the mean of `over` first inputs that end `behind` steps before
+            a position, less the one at it. As many rows as they reach back must stand before each row read.
+        feed: the output whose own forecast stands in for a first input that is NaN. It is renewed before the first
+            epochs and then ever more rarely (1, 2, 4, 8 ...), as the network changes less.
         sample_weights: [points], a factor for the loss at each target's position.
         output_weights: [outputs], a factor for the loss of each output.
         validation: rows to score at the end of each epoch (`layout.after`), from the states training ended in.
+        validation_targets: [points, stride], where they differ from `targets`: there, what is held out can be missing.
         early_stopping: when to stop early.
         reduce_on_plateau: when to lower the learning rate.
         seed: of dropout's masks.
@@ -169,9 +179,11 @@ def fit(
     if epochs < 1:
         raise SettingError(f"a run of {epochs} epochs trains nothing; give at least 1")
     check_weights(network, weights)
-    data = _data(network, inputs, targets, horizon, residual, sample_weights)
+    data = _data(network, inputs, targets, horizon, residual, sample_weights, lags, feed)
     of_epoch = layout if callable(layout) else lambda epoch: layout
     first = of_epoch(0)
+    filler = Filler(network, data, first, validation) if feed is not None else None
+    data = replace(data, feed=None) if filler is None else filler.filled
     _check_returns(network, first)
     plan = lower(network, first.lanes, first.timesteps, first.every_step)
     bank = aligned(max(1, first.slots, validation.slots if validation else 0) * plan.state_size)
@@ -181,7 +193,8 @@ def fit(
     checker = None
     if validation is not None:
         check_plan = lower(network, validation.lanes, validation.timesteps, validation.every_step)
-        checker = Session(check_plan, data, judged, bank=bank, threads=1)
+        held_out = data if validation_targets is None else replace(data, targets=_flat("targets", validation_targets))
+        checker = Session(check_plan, held_out, judged, bank=bank, threads=1)
     history: list[EpochRecord] = []
     watch = _Watch(early_stopping, reduce_on_plateau)
     best, best_epoch, interrupted = session.parameters.copy(), 0, False
@@ -189,6 +202,8 @@ def fit(
     try:
         for epoch in range(epochs):
             rows = of_epoch(epoch)
+            if filler is not None and epoch & (epoch - 1) == 0:
+                filler.renew(session.parameters)
             if kept is None or kept[0] is not rows:
                 kept = (rows, rows.block(0, rows.updates)) if rows.updates * rows.lanes <= KEPT_ROWS else None
             began, total, scored = time.perf_counter(), 0.0, 0.0
@@ -224,6 +239,8 @@ def predict(
     inputs: "NDArray[np.float32]",
     layout: Layout,
     *,
+    residual: bool = False,
+    lags: Lags = (),
     threads: int | None = None,
 ) -> "NDArray[np.float32]":
     """Forecast every target of a layout with finished weights, states carried along its lanes from zero.
@@ -234,6 +251,8 @@ def predict(
         inputs: [points, features].
         layout: which rows to run; uncut ones (`Windows(T, T, stateful=True)`, `Streams(T, 1)`) carry the state
             through whole segments.
+        residual: as in `fit`; the change is added to what it changes.
+        lags: as in `fit`.
         threads: as many as there is work for if None.
 
     Returns:
@@ -247,12 +266,12 @@ def predict(
     check_weights(network, weights)
     _check_returns(network, layout)
     plan = lower(network, layout.lanes, layout.timesteps, layout.every_step)
-    data = _data(network, inputs, None, 1, False, None)
+    data = _data(network, inputs, None, 1, residual, None, lags, None)
     bank = aligned(max(1, layout.slots) * plan.state_size)
     session = Session(plan, data, bank=bank, threads=threads)
     pad(plan, weights, session.parameters)
     forecasts = np.full((len(inputs), network.outputs), np.nan, np.float32)
-    for block in _blocks(layout):
+    for block in blocks(layout):
         session.forward(block, forecasts)
     return forecasts
 
@@ -269,6 +288,14 @@ def _check_returns(network: Network, layout: Layout) -> None:
         )
 
 
+def _flat(name: str, array: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    import numpy as np
+
+    if array.ndim != 2:
+        raise SettingError(f"{name} have {array.ndim} axes; give them as [points, columns]")
+    return np.ascontiguousarray(array, np.float32)
+
+
 def _data(
     network: Network,
     inputs: "NDArray[np.float32]",
@@ -276,29 +303,31 @@ def _data(
     horizon: int | None,
     residual: bool,
     sample_weights: "NDArray[np.float32] | None",
+    lags: Lags,
+    feed: int | None,
 ) -> "Data":
     import numpy as np
 
     from tsuzuki.kernels.session import Data
 
-    def flat(name: str, array: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        if array.ndim != 2:
-            raise SettingError(f"{name} have {array.ndim} axes; give them as [points, columns]")
-        return np.ascontiguousarray(array, np.float32)
-
-    inputs = flat("inputs", inputs)
-    if inputs.shape[1] != network.inputs:
+    inputs = _flat("inputs", inputs)
+    columns = inputs.shape[1] + len(lags)
+    if columns != network.inputs:
         raise SettingError(
-            f"inputs have {inputs.shape[1]} columns, but the network takes {network.inputs}; change one of the two"
+            f"inputs have {columns} columns{' with their lags' if lags else ''}, but the network takes "
+            f"{network.inputs}; change one of the two"
         )
     if targets is not None:
-        targets = flat("targets", targets)
+        targets = _flat("targets", targets)
         if len(targets) != len(inputs):
             raise SettingError(f"there are {len(inputs)} inputs but {len(targets)} targets; give as many of both")
     if sample_weights is not None:
         sample_weights = np.ascontiguousarray(sample_weights, np.float32)
-    columns = 1 if targets is None else targets.shape[1]
-    return Data(inputs, targets, horizon or columns, residual, sample_weights)
+    for behind, over in lags:
+        if behind < 0 or over < 1:
+            raise SettingError(f"lag ({behind}, {over}) looks ahead or at nothing; give behind >= 0 and over >= 1")
+    stride = 1 if targets is None else targets.shape[1]
+    return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed)
 
 
 def calls(
@@ -319,22 +348,11 @@ def calls(
         session.pace = max(1, min(max(session.pace if spent < CALL_SECONDS else 1, wanted), KEPT_ROWS // layout.lanes))
 
 
-def part(block: Block, first: int, last: int) -> Block:
-    """The rows of the updates first to last (exclusive) of a block."""
-    return Block(block.starts[first:last], block.valid[first:last], block.entries[first:last], block.exits[first:last])
-
-
-def _blocks(layout: Layout) -> Iterator[Block]:
-    step = max(1, KEPT_ROWS // 4 // layout.lanes)
-    for first in range(0, layout.updates, step):
-        yield layout.block(first, min(layout.updates, first + step))
-
-
 def _score(session: "Session", layout: Layout) -> float:
     """The loss over a layout, forward only."""
     import numpy as np
 
-    results = np.concatenate([session.forward(block) for block in _blocks(layout)])
+    results = np.concatenate([session.forward(block) for block in blocks(layout)])
     return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of
 from tsuzuki.kernels.session import Data
-from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block, Layout, Streams, Windows, check_length
+from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block, Layout, Streams, Windows, check_length, part
 from tsuzuki.series import Segment
 
 
@@ -46,8 +46,7 @@ class Kept:
 
     def block(self, first: int, last: int, lanes: int, timesteps: int) -> Block:
         """The rows of the updates first to last."""
-        b = self.whole
-        return Block(b.starts[first:last], b.valid[first:last], b.entries[first:last], b.exits[first:last])
+        return part(self.whole, first, last)
 
 
 @dataclass(frozen=True)

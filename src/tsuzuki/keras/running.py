@@ -18,11 +18,11 @@ from tsuzuki.keras.tally import Tally, needs_forecasts
 from tsuzuki.keras.watching import TESTING, TRAINING, hears
 from tsuzuki.kernels.plan import lower, unpad
 from tsuzuki.kernels.session import Objective, Session, aligned
-from tsuzuki.lanes import Block
+from tsuzuki.lanes import Block, part
 from tsuzuki.losses import Loss
 from tsuzuki.network import Network
 from tsuzuki.optimizers import Optimizer, Schedule
-from tsuzuki.training import calls, diverged, part
+from tsuzuki.training import calls, diverged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

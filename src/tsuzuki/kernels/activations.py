@@ -5,7 +5,7 @@ Each slope is computed from the activation's output, which the backward pass sti
 
 import numpy as np
 
-from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.host import HAS_AVX512, WIDTH
 from tsuzuki.kernels.plan import HARD_SIGMOID, LINEAR, RELU, SIGMOID, TANH
 from tsuzuki.kernels.simd import (
     fma,
@@ -14,10 +14,12 @@ from tsuzuki.kernels.simd import (
     load,
     procedure,
     reciprocal,
+    rounded,
     smaller,
     splat,
     stand_alone,
     store,
+    times_power_of_two,
     where_positive,
 )
 
@@ -47,10 +49,31 @@ def tanh(x):
 
 
 @inlined
-def sigmoid(x):
+def sigmoid_of_tanh(x):
     """1 / (1 + exp(-x)), as a stretched tanh."""
     half = splat(f32(0.5))
     return fma(half, tanh(half * x), half)
+
+
+@inlined
+def sigmoid_of_power(x):
+    """1 / (1 + 2^(-x log2 e)), four instructions fewer than by way of tanh.
+
+    2^f for -1/2 <= f <= 1/2 is the polynomial of degree 5 with the smallest relative error (7.5e-8).
+    """
+    exponent = smaller(x * splat(f32(-1.44269504088896)), splat(f32(126)))
+    whole = rounded(exponent)
+    f = exponent - whole
+    p = splat(f32(1.327647165858693e-03))
+    p = fma(p, f, splat(f32(9.675541331784651e-03)))
+    p = fma(p, f, splat(f32(5.550713274530890e-02)))
+    p = fma(p, f, splat(f32(2.402211972390640e-01)))
+    p = fma(p, f, splat(f32(6.931469670641283e-01)))
+    p = fma(p, f, splat(f32(1)))
+    return reciprocal(splat(f32(1)) + times_power_of_two(p, whole))
+
+
+sigmoid = sigmoid_of_power if HAS_AVX512 else sigmoid_of_tanh
 
 
 @inlined

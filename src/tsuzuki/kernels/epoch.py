@@ -19,7 +19,6 @@ from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.plan import (
     BANK,
     BARRIER,
-    BIAS,
     BLOCK_LANES,
     BLOCK_LOSSES,
     BLOCKS,
@@ -31,6 +30,9 @@ from tsuzuki.kernels.plan import (
     ENTRIES,
     EXITS,
     FEATURES,
+    FED,
+    FED_STATE,
+    FEED,
     FIRST_UPDATE,
     GATES,
     GRADIENTS,
@@ -39,18 +41,18 @@ from tsuzuki.kernels.plan import (
     INPUTS,
     KERNEL,
     KIND,
+    LAG_COUNT,
+    LAGS,
     LANES,
     LAYERS,
     LOSSES,
     LSTM_CELL,
     OUT,
     PACKED,
-    PACKED_BIAS,
     PACKED_KERNEL_T,
     PACKED_RECURRENT,
     PACKED_RECURRENT_T,
     PARAMETERS,
-    RECURRENT_BIAS,
     RECURRENT_KERNEL,
     ROW,
     SCORED,
@@ -104,6 +106,7 @@ def enter(job, work, lanes, k, first_lane):
         if entry == CARRY:
             continue
         saved = shift(floats_at(job[BANK]), max(entry, 0) * job[STATE_SIZE])
+        work[job[FED] + lane] = saved[job[FED_STATE]] if entry >= 0 else f32(0)
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
             wide = row[WIDE]
@@ -124,6 +127,8 @@ def leave(job, work, lanes, k, first_lane):
         if step == 0:
             continue
         saved = shift(floats_at(job[BANK]), max(exits[lane], 0) * job[STATE_SIZE])
+        if exits[lane] >= 0:
+            saved[job[FED_STATE]] = work[job[FED] + lane]
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
             wide = row[WIDE]
@@ -141,26 +146,48 @@ def leave(job, work, lanes, k, first_lane):
 
 
 @kernel
+def lag(values, stride, behind, over):
+    """The mean of `over` values that end `behind` steps before the one at `values`, less that one.
+
+    0 where one is still missing: in a lane that begins behind a gap which another lane has not filled yet.
+    """
+    total = f32(0)
+    for i in range(behind, behind + over):
+        total += values[-i * stride]
+    difference = total / f32(over) - values[0]
+    return f32(0) if math.isnan(difference) and not math.isnan(values[0]) else difference
+
+
+@kernel
 def gather(job, work, lanes, k, first_lane):
-    """Read the rows' inputs through their starts into [steps, lanes, features]; zeros past the last valid step."""
+    """Read the rows' inputs through their starts into [steps, lanes, inputs]; zeros past the last valid step.
+
+    An input row is a row of the flat array and, behind it, its lags. Where the first value is missing and the network
+    feeds itself, its last forecast is put there for good, so that lags find it too.
+    """
     stand_alone()
-    features, steps = job[FEATURES], job[TIMESTEPS]
+    features, steps, lags = job[FEATURES], job[TIMESTEPS], job[LAG_COUNT]
     at = k * job[LANES] + first_lane
     starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
-    inputs, x = floats_at(job[INPUTS]), shift(work, job[X_GATHERED])
+    inputs, x, pairs = floats_at(job[INPUTS]), shift(work, job[X_GATHERED]), ints_at(job[LAGS])
+    whole = features + lags
     for lane in range(lanes):
         source, real = shift(inputs, starts[lane] * features), valid[lane]
-        if features == 1:
+        if whole == 1 and job[FEED] < 0:
             for step in range(real):
                 x[step * lanes + lane] = source[step]
         else:
             for step in range(real):
-                target = shift(x, (step * lanes + lane) * features)
+                target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
+                if job[FEED] >= 0 and math.isnan(here[0]):
+                    here[0] = work[job[FED] + lane]
                 for feature in range(features):
-                    target[feature] = source[step * features + feature]
+                    target[feature] = here[feature]
+                for i in range(lags):
+                    target[features + i] = lag(here, features, pairs[2 * i], pairs[2 * i + 1])
         for step in range(real, steps):
-            target = shift(x, (step * lanes + lane) * features)
-            for feature in range(features):
+            target = shift(x, (step * lanes + lane) * whole)
+            for feature in range(whole):
                 target[feature] = f32(0)
 
 
@@ -226,17 +253,6 @@ def refresh_packed(job, thread):
             if takes(job, turn, thread):
                 target = shift(packed, row[PACKED_KERNEL_T])
                 pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
-            turn += 1
-        if row[PACKED_BIAS] >= 0:
-            # GRU: the gates z and r see the sum of both biases, the candidate only the first here.
-            if takes(job, turn, thread):
-                first, second = shift(parameters, row[BIAS]), shift(parameters, row[RECURRENT_BIAS])
-                target = shift(packed, row[PACKED_BIAS])
-                for at in range(0, wide, WIDTH):
-                    both = load(first, at)
-                    if at < 2 * row[WIDE]:
-                        both = both + load(second, at)
-                    store(target, at, both)
             turn += 1
 
 

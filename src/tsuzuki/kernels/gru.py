@@ -1,7 +1,7 @@
 """GRU with the gates z, r, h side by side, as in Keras: h' = z h + (1 - z) candidate.
 
-With the reset gate *after* the product the candidate is activation(x W + r (h V + b)), with a second bias b; with the
-reset gate *before* it, activation(x W + (r h) V). EXTRA holds h V + b in the one case and r h in the other.
+With the reset gate *after* the product the candidate is activation(x W + b + r (h V + b')), and EXTRA holds h V + b' of
+all gates, later the slopes there; with the reset gate *before* it, activation(x W + b + (r h) V), and EXTRA holds r h.
 """
 
 import numpy as np
@@ -45,41 +45,47 @@ f32 = np.float32
 
 
 @inlined
-def turn_after_forward(activation, gate, lanes, wide, z, extra, before, out):
-    """Reset after the product: z [lanes, 3 wide] holds the sums (the candidate's without h V), extra h V + b."""
+def turn_after_forward(activation, gate, lanes, wide, z, product, before, out):
+    """Reset after the product: z [lanes, 3 wide] holds x W + b, product likewise h V + b."""
     one = splat(f32(1))
     for lane in range(lanes):
         at, base = lane * wide, 3 * lane * wide
-        for unit in range(0, wide, WIDTH):
-            update = activate(gate, load(z, base + unit))
-            reset = activate(gate, load(z, base + wide + unit))
-            candidate = activate(activation, fma(reset, load(extra, at + unit), load(z, base + 2 * wide + unit)))
-            store(z, base + unit, update)
-            store(z, base + wide + unit, reset)
-            store(z, base + 2 * wide + unit, candidate)
-            store(out, at + unit, fma(update, load(before, at + unit), (one - update) * candidate))
+        for unit in range(base, base + wide, WIDTH):
+            update = activate(gate, load(z, unit) + load(product, unit))
+            reset = activate(gate, load(z, unit + wide) + load(product, unit + wide))
+            candidate = activate(activation, fma(reset, load(product, unit + 2 * wide), load(z, unit + 2 * wide)))
+            store(z, unit, update)
+            store(z, unit + wide, reset)
+            store(z, unit + 2 * wide, candidate)
+            h = at + unit - base
+            store(out, h, fma(update, load(before, h), (one - update) * candidate))
 
 
 @inlined
-def turn_after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
-    """Turn the gates' values into slopes, extra into the slope at h V + b, and give h its direct share."""
+def turn_after_backward(activation, gate, lanes, wide, z, product, before, d_out, d_before, adds):
+    """Turn the gates' values into the slopes at x W + b, product into those at h V + b; give h its direct share."""
     one = splat(f32(1))
     for lane in range(lanes):
         at, base = lane * wide, 3 * lane * wide
-        for unit in range(0, wide, WIDTH):
-            update = load(z, base + unit)
-            reset = load(z, base + wide + unit)
-            candidate = load(z, base + 2 * wide + unit)
-            d_h = load(d_out, at + unit)
+        for unit in range(base, base + wide, WIDTH):
+            update = load(z, unit)
+            reset = load(z, unit + wide)
+            candidate = load(z, unit + 2 * wide)
+            h = at + unit - base
+            d_h = load(d_out, h)
             d_candidate = d_h * (one - update) * slope(activation, candidate)
-            store(z, base + unit, d_h * (load(before, at + unit) - candidate) * slope(gate, update))
-            store(z, base + wide + unit, d_candidate * load(extra, at + unit) * slope(gate, reset))
-            store(z, base + 2 * wide + unit, d_candidate)
-            store(extra, at + unit, d_candidate * reset)
+            d_update = d_h * (load(before, h) - candidate) * slope(gate, update)
+            d_reset = d_candidate * load(product, unit + 2 * wide) * slope(gate, reset)
+            store(z, unit, d_update)
+            store(z, unit + wide, d_reset)
+            store(z, unit + 2 * wide, d_candidate)
+            store(product, unit, d_update)
+            store(product, unit + wide, d_reset)
+            store(product, unit + 2 * wide, d_candidate * reset)
             share = d_h * update
             if adds:
-                share = share + load(d_before, at + unit)
-            store(d_before, at + unit, share)
+                share = share + load(d_before, h)
+            store(d_before, h, share)
 
 
 @procedure("iiiiffff")
@@ -174,18 +180,19 @@ def forward(job, row, work, lanes, update, first_lane):
     draw_state_mask(job, row, work, lanes, update, first_lane)
     bias = shift(work, job[ZEROS])
     if row[RECURRENT_BIAS] >= 0:
-        bias = shift(floats_at(job[PARAMETERS]), row[RECURRENT_BIAS] + 2 * wide)
+        bias = shift(floats_at(job[PARAMETERS]), row[RECURRENT_BIAS])
     for step in range(steps):
-        here, beside = shift(z, step * 3 * size), shift(extra, step * size)
+        here = shift(z, step * 3 * size)
         before, out = shift(work, row[OUT] + step * size), shift(work, row[OUT] + (step + 1) * size)
         entering = state_before(job, row, work, lanes, step)
-        times_recurrent(job, row, lanes, entering, 0, 2, here, 3 * wide, here, 3 * wide)
         if row[KIND] == GRU_AFTER:
-            times_recurrent(job, row, lanes, entering, 2, 1, bias, 0, beside, wide)
+            beside = shift(extra, step * 3 * size)
+            times_recurrent(job, row, lanes, entering, 0, 3, bias, 0, beside, 3 * wide)
             after_forward(activation, gate, lanes, wide, here, beside, before, out)
         else:
+            beside, candidate = shift(extra, step * size), shift(here, 2 * wide)
+            times_recurrent(job, row, lanes, entering, 0, 2, here, 3 * wide, here, 3 * wide)
             before_forward(gate, lanes, wide, here, beside, entering)
-            candidate = shift(here, 2 * wide)
             times_recurrent(job, row, lanes, beside, 2, 1, candidate, 3 * wide, candidate, 3 * wide)
             before_finish(activation, lanes, wide, here, before, out)
 
@@ -204,16 +211,16 @@ def backward(job, row, work, lanes, gradients):
     adds = row[RETURNS_ALL] != 0
     for back in range(steps):
         step = steps - 1 - back
-        here, beside = shift(slopes, step * 3 * size), shift(extra, step * size)
+        here = shift(slopes, step * 3 * size)
         before = shift(work, row[OUT] + step * size)
         d_out = d_state(job, row, work, lanes, step)
         # Before the first step there is no gradient to keep: its share goes where d_out was.
         d_before = d_state(job, row, work, lanes, max(step - 1, 0))
         if row[KIND] == GRU_AFTER:
+            beside = shift(extra, step * 3 * size)
             after_backward(activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and step > 0)
             if step > 0:
-                carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
-                carry_back(job, row, work, lanes, step, beside, wide, 2, 1, False)
+                carry_back(job, row, work, lanes, step, beside, 3 * wide, 0, 3, False)
         else:
             before_backward(activation, gate, lanes, wide, here, before, d_out, d_before, adds and step > 0)
             zeros = shift(work, job[ZEROS])
@@ -223,13 +230,11 @@ def backward(job, row, work, lanes, gradients):
             before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0)
             if step > 0:
                 carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
-    recurrent_gradient(job, row, work, lanes, steps, states, slopes, 3 * wide, 0, 2, gradients)
     if row[KIND] == GRU_AFTER:
-        recurrent_gradient(job, row, work, lanes, steps, states, extra, wide, 2, 1, gradients)
+        recurrent_gradient(job, row, work, lanes, steps, states, extra, 3 * wide, 0, 3, gradients)
+        if row[RECURRENT_BIAS] >= 0:
+            sum_rows(job, work, steps * lanes, 3 * wide, extra, 3 * wide, shift(gradients, row[RECURRENT_BIAS]))
     else:
+        recurrent_gradient(job, row, work, lanes, steps, states, slopes, 3 * wide, 0, 2, gradients)
         recurrent_gradient(job, row, work, lanes, steps, extra, shift(slopes, 2 * wide), 3 * wide, 2, 1, gradients)
-    if row[RECURRENT_BIAS] >= 0:
-        second = shift(gradients, row[RECURRENT_BIAS])
-        sum_rows(job, work, steps * lanes, 2 * wide, slopes, 3 * wide, second)
-        sum_rows(job, work, steps * lanes, wide, extra, wide, shift(second, 2 * wide))
     project_back(job, row, work, lanes, steps, slopes, gradients)

@@ -13,11 +13,15 @@ from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.plan import (
     D_OUT,
     EVERY_STEP,
+    FEATURES,
+    FED,
+    FEED,
     FORECASTS,
     GAUSSIAN,
     HEADS,
     HORIZON,
     HUBER,
+    INPUTS,
     LANES,
     LOSS,
     LOSS_SETTINGS,
@@ -118,6 +122,7 @@ def score(job, row, work, lanes, k, first_lane, count):
     starts = shift(ints_at(job[STARTS]), k * job[LANES] + first_lane)
     valid = shift(small_ints_at(job[VALID]), k * job[LANES] + first_lane)
     out, d_out = shift(work, row[OUT] + row[SCORED_OFFSET] * lanes * wide), shift(work, row[D_OUT])
+    inputs = floats_at(job[INPUTS])
     targets, sample_weights = floats_at(job[TARGETS]), floats_at(job[SAMPLE_WEIGHTS])
     output_weights, forecasts = floats_at(job[OUTPUT_WEIGHTS]), floats_at(job[FORECASTS])
     # Each head's loss is a mean of its own for quantiles; mean and variance of the Gaussian are one loss.
@@ -140,7 +145,9 @@ def score(job, row, work, lanes, k, first_lane, count):
             position = starts[lane] + step + 1
             base = f32(0)
             if job[RESIDUAL]:
-                base = targets[(position - 1) * stride]
+                base = inputs[(position - 1) * job[FEATURES]]
+            if job[FEED] >= 0:
+                work[job[FED] + lane] = here[job[FEED]] + base
             if job[FORECASTS] != 0:
                 for o in range(outputs):
                     forecasts[position * outputs + o] = here[o] + base

@@ -48,9 +48,11 @@ def next_rows(left):
     return MAX_ROWS
 
 
-@procedure("iiifiifiififi")
-def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
-    """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
+@procedure("iiiiifiifiififi")
+def product_of_pieces(
+    m, n, depth, pieces, gap, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
+):
+    """`product_of_panels` where the depth comes in `pieces` with a `gap` of padding behind each in both A and B."""
     column = 0
     panel = b
     while column < n:
@@ -61,11 +63,30 @@ def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, st
             from_start, to_c = shift(start, row * start_stride + column), shift(c, row * c_stride + column)
             a_rows = shift(a, row * a_stride)
             tile(
-                rows, width, a_rows, a_stride, a_step, panel, b_stride, from_start, start_stride, to_c, c_stride, depth
+                rows,
+                width,
+                a_rows,
+                a_stride,
+                a_step,
+                panel,
+                b_stride,
+                from_start,
+                start_stride,
+                to_c,
+                c_stride,
+                depth,
+                pieces,
+                gap,
             )
             row += rows
         column += PANEL
         panel = shift(panel, b_panel)
+
+
+@procedure("iiifiifiififi")
+def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
+    """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
+    product_of_pieces(m, n, depth, 1, 0, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride)
 
 
 @procedure("iiifiifififif")

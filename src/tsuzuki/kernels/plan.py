@@ -46,6 +46,11 @@ FLAG, CLIP_LIMIT = 3, 4
 (
     # the data: addresses, and how a target is found from a row's start and its step
     INPUTS, FEATURES, TARGETS, TARGET_STRIDE, HORIZON, RESIDUAL, MASKED_TARGETS, SAMPLE_WEIGHTS,
+    # differences to earlier values that are inputs too: address of (behind, over) pairs and their number
+    LAGS, LAG_COUNT,
+    # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
+    # in the work space and in a saved state
+    FEED, FED, FED_STATE,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
     STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS, EVERY_STEP,
     # blocks of lanes, each with its own work space, gradients and loss
@@ -63,7 +68,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(53)
+) = range(58)
 
 (
     KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
@@ -72,7 +77,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # offsets into the parameters, -1 where absent
     KERNEL, RECURRENT_KERNEL, BIAS, RECURRENT_BIAS,
     # offsets into the packed copies, -1 where absent; _T is transposed
-    PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T, PACKED_BIAS,
+    PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T,
     # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, the output (a recurrent layer's
     # begins with the state before the first step), gradients of output, input (-1: not wanted), cell and carried state
     X, X_SKIP, Z, OUT, CELL, EXTRA, D_OUT, D_X, D_CELL, D_CARRIED,
@@ -81,7 +86,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
     DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
     ROW,
-) = range(39)
+) = range(38)
 
 # A row of the table of variables.
 VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, VARIABLE = range(4)
@@ -102,7 +107,7 @@ class Plan:
         work_size: floats of one block's work space.
         blocks: how many blocks the lanes are split into.
         block_lanes: lanes of a block; the last may have fewer.
-        shared: offsets of SCRATCH, ONES, ZEROS and X_GATHERED in the work space.
+        shared: offsets of SCRATCH, ONES, ZEROS, X_GATHERED and FED in the work space, and FED_STATE in a saved state.
     """
 
     network: Network
@@ -174,6 +179,8 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         "ONES": work.take(WIDTH),
         "ZEROS": work.take(max(widest, padded(network.inputs))),
         "X_GATHERED": work.take(timesteps * each * network.inputs + WIDTH),
+        "FED": work.take(each),
+        "FED_STATE": state.take(1),
     }
     input_size, stride, x, skip, d_x, steps = network.inputs, network.inputs, shared["X_GATHERED"], 0, -1, timesteps
     for i, layer in enumerate(network.layers):
@@ -222,10 +229,9 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
                 row[D_CELL] = work.take(each * wide)
                 row[EXTRA] = work.take(timesteps * each * wide)
             if isinstance(layer, GRU):
-                row[EXTRA] = work.take(timesteps * each * wide)
+                row[EXTRA] = work.take(timesteps * each * (whole if layer.reset_after else wide))
                 if layer.reset_after and layer.use_bias:
                     row[RECURRENT_BIAS] = row[BIAS] + whole
-                    row[PACKED_BIAS] = packed.take(whole)
             row[D_CARRIED] = work.take(each * wide)
             if layer.dropout:
                 row[MASK] = work.take(each * stride)
@@ -284,3 +290,25 @@ def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
     for i, (_, offset, shape) in enumerate(plan.places):
         table[i] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
     return table
+
+
+def _state_places(plan: Plan) -> list[tuple[int, int]]:
+    """Where the parts of a lane's saved state lie, (offset, floats): each layer's, then the last forecast fed."""
+    places = []
+    for layer, row in zip(plan.network.layers, plan.rows, strict=True):
+        places += [(int(row[field]), layer.units) for field in (STATE, CELL_STATE) if row[field] >= 0]
+    return [*places, (plan.shared["FED_STATE"], 1)]
+
+
+def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32]) -> None:
+    """Write saved states [lanes, floats without padding] into a bank."""
+    view, at = bank.reshape(-1, plan.state_size), 0
+    for offset, size in _state_places(plan):
+        view[: len(states), offset : offset + size] = states[:, at : at + size]
+        at += size
+
+
+def unpad_states(plan: Plan, bank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read saved states [slots, floats without padding] out of a bank."""
+    view = bank.reshape(-1, plan.state_size)
+    return np.concatenate([view[:, offset : offset + size] for offset, size in _state_places(plan)], axis=1)

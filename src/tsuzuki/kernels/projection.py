@@ -4,7 +4,7 @@ Dense layers are nothing else; recurrent cells do this before they step through 
 """
 
 from tsuzuki.kernels.dropout import draw_mask, drop
-from tsuzuki.kernels.matrix import product, product_of_panels
+from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.plan import (
     BIAS,
     D_X,
@@ -17,7 +17,6 @@ from tsuzuki.kernels.plan import (
     MASKED_X,
     ONES,
     PACKED,
-    PACKED_BIAS,
     PACKED_KERNEL_T,
     PANEL,
     PARAMETERS,
@@ -58,9 +57,7 @@ def project(job, row, work, lanes, steps, results, update, first_lane):
         draw_mask(job, row, row[DROPOUT], 0, lanes, row[INPUT_SIZE], stride, update, first_lane, mask)
         drop(mask, lanes * stride, steps, source, shift(work, row[MASKED_X]))
     start = shift(work, job[ZEROS])
-    if row[PACKED_BIAS] >= 0:
-        start = shift(floats_at(job[PACKED]), row[PACKED_BIAS])
-    elif row[BIAS] >= 0:
+    if row[BIAS] >= 0:
         start = shift(floats_at(job[PARAMETERS]), row[BIAS])
     weights = shift(floats_at(job[PARAMETERS]), row[KERNEL])
     x = input_of(job, row, work, lanes)
@@ -92,8 +89,9 @@ def project_back(job, row, work, lanes, steps, slopes, gradients):
     if row[D_X] >= 0:
         d_x = shift(work, row[D_X])
         turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
-        # A single gate has no padding before another, so its own zeros need not be multiplied.
-        depth = row[UNITS] if row[GATES] == 1 else wide
-        product_of_panels(count, stride, depth, slopes, wide, 1, turned, PANEL, wide * PANEL, zeros, 0, d_x, stride)
+        units, gap, panel = row[UNITS], row[WIDE] - row[UNITS], wide * PANEL
+        product_of_pieces(
+            count, stride, units, row[GATES], gap, slopes, wide, 1, turned, PANEL, panel, zeros, 0, d_x, stride
+        )
         if dropping(job, row):
             drop(shift(work, row[MASK]), lanes * stride, steps, d_x, d_x)

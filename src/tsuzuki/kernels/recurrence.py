@@ -2,7 +2,7 @@
 
 from tsuzuki.kernels.dropout import draw_mask, drop
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.matrix import product, product_of_panels
+from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.plan import (
     D_CARRIED,
     D_OUT,
@@ -97,13 +97,26 @@ def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stri
 def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, results):
     """results[lanes, wide] = start + slopes[lanes, count gates] V^T, for `count` gates from `first_gate` on."""
     stand_alone()
-    wide = row[WIDE]
-    # One gate has no padding between it and the next, so its own zeros need not be multiplied.
-    depth = row[UNITS] if count == 1 else count * wide
+    wide, units = row[WIDE], row[UNITS]
     turned = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT_T] + first_gate * wide * PANEL)
     panel = row[GATES] * wide * PANEL
-    product_of_panels(
-        lanes, wide, depth, slopes, slope_stride, 1, turned, PANEL, panel, start, start_stride, results, wide
+    # A gate's padding holds nothing but zeros, which need not be multiplied.
+    product_of_pieces(
+        lanes,
+        wide,
+        units,
+        count,
+        wide - units,
+        slopes,
+        slope_stride,
+        1,
+        turned,
+        PANEL,
+        panel,
+        start,
+        start_stride,
+        results,
+        wide,
     )
 
 

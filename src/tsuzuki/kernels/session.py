@@ -48,13 +48,16 @@ class Data:
     """What rows read from: flat arrays, reached only through the layout's positions.
 
     Attributes:
-        inputs: float32 [points, features].
+        inputs: float32 [points, features]; the network's inputs are these and the lags.
         targets: float32 [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is
             missing and not scored.
         horizon: target values of a forecast. With stride 1 and a horizon of 24 the targets at i are the rows i to
             i + 23.
-        residual: the network forecasts the change from the target one step before.
+        residual: the network forecasts the change from the first input one step before the target.
         sample_weights: float32 [points], the weight of the target at each position, or None.
+        lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
+            one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
+        feed: the output that stands in for a first input that is NaN, written into `inputs`; rows of one step only.
     """
 
     inputs: NDArray[np.float32]
@@ -62,6 +65,8 @@ class Data:
     horizon: int
     residual: bool = False
     sample_weights: NDArray[np.float32] | None = None
+    lags: tuple[tuple[int, int], ...] = ()
+    feed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ class Session:
 
     def _describe(self, objective: Objective, seed: int) -> None:
         job, plan, data = self._job, self.plan, self.data
-        job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, plan.network.inputs
+        job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, data.inputs.shape[1]
+        job[p.LAG_COUNT], job[p.FEED] = len(data.lags), -1 if data.feed is None else data.feed
+        self._keep(p.LAGS, np.array(data.lags, np.int64).reshape(-1, 2))
         if data.targets is not None:
             job[p.TARGETS], job[p.TARGET_STRIDE] = data.targets.ctypes.data, data.targets.shape[1]
             job[p.MASKED_TARGETS] = bool(np.isnan(data.targets.sum()))

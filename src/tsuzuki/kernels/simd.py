@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel
 from numba.extending import intrinsic, overload, register_model
 
-from tsuzuki.kernels.host import HAS_ESTIMATES, MAX_ROWS, WIDTH
+from tsuzuki.kernels.host import HAS_AVX512, MAX_ROWS, WIDTH
 
 FLOAT, INT, INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, WIDTH)
@@ -286,7 +286,9 @@ def _chains(rows, columns):
     return 8 if sums == 1 else 4 if sums == 2 else 2 if sums <= 4 or columns == 1 else 1
 
 
-def _tile(builder, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth):
+def _tile(
+    builder, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth, pieces, gap
+):
     """Emit one register tile: the rows * columns sums stay in registers over the whole depth."""
     chains = _chains(rows, columns)
     sums = [
@@ -346,10 +348,25 @@ def _tile(builder, rows, columns, a, a_stride, a_step, b, b_stride, start, start
         return ends
 
     # chains is 1, 2, 4 or 8: whole rounds are a shift, the rest a mask.
-    whole = builder.lshr(depth, INDEX(chains.bit_length() - 1))
-    a_at, b_row = loop(whole, INDEX(0), b, chains)
+    whole, rest = builder.lshr(depth, INDEX(chains.bit_length() - 1)), builder.and_(depth, INDEX(chains - 1))
+    a_gap, b_gap = builder.mul(gap, a_step), builder.mul(gap, b_stride)
+    before, piece, after = builder.block, *(builder.append_basic_block(name) for name in ("piece", "done"))
+    builder.branch(piece)
+    builder.position_at_end(piece)
+    left, a_piece, b_piece = (builder.phi(kind) for kind in (INDEX, INDEX, b.type))
+    a_at, b_row = loop(whole, a_piece, b_piece, chains)
     if chains > 1:
-        loop(builder.and_(depth, INDEX(chains - 1)), a_at, b_row, 1)
+        a_at, b_row = loop(rest, a_at, b_row, 1)
+    less = builder.sub(left, INDEX(1))
+    for phi, first, later in (
+        (left, pieces, less),
+        (a_piece, INDEX(0), builder.add(a_at, a_gap)),
+        (b_piece, b, builder.gep(b_row, [b_gap])),
+    ):
+        phi.add_incoming(first, before)
+        phi.add_incoming(later, builder.block)
+    builder.cbranch(builder.icmp_signed(">", less, INDEX(0)), piece, after)
+    builder.position_at_end(after)
     for r in range(rows):
         for column in range(columns):
             parts = [builder.load(place) for place in sums[r][column]]
@@ -367,7 +384,7 @@ def _tile_function(module, rows, columns):
     entry and paid by every call (measured: half of the time of a small network)."""
     pointer, index = FLOAT.as_pointer(), INDEX
     kind = ir.FunctionType(
-        ir.VoidType(), [pointer, index, index, pointer, index, pointer, index, pointer, index, index]
+        ir.VoidType(), [pointer, index, index, pointer, index, pointer, index, pointer, index, index, index, index]
     )
     name = f"tsuzuki_tile_{rows}x{columns}"
     if name in module.globals:
@@ -394,11 +411,12 @@ def _tile_table(module):
 
 
 @intrinsic
-def tile(typing, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth):
-    """C[rows, columns * WIDTH] = start + A[rows, depth] @ B[depth, columns * WIDTH].
+def tile(typing, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth, pieces, gap):
+    """C[rows, columns * WIDTH] = start + A[rows, pieces * depth] @ B[pieces * depth, columns * WIDTH].
 
     1 <= rows <= MAX_ROWS, columns 1 or 2. A is read at a + row * a_stride + k * a_step, so a transposed A is only other
-    strides; start_stride 0 adds one row (a bias) to all.
+    strides; start_stride 0 adds one row (a bias) to all. The depth comes in pieces, after each of which `gap` positions
+    (padding) are passed over in both A and B.
     """
     index = types.intp
 
@@ -410,7 +428,7 @@ def tile(typing, rows, columns, a, a_stride, a_step, b, b_stride, start, start_s
         builder.call(function, rest)
         return context.get_dummy_value()
 
-    kinds = (index, index, floats, index, index, floats, index, floats, index, floats, index, index)
+    kinds = (index, index, floats, index, index, floats, index, floats, index, floats, index, index, index, index)
     return types.void(*kinds), generate
 
 
@@ -423,12 +441,32 @@ def _x86(builder, name, value):
 
 
 @intrinsic
+def rounded(typing, a):
+    """The nearest whole number."""
+    return vector(vector), lambda context, builder, signature, args: _llvm(builder, "rint", *args)
+
+
+@intrinsic
+def times_power_of_two(typing, a, exponent):
+    """a * 2^exponent for whole exponents: one instruction of AVX-512."""
+
+    def generate(context, builder, signature, args):
+        mask, how = ir.IntType(16), ir.IntType(32)
+        kind = ir.FunctionType(VECTOR, [VECTOR, VECTOR, VECTOR, mask, how])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.scalef.ps.512")
+        nearest_even = how(4)
+        return builder.call(function, [*args, ir.Constant(VECTOR, [0.0] * WIDTH), mask(-1), nearest_even])
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
 def reciprocal(typing, a):
     """1 / a. With AVX-512 an estimate and one step of Newton's method, a third of a division's time."""
 
     def generate(context, builder, signature, args):
         (a,) = args
-        if not HAS_ESTIMATES:
+        if not HAS_AVX512:
             return builder.fdiv(ir.Constant(VECTOR, [1.0] * WIDTH), a, flags=FLAGS)
         guess = _x86(builder, "rcp14", a)
         error = _llvm(builder, "fma", builder.fneg(a), guess, ir.Constant(VECTOR, [1.0] * WIDTH))
@@ -443,7 +481,7 @@ def reciprocal_root(typing, a):
 
     def generate(context, builder, signature, args):
         (a,) = args
-        if not HAS_ESTIMATES:
+        if not HAS_AVX512:
             return builder.fdiv(ir.Constant(VECTOR, [1.0] * WIDTH), _llvm(builder, "sqrt", a), flags=FLAGS)
         guess = _x86(builder, "rsqrt14", a)
         product = builder.fmul(a, guess, flags=FLAGS)

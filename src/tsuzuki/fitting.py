@@ -1,0 +1,382 @@
+"""What a forecaster learns: settings and series in, trained networks with their states and intervals out.
+
+Each network of an ensemble is checked, and its intervals calibrated, on a stretch of time that it has not seen.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tsuzuki.errors import SettingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tsuzuki.intervals import Calibration
+    from tsuzuki.panel import Panel, Track
+    from tsuzuki.rolling import State, Way
+    from tsuzuki.sources import Columns, Source
+    from tsuzuki.training import EpochRecord
+
+# An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
+FEWEST_UPDATES = 1200
+MOST_EPOCHS = 200
+# Means of long stretches cost their length at every step.
+LONGEST_LAG = 1024
+# Points kept so that the grid can go on from its end.
+KEPT_TIMES = 14
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a forecaster can be told; see `Forecaster`."""
+
+    horizon: int
+    cell: str = "gru"
+    units: int = 64
+    layers: int = 2
+    head: int = 64
+    timesteps: int = 12
+    lanes: int = 8
+    epochs: int = 20
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.1
+    ensemble: int = 4
+    validation_fraction: float = 0.125
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    with_calendar: bool = True
+    lags: tuple[tuple[int, int], ...] | None = None
+    quantiles: tuple[float, ...] = ()
+    max_gap: int = 24
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        from tsuzuki.losses import Pinball
+
+        for name in ("horizon", "units", "layers", "timesteps", "lanes", "epochs", "ensemble"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}; give a whole number from 1")
+        if self.cell not in ("simple_rnn", "gru", "lstm"):
+            raise SettingError(f"cell is {self.cell!r}; choose simple_rnn, gru or lstm")
+        if self.head < 0 or self.max_gap < 0:
+            raise SettingError("head and max_gap cannot be negative; give 0 for none")
+        if not 0 <= self.validation_fraction < 0.5:
+            raise SettingError(f"validation_fraction is {self.validation_fraction}; give a share from 0 to below 0.5")
+        if self.ensemble * self.validation_fraction > 1:
+            raise SettingError(
+                f"{self.ensemble} networks with {self.validation_fraction:g} of the data held out from each need more "
+                "than there is; lower one of the two"
+            )
+        if self.quantiles:
+            Pinball(self.quantiles)
+            if 0.5 not in self.quantiles:
+                raise SettingError("quantiles lack 0.5, the point forecast; add it")
+
+    @property
+    def columns(self) -> "Columns":
+        """The covariates."""
+        from tsuzuki.sources import Columns
+
+        return Columns(self.past, self.known, self.static)
+
+
+@dataclass
+class Fitted:
+    """What training leaves behind: all that a forecast needs, and nothing of the data but their last rows.
+
+    Attributes:
+        ids: the series, in order.
+        step: the grid's step in nanoseconds.
+        way: the network and how it reads.
+        members: the weights of each network.
+        states: where each network stands at the end of the data.
+        times: for each series its last times.
+        scales: float64 [series, 2], mean and deviation.
+        covariate_scales: float64 [covariates, 2].
+        last_covariates: float64 [series, covariates], scaled, the last ones known.
+        calibration: the intervals, or None where quantiles are forecast.
+        histories: each network's epochs.
+        best_epochs: the epoch whose weights each network has.
+        points: readings in the data.
+        fingerprint: a hash of the data.
+        checked: whether a held-out stretch was there to choose weights and calibrate by.
+    """
+
+    ids: tuple[str, ...]
+    step: int
+    way: "Way"
+    members: "list[list[NDArray[np.float32]]]"
+    states: "list[State]"
+    times: "list[NDArray[np.datetime64]]"
+    scales: "NDArray[np.float64]"
+    covariate_scales: "NDArray[np.float64]"
+    last_covariates: "NDArray[np.float64]"
+    calibration: "Calibration | None"
+    histories: "tuple[tuple[EpochRecord, ...], ...]"
+    best_epochs: tuple[int, ...]
+    points: int
+    fingerprint: str
+    checked: bool = field(default=True)
+
+
+def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
+    """Lags that a grid suggests: the step before, quarters of a day and the day; means of these and of a week."""
+    from tsuzuki.calendars import seasons
+
+    found = {(1, 1)}
+    usual = [season for season in seasons(step, points) if season <= LONGEST_LAG]
+    if usual:
+        day = usual[0]
+        found |= {(day * quarter // 4, 1) for quarter in (1, 2, 3) if day * quarter // 4 > 0}
+        found |= {(day - 1, 1), (day, 1)}
+        found |= {(0, season) for season in (*usual, day // 2, day // 4)}
+    return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
+
+
+def way_of(settings: Settings, step: int, points: int) -> "Way":
+    """The network that settings describe for data on a grid."""
+    from tsuzuki.calendars import cycles
+    from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN
+    from tsuzuki.rolling import Way
+
+    lags = default_lags(step, points) if settings.lags is None else settings.lags
+    beside = 2 * len(cycles(step)) if settings.with_calendar else 0
+    beside += len(settings.past) + len(settings.static) + len(settings.known) * settings.horizon
+    kind = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}[settings.cell]
+    head = (Dense(settings.head, "relu"),) if settings.head else ()
+    heads = len(settings.quantiles) or 1
+    layers = (*(kind(settings.units) for _ in range(settings.layers)), *head, Dense(settings.horizon * heads))
+    feed = settings.quantiles.index(0.5) if settings.quantiles else 0
+    return Way(Network(2 + beside + len(lags), layers), lags, feed)
+
+
+def train(
+    sources: "Sequence[Source]", settings: Settings, on_progress: Callable[[float], object] | None = None
+) -> Fitted:
+    """Train on series; see `Forecaster.fit`."""
+    import numpy as np
+
+    from tsuzuki.intervals import calibrate
+    from tsuzuki.panel import lay_out
+    from tsuzuki.rolling import roll
+
+    points = [len(source.values) for source in sources]
+    step = int(np.median(np.diff(sources[0].times)).astype(np.int64))
+    way = way_of(settings, step, max(points))
+    scales = np.array([_scale(source.values) for source in sources])
+    covariate_scales = _covariate_scales(sources)
+    tracks, last_covariates = tracks_of(sources, settings, step, scales, covariate_scales)
+    panel = lay_out(tracks, way.before, settings.horizon)
+    tell = on_progress or (lambda share: None)
+
+    def one(member: int) -> "tuple[Any, State, list[NDArray[np.float32]]]":
+        first, last = _held_out(points, settings, member)
+        held_out = [stop - start for start, stop in zip(first, last, strict=True)]
+        trained = _member(panel, way, settings, member, first, last, tell)
+        wanted = rows_before(panel, first, last) if sum(held_out) else rows_before(panel, [0] * len(points), points)
+        own = replace(panel, inputs=panel.inputs.copy())
+        forecasts, state = roll(way, trained.weights, own, wanted)
+        errors = _errors(panel, wanted, forecasts, settings.horizon) if not settings.quantiles else []
+        tell(0.1 / settings.ensemble)
+        return trained, state, errors
+
+    with ThreadPoolExecutor(cores()) as pool:
+        results = list(pool.map(one, range(settings.ensemble)))
+    by_series = (
+        [np.concatenate([errors[i] for _, _, errors in results]) for i in range(len(points))]
+        if (not settings.quantiles)
+        else None
+    )
+    return Fitted(
+        ids=tuple(source.name for source in sources),
+        step=step,
+        way=way,
+        members=[trained.weights for trained, _, _ in results],
+        states=[state for _, state, _ in results],
+        times=[source.times[-KEPT_TIMES:] for source in sources],
+        scales=scales,
+        covariate_scales=covariate_scales,
+        last_covariates=last_covariates,
+        calibration=None if by_series is None else calibrate(by_series),
+        histories=tuple(trained.history for trained, _, _ in results),
+        best_epochs=tuple(trained.best_epoch for trained, _, _ in results),
+        points=sum(points),
+        fingerprint=fingerprint(sources),
+        checked=sum(_held_out(points, settings, 0)[1]) > sum(_held_out(points, settings, 0)[0]),
+    )
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fingerprint(sources: "Sequence[Source]") -> str:
+    """A hash of series' names, times and values."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.name.encode() + source.times.tobytes() + source.values.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _scale(values: "NDArray[np.float64]") -> tuple[float, float]:
+    """Mean and deviation of what is there; a deviation of 1 where nothing varies."""
+    import numpy as np
+
+    return float(np.nanmean(values)), float(np.nanstd(values)) or 1.0
+
+
+def _covariate_scales(sources: "Sequence[Source]") -> "NDArray[np.float64]":
+    import numpy as np
+
+    together = np.concatenate([source.covariates for source in sources])
+    return np.array([_scale(column) if np.isfinite(column).any() else (0.0, 1.0) for column in together.T]).reshape(
+        -1, 2
+    )
+
+
+def without_gaps(covariates: "NDArray[np.float64]", scales: "NDArray[np.float64]", last: Any) -> Any:
+    """Scaled covariates [points, columns], the last known value in a gap, `last` before the first."""
+    import numpy as np
+
+    scaled = np.concatenate([last[None], (covariates - scales[:, 0]) / scales[:, 1]]) if len(scales) else covariates
+    if len(scales):
+        place = np.maximum.accumulate(np.where(np.isnan(scaled), 0, np.arange(len(scaled))[:, None]), axis=0)
+        scaled = np.take_along_axis(scaled, place, axis=0)[1:]
+    return scaled
+
+
+def tracks_of(
+    sources: "Sequence[Source]",
+    settings: Settings,
+    step: int,
+    scales: "NDArray[np.float64]",
+    covariate_scales: "NDArray[np.float64]",
+) -> "tuple[list[Track], NDArray[np.float64]]":
+    """Series as a network reads them, from their beginning, and the last covariates of each."""
+    import numpy as np
+
+    from tsuzuki.panel import Track
+    from tsuzuki.sources import beside
+
+    tracks, last = [], np.zeros((len(sources), len(covariate_scales)))
+    for number, (source, (mean, scale)) in enumerate(zip(sources, scales, strict=True)):
+        covariates = without_gaps(source.covariates, covariate_scales, last[number])
+        if len(covariate_scales):
+            last[number] = covariates[-1]
+        others = beside(
+            source.times, step, covariates, settings.columns, settings.horizon, with_calendar=settings.with_calendar
+        )
+        tracks.append(Track(((source.values - mean) / scale).astype(np.float32), others, source.segments))
+    return tracks, last
+
+
+def _held_out(points: Sequence[int], settings: Settings, member: int) -> tuple[list[int], list[int]]:
+    """The positions first to last (exclusive) that are held out from a network, in each series; none of a short one."""
+    first, last = [], []
+    for count in points:
+        size = int(count * settings.validation_fraction)
+        if size < 2:
+            size = 0
+        last.append(count - member * size)
+        first.append(last[-1] - size)
+    return first, last
+
+
+def rows_before(panel: "Panel", first: Sequence[int], last: Sequence[int]) -> "NDArray[np.bool_]":
+    """Which flat rows forecast from the positions first - 1 to last - 2: those whose first target is held out."""
+    import numpy as np
+
+    wanted = np.zeros(len(panel.inputs), bool)
+    for track in range(panel.tracks):
+        rows, places = panel.rows_of(track)
+        wanted[rows[(places >= first[track] - 1) & (places < last[track] - 1)]] = True
+    return wanted
+
+
+def _member(
+    panel: "Panel",
+    way: "Way",
+    settings: Settings,
+    member: int,
+    first: Sequence[int],
+    last: Sequence[int],
+    tell: Callable[[float], object],
+) -> Any:
+    """Train one network of the ensemble."""
+    import numpy as np
+
+    from tsuzuki import training
+    from tsuzuki.lanes import Streams
+    from tsuzuki.losses import Pinball
+    from tsuzuki.network import initialise
+    from tsuzuki.optimizers import AdamW, Cosine
+
+    ends = [10**18] * panel.tracks
+    segments = (*panel.segments([0] * panel.tracks, first), *panel.segments(last, ends))
+    held_out = panel.segments(first, last)
+    count = sum(segment.stop - segment.start for segment in segments)
+    lanes = max(1, min(settings.lanes, count // (4 * settings.timesteps)))
+    layout = Streams(settings.timesteps, lanes).over(segments)
+    validation = None
+    if any(segment.stop - segment.start > 1 for segment in held_out):
+        validation = Streams(settings.timesteps, len(held_out)).after(segments, held_out)
+    epochs = max(settings.epochs, min(MOST_EPOCHS, -(-FEWEST_UPDATES // layout.updates)))
+    total = epochs * layout.updates
+    # What is held out is no target of the rows before it either.
+    targets = panel.targets.copy()
+    for segment in held_out:
+        targets[segment.start : segment.stop] = np.nan
+    weights = initialise(way.network, settings.seed + 1000003 * member)
+    # The first forecast is that nothing changes.
+    weights[-2][:] = 0
+
+    def on_epoch(record: Any) -> None:
+        tell(0.9 / epochs / settings.ensemble)
+
+    return training.fit(
+        way.network,
+        weights,
+        panel.inputs,
+        targets,
+        layout,
+        epochs=epochs,
+        optimizer=AdamW(
+            learning_rate=Cosine(settings.learning_rate, total, warmup=total // 20),
+            weight_decay=settings.weight_decay,
+            global_clipnorm=1.0,
+        ),
+        loss=Pinball(settings.quantiles) if settings.quantiles else "mse",
+        horizon=settings.horizon,
+        residual=True,
+        lags=way.lags,
+        feed=way.feed,
+        validation=validation,
+        validation_targets=panel.targets,
+        early_stopping=training.EarlyStopping(patience=epochs) if validation is not None else None,
+        seed=settings.seed + member,
+        threads=1 if settings.ensemble > 1 else None,
+        on_epoch=on_epoch,
+    )
+
+
+def _errors(
+    panel: "Panel", wanted: "NDArray[np.bool_]", forecasts: "NDArray[np.float32]", horizon: int
+) -> "list[NDArray[np.float32]]":
+    """Actual less forecast for each series, [rows, horizon], in units of its scale."""
+    import numpy as np
+
+    place = np.cumsum(wanted) - 1
+    found = []
+    for track in range(panel.tracks):
+        rows = panel.rows_of(track)[0]
+        rows = rows[wanted[rows]]
+        actual = panel.targets[rows[:, None] + np.arange(1, horizon + 1)[None, :], 0]
+        found.append(actual - forecasts[place[rows]])
+    return found

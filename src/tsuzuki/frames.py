@@ -1,0 +1,82 @@
+"""Any frame a user has, as the long frame that all else reads: unique_id, ds, y, and covariates beside them.
+
+Column names are those of the Nixtla family's libraries. Polars and other frames come in by way of narwhals.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tsuzuki.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True) -> "pd.DataFrame":
+    """Bring a frame into long form.
+
+    Args:
+        frame: a pandas Series or DataFrame with a DatetimeIndex, a long DataFrame (ds, y, and unique_id where there are
+            several series), or such a frame of Polars or another library that narwhals knows.
+        covariates: further columns to keep.
+        needs_y: whether y must be there; a frame of the future has none.
+
+    Returns:
+        A new frame with the columns unique_id (str), ds (datetime64[ns]), y (float64) where it is there, covariates.
+
+    Raises:
+        DataError: no times, no values, a covariate missing, or columns that are no numbers.
+    """
+    import narwhals as nw
+    import pandas as pd
+
+    native = nw.from_native(frame, pass_through=True, allow_series=True)
+    if isinstance(native, nw.LazyFrame):
+        native = native.collect()
+    if isinstance(native, nw.DataFrame | nw.Series):
+        frame = native.to_pandas()
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("y" if frame.name is None else str(frame.name))
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"a {type(frame).__name__} is no frame; give a pandas Series or DataFrame, or a Polars one")
+    frame = frame.copy(deep=False)
+    frame.columns = [str(column) for column in frame.columns]
+    if "ds" not in frame:
+        if not isinstance(frame.index, pd.DatetimeIndex):
+            raise DataError(
+                f"the frame has no times (columns: {', '.join(frame.columns)}); give it a DatetimeIndex or a column ds"
+            )
+        frame = frame.assign(ds=frame.index)
+    if "y" not in frame and needs_y:
+        others = [name for name in frame.columns if name not in ("ds", "unique_id", *covariates)]
+        if len(others) != 1:
+            raise DataError(
+                f"the frame has no column y, and {len(others)} columns could be it ({', '.join(others)}); "
+                "rename the one to forecast to y"
+            )
+        frame = frame.rename(columns={others[0]: "y"})
+        if "unique_id" not in frame:
+            frame["unique_id"] = others[0]
+    if "unique_id" not in frame:
+        frame["unique_id"] = "y"
+    missing = [name for name in covariates if name not in frame]
+    if missing:
+        raise DataError(f"the frame has no column {missing[0]!r} (it has: {', '.join(frame.columns)}); add it")
+    wanted = ["unique_id", "ds", *(["y"] if "y" in frame else []), *covariates]
+    found: pd.DataFrame = frame[wanted].reset_index(drop=True)
+    found["unique_id"] = found["unique_id"].astype(str)
+    try:
+        stamps = pd.to_datetime(found["ds"])
+    except (ValueError, TypeError) as error:
+        raise DataError(f"column ds does not hold times ({' '.join(str(error).split())[:100]}); convert it") from None
+    found["ds"] = (stamps.dt.tz_convert("UTC").dt.tz_localize(None) if stamps.dt.tz is not None else stamps).astype(
+        "datetime64[ns]"
+    )
+    if found["ds"].isna().any():
+        raise DataError(f"column ds has {int(found['ds'].isna().sum())} missing times; drop those rows")
+    for name in wanted[2:]:
+        try:
+            found[name] = found[name].astype("float64")
+        except (ValueError, TypeError):
+            raise DataError(f"column {name} does not hold numbers ({found[name].dtype}); convert it") from None
+    return found

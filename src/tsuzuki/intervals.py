@@ -1,0 +1,78 @@
+"""Intervals from what went wrong before: conformal prediction from held-out forecasts, for any level.
+
+For each horizon the errors on a calibration stretch, which training has not seen, are put in order; the interval of
+level 80 lies between their 10th and 90th percentiles, moved outward by the finite-sample correction (Vovk et al. 2005;
+Romano et al. 2019). As the errors grow with the horizon and are skewed, so are the intervals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.errors import SettingError
+
+# The stored percentiles: every half per cent and, for high levels, finer towards the ends.
+PROBABILITIES = np.unique(
+    np.concatenate([[0.0005, 0.001, 0.0025], np.arange(1, 200) / 200, [0.9975, 0.999, 0.9995]]).round(6)
+)
+# A series with fewer calibration errors shares those of all series.
+OWN_ROWS, OWN_SERIES = 500, 50
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Percentiles of the errors in units of each series' scale.
+
+    Attributes:
+        offsets: float32 [series or 1, PROBABILITIES, horizon], increasing along the second axis.
+    """
+
+    offsets: NDArray[np.float32]
+
+    def between(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What to add to a forecast for the lower and the upper end of an interval, [series or 1, horizon] each."""
+        check_levels([level])
+        return self.at(0.5 - level / 200), self.at(0.5 + level / 200)
+
+    def at(self, probability: float) -> NDArray[np.float32]:
+        """The errors' percentile, [series or 1, horizon]."""
+        place = float(np.interp(probability, PROBABILITIES, np.arange(len(PROBABILITIES))))
+        low = int(place)
+        high = min(low + 1, len(PROBABILITIES) - 1)
+        share = np.float32(place - low)
+        return self.offsets[:, low] * (1 - share) + self.offsets[:, high] * share
+
+
+def check_levels(levels: Sequence[float]) -> None:
+    """Raise SettingError for a level that is no percentage."""
+    for level in levels:
+        if not 0 < level < 100:
+            raise SettingError(f"level {level:g} is no percentage between 0 and 100; give levels such as 80 and 95")
+
+
+def calibrate(errors: Sequence[NDArray[np.float32]]) -> Calibration:
+    """Learn from held-out errors.
+
+    Args:
+        errors: for each series [rows, horizon], actual less forecast in units of its scale, NaN where unknown.
+    """
+    enough = all(len(one) >= OWN_ROWS for one in errors) and len(errors) <= OWN_SERIES
+    groups = list(errors) if enough else [np.concatenate(list(errors))]
+    return Calibration(np.stack([_percentiles(group) for group in groups]))
+
+
+def _percentiles(errors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[PROBABILITIES, horizon]."""
+    found = np.zeros((len(PROBABILITIES), errors.shape[1]), np.float32)
+    for horizon in range(errors.shape[1]):
+        known = errors[:, horizon][~np.isnan(errors[:, horizon])]
+        if len(known) == 0:
+            # The last steps of a short series are never seen: as wide as the step before.
+            found[:, horizon] = found[:, horizon - 1] if horizon else 0
+            continue
+        # One unseen error counts as well: outward from the middle by a rank's share.
+        outward = np.clip(0.5 + (PROBABILITIES - 0.5) * (1 + 1 / len(known)), 0, 1)
+        found[:, horizon] = np.quantile(known, outward)
+    return found
