@@ -366,6 +366,21 @@ def test_a_series_in_the_classic_sizes_is_the_classic_batches():
     np.testing.assert_array_equal(states(as_arrays)[0], states(as_series)[0])
 
 
+def test_the_steps_of_a_series_are_those_the_model_was_built_for():
+    named, left_out = classic(), classic()
+    tsuzuki.fit(named, series=WAVE, timesteps=6, verbose=0)
+    tsuzuki.fit(left_out, series=WAVE, verbose=0)
+    assert difference(named, left_out) == 0
+    open_ended = classic(stateful=False, steps=None)
+    tsuzuki.fit(open_ended, series=WAVE, timesteps=9, verbose=0)
+    with pytest.raises(tsuzuki.SettingError, match=r"x has shape \(600, 6\); .*timesteps, 2"):
+        two = keras.Sequential([keras.Input((None, 2)), keras.layers.GRU(2), keras.layers.Dense(1)])
+        two.compile("sgd", "mse")
+        tsuzuki.fit(two, X[..., 0], Y, verbose=0)
+    with pytest.raises(tsuzuki.SettingError, match="series is given with timesteps=None; give the steps of a row"):
+        tsuzuki.fit(open_ended, series=WAVE, verbose=0)
+
+
 def test_a_series_takes_targets_weights_and_another_series_to_validate_on():
     series = np.stack([WAVE, -WAVE], axis=1)
     keras.utils.set_random_seed(0)

@@ -345,7 +345,8 @@ ARGUMENTS = [
     ({"y": None}, SettingError, "y is missing; give an array"),
     ({"x": (i for i in range(3))}, SettingError, "x is a generator; give an array, or the series: tsuzuki.fit"),
     ({"x": np.array(["a"])}, SettingError, "x has dtype <U1; give numbers"),
-    ({"x": X[:, :, [0, 0]]}, SettingError, r"x has shape \(100, 6, 2\); the model takes \(samples, timesteps, 1\)"),
+    ({"x": X[:, :, [0, 0]]}, SettingError, r"x has shape \(100, 6, 2\); the model takes \(samples, 6, 1\), at least"),
+    ({"x": X[:, :5]}, SettingError, r"x has shape \(100, 5, 1\); the model takes \(samples, 6, 1\), at least one"),
     ({"x": X[:0], "y": Y[:0]}, SettingError, r"x has shape \(0, 6, 1\); .* at least one of each"),
     ({"y": Y[:99]}, SettingError, r"y has shape \(99,\); for 100 samples the model gives \(100, 1\): change y or"),
     ({"sample_weight": np.ones(3)}, SettingError, r"sample_weight has shape \(3,\); give it as \(100,\)"),
@@ -353,10 +354,11 @@ ARGUMENTS = [
     ({"timesteps": 6}, SettingError, "timesteps is given without series; leave it out"),
     ({"series": WAVE, "timesteps": 6}, SettingError, "series is given together with x or y; give one or the other"),
     (
-        SERIES | {"timesteps": None},
+        SERIES | {"timesteps": 7},
         SettingError,
-        "series is given with timesteps=0; give the steps of a window, from 1",
+        "timesteps is 7, but the model was built for 6; leave it out, or rebuild the model with None",
     ),
+    (SERIES | {"timesteps": 0}, SettingError, "series is given with timesteps=0; give the steps of a row, from 1"),
     (SERIES | {"timesteps": 2.5}, SettingError, "series is given with timesteps=2.5"),
     (
         SERIES | {"series": np.ones((9, 2))},

@@ -54,7 +54,7 @@ def fit(
         series: [points] or [points, features] in place of x and y: rows that continue one another are made of it.
         targets: [points] or [points, outputs]: row i is what the model should say after the points up to i - 1; the
             series itself if None.
-        timesteps: steps of a row, with `series`.
+        timesteps: steps of a row, with `series`; what the model was built for if None.
 
     Returns:
         The `keras.callbacks.History`.
@@ -74,15 +74,13 @@ def fit(
             series,
             targets,
             sample_weight,
-            timesteps=timesteps or 0,
+            timesteps=timesteps,
             split=0.0 if validation_data is not None else validation_split,
             scored_apart=apart,
         )
         if validation_data is not None:
             values, aims = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-            held_out, _ = from_series(
-                job.shape, values, aims, None, timesteps=timesteps or 0, split=0.0, scored_apart=apart
-            )
+            held_out, _ = from_series(job.shape, values, aims, None, timesteps=timesteps, split=0.0, scored_apart=apart)
     else:
         (x, y, sample_weight), validation_data = _split(x, y, sample_weight, validation_split, validation_data)
         training = from_arrays(job.shape, x, y, sample_weight, scored_apart=apart)
@@ -130,7 +128,14 @@ def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None) -> J
         optimizer = optimizer_of(model, model.trainable_variables)
     last = network.layers[network.last_recurrent]
     assert isinstance(last, Recurrent)
-    shape = Shape(network.inputs, network.outputs, bool(last.return_sequences), fixed is not None, int(lanes))
+    shape = Shape(
+        inputs=network.inputs,
+        outputs=network.outputs,
+        every_step=bool(last.return_sequences),
+        stateful=fixed is not None,
+        lanes=int(lanes),
+        timesteps=model.input_shape[1],
+    )
     return Job(network, shape, optimizer, loss, metrics)
 
 

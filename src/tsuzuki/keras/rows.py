@@ -29,6 +29,7 @@ class Shape:
         every_step: whether each step is scored.
         stateful: whether the state is carried from batch to batch.
         lanes: the batch size.
+        timesteps: steps of a sample, None where the model takes any.
     """
 
     inputs: int
@@ -36,6 +37,7 @@ class Shape:
     every_step: bool
     stateful: bool
     lanes: int
+    timesteps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ def from_arrays(
     x = as_array(x, f"{what}x")
     if x.ndim == 2 and shape.inputs == 1:
         x = x[:, :, None]
-    if x.ndim != 3 or x.shape[2] != shape.inputs or 0 in x.shape:
+    if x.ndim != 3 or x.shape[2] != shape.inputs or 0 in x.shape or shape.timesteps not in (None, x.shape[1]):
         raise SettingError(
-            f"{what}x has shape {x.shape}; the model takes (samples, timesteps, {shape.inputs}), at least one of each"
+            f"{what}x has shape {x.shape}; the model takes (samples, {shape.timesteps or 'timesteps'}, {shape.inputs}), "
+            "at least one of each"
         )
     samples, steps, _ = x.shape
     gives = (samples, steps, shape.outputs) if shape.every_step else (samples, shape.outputs)
@@ -134,7 +137,7 @@ def from_arrays(
 
 
 def from_series(
-    shape: Shape, series: Any, targets: Any, weights: Any, *, timesteps: int, split: float, scored_apart: bool
+    shape: Shape, series: Any, targets: Any, weights: Any, *, timesteps: int | None, split: float, scored_apart: bool
 ) -> tuple[Epoch, Epoch | None]:
     """Lay out a series so that the rows of a stateful model continue one another, whatever the batch size.
 
@@ -147,15 +150,21 @@ def from_series(
         targets: [points] or [points, outputs]: the forecast from the points before i is scored at row i. None: the
             series itself.
         weights: [points], of the loss at each target's position, or None.
-        timesteps: steps of a row.
+        timesteps: steps of a row; None: what the model was built for.
         split: share of the points at the end that is held out; they go on from the state training ends in.
         scored_apart: as in `from_arrays`.
 
     Returns:
         Training and validation rows; None without a split.
     """
+    timesteps = shape.timesteps if timesteps is None else timesteps
     if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
-        raise SettingError(f"series is given with timesteps={timesteps}; give the steps of a window, from 1")
+        raise SettingError(f"series is given with timesteps={timesteps}; give the steps of a row, from 1")
+    if shape.timesteps not in (None, timesteps):
+        raise SettingError(
+            f"timesteps is {timesteps}, but the model was built for {shape.timesteps}; leave it out, or rebuild the "
+            "model with None or another number in keras.Input"
+        )
     values = columns_of(series, "series", shape.inputs, "features")
     if targets is None and shape.outputs != shape.inputs:
         raise SettingError(
