@@ -373,9 +373,9 @@ def test_the_steps_of_a_series_are_those_the_model_was_built_for():
     assert difference(named, left_out) == 0
     open_ended = classic(stateful=False, steps=None)
     tsuzuki.fit(open_ended, series=WAVE, timesteps=9, verbose=0)
+    two = keras.Sequential([keras.Input((None, 2)), keras.layers.GRU(2), keras.layers.Dense(1)])
+    two.compile("sgd", "mse")
     with pytest.raises(tsuzuki.SettingError, match=r"x has shape \(600, 6\); .*timesteps, 2"):
-        two = keras.Sequential([keras.Input((None, 2)), keras.layers.GRU(2), keras.layers.Dense(1)])
-        two.compile("sgd", "mse")
         tsuzuki.fit(two, X[..., 0], Y, verbose=0)
     with pytest.raises(tsuzuki.SettingError, match="series is given with timesteps=None; give the steps of a row"):
         tsuzuki.fit(open_ended, series=WAVE, verbose=0)

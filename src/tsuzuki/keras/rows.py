@@ -93,8 +93,8 @@ def from_arrays(
         x = x[:, :, None]
     if x.ndim != 3 or x.shape[2] != shape.inputs or 0 in x.shape or shape.timesteps not in (None, x.shape[1]):
         raise SettingError(
-            f"{what}x has shape {x.shape}; the model takes (samples, {shape.timesteps or 'timesteps'}, {shape.inputs}), "
-            "at least one of each"
+            f"{what}x has shape {x.shape}; the model takes (samples, {shape.timesteps or 'timesteps'}, "
+            f"{shape.inputs}), at least one of each"
         )
     samples, steps, _ = x.shape
     gives = (samples, steps, shape.outputs) if shape.every_step else (samples, shape.outputs)
