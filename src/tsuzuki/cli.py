@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="tsuzuki",
     help=(
-        "Train recurrent networks on long time series, with the state carried correctly.\n\n"
-        "Try:  tsuzuki compare beijing     (a bundled series)\n\n"
-        "      tsuzuki compare FILE.csv    (your own: a time column and a value column)"
+        "Train recurrent networks on long time series, the state carried correctly.\n\n"
+        "\b\nFirst steps:\n"
+        "  tsuzuki compare beijing     what carrying the state is worth\n"
+        "  tsuzuki fit FILE.csv        train a forecaster on a file of your own\n"
+        "  tsuzuki forecast MODEL      its next steps, with intervals"
     ),
     epilog="Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
@@ -66,10 +68,10 @@ def compare(
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
     ] = None,
-    quiet: Annotated[bool, typer.Option(help="Show no progress and no table.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    """Train stateless and stateful side by side and say what carrying the state is worth."""
+    """Say what carrying the state is worth, seed by seed."""
     from tsuzuki.comparing import Recipe
 
     with errors_in_words(debug):

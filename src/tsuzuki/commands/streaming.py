@@ -31,8 +31,8 @@ def stream(
     replay: Annotated[
         bool, typer.Option("--replay", help="The input starts from its beginning again: pass over what is done.")
     ] = False,
-    quiet: Annotated[bool, typer.Option(help="Say nothing about single lines.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing about single lines.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Forecast after every reading that comes in, and keep the states."""
     with errors_in_words(debug):
