@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsuzuki import __version__
-from tsuzuki.commands import forecasting, plotting
+from tsuzuki.commands import forecasting, plotting, streaming
 from tsuzuki.commands.plotting import check_report, command_line, write_report
 from tsuzuki.errors import SettingError
 from tsuzuki.terminal import announce_compilation, bar, check_json, errors_in_words, reading, write_json
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="tsuzuki",
     help=(
-        "Train recurrent networks on long time series, with the state carried correctly.\n\n"
-        "Try:  tsuzuki compare beijing     (a bundled series)\n\n"
-        "      tsuzuki compare FILE.csv    (your own: a time column and a value column)"
+        "Train recurrent networks on long time series, the state carried correctly.\n\n"
+        "\b\nFirst steps:\n"
+        "  tsuzuki compare beijing     what carrying the state is worth\n"
+        "  tsuzuki fit FILE.csv        train a forecaster on a file of your own\n"
+        "  tsuzuki forecast MODEL      its next steps, with intervals"
     ),
     epilog="Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
@@ -69,10 +71,10 @@ def compare(
     ] = None,
     report: plotting.Report = None,
     lang: plotting.Lang = "en",
-    quiet: Annotated[bool, typer.Option(help="Show no progress and no table.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    """Train stateless and stateful side by side and say what carrying the state is worth."""
+    """Say what carrying the state is worth, seed by seed."""
     from tsuzuki.comparing import Recipe
 
     with errors_in_words(debug):
@@ -141,7 +143,7 @@ def _collect(source: str, column: str | None, time: str | None, max_gap: int) ->
     return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
 
 
-for _command, _example in (*plotting.EXAMPLES, *forecasting.EXAMPLES):
+for _command, _example in (*forecasting.EXAMPLES, *streaming.EXAMPLES, *plotting.EXAMPLES):
     app.command(epilog=_example)(_command)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tsuzuki.learning import LearningStream
     from tsuzuki.rolling import State
     from tsuzuki.stream import Stream
     from tsuzuki.streaming import Bank
@@ -164,12 +165,20 @@ class Forecaster:
         sources = sources_of(long, self.settings.columns, self.settings.max_gap)
         return backtest(sources, self.settings, windows, step or self.settings.horizon, levels, on_progress)[0]
 
-    def stream(self, unique_id: str | None = None) -> "Stream":
+    def stream(
+        self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4
+    ) -> "Stream | LearningStream":
         """Follow one series from where it stands, a reading at a time; the forecaster itself stays where it is.
 
         Args:
             unique_id: the series; None where there is only one.
+            learn: whether the networks go on learning from each reading; see `learning.LearningStream`.
+            learning_rate: of that learning.
         """
+        if learn:
+            from tsuzuki.learning import LearningStream
+
+            return LearningStream(self._known(), self.settings, unique_id, learning_rate=learning_rate)
         from tsuzuki.stream import Stream
 
         return Stream(self._known(), self.settings, unique_id)

@@ -50,9 +50,7 @@ def revive(stored: "Stored", name: str) -> "Forecaster":
         return forecaster
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         said = " ".join(str(error).split())[:120]
-        raise FileError(
-            f"{name} does not describe a forecaster that fits together ({said}); fit and save it again"
-        ) from None
+        raise FileError(f"{name} describes no forecaster that fits together ({said}); fit and save it again") from None
 
 
 def _frozen(value: Any) -> Any:

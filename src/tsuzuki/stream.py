@@ -25,18 +25,21 @@ class Stream:
         fitted: what training left.
         settings: of the forecaster.
         unique_id: the series; None where there is only one.
+        learns: whether the weights may still change.
 
     Raises:
         SettingError: an unknown series, or none named where there are several; networks that read covariates.
     """
 
-    def __init__(self, fitted: "Fitted", settings: "Settings", unique_id: str | None = None) -> None:
+    def __init__(
+        self, fitted: "Fitted", settings: "Settings", unique_id: str | None = None, *, learns: bool = False
+    ) -> None:
         if unique_id is None and len(fitted.ids) > 1:
             raise SettingError(f"the forecaster knows {len(fitted.ids)} series; name one: unique_id={fitted.ids[0]!r}")
         name = fitted.ids[0] if unique_id is None else unique_id
         if name not in fitted.ids:
             raise SettingError(f"series {name!r} is not known ({', '.join(fitted.ids[:5])}); use a bank for new series")
-        self.bank = Bank(fitted, settings, [name])
+        self.bank = Bank(fitted, settings, [name], learns=learns)
         self._settings, self._fitted = settings, fitted
         self._ready()
 
@@ -50,6 +53,16 @@ class Stream:
             block.valid[0, 0], block.entries[0, 0], block.exits[0, 0] = 1, 0, 0
         self._at, self._missed = int(bank.at[0]), int(bank.missing[0])
         self._time = int(bank.stamps[0].astype(np.int64))
+
+    @property
+    def at(self) -> int:
+        """Which of the bank's rows was run last."""
+        return self._at
+
+    @property
+    def missed(self) -> int:
+        """How many readings in a row are missing; one that begins anew counts as too many."""
+        return self._missed
 
     @property
     def time(self) -> np.datetime64:
@@ -70,27 +83,25 @@ class Stream:
             DataError: an infinite value, a late or repeated time, or one beside the grid.
         """
         if ds is not None:
-            for _ in range(self._steps_to(ds) - 1):
-                self._take(None)
-        self._take(value)
+            self._reach(ds)
+        self.take(value)
         return self.forecast()
 
     def forecast(self) -> NDArray[np.float32]:
         """The latest forecast, float32 [horizon]."""
         if self._settings.quantiles:
-            self._settle()
-            return np.asarray(self.bank.forecasts()[0])
+            return np.asarray(self.settle().forecasts()[0])
         found = self._calls[0][1][0]
         if len(self._calls) > 1:
             found = np.add.reduce([call[1][0] for call in self._calls])
             return np.asarray(found * np.float32(self._scale / len(self._calls)) + np.float32(self._mean))
         return np.asarray(found * np.float32(self._scale) + np.float32(self._mean))
 
-    def _take(self, value: float | None) -> None:
+    def take(self, value: float | None) -> None:
         """Move on by one step. What a bank does for many, here without its bookkeeping."""
         bank = self.bank
         if self._at + 1 == bank.cap or self._fitted.step >= MONTH:
-            self._settle()
+            self.settle()
             if self._at + 1 == bank.cap:
                 bank.wrap(ONLY)
                 self._at = int(bank.at[0])
@@ -121,31 +132,46 @@ class Stream:
         bank = self.bank
         return int(bank.next_stamps(ONLY)[0].astype(np.int64))
 
-    def _settle(self) -> None:
-        """Tell the bank where the stream has got to."""
+    def settle(self) -> Bank:
+        """Tell the bank where the stream has got to, and return it."""
         bank = self.bank
         bank.at[0], bank.missing[0] = self._at, self._missed
         bank.stamps[0] = np.datetime64(self._time, "ns")
         bank.latest[0] = np.mean([call[1][0] for call in self._calls], axis=0)
+        return bank
 
-    def _steps_to(self, ds: Any) -> int:
-        """How many steps a time lies ahead of the last reading."""
+    def resume(self) -> None:
+        """Go to where the bank has been put."""
+        self._ready()
+        for _, found, _ in self._calls:
+            found[0] = self.bank.latest[0]
+
+    def _reach(self, ds: Any) -> None:
+        """Pass over the steps before a time; they are missing readings."""
         stamp = int(np.datetime64(ds, "ns").astype(np.int64))
-        step = self._fitted.step
-        ahead = (stamp - self._time) / step
+        ahead = self.bank.steps_to(0, stamp, self._time)
         steps = round(ahead)
         if steps < 1:
-            word = "a second reading for" if steps == 0 else "late: before"
+            word = "a second reading for" if steps == 0 else "late: it lies before"
             raise DataError(
                 f"the reading of {np.datetime64(stamp, 's')} is {word} {np.datetime64(self._time, 's')}, "
                 "where the stream stands; leave it out"
             )
-        if step < MONTH and abs(ahead - steps) > 0.25:
+        if abs(ahead - steps) > 0.25:
             raise DataError(
                 f"the reading of {np.datetime64(stamp, 's')} lies beside the grid, {ahead - steps:+.2f} steps from a "
                 "time that a reading is due; correct its time"
             )
-        return steps
+        if steps - 1 > self._settings.max_gap:
+            self._pass(steps - 1)
+        else:
+            for _ in range(steps - 1):
+                self.take(None)
+
+    def _pass(self, steps: int) -> None:
+        """Pass over so many steps that the state begins anew."""
+        self.settle().jump(0, steps)
+        self.resume()
 
     def interval(self, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The ends of the interval around the latest forecast, [horizon] each.
@@ -153,8 +179,7 @@ class Stream:
         Raises:
             SettingError: a level that cannot be had.
         """
-        self._settle()
-        low, high = self.bank.interval(level)
+        low, high = self.settle().interval(level)
         return low[0], high[0]
 
     def predict(self, levels: Sequence[float] = (80, 95)) -> "pd.DataFrame":
@@ -173,8 +198,7 @@ class Stream:
         Raises:
             FileError: it cannot be written.
         """
-        self._settle()
-        self.bank.save(path)
+        self.settle().save(path)
 
     def load(self, path: str | Path) -> "Stream":
         """Go to where `save` stood, bit for bit.
@@ -183,7 +207,5 @@ class Stream:
             FileError: the file is not whole, or holds the state of another model or series.
         """
         self.bank.load(path)
-        self._ready()
-        for _, found, _ in self._calls:
-            found[0] = self.bank.latest[0]
+        self.resume()
         return self

@@ -38,6 +38,7 @@ class Bank:
         ids: the series; None for those of the training data. Series that training has not seen begin from a zero state.
         scales: (mean, deviation) of series that training has not seen; without, the average of those it has.
         start: the time before the first reading of such series; without, where the training data end.
+        learns: whether the weights may still change.
 
     Attributes:
         ids: the series, in order.
@@ -64,12 +65,13 @@ class Bank:
         ids: Sequence[str] | None = None,
         scales: "Mapping[str, tuple[float, float]] | None" = None,
         start: Any = None,
+        learns: bool = False,
     ) -> None:
         if settings.past or settings.known or settings.static:
             raise SettingError(
                 "the forecaster reads covariates, which a stream of readings does not bring; use its update(frame)"
             )
-        self.fitted, self.settings, self.horizon = fitted, settings, settings.horizon
+        self.fitted, self.settings, self.horizon, self._learns = fitted, settings, settings.horizon, learns
         self.ids = tuple(fitted.ids if ids is None else ids)
         if len(set(self.ids)) < len(self.ids) or not self.ids:
             raise SettingError("the ids of a bank are none, or one of them stands there twice; give each series once")
@@ -159,6 +161,43 @@ class Bank:
         while grid[-1] < stamp:
             grid = np.concatenate([grid, later(grid, 12)])
         return later(grid[grid <= stamp], count)
+
+    def steps_to(self, number: int, stamp: int, last: int | None = None) -> float:
+        """How many steps a time (nanoseconds since 1970) lies ahead of a series' last reading, or of `last`."""
+        now = int(self.stamps[number].astype(np.int64)) if last is None else last
+        steps = (stamp - now) / self.fitted.step
+        if self.fitted.step < MONTH or steps < 0.5:
+            return steps
+        # Months differ, so the grid itself is asked.
+        grid = self.ahead(number, int(steps * 1.2) + 3, now).astype(np.int64)
+        place = int(np.argmin(np.abs(grid - stamp)))
+        return place + 1 + (stamp - int(grid[place])) / self.fitted.step
+
+    def jump(self, number: int, steps: int) -> None:
+        """Let so many readings of a series be missed that it begins anew with the next one."""
+        self.stamps[number] = self.ahead(number, steps)[-1]
+        self.missing[number] = self.settings.max_gap + 1
+        self.at[number] = self.before
+        self._make_ready(np.array([number]))
+
+    def grown(self, ids: Sequence[str], before: "Mapping[str, int]") -> "Bank":
+        """A bank that stands where this one does and has further series.
+
+        Args:
+            ids: the new ones.
+            before: for each of them the time (nanoseconds since 1970) one step before its first reading.
+        """
+        found = Bank(self.fitted, self.settings, [*self.ids, *ids])
+        old = np.arange(len(self.ids))
+        found.restore(old, self.state_of(old), self.stamps, self.missing)
+        for name in ids:
+            found.stamps[found.number(name)] = np.datetime64(before[name], "ns")
+        found._make_ready(np.arange(len(self.ids), len(found.ids)))
+        return found
+
+    def number(self, name: str) -> int:
+        """A series' place in the bank, -1 if it has none."""
+        return self._number.get(name, -1)
 
     def update(self, values: Any, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
         """Take the next reading of series and forecast.
@@ -264,7 +303,7 @@ class Bank:
                     np.full((1, lanes), NOWHERE, np.int32),
                 )
                 found = np.zeros((lanes, way.network.outputs), np.float32)
-                made.append((block, found, session.prepare(block, found)))
+                made.append((block, found, session.prepare(block, found, learns=self._learns)))
             self._calls[lanes] = made
         return self._calls[lanes]
 
@@ -339,6 +378,26 @@ class Bank:
             rows[which, : self.before + 1, 0] = parts[2 + 2 * number]
         self._make_ready(which)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Where the networks stand in every series, as arrays."""
+        return {
+            "states": self.state_of(np.arange(len(self.ids))),
+            "times": self.stamps.astype(np.int64),
+            "missing": self.missing,
+            "scales": self.scales,
+        }
+
+    def adopt(self, arrays: "Mapping[str, NDArray[Any]]") -> None:
+        """Go to where `arrays` stood.
+
+        Raises:
+            DataError: arrays of other sizes.
+        """
+        self.scales[:] = arrays["scales"]
+        stamps = arrays["times"].astype("datetime64[ns]")
+        which = np.arange(len(self.ids))
+        self.restore(which, arrays["states"].astype(np.float32), stamps, arrays["missing"])
+
     def save(self, path: str | Path) -> None:
         """Write where the networks stand in every series; the model itself is not in it.
 
@@ -347,38 +406,30 @@ class Bank:
         """
         from tsuzuki.storage import write
 
-        which = np.arange(len(self.ids))
-        facts = {"ids": list(self.ids), "model": model_id(self.fitted)}
-        arrays: dict[str, NDArray[Any]] = {
-            "states": self.state_of(which),
-            "times": self.stamps.astype(np.int64),
-            "missing": self.missing,
-            "scales": self.scales,
-        }
-        write(path, "stream", facts, arrays)
+        write(path, "stream", {"ids": list(self.ids), "model": model_id(self.fitted)}, self.arrays())
 
-    def load(self, path: str | Path) -> None:
+    def load(self, path: str | Path) -> "Bank":
         """Go to where `save` stood.
 
         Raises:
             FileError: the file is not whole, or holds the states of another model or of other series.
         """
-        from tsuzuki.errors import FileError
         from tsuzuki.storage import read
 
         stored = read(path, "stream")
-        if stored.facts.get("model") != model_id(self.fitted):
-            raise FileError(f"{path} holds the states of another model; load them with the model that wrote them")
-        if stored.facts.get("ids") != list(self.ids):
-            raise FileError(f"{path} holds the states of other series; make the bank of the same ids")
-        arrays = stored.arrays
-        self.scales[:] = arrays["scales"]
-        self.restore(
-            np.arange(len(self.ids)),
-            arrays["states"].astype(np.float32),
-            arrays["times"].astype("datetime64[ns]"),
-            arrays["missing"],
-        )
+        check_owner(stored.facts, self, path)
+        self.adopt(stored.arrays)
+        return self
+
+
+def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> None:
+    """Raise FileError where states belong to another model or to other series."""
+    from tsuzuki.errors import FileError
+
+    if facts.get("model") != model_id(bank.fitted):
+        raise FileError(f"{path} holds the states of another model; load them with the model that wrote them")
+    if facts.get("ids") != list(bank.ids):
+        raise FileError(f"{path} holds the states of other series; make the bank of the same ids")
 
 
 def model_id(fitted: Fitted) -> str:

@@ -147,10 +147,13 @@ def fit(
                 filler.renew(session.parameters)
             if kept is None or kept[0] is not rows:
                 kept = (rows, rows.block(0, rows.updates)) if rows.updates * rows.lanes <= KEPT_ROWS else None
-            for result in _calls(session, rows, kept[1] if kept else None, run):
+            since = time.perf_counter()
+            for _, result in calls(session, rows, kept[1] if kept else None, first=run.at):
+                run.count(result, time.perf_counter() - since)
+                since = time.perf_counter()
                 if not np.isfinite(result[-1, 0]):
                     best = run.best if history else session.parameters
-                    raise _diverged(epoch + 1, run.at, unpad(plan, best))
+                    raise diverged(epoch + 1, run.at, unpad(plan, best))
                 if on_progress is not None:
                     on_progress(Progress(epoch + 1, epochs, run.at, rows.updates, run.loss))
                 if keeper is not None and keeper.due():
@@ -275,16 +278,23 @@ def _data(
     return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed)
 
 
-def _calls(session: "Session", layout: Layout, kept: Block | None, run: Run) -> "Iterator[NDArray[np.float64]]":
-    """Train through the rest of an epoch call by call; yield what the updates of each came to."""
-    while run.at < layout.updates:
-        until = min(layout.updates, run.at + session.pace)
-        block = layout.block(run.at, until) if kept is None else part(kept, run.at, until)
+def calls(
+    session: "Session",
+    layout: Layout,
+    kept: Block | None,
+    forecasts: "NDArray[np.float32] | None" = None,
+    first: int = 0,
+) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+    """Train through an epoch from its update `first` on, call by call; yield where each call began and what it gave."""
+    at = first
+    while at < layout.updates:
+        until = min(layout.updates, at + session.pace)
+        block = layout.block(at, until) if kept is None else part(kept, at, until)
         began = time.perf_counter()
-        result = session.run(block)
+        result = session.run(block, forecasts)
         spent = time.perf_counter() - began
-        run.count(result, spent)
-        yield result
+        yield at, result
+        at = until
         # The next call is as long as this one's speed allows, but grows carefully from a short first one.
         wanted = int(len(result) * min(8.0, CALL_SECONDS / max(spent, 1e-6)))
         session.pace = max(1, min(max(session.pace if spent < CALL_SECONDS else 1, wanted), KEPT_ROWS // layout.lanes))
@@ -298,7 +308,8 @@ def _score(session: "Session", layout: Layout) -> float:
     return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
 
 
-def _diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+def diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+    """The error for a loss that is not finite, with the weights to keep."""
     return DivergedError(
         f"the loss is not finite in update {update} of epoch {epoch}; try a lower learning rate, clipnorm=1.0, or look "
         "for extreme values in the data",

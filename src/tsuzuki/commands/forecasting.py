@@ -40,8 +40,8 @@ Csv = Annotated[str | None, typer.Option("--csv", metavar="PATH", help="Write th
 Json = Annotated[
     str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
 ]
-Quiet = Annotated[bool, typer.Option(help="Show no progress and no table.")]
-Debug = Annotated[bool, typer.Option(help="Show where an error comes from.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 
 
 def fit(

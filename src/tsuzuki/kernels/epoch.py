@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tsuzuki.kernels import dense, gru, lstm, simple_rnn
+from tsuzuki.kernels import dense, elementwise, gru, lstm, simple_rnn
 from tsuzuki.kernels.barrier import meet
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.losses import count_scored, score
@@ -26,6 +26,7 @@ from tsuzuki.kernels.plan import (
     CELL_STATE,
     CLIP,
     DENSE,
+    ELEMENTWISE,
     ENTRIES,
     EXITS,
     FEATURES,
@@ -203,6 +204,8 @@ def forward(job, work, lanes, k, first_lane):
             simple_rnn.forward(job, row, work, lanes, update, first_lane)
         elif row[KIND] == LSTM_CELL:
             lstm.forward(job, row, work, lanes, update, first_lane)
+        elif row[KIND] == ELEMENTWISE:
+            elementwise.forward(job, row, work, lanes, update, first_lane)
         else:
             gru.forward(job, row, work, lanes, update, first_lane)
 
@@ -218,6 +221,8 @@ def backward(job, work, lanes, gradients):
             simple_rnn.backward(job, row, work, lanes, gradients)
         elif row[KIND] == LSTM_CELL:
             lstm.backward(job, row, work, lanes, gradients)
+        elif row[KIND] == ELEMENTWISE:
+            elementwise.backward(job, row, work, lanes)
         else:
             gru.backward(job, row, work, lanes, gradients)
 

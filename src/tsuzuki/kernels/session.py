@@ -18,7 +18,7 @@ from tsuzuki.kernels import plan as p
 from tsuzuki.kernels.engine import Program, load
 from tsuzuki.lanes import Block
 from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
-from tsuzuki.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, rates
+from tsuzuki.optimizers import SGD, Adam, Optimizer, RMSprop, rates
 
 
 def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
@@ -147,7 +147,7 @@ class Session:
                 if limit := getattr(self.optimizer, name):
                     job[p.CLIP], settings[p.CLIP_LIMIT] = kind, limit
         self._keep(p.OPTIMIZER_SETTINGS, settings)
-        biases_too = isinstance(self.optimizer, AdamW) and self.optimizer.decay_biases
+        biases_too = self.optimizer is not None and self.optimizer.decay_biases
         table = p.variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.places])
         self._keep(p.VARIABLES, table)
         job[p.VARIABLE_COUNT] = len(table)
@@ -188,7 +188,7 @@ class Session:
         first = self.updates_done
         assert self.optimizer is not None
         rate = rates(self.optimizer, first, first + count, self.rate_factor)
-        decays = rate * self.optimizer.weight_decay if isinstance(self.optimizer, AdamW) else None
+        decays = rate * self.optimizer.weight_decay if self.optimizer.weight_decay else None
         if isinstance(self.optimizer, Adam):
             power = np.arange(first + 1, first + count + 1, dtype=np.float64)
             o = self.optimizer
@@ -219,15 +219,16 @@ class Session:
         self._call(block, forecasts, training=False)
         return np.stack([losses, scored], axis=1) if scores else np.zeros((0, 2))
 
-    def prepare(self, block: Block, forecasts: NDArray[np.float32]) -> Callable[[], object]:
+    def prepare(self, block: Block, forecasts: NDArray[np.float32], *, learns: bool = False) -> Callable[[], object]:
         """Make ready to run the same arrays of rows forward again and again, as fast as a call can be.
 
         Args:
             block: the rows; whoever calls changes its arrays in place between two runs.
             forecasts: float32 [lanes, outputs], written for each lane that is valid.
+            learns: whether the parameters may still change.
 
         Returns:
-            A function that runs the rows. The parameters must not change any more.
+            A function that runs the rows.
         """
         self._kept += [block, forecasts]
         job = self._job
@@ -237,7 +238,7 @@ class Session:
         # No update at all brings the packed copies up to the parameters.
         job[p.UPDATES] = 0
         program(address, 0) if self.threads == 1 else self._run_threads(program, address)
-        job[p.UPDATES], job[p.FRESH] = len(block.starts), 1
+        job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
         if self.threads > 1:
             return lambda: self._run_threads(program, address)
         # The default argument keeps the buffers alive for as long as the function.
@@ -262,6 +263,28 @@ class Session:
                 places = [(p.STATE, p.OUT), (p.CELL_STATE, p.CELL)]
                 parts += [work[row[at] : row[at] + size] for state, at in places if row[state] >= 0]
         return parts
+
+    def states(self) -> list[list[NDArray[np.float32]]]:
+        """The states that the lanes carry now: for each recurrent layer [state], an LSTM's [state, cell].
+
+        Returns:
+            Copies, [lanes, units] each. A lane whose rows have run out keeps its last state only where its empty rows
+            are entered with CARRY.
+        """
+        plan = self.plan
+        work = self._work.reshape(plan.blocks, plan.work_size)
+        lanes = [min(plan.block_lanes, plan.lanes - b * plan.block_lanes) for b in range(plan.blocks)]
+        found = []
+        for row in plan.rows:
+            wide, units = int(row[p.WIDE]), int(row[p.UNITS])
+            places = [int(row[at]) for at, saved in ((p.OUT, p.STATE), (p.CELL, p.CELL_STATE)) if row[saved] >= 0]
+            if places:
+                parts = [
+                    [work[b, at : at + n * wide].reshape(n, wide)[:, :units] for b, n in enumerate(lanes)]
+                    for at in places
+                ]
+                found.append([np.concatenate(part) for part in parts])
+        return found
 
     def _point_at(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> None:
         job = self._job
