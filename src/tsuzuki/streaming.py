@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOM = 64
 # A grid whose step is at least so long (nanoseconds) is one of months, which are not all as long as each other.
 MONTH = 27 * 86400 * 10**9
+# A reading's time may lie so many steps beside the grid.
+BESIDE = 0.25
 # Lanes of a call: a call for k series takes the smallest that holds them.
 LANES = (1, 16, 128, 1024)
 
@@ -173,6 +175,25 @@ class Bank:
         place = int(np.argmin(np.abs(grid - stamp)))
         return place + 1 + (stamp - int(grid[place])) / self.fitted.step
 
+    def steps_due(self, number: int, stamp: int, last: int | None = None) -> int:
+        """How many steps of the grid a reading's time (nanoseconds since 1970) lies ahead, at least one.
+
+        Raises:
+            DataError: it is late, a second reading for the time where the series stands, or beside the grid.
+        """
+        exact = self.steps_to(number, stamp, last)
+        steps = round(exact)
+        what = f"the reading of series {self.ids[number]!r} at {np.datetime64(stamp, 'ns').astype('M8[s]')}"
+        now = self.stamps[number] if last is None else np.datetime64(last, "ns")
+        if steps < 1:
+            word = "a second one for" if steps == 0 else "late: it lies before"
+            raise DataError(f"{what} is {word} {now.astype('M8[s]')}, where the series stands; leave it out")
+        if abs(exact - steps) > BESIDE:
+            raise DataError(
+                f"{what} lies beside the grid, {exact - steps:+.2f} steps from a time that one is due; correct its time"
+            )
+        return steps
+
     def jump(self, number: int, steps: int) -> None:
         """Let so many readings of a series be missed that it begins anew with the next one."""
         self.stamps[number] = self.ahead(number, steps)[-1]
@@ -283,29 +304,33 @@ class Bank:
         return count if count == len(self.ids) else LANES[-1]
 
     def call(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
-        """The prepared calls of every network for so many series."""
+        """The prepared calls of every network for so many series, kept for the next time."""
+        lanes = count if count == len(self.ids) else next(size for size in LANES if size >= count)
+        if lanes not in self._calls:
+            self._calls[lanes] = self.prepared(lanes)
+        return self._calls[lanes]
+
+    def prepared(self, lanes: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
+        """New calls, one for each network: the rows to run, where the forecasts come to stand, and what runs them."""
         from tsuzuki.kernels.plan import lower
         from tsuzuki.kernels.session import Data, Session
 
-        lanes = count if count == len(self.ids) else next(size for size in LANES if size >= count)
-        if lanes not in self._calls:
-            way = self.fitted.way
-            plan = lower(way.network, lanes, 1, True)
-            made = []
-            for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
-                flat = rows.reshape(-1, rows.shape[2])
-                data = Data(flat, None, 1, residual=True, lags=way.lags, feed=way.feed)
-                session = Session(plan, data, bank=bank, parameters=parameters)
-                block = Block(
-                    np.full((1, lanes), -1, np.int64),
-                    np.zeros((1, lanes), np.int32),
-                    np.full((1, lanes), CARRY, np.int32),
-                    np.full((1, lanes), NOWHERE, np.int32),
-                )
-                found = np.zeros((lanes, way.network.outputs), np.float32)
-                made.append((block, found, session.prepare(block, found, learns=self._learns)))
-            self._calls[lanes] = made
-        return self._calls[lanes]
+        way = self.fitted.way
+        plan = lower(way.network, lanes, 1, True)
+        made = []
+        for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
+            flat = rows.reshape(-1, rows.shape[2])
+            data = Data(flat, None, 1, residual=True, lags=way.lags, feed=way.feed)
+            session = Session(plan, data, bank=bank, parameters=parameters)
+            block = Block(
+                np.full((1, lanes), -1, np.int64),
+                np.zeros((1, lanes), np.int32),
+                np.full((1, lanes), CARRY, np.int32),
+                np.full((1, lanes), NOWHERE, np.int32),
+            )
+            found = np.zeros((lanes, way.network.outputs), np.float32)
+            made.append((block, found, session.prepare(block, found, learns=self._learns)))
+        return made
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
