@@ -26,3 +26,26 @@ def jfk() -> Path:
     if not path.exists():
         pytest.skip("the real series are not at hand: ../shared/data/jfk_temperature.csv is absent")
     return path
+
+
+@pytest.fixture(scope="session")
+def daily():
+    """Sixty days of hourly readings with a daily cycle, some of them missing."""
+    import numpy as np
+    import pandas as pd
+
+    generator = np.random.default_rng(0)
+    hours = np.arange(24 * 60)
+    values = 10 + 5 * np.sin(hours * 2 * np.pi / 24) + np.cumsum(generator.normal(0, 0.1, len(hours)))
+    values[generator.random(len(hours)) < 0.03] = np.nan
+    values[[0, -1]] = 10.0, 11.0
+    return pd.Series(values, pd.date_range("2024-01-01", periods=len(hours), freq="h"), name="sensor")
+
+
+@pytest.fixture(scope="session")
+def small_forecaster(daily):
+    """Two small networks that know the first fifty days."""
+    from tsuzuki.forecasting import Forecaster
+
+    small = {"units": 5, "layers": 2, "head": 4, "ensemble": 2, "epochs": 2, "max_gap": 5}
+    return Forecaster(4, **small).fit(daily[: 24 * 50])

@@ -10,7 +10,7 @@ from tsuzuki.kernels.plan import lower, pad, unpad
 from tsuzuki.kernels.session import Data, Objective, Session, aligned
 from tsuzuki.lanes import Streams, Windows
 from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Pinball
-from tsuzuki.network import ACTIVATIONS, GRU, LSTM, Dense, Network, SimpleRNN, initialise
+from tsuzuki.network import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, Network, SimpleRNN, initialise
 from tsuzuki.optimizers import SGD, Adam, AdamW, RMSprop
 from tsuzuki.series import Segment
 
@@ -273,3 +273,28 @@ def test_tanh_is_within_a_few_units_in_the_last_place(values):
     forecasts = np.full((len(inputs), 1), np.nan, np.float32)
     session.forward(layout.block(0, layout.updates), forecasts)
     np.testing.assert_allclose(forecasts[1:, 0], np.tanh(np.float64(inputs[:-1, 0])), rtol=5 * 2**-23, atol=1e-12)
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_gradients_flow_through_the_masks_and_activations_of_layers_without_weights(every_step):
+    layers = (Dropout(0.3), Dense(6), Activation("tanh"), LSTM(9), Dropout(0.4), Activation("sigmoid"), Dense(2))
+    network = Network(3, (*layers, Dropout(0.2)))
+    generator = np.random.default_rng(0)
+    series, targets = (generator.normal(size=(140, n)).astype(np.float32) for n in (3, 2))
+    segments = [Segment(start, start + 7) for start in range(0, 140, 7)]
+    layout = (Streams(6, 20) if every_step else Windows(6, 20)).over(segments)
+    plan = lower(network, layout.lanes, 6, every_step)
+
+    def run(weights):
+        bank = aligned(max(1, layout.slots) * plan.state_size)
+        session = Session(plan, Data(series, targets, 2), None, SGD(learning_rate=0.0), bank=bank, seed=5)
+        pad(plan, weights, session.parameters)
+        return session.run(layout.block(0, 1))[0, 0], unpad(plan, session.gradients[: plan.size])
+
+    weights = [w + np.float32(0.1) for w in initialise(network, 0)]
+    # The same seed and update draw the same masks, so a step along a direction shows the slope there.
+    ways = [generator.normal(size=w.shape).astype(np.float32) for w in weights]
+    _, gradients = run(weights)
+    for i, way in enumerate(ways):
+        ends = [run([w + (sign * 2e-3 * way if i == j else 0) for j, w in enumerate(weights)])[0] for sign in (1, -1)]
+        assert (ends[0] - ends[1]) / 4e-3 == pytest.approx(float((gradients[i] * way).sum()), rel=2e-2, abs=2e-3)

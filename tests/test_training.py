@@ -9,8 +9,9 @@ from tsuzuki.losses import Pinball
 from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN, initialise
 from tsuzuki.optimizers import SGD, Adam, Cosine, RMSprop
 from tsuzuki.progress import _state, progress_bar
+from tsuzuki.records import EarlyStopping, Progress, ReduceOnPlateau
 from tsuzuki.series import Segment
-from tsuzuki.training import EarlyStopping, Progress, ReduceOnPlateau, fit, predict
+from tsuzuki.training import fit, predict
 
 SERIES = np.sin(np.arange(400) / 7).astype(np.float32)[:, None]
 SMALL = Network(1, (SimpleRNN(6), Dense(1)))

@@ -9,18 +9,30 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "errors": ("TsuzukiError", "DataError", "FileError", "TooShortError", "SettingError", "DivergedError"),
+    "errors": (
+        "TsuzukiError",
+        "DataError",
+        "FileError",
+        "TooShortError",
+        "SettingError",
+        "DivergedError",
+        "UnsupportedModel",
+    ),
     "readers": ("read", "Reading"),
     "series": ("Collection", "Segment", "Series", "collect"),
     "scaling": ("Standardizer",),
     "lanes": ("Layout", "Streams", "Windows"),
-    "network": ("GRU", "LSTM", "Dense", "Network", "SimpleRNN", "initialise"),
+    "network": ("GRU", "LSTM", "Activation", "Dense", "Dropout", "Network", "SimpleRNN", "initialise"),
     "optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
     "losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
     "progress": ("progress_bar",),
     "forecasting": ("Forecaster",),
     "evaluation": ("evaluate",),
-    "training": ("EarlyStopping", "EpochRecord", "ReduceOnPlateau", "Training", "fit", "predict"),
+    "modelfile": ("load",),
+    "records": ("EarlyStopping", "EpochRecord", "Progress", "ReduceOnPlateau", "Training"),
+    "training": ("predict",),
+    "doors": ("fit",),
+    "keras": ("from_keras", "to_keras"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -30,6 +42,8 @@ __all__ = [*_HOME]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"tsuzuki.{_HOME[name]}"), name)
+    if name == "keras":
+        return import_module("tsuzuki.keras")
     raise AttributeError(f"module 'tsuzuki' has no attribute {name!r}")
 
 

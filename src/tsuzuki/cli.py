@@ -3,35 +3,32 @@
 Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.
 """
 
-import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tsuzuki import __version__
-from tsuzuki.errors import DivergedError, FileError, SettingError, TsuzukiError
+from tsuzuki.commands import forecasting, streaming
+from tsuzuki.errors import SettingError
+from tsuzuki.terminal import announce_compilation, bar, check_json, errors_in_words, reading, write_json
 
 if TYPE_CHECKING:
     from tsuzuki.comparing import Problem, Recipe
 
-WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
-
 app = typer.Typer(
     name="tsuzuki",
     help=(
-        "Train recurrent networks on long time series, with the state carried correctly.\n\n"
-        "Try:  tsuzuki compare beijing     (a bundled series)\n\n"
-        "      tsuzuki compare FILE.csv    (your own: a time column and a value column)"
+        "Train recurrent networks on long time series, the state carried correctly.\n\n"
+        "\b\nFirst steps:\n"
+        "  tsuzuki compare beijing     what carrying the state is worth\n"
+        "  tsuzuki fit FILE.csv        train a forecaster on a file of your own\n"
+        "  tsuzuki forecast MODEL      its next steps, with intervals"
     ),
     epilog="Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
@@ -71,17 +68,16 @@ def compare(
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
     ] = None,
-    quiet: Annotated[bool, typer.Option(help="Show no progress and no table.")] = False,
-    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    """Train stateless and stateful side by side and say what carrying the state is worth."""
+    """Say what carrying the state is worth, seed by seed."""
     from tsuzuki.comparing import Recipe
 
-    with _errors_in_words(debug):
+    with errors_in_words(debug):
         if engine not in ("tsuzuki", "keras"):
             raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
-        if json_path not in (None, "-"):
-            _check_target(Path(str(json_path)))
+        check_json(json_path)
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
@@ -104,10 +100,10 @@ def _compare(
     # What a person reads goes to the terminal only where JSON does not.
     out = Console(quiet=quiet or json_path == "-", highlight=False)
     out.print(describe(problem.collection, recipe.test_fraction), soft_wrap=False)
-    _announce_compilation(quiet)
+    announce_compilation(quiet)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     signals = Signals()
-    with _bar("training", quiet) as advance:
+    with bar("training", quiet) as advance:
         signals.advance = advance
         comparison = run(problem, recipe, min(cores, 4 * recipe.seeds), signals)
     outcome = as_json(comparison)
@@ -120,78 +116,26 @@ def _compare(
             {"name": row.name, "seconds_per_epoch": row.seconds_per_epoch, "running_loss": row.running_loss}
             for row in theirs
         ]
-    if json_path == "-":
-        typer.echo(json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False))
-    elif json_path is not None:
-        _write_whole(Path(json_path), json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    if json_path is not None:
+        write_json(json_path, outcome)
 
 
 def _keras(problem: "Problem", recipe: "Recipe", quiet: bool) -> Any:
     from tsuzuki import keras_engine
 
-    with _bar("training in Keras", quiet) as advance:
+    with bar("training in Keras", quiet) as advance:
         return keras_engine.run(problem, recipe, advance)
 
 
 def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
-    from tsuzuki import datasets
-    from tsuzuki.readers import read
     from tsuzuki.series import collect
 
-    if source in datasets.names() and not Path(source).exists():
-        reading = datasets.load(source)
-    else:
-        reading = read(source, column=column, time=time)
-    return collect(reading.name, reading.frame, unit=reading.unit, max_gap=max_gap)
+    found = reading(source, column, time)
+    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
 
 
-def _announce_compilation(quiet: bool) -> None:
-    from tsuzuki.kernels import engine
-
-    if not engine.is_compiled():
-        if not quiet:
-            typer.echo("compiling for this CPU, once (about 20 s) ...", err=True)
-        engine.load()
-
-
-def _bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], object]]:
-    from tsuzuki.progress import share_bar
-
-    return nullcontext(lambda share: None) if quiet else share_bar(what)
-
-
-def _check_target(path: Path) -> None:
-    if path.is_dir():
-        raise FileError(f"--json names {path}, which is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise FileError(f"--json names {path}, but there is no folder {path.parent}; make it first")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write beside the target and rename: the old file or the new one, never half of it."""
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror}); name another place with --json") from error
-
-
-@contextmanager
-def _errors_in_words(debug: bool) -> Iterator[None]:
-    """Turn what goes wrong into one line and an exit code."""
-    try:
-        yield
-    except TsuzukiError as error:
-        if debug:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(DIVERGED if isinstance(error, DivergedError) else WRONG_INPUT) from None
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+for _command, _example in (*forecasting.EXAMPLES, *streaming.EXAMPLES):
+    app.command(epilog=_example)(_command)
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ from tsuzuki.errors import DataError, SettingError
 from tsuzuki.lanes import Layout, Streams, Windows, check_length
 from tsuzuki.network import GRU, LSTM, Dense, Layer, Network, SimpleRNN, initialise
 from tsuzuki.optimizers import Cosine, RMSprop
+from tsuzuki.records import EpochRecord, Progress
 from tsuzuki.scaling import Standardizer
 from tsuzuki.series import Collection, Segment
-from tsuzuki.training import EpochRecord, Progress, fit, predict
+from tsuzuki.training import fit, predict
 
 if TYPE_CHECKING:
     import numpy as np

@@ -43,5 +43,9 @@ class DivergedError(TsuzukiError, ArithmeticError):
         self.weights = weights
 
 
+class UnsupportedModel(TsuzukiError, ValueError):  # noqa: N818
+    """A Keras model or the way it is compiled has no equal here; the message names the nearest thing that works."""
+
+
 class MissingExtraError(TsuzukiError, ImportError):
     """An optional package is needed and not installed; the message names the extra."""

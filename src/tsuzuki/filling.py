@@ -47,6 +47,16 @@ class Filler:
             fed = replace(own, targets=None, horizon=1, sample_weights=None)
             self._passes.append((Session(plan, fed, bank=bank, threads=1), layout))
 
+    @property
+    def values(self) -> "NDArray[np.float32]":
+        """What stands in the missing places."""
+        return np.asarray(self.filled.inputs[self._holes, 0])
+
+    @values.setter
+    def values(self, values: "NDArray[np.float32]") -> None:
+        if len(self._holes):
+            self.filled.inputs[self._holes, 0] = values
+
     def renew(self, parameters: "NDArray[np.float32]") -> None:
         """Fill the missing inputs with the forecasts of a network with these (padded) parameters."""
         self.filled.inputs[self._holes, 0] = np.nan

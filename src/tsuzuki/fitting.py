@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
     from tsuzuki.intervals import Calibration
     from tsuzuki.panel import Panel, Track
+    from tsuzuki.records import EpochRecord
     from tsuzuki.rolling import State, Way
     from tsuzuki.sources import Columns, Source
-    from tsuzuki.training import EpochRecord
 
 # An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
 FEWEST_UPDATES = 1200
@@ -138,13 +140,12 @@ def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
 
 
-def way_of(settings: Settings, step: int, points: int) -> "Way":
-    """The network that settings describe for data on a grid."""
+def way_of(settings: Settings, step: int, lags: tuple[tuple[int, int], ...]) -> "Way":
+    """The network that settings describe for data on a grid, and how it reads."""
     from tsuzuki.calendars import cycles
     from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN
     from tsuzuki.rolling import Way
 
-    lags = default_lags(step, points) if settings.lags is None else settings.lags
     beside = 2 * len(cycles(step)) if settings.with_calendar else 0
     beside += len(settings.past) + len(settings.static) + len(settings.known) * settings.horizon
     kind = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}[settings.cell]
@@ -156,7 +157,11 @@ def way_of(settings: Settings, step: int, points: int) -> "Way":
 
 
 def train(
-    sources: "Sequence[Source]", settings: Settings, on_progress: Callable[[float], object] | None = None
+    sources: "Sequence[Source]",
+    settings: Settings,
+    on_progress: Callable[[float], object] | None = None,
+    checkpoint: "str | Path | None" = None,
+    every: str | float = 30.0,
 ) -> Fitted:
     """Train on series; see `Forecaster.fit`."""
     import numpy as np
@@ -167,7 +172,7 @@ def train(
 
     points = [len(source.values) for source in sources]
     step = int(np.median(np.diff(sources[0].times)).astype(np.int64))
-    way = way_of(settings, step, max(points))
+    way = way_of(settings, step, default_lags(step, max(points)) if settings.lags is None else settings.lags)
     scales = np.array([_scale(source.values) for source in sources])
     covariate_scales = _covariate_scales(sources)
     tracks, last_covariates = tracks_of(sources, settings, step, scales, covariate_scales)
@@ -177,7 +182,8 @@ def train(
     def one(member: int) -> "tuple[Any, State, list[NDArray[np.float32]]]":
         first, last = _held_out(points, settings, member)
         held_out = [stop - start for start, stop in zip(first, last, strict=True)]
-        trained = _member(panel, way, settings, member, first, last, tell)
+        kept = None if checkpoint is None else f"{checkpoint}.{member}"
+        trained = _member(panel, way, settings, member, first, last, tell, kept, every)
         wanted = rows_before(panel, first, last) if sum(held_out) else rows_before(panel, [0] * len(points), points)
         own = replace(panel, inputs=panel.inputs.copy())
         forecasts, state = roll(way, trained.weights, own, wanted)
@@ -308,6 +314,8 @@ def _member(
     first: Sequence[int],
     last: Sequence[int],
     tell: Callable[[float], object],
+    checkpoint: str | None,
+    every: str | float,
 ) -> Any:
     """Train one network of the ensemble."""
     import numpy as np
@@ -317,6 +325,7 @@ def _member(
     from tsuzuki.losses import Pinball
     from tsuzuki.network import initialise
     from tsuzuki.optimizers import AdamW, Cosine
+    from tsuzuki.records import EarlyStopping
 
     ends = [10**18] * panel.tracks
     segments = (*panel.segments([0] * panel.tracks, first), *panel.segments(last, ends))
@@ -359,9 +368,11 @@ def _member(
         feed=way.feed,
         validation=validation,
         validation_targets=panel.targets,
-        early_stopping=training.EarlyStopping(patience=epochs) if validation is not None else None,
+        early_stopping=EarlyStopping(patience=epochs) if validation is not None else None,
         seed=settings.seed + member,
         threads=1 if settings.ensemble > 1 else None,
+        checkpoint=checkpoint,
+        every=every,
         on_epoch=on_epoch,
     )
 

@@ -6,17 +6,23 @@ One network learns all series. At every step it forecasts the whole horizon at o
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.fitting import KEPT_TIMES, Fitted, Settings, train, without_gaps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tsuzuki.learning import LearningStream
     from tsuzuki.rolling import State
+    from tsuzuki.stream import Stream
+    from tsuzuki.streaming import Bank
 
 
 class Forecaster:
@@ -66,12 +72,22 @@ class Forecaster:
         self.settings = Settings(horizon, **frozen)
         self.fitted: Fitted | None = None
 
-    def fit(self, frame: Any, *, on_progress: Callable[[float], object] | None = None) -> "Forecaster":
+    def fit(
+        self,
+        frame: Any,
+        *,
+        checkpoint: str | Path | None = None,
+        every: str | float = 30.0,
+        on_progress: Callable[[float], object] | None = None,
+    ) -> "Forecaster":
         """Train on all readings of a frame.
 
         Args:
             frame: a pandas Series or frame with a DatetimeIndex, or a long one: unique_id, ds, y and covariates;
                 pandas, Polars, or what narwhals knows.
+            checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
+                A fit that was killed and is started again in the same way ends with the same bits.
+            every: how often the files are written, in seconds or as "30s", "5m", "1h".
             on_progress: told each further share of the work done, the shares adding up to 1.
 
         Returns:
@@ -85,7 +101,8 @@ class Forecaster:
         from tsuzuki.sources import sources_of
 
         long = as_long(frame, self.settings.columns.all)
-        self.fitted = train(sources_of(long, self.settings.columns, self.settings.max_gap), self.settings, on_progress)
+        sources = sources_of(long, self.settings.columns, self.settings.max_gap)
+        self.fitted = train(sources, self.settings, on_progress, checkpoint, every)
         return self
 
     def update(self, frame: Any) -> "Forecaster":
@@ -147,6 +164,47 @@ class Forecaster:
         long = as_long(frame, self.settings.columns.all)
         sources = sources_of(long, self.settings.columns, self.settings.max_gap)
         return backtest(sources, self.settings, windows, step or self.settings.horizon, levels, on_progress)[0]
+
+    def stream(
+        self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4
+    ) -> "Stream | LearningStream":
+        """Follow one series from where it stands, a reading at a time; the forecaster itself stays where it is.
+
+        Args:
+            unique_id: the series; None where there is only one.
+            learn: whether the networks go on learning from each reading; see `learning.LearningStream`.
+            learning_rate: of that learning.
+        """
+        if learn:
+            from tsuzuki.learning import LearningStream
+
+            return LearningStream(self._known(), self.settings, unique_id, learning_rate=learning_rate)
+        from tsuzuki.stream import Stream
+
+        return Stream(self._known(), self.settings, unique_id)
+
+    def bank(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        scales: "Mapping[str, tuple[float, float]] | None" = None,
+        start: Any = None,
+    ) -> "Bank":
+        """Follow many series at once; see `streaming.Bank`."""
+        from tsuzuki.streaming import Bank
+
+        return Bank(self._known(), self.settings, ids, scales, start)
+
+    def save(self, path: Path | str) -> None:
+        """Write all that forecasts need to one file: weights, states, scales, intervals, the training's record.
+
+        Raises:
+            SettingError: not fitted.
+            FileError: the file cannot be written; what stood there before is intact.
+        """
+        from tsuzuki.modelfile import save
+
+        save(self, path)
 
     def _known(self) -> Fitted:
         if self.fitted is None:
@@ -276,17 +334,25 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
 
 
 def bounds(
-    fitted: Fitted, settings: Settings, forecasts: "NDArray[np.float64]", series: int, level: float
+    fitted: Fitted,
+    settings: Settings,
+    forecasts: "NDArray[np.float64]",
+    series: int,
+    level: float,
+    scale: float | None = None,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """The ends of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit."""
+    """The ends of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit.
+
+    `scale` is the series' own where it is not one of the training data.
+    """
     from tsuzuki.intervals import check_levels
 
     check_levels([level])
     if fitted.calibration is not None:
         low, high = fitted.calibration.between(level)
         own = series if len(low) > 1 else 0
-        scale = fitted.scales[series, 1]
-        return forecasts[..., 0] + low[own] * scale, forecasts[..., 0] + high[own] * scale
+        unit = fitted.scales[series, 1] if scale is None else scale
+        return forecasts[..., 0] + low[own] * unit, forecasts[..., 0] + high[own] * unit
     found = []
     for wanted in (0.5 - level / 200, 0.5 + level / 200):
         near = [i for i, quantile in enumerate(settings.quantiles) if abs(quantile - wanted) < 1e-9]

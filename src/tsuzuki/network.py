@@ -102,8 +102,32 @@ class Dense:
         _check_activation(self, self.activation)
 
 
+@dataclass(frozen=True)
+class Activation:
+    """An activation by itself, as `keras.layers.Activation`."""
+
+    activation: str
+
+    def __post_init__(self) -> None:
+        _check_activation(self, self.activation)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Drop a share of the values while training, each step drawn anew, as `keras.layers.Dropout`.
+
+    A recurrent layer's own `dropout` is another thing: it holds one mask over all steps of an update.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        _check_rate(self, "rate", self.rate)
+
+
 Recurrent = SimpleRNN | GRU | LSTM
-Layer = SimpleRNN | GRU | LSTM | Dense
+Elementwise = Activation | Dropout
+Layer = SimpleRNN | GRU | LSTM | Dense | Activation | Dropout
 
 
 @dataclass(frozen=True)
@@ -134,7 +158,7 @@ class Network:
     @property
     def outputs(self) -> int:
         """Values the network gives for a step."""
-        return self.layers[-1].units
+        return widths(self)[-1]
 
     @property
     def last_recurrent(self) -> int:
@@ -161,7 +185,15 @@ class Parameter:
 
 def gates(layer: Layer) -> int:
     """Count the gates that stand side by side in a layer's weights."""
-    return {SimpleRNN: 1, GRU: 3, LSTM: 4, Dense: 1}[type(layer)]
+    return {GRU: 3, LSTM: 4}.get(type(layer), 1)
+
+
+def widths(network: Network) -> tuple[int, ...]:
+    """How many values each layer gives for a step."""
+    found = [network.inputs]
+    for layer in network.layers:
+        found.append(found[-1] if isinstance(layer, Elementwise) else layer.units)
+    return tuple(found[1:])
 
 
 def parameters(network: Network) -> tuple[Parameter, ...]:
@@ -169,6 +201,8 @@ def parameters(network: Network) -> tuple[Parameter, ...]:
     found = []
     inputs = network.inputs
     for i, layer in enumerate(network.layers):
+        if isinstance(layer, Elementwise):
+            continue
         count = gates(layer)
         wide = count * layer.units
         found.append(Parameter(i, "kernel", (inputs, wide), count))
@@ -229,10 +263,15 @@ def check_weights(network: Network, weights: "Sequence[NDArray[np.float32]]") ->
 
 
 def _name(layer: Layer) -> str:
-    return f"{type(layer).__name__}({layer.units})"
+    return repr(layer) if isinstance(layer, Elementwise) else f"{type(layer).__name__}({layer.units})"
 
 
-def _check_units(layer: Layer) -> None:
+def _check_rate(layer: Layer, name: str, rate: float) -> None:
+    if not 0 <= rate < 1:
+        raise SettingError(f"{_name(layer)} has {name} {rate}; give a share of at least 0 and below 1")
+
+
+def _check_units(layer: Recurrent | Dense) -> None:
     if layer.units < 1:
         raise SettingError(f"{_name(layer)} has no units; give at least 1")
 
@@ -246,9 +285,7 @@ def _check_recurrent(layer: Recurrent) -> None:
     _check_units(layer)
     _check_activation(layer, layer.activation)
     for name in ("dropout", "recurrent_dropout"):
-        rate = getattr(layer, name)
-        if not 0 <= rate < 1:
-            raise SettingError(f"{_name(layer)} has {name} {rate}; give a share of at least 0 and below 1")
+        _check_rate(layer, name, getattr(layer, name))
     if layer.go_backwards:
         raise SettingError(
             f"{_name(layer)} has go_backwards=True, but a state carried from the past into the future cannot run "

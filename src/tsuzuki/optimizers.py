@@ -2,13 +2,22 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """A learning rate that depends on the update."""
+
+    def at(self, update: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """The rate at each update, counted from 0."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,19 @@ class Step:
         return np.asarray(self.values, np.float64)[np.searchsorted(self.boundaries, update, side="left")]
 
 
-Schedule = Cosine | Exponential | Step
-
-
 @dataclass(frozen=True)
-class _Clipping:
-    """What every optimiser takes besides its own settings; at most one of the three clips may be set."""
+class _Common:
+    """What every optimiser takes besides its own settings; at most one of the three clips may be set.
+
+    `weight_decay` is decoupled from the gradient. Unlike Keras's, it leaves biases alone; `decay_biases=True` gives
+    Keras's behaviour.
+    """
 
     clipvalue: float | None = None
     clipnorm: float | None = None
     global_clipnorm: float | None = None
+    weight_decay: float = 0.0
+    decay_biases: bool = False
 
     def __post_init__(self) -> None:
         chosen = [name for name in ("clipvalue", "clipnorm", "global_clipnorm") if getattr(self, name)]
@@ -88,7 +100,7 @@ class _Clipping:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SGD(_Clipping):
+class SGD(_Common):
     """Stochastic gradient descent with momentum (`keras.optimizers.SGD`)."""
 
     learning_rate: float | Schedule = 0.01
@@ -97,7 +109,7 @@ class SGD(_Clipping):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMSprop(_Clipping):
+class RMSprop(_Common):
     """RMSprop (`keras.optimizers.RMSprop`): epsilon stands inside the root."""
 
     learning_rate: float | Schedule = 0.001
@@ -108,7 +120,7 @@ class RMSprop(_Clipping):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(_Clipping):
+class Adam(_Common):
     """Adam (`keras.optimizers.Adam`): epsilon stands outside the root."""
 
     learning_rate: float | Schedule = 0.001
@@ -120,13 +132,9 @@ class Adam(_Clipping):
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay (`keras.optimizers.AdamW`).
-
-    Unlike Keras's default, biases do not decay; `decay_biases=True` gives Keras's behaviour.
-    """
+    """Adam with decoupled weight decay unless told otherwise (`keras.optimizers.AdamW`)."""
 
     weight_decay: float = 0.004
-    decay_biases: bool = False
 
 
 Optimizer = SGD | RMSprop | Adam | AdamW

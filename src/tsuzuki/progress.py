@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tsuzuki.training import Progress
+from tsuzuki.records import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

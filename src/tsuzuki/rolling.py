@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.lanes import ZERO, part
-from tsuzuki.network import Network
+from tsuzuki.network import LSTM, Network, Recurrent
 from tsuzuki.panel import Panel
 
 # Rows whose forecasts are held at once.
@@ -47,9 +47,21 @@ class Way:
     feed: int
 
     @property
+    def beside(self) -> int:
+        """Inputs beside the value, whether it is missing, and the lags."""
+        return self.network.inputs - 2 - len(self.lags)
+
+    @property
     def before(self) -> int:
         """Rows that the lags reach back."""
         return max((behind + over - 1 for behind, over in self.lags), default=0)
+
+
+def state_size(network: Network) -> int:
+    """Floats of a series' saved state."""
+    return 1 + sum(
+        layer.units * (2 if isinstance(layer, LSTM) else 1) for layer in network.layers if isinstance(layer, Recurrent)
+    )
 
 
 def roll(

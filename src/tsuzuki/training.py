@@ -7,7 +7,8 @@ its segments and never touches those that training carries.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsuzuki.errors import DivergedError, SettingError
@@ -16,6 +17,8 @@ from tsuzuki.lanes import Block, Layout, blocks, part
 from tsuzuki.losses import Loss, named
 from tsuzuki.network import Network, check_weights
 from tsuzuki.optimizers import Optimizer, RMSprop
+from tsuzuki.records import EarlyStopping, EpochRecord, Progress, ReduceOnPlateau, Training, Watch
+from tsuzuki.standing import Run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,82 +30,6 @@ if TYPE_CHECKING:
 CALL_SECONDS = 0.2
 # Layouts of up to this many rows are computed once and kept over the epochs (about 20 bytes a row).
 KEPT_ROWS = 2_000_000
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What an epoch came to.
-
-    Attributes:
-        epoch: counted from 1.
-        loss: the running loss: the mean of the updates' losses, weighted by what they scored.
-        validation_loss: the loss on the held-out layout with the weights as they stood at the epoch's end, or None.
-        seconds: time in the epoch's updates, without validation.
-        updates: updates of the epoch.
-    """
-
-    epoch: int
-    loss: float
-    validation_loss: float | None
-    seconds: float
-    updates: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, told after each call of the compiled program.
-
-    Attributes:
-        epoch: counted from 1.
-        epochs: how many there are at most.
-        update: updates done in this epoch.
-        updates: updates of this epoch.
-        loss: the epoch's running loss so far.
-    """
-
-    epoch: int
-    epochs: int
-    update: int
-    updates: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when the watched loss has not fallen for `patience` epochs, and give the best weights back.
-
-    The validation loss is watched where there is one, else the running loss.
-    """
-
-    patience: int = 5
-    min_delta: float = 0.0
-
-
-@dataclass(frozen=True)
-class ReduceOnPlateau:
-    """Multiply the learning rate by `factor` whenever the watched loss has not fallen for `patience` epochs."""
-
-    factor: float = 0.1
-    patience: int = 10
-    min_delta: float = 1e-4
-    lowest: float = 0.0
-
-
-@dataclass(frozen=True)
-class Training:
-    """A finished run.
-
-    Attributes:
-        weights: the finished weights, in the order of `network.parameters`; the best ones with early stopping.
-        history: a record for each epoch.
-        best_epoch: the epoch whose weights these are.
-        interrupted: whether Ctrl-C ended the run early.
-    """
-
-    weights: "list[NDArray[np.float32]]"
-    history: tuple[EpochRecord, ...]
-    best_epoch: int
-    interrupted: bool = False
 
 
 Layouts = Layout | Callable[[int], Layout]
@@ -131,6 +58,8 @@ def fit(
     reduce_on_plateau: ReduceOnPlateau | None = None,
     seed: int = 0,
     threads: int | None = None,
+    checkpoint: str | Path | None = None,
+    every: str | float = 30.0,
     on_epoch: Callable[[EpochRecord], object] | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Training:
@@ -161,6 +90,9 @@ def fit(
         reduce_on_plateau: when to lower the learning rate.
         seed: of dropout's masks.
         threads: as many as there is work for if None; the bits do not depend on it.
+        checkpoint: a file to go on from. A run that was killed and is started again in the same way ends with the same
+            bits as one that was not.
+        every: how often the checkpoint is written, in seconds or as "30s", "5m", "1h".
         on_epoch: called with each epoch's record; what it raises ends the run.
         on_progress: called several times a second; `progress.progress_bar` draws what it is told.
 
@@ -170,9 +102,12 @@ def fit(
     Raises:
         SettingError: sizes that do not fit one another.
         DivergedError: the loss is not finite. The error's `weights` are the best so far.
+        FileError: the checkpoint cannot be read or written.
     """
     import numpy as np
 
+    from tsuzuki.checkpoints import Checkpoint, identity_of
+    from tsuzuki.kernels.host import WIDTH
     from tsuzuki.kernels.plan import lower, pad, unpad
     from tsuzuki.kernels.session import Objective, Session, aligned
 
@@ -195,42 +130,55 @@ def fit(
         check_plan = lower(network, validation.lanes, validation.timesteps, validation.every_step)
         held_out = data if validation_targets is None else replace(data, targets=_flat("targets", validation_targets))
         checker = Session(check_plan, held_out, judged, bank=bank, threads=1)
-    history: list[EpochRecord] = []
-    watch = _Watch(early_stopping, reduce_on_plateau)
-    best, best_epoch, interrupted = session.parameters.copy(), 0, False
+    run = Run(session, bank, filler, Watch(early_stopping, reduce_on_plateau))
+    history, watch, interrupted = run.history, run.watch, False
+    keeper = None
+    if checkpoint is not None:
+        described = (network, optimizer, loss, horizon, residual, lags, feed, early_stopping, reduce_on_plateau)
+        shapes = [(one.lanes, one.timesteps, one.updates, one.targets) for one in (first, validation) if one]
+        given = (inputs, targets, validation_targets, sample_weights, output_weights, *weights)
+        keeper = Checkpoint(checkpoint, every, identity_of(described, shapes, epochs, seed, WIDTH, *given))
+        run.restore(keeper.load())
     kept: tuple[Layout, Block] | None = None
     try:
-        for epoch in range(epochs):
+        for epoch in range(run.epoch, epochs if not run.done else run.epoch):
             rows = of_epoch(epoch)
-            if filler is not None and epoch & (epoch - 1) == 0:
+            if filler is not None and epoch & (epoch - 1) == 0 and run.at == 0:
                 filler.renew(session.parameters)
             if kept is None or kept[0] is not rows:
                 kept = (rows, rows.block(0, rows.updates)) if rows.updates * rows.lanes <= KEPT_ROWS else None
-            began, total, scored = time.perf_counter(), 0.0, 0.0
-            for at, result in _calls(session, rows, kept[1] if kept else None):
+            since = time.perf_counter()
+            for _, result in calls(session, rows, kept[1] if kept else None, first=run.at):
+                run.count(result, time.perf_counter() - since)
+                since = time.perf_counter()
                 if not np.isfinite(result[-1, 0]):
-                    raise _diverged(epoch + 1, at + len(result), unpad(plan, best if history else session.parameters))
-                total, scored = total + float(result[:, 0] @ result[:, 1]), scored + float(result[:, 1].sum())
+                    best = run.best if history else session.parameters
+                    raise diverged(epoch + 1, run.at, unpad(plan, best))
                 if on_progress is not None:
-                    on_progress(Progress(epoch + 1, epochs, at + len(result), rows.updates, total / max(scored, 1.0)))
-            seconds = time.perf_counter() - began
+                    on_progress(Progress(epoch + 1, epochs, run.at, rows.updates, run.loss))
+                if keeper is not None and keeper.due():
+                    run.store(keeper)
             checked = None
             if checker is not None and validation is not None:
                 checker.parameters[:] = session.parameters
                 checked = _score(checker, validation)
-            record = EpochRecord(epoch + 1, total / max(scored, 1.0), checked, seconds, rows.updates)
+            record = EpochRecord(epoch + 1, run.loss, checked, run.seconds, rows.updates)
             history.append(record)
             improved = watch.see(record)
             if improved or early_stopping is None:
-                best[:], best_epoch = session.parameters, epoch + 1
+                run.best[:], run.best_epoch = session.parameters, epoch + 1
             session.rate_factor = watch.rate_factor
+            run.next_epoch()
             if on_epoch is not None:
                 on_epoch(record)
             if watch.stops:
                 break
+        run.done = True
+        if keeper is not None:
+            run.store(keeper)
     except KeyboardInterrupt:
         interrupted = True
-    return Training(unpad(plan, best), tuple(history), best_epoch, interrupted)
+    return Training(unpad(plan, run.best), tuple(history), run.best_epoch, interrupted)
 
 
 def predict(
@@ -330,14 +278,20 @@ def _data(
     return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed)
 
 
-def _calls(session: "Session", layout: Layout, kept: Block | None) -> "Iterator[tuple[int, NDArray[np.float64]]]":
-    """Train through an epoch call by call; yield where each call began and what its updates came to."""
-    at = 0
+def calls(
+    session: "Session",
+    layout: Layout,
+    kept: Block | None,
+    forecasts: "NDArray[np.float32] | None" = None,
+    first: int = 0,
+) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+    """Train through an epoch from its update `first` on, call by call; yield where each call began and what it gave."""
+    at = first
     while at < layout.updates:
         until = min(layout.updates, at + session.pace)
         block = layout.block(at, until) if kept is None else part(kept, at, until)
         began = time.perf_counter()
-        result = session.run(block)
+        result = session.run(block, forecasts)
         spent = time.perf_counter() - began
         yield at, result
         at = until
@@ -354,40 +308,8 @@ def _score(session: "Session", layout: Layout) -> float:
     return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
 
 
-@dataclass
-class _Watch:
-    """Keeps count of epochs without a better loss."""
-
-    stopping: EarlyStopping | None
-    plateau: ReduceOnPlateau | None
-    best: float = float("inf")
-    plateau_best: float = float("inf")
-    waited: int = 0
-    plateau_waited: int = 0
-    rate_factor: float = 1.0
-    stops: bool = False
-
-    def see(self, record: EpochRecord) -> bool:
-        """Take an epoch's record in; whether it is the best so far."""
-        watched = record.loss if record.validation_loss is None else record.validation_loss
-        if self.plateau is not None:
-            if watched < self.plateau_best - self.plateau.min_delta:
-                self.plateau_best, self.plateau_waited = watched, 0
-            else:
-                self.plateau_waited += 1
-                if self.plateau_waited >= self.plateau.patience:
-                    self.rate_factor = max(self.rate_factor * self.plateau.factor, self.plateau.lowest)
-                    self.plateau_waited = 0
-        improved = watched < self.best - (self.stopping.min_delta if self.stopping else 0.0)
-        if improved:
-            self.best, self.waited = watched, 0
-        else:
-            self.waited += 1
-        self.stops = self.stopping is not None and self.waited >= self.stopping.patience
-        return improved
-
-
-def _diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+def diverged(epoch: int, update: int, weights: "list[NDArray[np.float32]]") -> DivergedError:
+    """The error for a loss that is not finite, with the weights to keep."""
     return DivergedError(
         f"the loss is not finite in update {update} of epoch {epoch}; try a lower learning rate, clipnorm=1.0, or look "
         "for extreme values in the data",

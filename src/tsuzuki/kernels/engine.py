@@ -125,7 +125,9 @@ def _engine(symbol: str, code: bytes) -> tuple[Any, int]:
     from llvmlite import binding
 
     machine = _machine()
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    # The small code model reads constants relative to the code, so both must lie within 2 GB of each other; only this
+    # memory manager sees to it. Without it the process is aborted where the address space is crowded (after JAX).
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine, use_lmm=True)
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine, engine.get_function_address(symbol)

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from tsuzuki.kernels import dense, gru, lstm, simple_rnn
+from tsuzuki.kernels import dense, elementwise, gru, lstm, simple_rnn
 from tsuzuki.kernels.barrier import meet
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.losses import count_scored, score
@@ -26,6 +26,7 @@ from tsuzuki.kernels.plan import (
     CELL_STATE,
     CLIP,
     DENSE,
+    ELEMENTWISE,
     ENTRIES,
     EXITS,
     FEATURES,
@@ -33,6 +34,7 @@ from tsuzuki.kernels.plan import (
     FED_STATE,
     FEED,
     FIRST_UPDATE,
+    FRESH,
     GATES,
     GRADIENTS,
     HEADER,
@@ -202,6 +204,8 @@ def forward(job, work, lanes, k, first_lane):
             simple_rnn.forward(job, row, work, lanes, update, first_lane)
         elif row[KIND] == LSTM_CELL:
             lstm.forward(job, row, work, lanes, update, first_lane)
+        elif row[KIND] == ELEMENTWISE:
+            elementwise.forward(job, row, work, lanes, update, first_lane)
         else:
             gru.forward(job, row, work, lanes, update, first_lane)
 
@@ -217,6 +221,8 @@ def backward(job, work, lanes, gradients):
             simple_rnn.backward(job, row, work, lanes, gradients)
         elif row[KIND] == LSTM_CELL:
             lstm.backward(job, row, work, lanes, gradients)
+        elif row[KIND] == ELEMENTWISE:
+            elementwise.backward(job, row, work, lanes)
         else:
             gru.backward(job, row, work, lanes, gradients)
 
@@ -267,7 +273,8 @@ def run(address, thread):
     last = shift(job, HEADER + (job[LAYERS] - 1) * ROW)
     first_float, end_float = slice_of(job[SIZE], thread, threads), slice_of(job[SIZE], thread + 1, threads)
     meeting = 1
-    refresh_packed(job, thread)
+    if not job[FRESH]:
+        refresh_packed(job, thread)
     meet(place, threads, meeting)
     for k in range(job[UPDATES]):
         count = count_scored(job, k)

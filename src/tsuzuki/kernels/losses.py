@@ -11,6 +11,7 @@ import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.plan import (
+    BY_LANE,
     D_OUT,
     EVERY_STEP,
     FEATURES,
@@ -149,8 +150,9 @@ def score(job, row, work, lanes, k, first_lane, count):
             if job[FEED] >= 0:
                 work[job[FED] + lane] = here[job[FEED]] + base
             if job[FORECASTS] != 0:
+                place = first_lane + lane if job[BY_LANE] else position
                 for o in range(outputs):
-                    forecasts[position * outputs + o] = here[o] + base
+                    forecasts[place * outputs + o] = here[o] + base
             if job[TARGETS] == 0:
                 continue
             if plain:

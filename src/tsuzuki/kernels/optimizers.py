@@ -113,7 +113,7 @@ def clip_gradients(job):
 
 @kernel
 def decay_weights(job, k, first, last):
-    """AdamW's decoupled decay (Loshchilov and Hutter 2019) on the variables that take it, between two places."""
+    """Decoupled decay (AdamW; Loshchilov and Hutter 2019) of the variables that take it, between two places."""
     parameters, variables = floats_at(job[PARAMETERS]), ints_at(job[VARIABLES])
     kept = splat(f32(1.0 - doubles_at(job[DECAYS])[k]))
     for v in range(job[VARIABLE_COUNT]):

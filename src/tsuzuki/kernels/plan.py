@@ -16,6 +16,8 @@ from tsuzuki.network import (
     GRU,
     LSTM,
     Dense,
+    Dropout,
+    Elementwise,
     Layer,
     Network,
     Parameter,
@@ -23,6 +25,7 @@ from tsuzuki.network import (
     SimpleRNN,
     gates,
     parameters,
+    widths,
 )
 
 # A panel of a packed matrix is two vectors wide, and a block of its depth fits the first-level cache (see `matrix`).
@@ -32,7 +35,7 @@ DEPTH_BLOCK = 256
 SHORT_ROW = 4 * WIDTH
 
 LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU = range(5)
-DENSE, SIMPLE_RNN, GRU_AFTER, GRU_BEFORE, LSTM_CELL = range(5)
+DENSE, SIMPLE_RNN, GRU_AFTER, GRU_BEFORE, LSTM_CELL, ELEMENTWISE = range(6)
 MSE, MAE, HUBER, PINBALL, GAUSSIAN = range(5)
 SGD, RMSPROP, ADAM = range(3)
 NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_GLOBAL_NORM = range(4)
@@ -48,6 +51,8 @@ FLAG, CLIP_LIMIT = 3, 4
     # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
     # in the work space and in a saved state
     FEED, FED, FED_STATE,
+    # whether the packed copies are up to date already
+    FRESH,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
     STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS, EVERY_STEP,
     # blocks of lanes, each with its own work space, gradients and loss
@@ -57,7 +62,9 @@ FLAG, CLIP_LIMIT = 3, 4
     # states saved and taken up again
     BANK, STATE_SIZE,
     # train or only run forward; the loss, and the addresses of what comes out
-    TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED, FORECASTS,
+    TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED,
+    # forecasts stand at their target's position, or at their lane's number
+    FORECASTS, BY_LANE,
     # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
     # dropout's counters; threads and the place where they meet
@@ -65,7 +72,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(58)
+) = range(60)
 
 (
     KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
@@ -157,6 +164,8 @@ def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]
 def _kind(layer: Layer) -> int:
     if isinstance(layer, GRU):
         return GRU_AFTER if layer.reset_after else GRU_BEFORE
+    if isinstance(layer, Elementwise):
+        return ELEMENTWISE
     return {Dense: DENSE, SimpleRNN: SIMPLE_RNN, LSTM: LSTM_CELL}[type(layer)]
 
 
@@ -167,7 +176,8 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
     rows = np.full((len(network.layers), ROW), -1, np.int64)
     named = {(parameter.layer, parameter.name): parameter for parameter in parameters(network)}
     places = []
-    widest = max(gates(layer) * padded(layer.units) for layer in network.layers)
+    sizes = widths(network)
+    widest = max(gates(layer) * padded(units) for layer, units in zip(network.layers, sizes, strict=True))
     shared = {
         "SCRATCH": work.take(DEPTH_BLOCK * PANEL),
         "ONES": work.take(WIDTH),
@@ -179,14 +189,15 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
     input_size, stride, x, skip, d_x, steps = network.inputs, network.inputs, shared["X_GATHERED"], 0, -1, timesteps
     for i, layer in enumerate(network.layers):
         row = rows[i]
-        wide, count = padded(layer.units), gates(layer)
+        units, count = sizes[i], gates(layer)
+        wide = padded(units)
         whole = count * wide
         recurrent = isinstance(layer, Recurrent)
         if recurrent:
             steps = timesteps if i != network.last_recurrent or every_step else 1
         row[KIND], row[INPUT_SIZE], row[INPUT_STRIDE] = _kind(layer), input_size, stride
-        row[UNITS], row[WIDE], row[GATES] = layer.units, wide, count
-        row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
+        row[UNITS], row[WIDE], row[GATES] = units, wide, count
+        row[ACTIVATION] = LINEAR if isinstance(layer, Dropout) else ACTIVATIONS.index(layer.activation)
         row[STEPS], row[RETURNS_ALL] = steps, steps == timesteps
         row[DROP_LAYER], row[X], row[X_SKIP], row[D_X] = i, x, skip, d_x
         row[DROPOUT] = row[RECURRENT_DROPOUT] = 0
@@ -197,12 +208,13 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
             places.append((parameter, weights.take(int(np.prod(shape))), shape))
             return places[-1][1]
 
-        row[KERNEL] = place("kernel")
-        if recurrent:
-            row[RECURRENT_KERNEL] = place("recurrent_kernel")
-        if layer.use_bias:
-            row[BIAS] = place("bias")
-        if d_x >= 0:
+        if not isinstance(layer, Elementwise):
+            row[KERNEL] = place("kernel")
+            if recurrent:
+                row[RECURRENT_KERNEL] = place("recurrent_kernel")
+            if layer.use_bias:
+                row[BIAS] = place("bias")
+        if row[KERNEL] >= 0 and d_x >= 0:
             row[PACKED_KERNEL_T] = packed.take(-(-input_size // PANEL) * PANEL * whole)
         if isinstance(layer, Recurrent):
             if not isinstance(layer, SimpleRNN):
@@ -235,8 +247,11 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         else:
             row[OUT] = work.take(steps * each * wide)
             row[SCORED_OFFSET] = 0
+            if isinstance(layer, Dropout) and layer.rate:
+                row[DROPOUT] = round(layer.rate * 2**32)
+                row[MASK] = work.take(steps * each * wide)
         row[D_OUT] = work.take(steps * each * wide)
-        input_size, stride, x, skip, d_x = layer.units, wide, int(row[OUT]), int(row[SCORED_OFFSET]), int(row[D_OUT])
+        input_size, stride, x, skip, d_x = units, wide, int(row[OUT]), int(row[SCORED_OFFSET]), int(row[D_OUT])
     return Plan(
         network=network,
         lanes=lanes,

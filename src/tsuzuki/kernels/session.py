@@ -6,6 +6,7 @@ in these arrays, so progress, interruption and checkpoints need nothing from the
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import plan as p
-from tsuzuki.kernels.engine import load
+from tsuzuki.kernels.engine import Program, load
 from tsuzuki.lanes import Block
 from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
-from tsuzuki.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, rates
+from tsuzuki.optimizers import SGD, Adam, Optimizer, RMSprop, rates
 
 
 def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
@@ -88,6 +89,7 @@ class Session:
         optimizer: Optimizer | None = None,
         *,
         bank: NDArray[np.float32] | None = None,
+        parameters: NDArray[np.float32] | None = None,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -97,7 +99,7 @@ class Session:
         self.rate_factor = 1.0
         # Updates in a call of the program; whoever calls it keeps this to what fits its patience.
         self.pace = 64
-        self.parameters = aligned(plan.size)
+        self.parameters = parameters if parameters is not None else aligned(plan.size)
         self.slots = aligned(3 * plan.size)
         self.gradients = aligned(plan.blocks * plan.size)
         self.bank = bank if bank is not None else aligned(plan.state_size)
@@ -145,7 +147,7 @@ class Session:
                 if limit := getattr(self.optimizer, name):
                     job[p.CLIP], settings[p.CLIP_LIMIT] = kind, limit
         self._keep(p.OPTIMIZER_SETTINGS, settings)
-        biases_too = isinstance(self.optimizer, AdamW) and self.optimizer.decay_biases
+        biases_too = self.optimizer is not None and self.optimizer.decay_biases
         table = p.variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.places])
         self._keep(p.VARIABLES, table)
         job[p.VARIABLE_COUNT] = len(table)
@@ -186,7 +188,7 @@ class Session:
         first = self.updates_done
         assert self.optimizer is not None
         rate = rates(self.optimizer, first, first + count, self.rate_factor)
-        decays = rate * self.optimizer.weight_decay if isinstance(self.optimizer, AdamW) else None
+        decays = rate * self.optimizer.weight_decay if self.optimizer.weight_decay else None
         if isinstance(self.optimizer, Adam):
             power = np.arange(first + 1, first + count + 1, dtype=np.float64)
             o = self.optimizer
@@ -217,17 +219,88 @@ class Session:
         self._call(block, forecasts, training=False)
         return np.stack([losses, scored], axis=1) if scores else np.zeros((0, 2))
 
-    def _call(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> int:
+    def prepare(self, block: Block, forecasts: NDArray[np.float32], *, learns: bool = False) -> Callable[[], object]:
+        """Make ready to run the same arrays of rows forward again and again, as fast as a call can be.
+
+        Args:
+            block: the rows; whoever calls changes its arrays in place between two runs.
+            forecasts: float32 [lanes, outputs], written for each lane that is valid.
+            learns: whether the parameters may still change.
+
+        Returns:
+            A function that runs the rows.
+        """
+        self._kept += [block, forecasts]
+        job = self._job
+        job[p.LOSSES], job[p.BY_LANE] = 0, 1
+        self._point_at(block, forecasts, training=False)
+        program, address = load(), job.ctypes.data
+        # No update at all brings the packed copies up to the parameters.
+        job[p.UPDATES] = 0
+        program(address, 0) if self.threads == 1 else self._run_threads(program, address)
+        job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
+        if self.threads > 1:
+            return lambda: self._run_threads(program, address)
+        # The default argument keeps the buffers alive for as long as the function.
+        return lambda _session=self: program(address, 0)
+
+    def carried(self) -> NDArray[np.float32]:
+        """The states that the lanes carry into the next update, as `carry` takes them back."""
+        return np.concatenate([part.ravel() for part in self._carried_parts()])
+
+    def carry(self, states: NDArray[np.float32]) -> None:
+        """Put carried states back."""
+        at = 0
+        for part in self._carried_parts():
+            part[:] = states[at : at + part.size]
+            at += part.size
+
+    def _carried_parts(self) -> list[NDArray[np.float32]]:
+        parts = []
+        for work in self._work.reshape(self.plan.blocks, self.plan.work_size):
+            for row in self.plan.rows:
+                size = self.plan.block_lanes * int(row[p.WIDE])
+                places = [(p.STATE, p.OUT), (p.CELL_STATE, p.CELL)]
+                parts += [work[row[at] : row[at] + size] for state, at in places if row[state] >= 0]
+        return parts
+
+    def states(self) -> list[list[NDArray[np.float32]]]:
+        """The states that the lanes carry now: for each recurrent layer [state], an LSTM's [state, cell].
+
+        Returns:
+            Copies, [lanes, units] each. A lane whose rows have run out keeps its last state only where its empty rows
+            are entered with CARRY.
+        """
+        plan = self.plan
+        work = self._work.reshape(plan.blocks, plan.work_size)
+        lanes = [min(plan.block_lanes, plan.lanes - b * plan.block_lanes) for b in range(plan.blocks)]
+        found = []
+        for row in plan.rows:
+            wide, units = int(row[p.WIDE]), int(row[p.UNITS])
+            places = [int(row[at]) for at, saved in ((p.OUT, p.STATE), (p.CELL, p.CELL_STATE)) if row[saved] >= 0]
+            if places:
+                parts = [
+                    [work[b, at : at + n * wide].reshape(n, wide)[:, :units] for b, n in enumerate(lanes)]
+                    for at in places
+                ]
+                found.append([np.concatenate(part) for part in parts])
+        return found
+
+    def _point_at(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> None:
         job = self._job
         job[p.STARTS], job[p.VALID] = block.starts.ctypes.data, block.valid.ctypes.data
         job[p.ENTRIES], job[p.EXITS] = block.entries.ctypes.data, block.exits.ctypes.data
         job[p.UPDATES], job[p.TRAIN] = len(block.starts), training
         job[p.FORECASTS] = 0 if forecasts is None else forecasts.ctypes.data
         job[p.FIRST_UPDATE] = self.updates_done
+
+    def _call(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> int:
+        self._point_at(block, forecasts, training=training)
+        program, address = load(), self._job.ctypes.data
+        return program(address, 0) if self.threads == 1 else self._run_threads(program, address)
+
+    def _run_threads(self, program: Program, address: int) -> int:
         self._barrier[:] = 0
-        program, address = load(), job.ctypes.data
-        if self.threads == 1:
-            return program(address, 0)
         others = [threading.Thread(target=program, args=(address, i)) for i in range(1, self.threads)]
         for thread in others:
             thread.start()

@@ -1,0 +1,313 @@
+"""`tsuzuki stream`: readings in on standard input, forecasts out on standard output, states safe on disk."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsuzuki.errors import SettingError
+from tsuzuki.terminal import WRONG_INPUT, announce_compilation, errors_in_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tsuzuki.statestore import StateStore
+    from tsuzuki.streaming import Bank
+
+CHUNK = 1 << 20
+# Messages about single lines that are shown; further ones are only counted.
+SHOWN = 20
+
+
+def stream(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A file that `tsuzuki fit` wrote.")],
+    state: Annotated[str, typer.Option("--state", metavar="DIR", help="The folder that keeps the states.")],
+    format_: Annotated[str, typer.Option("--format", help="csv, ndjson, or auto: as the first line looks.")] = "auto",
+    replay: Annotated[
+        bool, typer.Option("--replay", help="The input starts from its beginning again: pass over what is done.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing about single lines.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Forecast after every reading that comes in, and keep the states."""
+    with errors_in_words(debug):
+        if format_ not in ("auto", "csv", "ndjson"):
+            raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
+        rejected = _follow(model, state, format_, replay, quiet)
+        if rejected:
+            typer.echo(f"{rejected:,} lines were left out", err=True)
+            raise typer.Exit(WRONG_INPUT)
+
+
+def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> int:
+    """Read to the end of the input; return how many lines were left out."""
+    from tsuzuki.modelfile import load
+    from tsuzuki.statestore import StateStore
+    from tsuzuki.streaming import model_id
+
+    forecaster = load(model)
+    fitted = forecaster.fitted
+    assert fitted is not None
+    announce_compilation(quiet)
+    with StateStore(state, model_id(fitted)) as store:
+        bank = _open(forecaster.bank(), store)
+        follower = _Follower(bank, store, _Messages(quiet))
+        skip, out, text = store.line if replay else 0, sys.stdout, None
+        first = True
+        for lines in _batches(sys.stdin.fileno()):
+            if text is None:
+                text = _Text(
+                    "ndjson"
+                    if format_ == "auto" and lines[0].lstrip().startswith("{")
+                    else ("csv" if format_ == "auto" else format_),
+                    bank.horizon,
+                )
+            if first and text.is_header(lines[0]):
+                lines = lines[1:]
+            if first:
+                out.write(text.header())
+                first = False
+            passed = min(skip, len(lines))
+            skip -= passed
+            # What is written out has been committed; what has not been committed is never written out.
+            out.write(follower.take(lines[passed:], text))
+            out.flush()
+        return follower.messages.count
+
+
+def _open(bank: "Bank", store: "StateStore") -> "Bank":
+    """Put a bank where the store stands."""
+    import numpy as np
+
+    stored = store.load()
+    new = [name for name, *_ in stored if bank.number(name) < 0]
+    if new:
+        bank = bank.grown(new, {name: time for name, time, _, _ in stored})
+    if stored:
+        which = np.array([bank.number(name) for name, *_ in stored])
+        stamps = np.array([time for _, time, _, _ in stored], np.int64).astype("datetime64[ns]")
+        missing = np.array([missed for _, _, missed, _ in stored], np.int64)
+        bank.restore(which, np.stack([one for *_, one in stored]), stamps, missing)
+    return bank
+
+
+def _batches(handle: int) -> Iterator[list[str]]:
+    """Whole lines as they come: what is there is not kept waiting for what is not."""
+    rest = b""
+    while chunk := os.read(handle, CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
+    if rest.strip():
+        yield [rest.decode("utf-8", "replace").rstrip("\r")]
+
+
+@dataclass
+class _Messages:
+    """What is said about lines that are left out."""
+
+    quiet: bool
+    count: int = 0
+
+    def say(self, line: int, text: str) -> None:
+        """Count a line, and say why it is left out unless that was said too often."""
+        self.count += 1
+        if not self.quiet and self.count <= SHOWN:
+            typer.echo(f"line {line}: {text}", err=True)
+            if self.count == SHOWN:
+                typer.echo("further lines are only counted", err=True)
+
+
+@dataclass
+class _Text:
+    """Lines of text and what they mean.
+
+    Attributes:
+        kind: csv or ndjson.
+        horizon: forecasts of a line.
+    """
+
+    kind: str
+    horizon: int
+
+    def is_header(self, line: str) -> bool:
+        """Whether a first line names columns."""
+        return self.kind == "csv" and [cell.strip() for cell in line.split(",")][:3] == ["unique_id", "ds", "y"]
+
+    def header(self) -> str:
+        """What stands above the forecasts."""
+        if self.kind == "ndjson":
+            return ""
+        return ",".join(["line", "unique_id", "ds", *(f"tsuzuki-{h + 1}" for h in range(self.horizon))]) + "\n"
+
+    def parse(self, line: str) -> tuple[str, str, float]:
+        """A line's unique_id, ds and y (NaN where empty).
+
+        Raises:
+            ValueError: it is no such line.
+        """
+        if self.kind == "csv":
+            name, stamp, y = line.split(",")
+            return name, stamp, float(y) if y.strip() not in ("", "nan", "NA", "null") else float("nan")
+        found = json.loads(line)
+        y = found["y"]
+        return str(found["unique_id"]), str(found["ds"]), float("nan") if y is None else float(y)
+
+    def render(self, line: int, name: str, stamp: str, forecast: Sequence[float]) -> str:
+        """A line of output."""
+        if self.kind == "csv":
+            return f"{line},{name},{stamp}," + ",".join(map("{:.6g}".format, forecast))
+        rounded = [float(f"{value:.6g}") for value in forecast]
+        return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
+
+
+class _Follower:
+    """Takes batches of lines through a bank and into the store."""
+
+    def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages) -> None:
+        self.bank, self._store, self.messages = bank, store, messages
+
+    def take(self, lines: list[str], text: _Text) -> str:
+        """Forecast after each line; when it returns, the states are on disk.
+
+        Returns:
+            The lines to write out, for those that were not left out.
+        """
+        import numpy as np
+
+        base = self._store.line
+        numbers, names, written, values = self._parse(lines, text, base)
+        if not numbers:
+            self._store.commit(base + len(lines), ())
+            return ""
+        stamps, good = self._stamps(written, numbers)
+        self._welcome([names[i] for i in good], stamps[good])
+        which = np.array([self.bank.number(names[i]) for i in good], np.int64)
+        readings = np.array([values[i] for i in good], np.float64)
+        found, taken = self._run(which, stamps[good], readings, [numbers[i] for i in good])
+        touched = np.unique(which[taken])
+        states, last = self.bank.state_of(touched), base + len(lines)
+        rows = zip(
+            (self.bank.ids[i] for i in touched),
+            (last for _ in touched),
+            self.bank.stamps[touched].astype(np.int64).tolist(),
+            self.bank.missing[touched].tolist(),
+            (state.tobytes() for state in states),
+            strict=True,
+        )
+        self._store.commit(last, rows)
+        shown = [good[i] for i in np.flatnonzero(taken)]
+        forecasts = found[taken].tolist()
+        return "".join(
+            text.render(numbers[i], names[i], written[i], forecast) + "\n"
+            for i, forecast in zip(shown, forecasts, strict=True)
+        )
+
+    def _parse(self, lines: list[str], text: _Text, base: int) -> tuple[list[int], list[str], list[str], list[float]]:
+        numbers, names, stamps, values = [], [], [], []
+        for at, line in enumerate(lines, start=base + 1):
+            try:
+                name, stamp, value = text.parse(line)
+            except (ValueError, KeyError, TypeError):
+                if line.strip():
+                    self.messages.say(at, f"{line[:60]!r} is not unique_id,ds,y; left out")
+                continue
+            if value in (float("inf"), float("-inf")):
+                self.messages.say(at, f"the reading of series {name!r} is infinite; left out")
+                continue
+            numbers.append(at)
+            names.append(name)
+            stamps.append(stamp)
+            values.append(value)
+        return numbers, names, stamps, values
+
+    def _stamps(self, written: list[str], numbers: list[int]) -> "tuple[NDArray[np.int64], list[int]]":
+        """Times in nanoseconds since 1970, and which lines have one."""
+        import numpy as np
+
+        try:
+            return np.array(written, "datetime64[ns]").astype(np.int64), list(range(len(written)))
+        except ValueError:
+            found, good = np.zeros(len(written), np.int64), []
+            for i, stamp in enumerate(written):
+                try:
+                    found[i] = np.datetime64(stamp.strip(), "ns").astype(np.int64)
+                    good.append(i)
+                except ValueError:
+                    self.messages.say(numbers[i], f"{stamp[:40]!r} is no time such as 2026-01-31 12:00; left out")
+            return found, good
+
+    def _welcome(self, names: list[str], stamps: "NDArray[np.int64]") -> None:
+        """Give series that nobody has seen yet a place in the bank."""
+        new: dict[str, int] = {}
+        for name, stamp in zip(names, stamps.tolist(), strict=True):
+            if name not in new and self.bank.number(name) < 0:
+                new[name] = stamp - self.bank.fitted.step
+        if new:
+            self.bank = self.bank.grown(list(new), new)
+
+    def _run(
+        self,
+        which: "NDArray[np.int64]",
+        stamps: "NDArray[np.int64]",
+        values: "NDArray[np.float64]",
+        numbers: list[int],
+    ) -> "tuple[NDArray[np.float32], NDArray[np.bool_]]":
+        """Forecasts after each line [lines, horizon], and which lines were taken: the others are late or repeated."""
+        import numpy as np
+
+        # The first line of every series together, then every second one, and so on.
+        order = np.argsort(which, kind="stable")
+        begins = np.flatnonzero(np.concatenate([[True], np.diff(which[order]) != 0]))
+        rank = np.empty(len(which), np.int64)
+        rank[order] = np.arange(len(which)) - np.repeat(begins, np.diff(np.append(begins, len(which))))
+        found = np.zeros((len(which), self.bank.horizon), np.float32)
+        taken = np.zeros(len(which), bool)
+        turns = np.argsort(rank, kind="stable")
+        for some in np.split(turns, np.cumsum(np.bincount(rank))[:-1]):
+            ready = self._reach(which[some], stamps[some], [numbers[i] for i in some])
+            some = some[ready]
+            if len(some):
+                self.bank.advance(which[some], values[some])
+                found[some] = self.bank.forecasts(which[some])
+                taken[some] = True
+        return found, taken
+
+    def _reach(
+        self, which: "NDArray[np.int64]", stamps: "NDArray[np.int64]", numbers: list[int]
+    ) -> "NDArray[np.bool_]":
+        """Pass over missed steps; say which readings are due now."""
+        import numpy as np
+
+        bank = self.bank
+        ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step
+        due = np.abs(ahead - 1) <= 0.25
+        for i in np.flatnonzero(~due):
+            number = int(which[i])
+            exact = bank.steps_to(number, int(stamps[i]))
+            steps = round(exact)
+            now = str(bank.stamps[number])[:19]
+            if steps < 1:
+                word = "a second reading for" if steps == 0 else "late: it lies before"
+                self.messages.say(numbers[i], f"the reading of series {bank.ids[number]!r} is {word} {now}; left out")
+            elif abs(exact - steps) > 0.25:
+                text = f"the reading of series {bank.ids[number]!r} lies beside the grid of its times; left out"
+                self.messages.say(numbers[i], text)
+            else:
+                due[i] = True
+                if steps - 1 > bank.settings.max_gap:
+                    bank.jump(number, steps - 1)
+                else:
+                    for _ in range(steps - 1):
+                        bank.advance(which[i : i + 1], np.array([np.nan]))
+        return due
+
+
+EXAMPLES: Sequence[tuple[Any, str]] = (
+    (stream, "Example: tail -f readings.csv | tsuzuki stream model.tsuzuki --state states"),
+)

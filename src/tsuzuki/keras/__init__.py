@@ -1,0 +1,47 @@
+"""The Keras door: compiled Keras 3 models trained by the compiled engine, and descriptions passed both ways.
+
+    fitting: `tsuzuki.fit(model, …)`
+    ├── reading       a model's layers as a Network, or an error that names what has no equal here
+    ├── compiled      its optimiser, loss and metrics
+    ├── rows          x and y, or a series, as flat arrays and start offsets
+    │   └── arrays        what the user's arrays are, and what their strides say
+    └── running       the epochs, with Keras's callbacks around them
+        ├── tally         the running loss and metrics
+        ├── mirror        weights, optimiser slots and states, carried between the model and the engine
+        └── watching      which callbacks want to hear of single batches
+    writing: a Network as a Keras model
+    state_keeper: a callback for those who stay in Keras's own loop
+
+Keras is imported by these modules when they are first used, and by nothing else in the library but `keras_engine`.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {"fit": "fitting", "from_keras": "reading", "to_keras": "writing", "StateKeeper": "state_keeper"}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        require_keras()
+        return getattr(import_module(f"tsuzuki.keras.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'tsuzuki.keras' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+def require_keras() -> None:
+    """Raise MissingExtraError where Keras 3 is not installed."""
+    from importlib.util import find_spec
+
+    from tsuzuki.errors import MissingExtraError
+
+    if find_spec("keras") is None:
+        raise MissingExtraError(
+            "tsuzuki.keras needs the package keras, which is not installed; "
+            'install it with: pip install "tsuzuki[keras]"'
+        )

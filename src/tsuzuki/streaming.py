@@ -1,0 +1,443 @@
+"""Networks that wait for the next reading, with their state kept: nothing of the past is ever computed again.
+
+A `Bank` stands in many series at once; a `Stream` is one series without the bookkeeping of many, a few microseconds a
+reading. What they hold of the past is the state and as many values as the longest lag reaches back.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.calendars import calendar
+from tsuzuki.errors import DataError, SettingError
+from tsuzuki.fitting import Fitted, Settings
+from tsuzuki.forecasting import bounds, point
+from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block
+from tsuzuki.series import later
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# Rows that are made ready at once: their calendar costs least together.
+ROOM = 64
+# A grid whose step is at least so long (nanoseconds) is one of months, which are not all as long as each other.
+MONTH = 27 * 86400 * 10**9
+# Lanes of a call: a call for k series takes the smallest that holds them.
+LANES = (1, 16, 128, 1024)
+
+
+class Bank:
+    """Many series and where the networks stand in each.
+
+    Args:
+        fitted: what training left.
+        settings: of the forecaster.
+        ids: the series; None for those of the training data. Series that training has not seen begin from a zero state.
+        scales: (mean, deviation) of series that training has not seen; without, the average of those it has.
+        start: the time before the first reading of such series; without, where the training data end.
+        learns: whether the weights may still change.
+
+    Attributes:
+        ids: the series, in order.
+        horizon: steps ahead.
+        stamps: datetime64 [series], the time of each series' last reading, missing or not.
+        missing: int64 [series], how many readings in a row each has missed; one that begins anew counts as too many.
+        scales: float64 [series, 2], mean and deviation.
+        before: rows that lags reach back.
+        cap: rows kept of each series.
+        at: int64 [series], which of them was run last; those behind it hold the calendar of times to come.
+        rows: for each network float32 [series, cap, columns].
+        banks: for each network its saved states.
+        parameters: for each network its padded weights.
+        latest: float32 [series, outputs], the last forecasts in units of the scale.
+
+    Raises:
+        SettingError: the networks read covariates, which a stream of readings does not bring.
+    """
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        settings: Settings,
+        ids: Sequence[str] | None = None,
+        scales: "Mapping[str, tuple[float, float]] | None" = None,
+        start: Any = None,
+        learns: bool = False,
+    ) -> None:
+        if settings.past or settings.known or settings.static:
+            raise SettingError(
+                "the forecaster reads covariates, which a stream of readings does not bring; use its update(frame)"
+            )
+        self.fitted, self.settings, self.horizon, self._learns = fitted, settings, settings.horizon, learns
+        self.ids = tuple(fitted.ids if ids is None else ids)
+        if len(set(self.ids)) < len(self.ids) or not self.ids:
+            raise SettingError("the ids of a bank are none, or one of them stands there twice; give each series once")
+        count = len(self.ids)
+        self._number = {name: i for i, name in enumerate(self.ids)}
+        self.before = fitted.way.before
+        self.cap = self.before + 1 + ROOM
+        self.scales = self._choose_scales(scales or {})
+        self.missing = np.full(count, settings.max_gap + 1, np.int64)
+        self.stamps = np.empty(count, "datetime64[ns]")
+        self.at = np.full(count, self.before, np.int64)
+        self.latest = np.zeros((count, fitted.way.network.outputs), np.float32)
+        self._open(start)
+
+    def _choose_scales(self, given: "Mapping[str, tuple[float, float]]") -> NDArray[np.float64]:
+        usual = self.fitted.scales.mean(axis=0)
+        trained = dict(zip(self.fitted.ids, self.fitted.scales, strict=True))
+        found = np.array([given.get(name, trained.get(name, usual)) for name in self.ids], np.float64)
+        if not (np.isfinite(found).all() and (found[:, 1] > 0).all()):
+            raise SettingError("a scale of the bank is not finite or its deviation not above 0; give (mean, deviation)")
+        return found
+
+    def _open(self, start: Any) -> None:
+        """Take up the states that training left."""
+        from tsuzuki.kernels.plan import lower, pad, pad_states
+        from tsuzuki.kernels.session import aligned
+
+        fitted, count = self.fitted, len(self.ids)
+        columns = 2 + fitted.way.beside
+        plan = lower(fitted.way.network, 1, 1, True)
+        trained = {name: i for i, name in enumerate(fitted.ids)}
+        known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
+        source = np.array([trained[self.ids[i]] for i in known], np.int64)
+        ends = np.array([times[-1] for times in fitted.times], "datetime64[ns]")
+        self.stamps[:] = ends.max() if start is None else np.datetime64(start, "ns")
+        self.stamps[known] = ends[source]
+        self.rows: list[NDArray[np.float32]] = []
+        self.banks: list[NDArray[np.float32]] = []
+        self.parameters: list[NDArray[np.float32]] = []
+        for weights, state in zip(fitted.members, fitted.states, strict=True):
+            rows = np.zeros((count, self.cap, columns), np.float32)
+            rows[known, : self.before + 1] = state.rows[source]
+            bank = aligned(count * plan.state_size)
+            states = np.zeros((count, state.saved.shape[1]), np.float32)
+            states[known] = state.saved[source]
+            pad_states(plan, states, bank)
+            parameters = aligned(plan.size)
+            pad(plan, weights, parameters)
+            self.rows.append(rows)
+            self.banks.append(bank)
+            self.parameters.append(parameters)
+        self._calls: dict[int, list[tuple[Block, NDArray[np.float32], Callable[[], object]]]] = {}
+        self._make_ready(np.arange(count))
+        self.missing[known] = 0
+        # The last row of the training data is not in the state yet.
+        if len(known):
+            self._run(known, np.zeros(len(known), bool))
+
+    def _make_ready(self, which: NDArray[np.int64]) -> None:
+        """Write the calendar of the times to come into the rows behind the present one."""
+        # Months are not all as long as each other; other grids are a sum.
+        if not self.settings.with_calendar or len(which) == 0:
+            return
+        for number in which if self.fitted.step >= MONTH else [None]:
+            if number is None:
+                ahead = np.arange(1, ROOM + 1) * self.fitted.step
+                times = (self.stamps[which].astype(np.int64)[:, None] + ahead).astype("datetime64[ns]")
+                there = self.at[which][:, None] + np.arange(1, ROOM + 1)
+                series = np.broadcast_to(which[:, None], there.shape)
+            else:
+                times = self.ahead(int(number), ROOM)[None]
+                there = self.at[number] + np.arange(1, ROOM + 1)[None]
+                series = np.full(there.shape, number)
+            said = calendar(times.ravel(), self.fitted.step).reshape(*times.shape, -1)
+            fits = there < self.cap
+            for rows in self.rows:
+                rows[series[fits], there[fits], 2:] = said[fits]
+
+    def ahead(self, number: int, count: int, last: int | None = None) -> NDArray[np.datetime64]:
+        """The next times of a series, after its last reading or after `last` (nanoseconds since 1970)."""
+        stamp = self.stamps[number] if last is None else np.datetime64(last, "ns")
+        if self.fitted.step < MONTH:
+            steps = stamp.astype(np.int64) + self.fitted.step * np.arange(1, count + 1)
+            return np.asarray(steps.astype("datetime64[ns]"))
+        trained = dict(zip(self.fitted.ids, self.fitted.times, strict=True))
+        grid = trained.get(self.ids[number], self.fitted.times[0])
+        while grid[-1] < stamp:
+            grid = np.concatenate([grid, later(grid, 12)])
+        return later(grid[grid <= stamp], count)
+
+    def steps_to(self, number: int, stamp: int, last: int | None = None) -> float:
+        """How many steps a time (nanoseconds since 1970) lies ahead of a series' last reading, or of `last`."""
+        now = int(self.stamps[number].astype(np.int64)) if last is None else last
+        steps = (stamp - now) / self.fitted.step
+        if self.fitted.step < MONTH or steps < 0.5:
+            return steps
+        # Months differ, so the grid itself is asked.
+        grid = self.ahead(number, int(steps * 1.2) + 3, now).astype(np.int64)
+        place = int(np.argmin(np.abs(grid - stamp)))
+        return place + 1 + (stamp - int(grid[place])) / self.fitted.step
+
+    def jump(self, number: int, steps: int) -> None:
+        """Let so many readings of a series be missed that it begins anew with the next one."""
+        self.stamps[number] = self.ahead(number, steps)[-1]
+        self.missing[number] = self.settings.max_gap + 1
+        self.at[number] = self.before
+        self._make_ready(np.array([number]))
+
+    def grown(self, ids: Sequence[str], before: "Mapping[str, int]") -> "Bank":
+        """A bank that stands where this one does and has further series.
+
+        Args:
+            ids: the new ones.
+            before: for each of them the time (nanoseconds since 1970) one step before its first reading.
+        """
+        found = Bank(self.fitted, self.settings, [*self.ids, *ids])
+        old = np.arange(len(self.ids))
+        found.restore(old, self.state_of(old), self.stamps, self.missing)
+        for name in ids:
+            found.stamps[found.number(name)] = np.datetime64(before[name], "ns")
+        found._make_ready(np.arange(len(self.ids), len(found.ids)))
+        return found
+
+    def number(self, name: str) -> int:
+        """A series' place in the bank, -1 if it has none."""
+        return self._number.get(name, -1)
+
+    def update(self, values: Any, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Take the next reading of series and forecast.
+
+        Args:
+            values: float [series], NaN for a reading that is missing.
+            ids: which series; None for all, in order.
+
+        Returns:
+            float32 [series, horizon], in the series' units.
+
+        Raises:
+            DataError: as many values as series are needed; infinite values; an id that is not in the bank, or twice.
+        """
+        which = np.arange(len(self.ids)) if ids is None else self._which(ids)
+        values = np.asarray(values, np.float64)
+        if values.shape != which.shape:
+            raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
+        if np.isinf(values).any():
+            raise DataError(f"the reading of series {self.ids[which[np.isinf(values).argmax()]]!r} is infinite")
+        self.advance(which, values)
+        return self.forecasts(which)
+
+    def _which(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        try:
+            which = np.array([self._number[name] for name in ids], np.int64)
+        except KeyError as error:
+            raise DataError(f"series {error.args[0]!r} is not in the bank; name it when the bank is made") from None
+        if len(np.unique(which)) < len(which):
+            raise DataError("a series stands twice among the ids; give its readings one after the other")
+        return which
+
+    def advance(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Take the next reading (NaN: missing) of some series, each of them once."""
+        at = self.at[which] + 1
+        full = at == self.cap
+        if full.any():
+            self.wrap(which[full])
+            at = self.at[which] + 1
+        self.at[which] = at
+        self.stamps[which] = self.next_stamps(which)
+        absent = np.isnan(values)
+        scaled = ((values - self.scales[which, 0]) / self.scales[which, 1]).astype(np.float32)
+        anew = ~absent & (self.missing[which] > self.settings.max_gap)
+        self.missing[which] = np.where(absent, self.missing[which] + 1, 0)
+        for rows in self.rows:
+            rows[which, at, 0] = scaled
+            rows[which, at, 1] = absent
+            if anew.any() and self.before:
+                back = at[anew][:, None] - np.arange(1, self.before + 1)
+                rows[which[anew][:, None], back, 0] = scaled[anew][:, None]
+        self._run(which, anew)
+
+    def next_stamps(self, which: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        """The time of the next reading of some series."""
+        if self.fitted.step < MONTH:
+            return (self.stamps[which].astype(np.int64) + self.fitted.step).astype("datetime64[ns]")
+        return np.array([self.ahead(int(number), 1)[0] for number in which], "datetime64[ns]")
+
+    def wrap(self, which: NDArray[np.int64]) -> None:
+        """Move the rows that lags still need to the front."""
+        for rows in self.rows:
+            rows[which, : self.before + 1] = rows[which, self.cap - self.before - 1 :]
+        self.at[which] = self.before
+        self._make_ready(which)
+
+    def _run(self, which: NDArray[np.int64], anew: NDArray[np.bool_]) -> None:
+        """Run the present row of some series in every network."""
+        for first in range(0, len(which), self._most(len(which))):
+            some, begins = which[first : first + self._most(len(which))], anew[first : first + self._most(len(which))]
+            self.latest[some] = 0
+            for block, found, call in self.call(len(some)):
+                count = len(some)
+                block.starts[0, :count] = some * self.cap + self.at[some]
+                block.valid[0, :count], block.valid[0, count:] = 1, 0
+                block.entries[0, :count] = np.where(begins, ZERO, some)
+                block.exits[0, :count] = some
+                call()
+                self.latest[some] += found[:count]
+            self.latest[some] /= len(self.rows)
+
+    def _most(self, count: int) -> int:
+        return count if count == len(self.ids) else LANES[-1]
+
+    def call(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
+        """The prepared calls of every network for so many series."""
+        from tsuzuki.kernels.plan import lower
+        from tsuzuki.kernels.session import Data, Session
+
+        lanes = count if count == len(self.ids) else next(size for size in LANES if size >= count)
+        if lanes not in self._calls:
+            way = self.fitted.way
+            plan = lower(way.network, lanes, 1, True)
+            made = []
+            for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
+                flat = rows.reshape(-1, rows.shape[2])
+                data = Data(flat, None, 1, residual=True, lags=way.lags, feed=way.feed)
+                session = Session(plan, data, bank=bank, parameters=parameters)
+                block = Block(
+                    np.full((1, lanes), -1, np.int64),
+                    np.zeros((1, lanes), np.int32),
+                    np.full((1, lanes), CARRY, np.int32),
+                    np.full((1, lanes), NOWHERE, np.int32),
+                )
+                found = np.zeros((lanes, way.network.outputs), np.float32)
+                made.append((block, found, session.prepare(block, found, learns=self._learns)))
+            self._calls[lanes] = made
+        return self._calls[lanes]
+
+    def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
+        found = np.sort(self.latest[which].reshape(len(which), self.horizon, -1).astype(np.float64), axis=2)
+        mean, scale = self.scales[which, 0], self.scales[which, 1]
+        return np.asarray(found * scale[:, None, None] + mean[:, None, None])
+
+    def forecasts(self, which: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """The latest point forecasts, float32 [series, horizon], of all series if None."""
+        some = np.arange(len(self.ids)) if which is None else which
+        return np.asarray(point(self.settings, self.outputs(some)), np.float32)
+
+    def interval(
+        self, level: float, ids: Sequence[str] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ends of the intervals around the latest forecasts, [series, horizon] each.
+
+        Raises:
+            SettingError: a level that cannot be had.
+        """
+        which = np.arange(len(self.ids)) if ids is None else self._which(ids)
+        trained = {name: i for i, name in enumerate(self.fitted.ids)}
+        ends = []
+        for number, own in zip(which, self.outputs(which), strict=True):
+            series = trained.get(self.ids[number], 0)
+            low, high = bounds(self.fitted, self.settings, own, series, level, self.scales[number, 1])
+            ends.append((low, high))
+        return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
+
+    def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
+        """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
+        from tsuzuki.kernels.plan import lower, unpad_states
+
+        plan = lower(self.fitted.way.network, 1, 1, True)
+        parts = [self.latest[which]]
+        for rows, bank in zip(self.rows, self.banks, strict=True):
+            own = bank.reshape(len(self.ids), -1)[which]
+            back = self.at[which][:, None] + np.arange(-self.before, 1)
+            parts += [unpad_states(plan, own.ravel()), rows[which[:, None], back, 0]]
+        return np.concatenate(parts, axis=1)
+
+    def restore(
+        self,
+        which: NDArray[np.int64],
+        states: NDArray[np.float32],
+        stamps: NDArray[np.datetime64],
+        missing: NDArray[np.int64],
+    ) -> None:
+        """Put series where `state_of`, `times` and `missing` said that they were."""
+        from tsuzuki.kernels.plan import lower, pad_states
+        from tsuzuki.kernels.session import aligned
+        from tsuzuki.rolling import state_size
+
+        plan = lower(self.fitted.way.network, 1, 1, True)
+        sizes = [self.latest.shape[1]]
+        for _ in self.rows:
+            sizes += [state_size(self.fitted.way.network), self.before + 1]
+        if states.shape != (len(which), sum(sizes)):
+            raise DataError(
+                f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
+                "use the states with the model that wrote them"
+            )
+        parts = np.split(states, np.cumsum(sizes)[:-1], axis=1)
+        self.latest[which] = parts[0]
+        self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
+        for number, (rows, bank) in enumerate(zip(self.rows, self.banks, strict=True)):
+            own = aligned(len(which) * plan.state_size)
+            pad_states(plan, np.ascontiguousarray(parts[1 + 2 * number]), own)
+            bank.reshape(len(self.ids), -1)[which] = own.reshape(len(which), -1)
+            rows[which, : self.before + 1, 0] = parts[2 + 2 * number]
+        self._make_ready(which)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Where the networks stand in every series, as arrays."""
+        return {
+            "states": self.state_of(np.arange(len(self.ids))),
+            "times": self.stamps.astype(np.int64),
+            "missing": self.missing,
+            "scales": self.scales,
+        }
+
+    def adopt(self, arrays: "Mapping[str, NDArray[Any]]") -> None:
+        """Go to where `arrays` stood.
+
+        Raises:
+            DataError: arrays of other sizes.
+        """
+        self.scales[:] = arrays["scales"]
+        stamps = arrays["times"].astype("datetime64[ns]")
+        which = np.arange(len(self.ids))
+        self.restore(which, arrays["states"].astype(np.float32), stamps, arrays["missing"])
+
+    def save(self, path: str | Path) -> None:
+        """Write where the networks stand in every series; the model itself is not in it.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        from tsuzuki.storage import write
+
+        write(path, "stream", {"ids": list(self.ids), "model": model_id(self.fitted)}, self.arrays())
+
+    def load(self, path: str | Path) -> "Bank":
+        """Go to where `save` stood.
+
+        Raises:
+            FileError: the file is not whole, or holds the states of another model or of other series.
+        """
+        from tsuzuki.storage import read
+
+        stored = read(path, "stream")
+        check_owner(stored.facts, self, path)
+        self.adopt(stored.arrays)
+        return self
+
+
+def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> None:
+    """Raise FileError where states belong to another model or to other series."""
+    from tsuzuki.errors import FileError
+
+    if facts.get("model") != model_id(bank.fitted):
+        raise FileError(f"{path} holds the states of another model; load them with the model that wrote them")
+    if facts.get("ids") != list(bank.ids):
+        raise FileError(f"{path} holds the states of other series; make the bank of the same ids")
+
+
+def model_id(fitted: Fitted) -> str:
+    """A hash of the networks' weights: states belong to the weights that made them."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for weights in fitted.members:
+        for array in weights:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

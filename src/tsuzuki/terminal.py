@@ -1,0 +1,89 @@
+"""What all commands share on a terminal: errors in words, exit codes, progress, files to write to."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tsuzuki.errors import DivergedError, FileError, TsuzukiError
+
+if TYPE_CHECKING:
+    from tsuzuki.readers import Reading
+
+WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
+
+
+def reading(source: str, column: str | None, time: str | None) -> "Reading":
+    """Read a bundled series or a file."""
+    from tsuzuki import datasets
+    from tsuzuki.readers import read
+
+    if source in datasets.names() and not Path(source).exists():
+        return datasets.load(source)
+    return read(source, column=column, time=time)
+
+
+def announce_compilation(quiet: bool) -> None:
+    """Compile now where this machine has not done so yet, and say why it takes a while."""
+    from tsuzuki.kernels import engine
+
+    if not engine.is_compiled():
+        if not quiet:
+            typer.echo("compiling for this CPU, once (about 20 s) ...", err=True)
+        engine.load()
+
+
+def bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], object]]:
+    """A bar that is told each further share of the work done."""
+    from tsuzuki.progress import share_bar
+
+    return nullcontext(lambda share: None) if quiet else share_bar(what)
+
+
+def check_target(option: str, path: Path) -> None:
+    """Raise FileError where a file that an option names cannot be written, before hours are spent on its content."""
+    if path.is_dir():
+        raise FileError(f"{option} names {path}, which is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise FileError(f"{option} names {path}, but there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"{option} names {path}, but the folder {path.parent} cannot be written; name another place")
+
+
+@contextmanager
+def errors_in_words(debug: bool) -> Iterator[None]:
+    """Turn what goes wrong into one line and an exit code."""
+    try:
+        yield
+    except TsuzukiError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(DIVERGED if isinstance(error, DivergedError) else WRONG_INPUT) from None
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def check_json(path: str | None) -> None:
+    """Check the target of --json."""
+    if path not in (None, "-"):
+        check_target("--json", Path(str(path)))
+
+
+def write_json(path: str, outcome: object) -> None:
+    """Write what a command found as JSON; - prints it."""
+    import json
+
+    from tsuzuki.storage import write_bytes
+
+    text = json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False)
+    if path == "-":
+        typer.echo(text)
+    else:
+        write_bytes(Path(path), text.encode() + b"\n")

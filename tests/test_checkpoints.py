@@ -1,0 +1,170 @@
+"""A run that is killed and started again ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tsuzuki.checkpoints import seconds_of
+from tsuzuki.errors import FileError, SettingError
+from tsuzuki.forecasting import Forecaster
+from tsuzuki.lanes import Streams
+from tsuzuki.network import GRU, Dense, Network, initialise
+from tsuzuki.optimizers import Adam
+from tsuzuki.records import EarlyStopping
+from tsuzuki.series import Segment
+from tsuzuki.training import fit
+
+# A run with all that has to be kept: dropout's masks, missing values, validation, the best weights, the optimiser.
+RUN = """
+import sys, time
+import numpy as np
+from tsuzuki.lanes import Streams
+from tsuzuki.network import GRU, Dense, Network, initialise
+from tsuzuki.optimizers import Adam
+from tsuzuki.records import EarlyStopping
+from tsuzuki.series import Segment
+from tsuzuki.training import fit
+
+series = np.sin(np.arange(1500) / 7).astype(np.float32)[:, None]
+inputs = series.copy()
+inputs[100:110] = np.nan
+inputs[700] = np.nan
+targets = np.where(np.isnan(inputs), np.nan, series).astype(np.float32)
+network = Network(1, (GRU(6, dropout=0.1, recurrent_dropout=0.1), Dense(1)))
+kinds = Streams(5, 3)
+done = fit(
+    network, initialise(network, 1), inputs, targets, kinds.over([Segment(0, 1200)]), epochs=6,
+    optimizer=Adam(), feed=0, residual=True, validation=kinds.after([Segment(0, 1200)], [Segment(1200, 1500)]),
+    early_stopping=EarlyStopping(3), checkpoint=sys.argv[1] or None, every=0.05,
+    on_progress=lambda now: time.sleep(float(sys.argv[3])),
+)
+print("trained", flush=True)
+np.savez(sys.argv[2], *done.weights, losses=[record.loss for record in done.history],
+         checked=[record.validation_loss for record in done.history], best=done.best_epoch)
+"""
+
+
+def start(checkpoint, result, pause):
+    # Calls of few updates each, so that there are many moments between them.
+    slow = "import tsuzuki.training as t; t.CALL_SECONDS = 1e-5\n"
+    return subprocess.Popen([sys.executable, "-c", slow + RUN, str(checkpoint), str(result), str(pause)])
+
+
+def contents(path):
+    with np.load(path) as found:
+        return {name: found[name].tobytes() for name in found.files}
+
+
+def test_a_run_killed_at_twenty_moments_ends_with_the_bits_of_one_that_was_not(tmp_path):
+    assert start("", tmp_path / "whole.npz", 0).wait() == 0
+    generator, checkpoint = random.Random(0), tmp_path / "run.checkpoint"
+    stood = 0
+    for _ in range(20):
+        process = start(checkpoint, tmp_path / "killed.npz", 0.02)
+        time.sleep(generator.uniform(0.3, 1.1))
+        stood += checkpoint.exists()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert stood > 5, "the run was never far enough to have a checkpoint"
+    assert start(checkpoint, tmp_path / "killed.npz", 0).wait() == 0
+    assert contents(tmp_path / "killed.npz") == contents(tmp_path / "whole.npz")
+    leftovers = [path.name for path in tmp_path.iterdir() if path.name.startswith(".run.checkpoint")]
+    assert len(leftovers) <= 20, "one for each kill at most"
+
+
+SERIES = np.sin(np.arange(300) / 5).astype(np.float32)[:, None]
+NETWORK = Network(1, (GRU(4), Dense(1)))
+
+
+def train(path, **options):
+    layout = Streams(5, 2).over([Segment(0, 300)])
+    options = {"epochs": 3, "optimizer": Adam(), "checkpoint": path, "every": "0s"} | options
+    return fit(NETWORK, initialise(NETWORK, 0), SERIES, SERIES, layout, **options)
+
+
+def test_a_finished_run_is_not_done_again(tmp_path):
+    first = train(tmp_path / "c")
+    seen = []
+    second = train(tmp_path / "c", on_epoch=seen.append)
+    assert seen == []
+    assert all(np.array_equal(a, b) for a, b in zip(first.weights, second.weights, strict=True))
+    assert second.history == first.history
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    train(tmp_path / "c")
+    with pytest.raises(SettingError, match="belongs to another run"):
+        train(tmp_path / "c", epochs=4)
+
+
+def test_early_stopping_remembers_across_a_restart(tmp_path):
+    whole = train(None, epochs=30, early_stopping=EarlyStopping(2, min_delta=0.05))
+
+    class StopError(Exception):
+        pass
+
+    def stop(record):
+        if record.epoch == 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(tmp_path / "c", epochs=30, early_stopping=EarlyStopping(2, min_delta=0.05), on_epoch=stop)
+    resumed = train(tmp_path / "c", epochs=30, early_stopping=EarlyStopping(2, min_delta=0.05))
+    assert [record.loss for record in resumed.history] == [record.loss for record in whole.history]
+    assert resumed.best_epoch == whole.best_epoch
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_with_the_old_one_intact(tmp_path, monkeypatch):
+    train(tmp_path / "c")
+    before = (tmp_path / "c").read_bytes()
+    (tmp_path / "d").write_bytes(before)
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError, match=r"c cannot be written \(No space left"):
+        train(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == before
+
+
+def test_a_checkpoint_in_a_folder_that_is_not_there_is_named_before_training(tmp_path):
+    with pytest.raises(FileError, match="make it first"):
+        train(tmp_path / "no" / "c")
+    with pytest.raises(FileError, match="which is a folder"):
+        train(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    train(tmp_path / "c")
+    content = bytearray((tmp_path / "c").read_bytes())
+    content[-3] ^= 1
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(FileError, match="altered"):
+        train(tmp_path / "c")
+
+
+def test_a_forecaster_goes_on_from_its_checkpoints(tmp_path, daily):
+    small = {"units": 4, "layers": 1, "head": 0, "ensemble": 2, "epochs": 2, "lags": ((1, 1),)}
+    whole = Forecaster(3, **small).fit(daily)
+    first = Forecaster(3, **small).fit(daily, checkpoint=tmp_path / "c", every="0s")
+    again = Forecaster(3, **small).fit(daily, checkpoint=tmp_path / "c", every="0s")
+    assert first.predict().equals(whole.predict())
+    assert again.predict().equals(whole.predict())
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("5m", 300), ("1h", 3600), (2.5, 2.5), ("7", 7)])
+def test_spans_of_time(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "5 days", "", "1.2.3s"])
+def test_what_is_no_span_of_time_is_named(text):
+    with pytest.raises(SettingError, match="give a span such as 30s"):
+        seconds_of(text)
