@@ -144,8 +144,15 @@ def measure(split: Split, wanted: list[str]) -> dict[str, Any]:
                 fewer[label] = {"origins": int(some["cutoff"].nunique()), "scores": scores(some)}
             else:
                 table[label] = column
-    found = {"points": split.values.shape[1], "trained on": split.cut, "origins": split.windows, "scores": scores(table)}
-    by_series = {name: scores(some)["tsuzuki"] for name, some in table.groupby("unique_id")} if len(split.ids) > 1 else {}
+    found = {
+        "points": split.values.shape[1],
+        "trained on": split.cut,
+        "origins": split.windows,
+        "scores": scores(table),
+    }
+    by_series = (
+        {name: scores(some)["tsuzuki"] for name, some in table.groupby("unique_id")} if len(split.ids) > 1 else {}
+    )
     return found | {"seconds": trained, "absent": absent, "on fewer origins": fewer, "by series": by_series}
 
 

@@ -326,7 +326,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
             raise DataError(
-                f"future has no {settings.known[column]} for series {name!r} at {str(ahead[step])[:19]}; "
+                f"future has no {settings.known[column]} for series {name!r} at {str(ahead[step])[:19].replace('T', ' ')}; "
                 f"give every forecast time a value of {names}"
             )
         found[number] = (values - scales[:, 0]) / scales[:, 1]
