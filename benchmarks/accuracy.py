@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import rivals
 
+import rivals
 from tsuzuki import Forecaster, evaluate, read
 from tsuzuki.fitting import cores
 from tsuzuki.frames import as_long
@@ -159,8 +159,8 @@ def measure(split: Split, wanted: list[str]) -> dict[str, Any]:
 def show(name: str, found: dict[str, Any]) -> None:
     """Print one problem's table."""
     print(
-        f"\n{name}: {found['trained on']:,} of {found['points']:,} points to train on, every one of {found['origins']:,} "
-        "origins"
+        f"\n{name}: {found['trained on']:,} of {found['points']:,} points to train on, "
+        f"every one of {found['origins']:,} origins"
     )
     print(f"{'':24}{'RMSE':>8}{'MAE':>8}{'RMSE 1 h':>10}{'trained in':>12}")
     for model, row in found["scores"].items():
@@ -176,9 +176,9 @@ def show(name: str, found: dict[str, Any]) -> None:
     for model, less in found["on fewer origins"].items():
         theirs, same = less["scores"][model], less["scores"]["tsuzuki"]
         print(
-            f"{model}, {less['origins']} origins only: RMSE {theirs['rmse']:.3f}, MAE {theirs['mae']:.3f}, 1 h "
-            f"{theirs['rmse_1']:.3f}, {found['seconds'][model]:.1f} s; ours there {same['rmse']:.3f}, {same['mae']:.3f}, "
-            f"{same['rmse_1']:.3f}"
+            f"{model}, {less['origins']} origins only: RMSE {theirs['rmse']:.3f}, MAE {theirs['mae']:.3f}, "
+            f"1 h {theirs['rmse_1']:.3f}, {found['seconds'][model]:.1f} s; "
+            f"ours there {same['rmse']:.3f}, {same['mae']:.3f}, {same['rmse_1']:.3f}"
         )
     for model, row in found["by series"].items():
         print(f"ours on {model}: RMSE {row['rmse']:.3f}, MAE {row['mae']:.3f}, 1 h {row['rmse_1']:.3f}")
