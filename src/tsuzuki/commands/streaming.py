@@ -1,10 +1,11 @@
 """`tsuzuki stream`: readings in on standard input, forecasts out on standard output, states safe on disk."""
 
+import csv
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,6 +80,7 @@ def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> 
             # What is written out has been committed; what has not been committed is never written out.
             out.write(follower.take(lines[passed:], text))
             out.flush()
+            follower.messages.tell()
         return follower.messages.count
 
 
@@ -115,18 +117,25 @@ class _Messages:
 
     quiet: bool
     count: int = 0
+    _waiting: list[tuple[int, str]] = field(default_factory=list)
 
     def say(self, line: int, text: str) -> None:
-        """Count a line, and say why it is left out unless that was said too often."""
-        self.count += 1
-        if not self.quiet and self.count <= SHOWN:
-            typer.echo(f"line {line}: {text}", err=True)
-            if self.count == SHOWN:
-                typer.echo("further lines are only counted", err=True)
+        """Note why a line is left out."""
+        self._waiting.append((line, text))
 
     def refuse(self, line: int, error: DataError) -> None:
-        """Say what was wrong with a reading; what to do about it is done."""
+        """Note what was wrong with a reading; what to do about it is done."""
         self.say(line, f"{str(error).rpartition(';')[0]}; left out")
+
+    def tell(self) -> None:
+        """Say what was noted, in the order of the lines, unless such was said too often."""
+        for line, text in sorted(self._waiting):
+            self.count += 1
+            if not self.quiet and self.count <= SHOWN:
+                typer.echo(f"line {line}: {text}", err=True)
+                if self.count == SHOWN:
+                    typer.echo("further lines are only counted", err=True)
+        self._waiting.clear()
 
 
 @dataclass
@@ -158,7 +167,7 @@ class _Text:
             ValueError: it is no such line.
         """
         if self.kind == "csv":
-            name, stamp, y = line.split(",")
+            name, stamp, y = line.split(",") if '"' not in line else next(csv.reader([line]))
             return name, stamp, float(y) if y.strip() not in ("", "nan", "NA", "null") else float("nan")
         found = json.loads(line)
         y = found["y"]
@@ -167,6 +176,8 @@ class _Text:
     def render(self, line: int, name: str, stamp: str, forecast: Sequence[float]) -> str:
         """A line of output."""
         if self.kind == "csv":
+            if "," in name or '"' in name:
+                name = '"' + name.replace('"', '""') + '"'
             return f"{line},{name},{stamp}," + ",".join(map("{:.6g}".format, forecast))
         rounded = [float(f"{value:.6g}") for value in forecast]
         return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
