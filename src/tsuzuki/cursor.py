@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import DataError
 from tsuzuki.lanes import ZERO
-from tsuzuki.streaming import MONTH, Bank
+from tsuzuki.streaming import MONTH, Bank, mean_of
 
 if TYPE_CHECKING:
     from tsuzuki.fitting import Fitted, Settings
+
+NAN = float("nan")
 
 
 class Cursor:
@@ -29,9 +31,19 @@ class Cursor:
         self._fitted: Fitted = bank.fitted
         self._settings: Settings = bank.settings
         self._calls = bank.prepared(1)
-        self._first = [rows[number] for rows in bank.rows]
         for block, _, _ in self._calls:
             block.valid[0, 0], block.exits[0, 0] = 1, number
+        # For each network the series' rows, and what a call reads of where to start and with which state: memory views,
+        # whose single items are written sooner than an array's.
+        self._lines = [
+            (flat(rows[number], "f"), flat(block.starts, "q"), flat(block.entries, "i"), call)
+            for rows, (block, _, call) in zip(bank.rows, self._calls, strict=True)
+        ]
+        self._columns = bank.rows[0].shape[2]
+        self._single, self._whole = len(self._calls) == 1, not bank.settings.quantiles
+        # The latest outputs; a single network writes them there itself.
+        self._latest: NDArray[np.float32] = self._calls[0][1][0] if self._single else bank.latest[number].copy()
+        self._step, self._cap, self._monthly = bank.fitted.step, bank.cap, bank.fitted.step >= MONTH
         self.resume()
 
     def resume(self) -> None:
@@ -41,8 +53,7 @@ class Cursor:
         self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
         self._time = int(bank.stamps[number].astype(np.int64))
         self._base = number * bank.cap
-        for _, found, _ in self._calls:
-            found[0] = bank.latest[number]
+        self._latest[:] = bank.latest[number]
 
     @property
     def at(self) -> int:
@@ -65,36 +76,37 @@ class Cursor:
         Raises:
             DataError: the value is infinite; nothing has moved.
         """
-        bank = self.bank
         absent = value is None or value != value
-        scaled = float("nan") if absent else (float(value) - self._mean) / self._scale  # type: ignore[arg-type]
+        scaled = NAN if absent else (value - self._mean) / self._scale  # type: ignore[operator]
         if not absent and scaled - scaled != 0:
             raise DataError(f"the reading {value} is infinite; give None where it is missing")
-        if self._at + 1 == bank.cap or self._fitted.step >= MONTH:
-            self.settle()
-            if self._at + 1 == bank.cap:
-                bank.wrap(self._only)
-                self._at = int(bank.at[self._number])
-        entry = self._number
+        at, entry = self._at + 1, self._number
+        if at == self._cap:
+            self.settle().wrap(self._only)
+            at = int(self.bank.at[entry]) + 1
         if absent:
             self._missed += 1
-        else:
+        elif self._missed:
             if self._missed > self._settings.max_gap:
                 entry = ZERO
-                for rows in self._first:
-                    rows[self._at + 1 - bank.before : self._at + 1, 0] = scaled
+                before = self.bank.before
+                for every in self.bank.rows:
+                    every[self._number, at - before : at, 0] = scaled
             self._missed = 0
-        self._at += 1
-        self._time = self._time + self._fitted.step if self._fitted.step < MONTH else self._next_month()
-        for rows, (block, _, call) in zip(self._first, self._calls, strict=True):
-            rows[self._at, 0] = scaled
-            rows[self._at, 1] = absent
-            block.starts[0, 0] = self._base + self._at
-            block.entries[0, 0] = entry
+        self._time = self._next_month() if self._monthly else self._time + self._step
+        self._at = at
+        place, start = at * self._columns, self._base + at
+        for rows, starts, entries, call in self._lines:
+            rows[place] = scaled
+            rows[place + 1] = absent
+            starts[0] = start
+            entries[0] = entry
             call()
+        if not self._single:
+            self._latest[:] = mean_of(self._calls)[0]
 
     def _next_month(self) -> int:
-        return int(self.bank.next_stamps(self._only)[0].astype(np.int64))
+        return int(self.settle().next_stamps(self._only)[0].astype(np.int64))
 
     def reach(self, stamp: int) -> None:
         """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.
@@ -116,21 +128,22 @@ class Cursor:
 
     def forecast(self) -> NDArray[np.float32]:
         """The latest forecast, float32 [horizon], in the series' unit."""
-        if self._settings.quantiles:
-            return np.asarray(self.settle().forecasts(self._only)[0])
-        found = self._calls[0][1][0]
-        if len(self._calls) > 1:
-            found = np.add.reduce([call[1][0] for call in self._calls])
-            return np.asarray(found * np.float32(self._scale / len(self._calls)) + np.float32(self._mean))
-        return np.asarray(found * np.float32(self._scale) + np.float32(self._mean))
+        if self._whole:
+            return self._latest.copy()
+        return np.asarray(self.settle().forecasts(self._only)[0])
 
     def settle(self) -> Bank:
         """Tell the bank where the series has got to, and return it."""
         bank, number = self.bank, self._number
         bank.at[number], bank.missing[number] = self._at, self._missed
         bank.stamps[number] = np.datetime64(self._time, "ns")
-        bank.latest[number] = np.mean([call[1][0] for call in self._calls], axis=0)
+        bank.latest[number] = self._latest
         return bank
+
+
+def flat(array: Any, kind: str) -> Any:
+    """An array's memory as a memory view of items of one kind, as `struct` names them."""
+    return memoryview(array).cast("B").cast(kind)  # type: ignore[call-overload]
 
 
 def nanoseconds(ds: Any) -> int:
