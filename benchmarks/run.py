@@ -20,6 +20,7 @@ from statistics import median
 
 import growth
 import peak
+import streaming
 from jobs import BEST, JAX, JOBS, KERAS_JAX, KERAS_TF, LIMIT, TORCH, Job
 
 HERE = Path(__file__).parent
@@ -150,7 +151,7 @@ def main() -> None:
     """Run the jobs that are asked for, and the sections beside them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", default=",".join(map(str, range(len(JOBS)))), help="numbers of jobs, from 0")
-    parser.add_argument("--only-jobs", action="store_true", help="leave out starts, peak and growth")
+    parser.add_argument("--only-jobs", action="store_true", help="leave out starts, peak, growth and streaming")
     parser.add_argument("--json", default=str(HERE / "results" / "bench.json"))
     arguments = parser.parse_args()
     facts = machine()
@@ -158,7 +159,7 @@ def main() -> None:
     numbers = [int(number) for number in arguments.jobs.split(",") if number]
     outcome = {"machine": facts, "jobs": [run_job(number) for number in numbers]}
     if not arguments.only_jobs:
-        outcome |= {"starts": starts(), "peak": peak.main(), "growth": growth.main()}
+        outcome |= {"starts": starts(), "peak": peak.main(), "growth": growth.main(), "streaming": streaming.main()}
     path = Path(arguments.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(outcome, indent=1))

@@ -134,3 +134,32 @@ def update_loss(
         for layer in range(len(states))
     ]
     return float(np.mean(values)) if values else 0.0, carried
+
+
+def follow(
+    network: Network,
+    weights: Sequence[Array],
+    lags: Sequence[tuple[int, int]],
+    feed: int,
+    values: Array,
+    beside: Array,
+) -> Array:
+    """A forecaster's network read step by step over one unbroken stretch: [points, outputs], changes already added.
+
+    A missing value (NaN) is replaced by the forecast before it; the values before the first are the first.
+    """
+    seen, states, found, last = [], zero_states(network, 1), [], 0.0
+    weights = [np.asarray(weight, np.float64) for weight in weights]
+    for value, others in zip(values, beside, strict=True):
+        missing = np.isnan(value)
+        seen.append(last if missing else value)
+        means = []
+        for behind, over in lags:
+            places = range(len(seen) - 1 - behind - over + 1, len(seen) - behind)
+            means.append(np.mean([seen[max(place, 0)] for place in places]) - seen[-1])
+        row = np.array([seen[-1], float(missing), *others, *means])
+        outputs, later = run(network, weights, row[None, None], states)
+        states = later[0]
+        found.append(outputs[0, 0] + seen[-1])
+        last = found[-1][feed]
+    return np.array(found)

@@ -168,3 +168,31 @@ def test_spans_of_time(text, seconds):
 def test_what_is_no_span_of_time_is_named(text):
     with pytest.raises(SettingError, match="give a span such as 30s"):
         seconds_of(text)
+
+
+def test_the_command_goes_on_from_its_checkpoint_and_ends_with_the_same_bits(tmp_path, daily):
+    daily.rename_axis("time").to_csv(tmp_path / "readings.csv")
+    small = ["--horizon", "3", "--units", "6", "--layers", "1", "--ensemble", "2", "--epochs", "1500"]
+
+    def command(output, *options):
+        arguments = ["fit", str(tmp_path / "readings.csv"), "-o", str(tmp_path / output), *small, *options]
+        return subprocess.Popen([sys.executable, "-m", "tsuzuki", *arguments], stdout=subprocess.PIPE, text=True)
+
+    assert command("whole.tsuzuki").wait(120) == 0
+    kept = ["--checkpoint", str(tmp_path / "kept"), "--every", "0.01s"]
+    killed = 0
+    for pause in (1.0, 1.4, 1.8):
+        process = command("killed.tsuzuki", *kept)
+        time.sleep(pause)
+        killed += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert command("killed.tsuzuki", *kept).wait(120) == 0
+    assert killed
+    assert not list(tmp_path.glob("kept*"))
+    import tsuzuki
+
+    whole, again = (tsuzuki.load(tmp_path / name).fitted.members for name in ("whole.tsuzuki", "killed.tsuzuki"))
+    for one, other in zip(whole, again, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -87,7 +87,6 @@ def test_a_change_of_station_ends_a_segment_without_a_gap():
     ("values", "message"),
     [
         ([np.nan] * 5, "has no values: all 5 are missing; name another column"),
-        ([2.0] * 5, r"is constant \(2 throughout\); there is nothing to learn"),
         ([1.0, np.inf, 2, 3, 4], "has 1 infinite values; leave them empty"),
     ],
 )
@@ -160,6 +159,16 @@ def test_scaling_there_and_back_changes_nothing(values):
     assert scaled.mean() == pytest.approx(0, abs=1e-6)
     assert scaled.std() == pytest.approx(1, rel=1e-6)
     np.testing.assert_allclose(scaler.inverse_transform(scaled), column, rtol=1e-9, atol=1e-6)
+
+
+def test_one_series_may_rest_among_others_but_not_all():
+    times = pd.date_range("2020-01-01", periods=5, freq="1h")
+    rest, busy = (
+        frame_of(times, values).assign(unique_id=name) for name, values in (("r", [2.0] * 5), ("b", range(5)))
+    )
+    assert [one.name for one in collect("here", pd.concat([rest, busy])).series] == ["r", "b"]
+    with pytest.raises(DataError, match=r"here is constant \(2 throughout\); there is nothing to learn"):
+        collect("here", rest)
 
 
 def test_a_constant_training_part_cannot_be_scaled():

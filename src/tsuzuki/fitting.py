@@ -63,8 +63,14 @@ class Settings:
         from tsuzuki.losses import Pinball
 
         for name in ("horizon", "units", "layers", "timesteps", "lanes", "epochs", "ensemble"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}; give a whole number from 1")
+            value = getattr(self, name)
+            if not (hasattr(value, "__index__") and value >= 1):
+                raise SettingError(f"{name} is {value}; give a whole number from 1")
+        if not (self.learning_rate > 0 and self.weight_decay >= 0):
+            raise SettingError(
+                f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}; give a rate above 0 and "
+                "a decay from 0"
+            )
         if self.cell not in ("simple_rnn", "gru", "lstm"):
             raise SettingError(f"cell is {self.cell!r}; choose simple_rnn, gru or lstm")
         if self.head < 0 or self.max_gap < 0:

@@ -325,8 +325,9 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
         values = on_grid(groups[name], ahead, settings.known) if name in groups else np.full(found.shape[1:], np.nan)
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
+            time = str(ahead[step])[:19].replace("T", " ")
             raise DataError(
-                f"future has no {settings.known[column]} for series {name!r} at {str(ahead[step])[:19]}; "
+                f"future has no {settings.known[column]} for series {name!r} at {time}; "
                 f"give every forecast time a value of {names}"
             )
         found[number] = (values - scales[:, 0]) / scales[:, 1]

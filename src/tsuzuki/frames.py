@@ -39,6 +39,8 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
         frame = frame.to_frame("y" if frame.name is None else str(frame.name))
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"a {type(frame).__name__} is no frame; give a pandas Series or DataFrame, or a Polars one")
+    if len(frame) == 0:
+        raise DataError("the frame has no rows; give it readings")
     frame = frame.copy(deep=False)
     frame.columns = [str(column) for column in frame.columns]
     if "ds" not in frame:

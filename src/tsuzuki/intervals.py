@@ -42,7 +42,9 @@ class Calibration:
         low = int(place)
         high = min(low + 1, len(PROBABILITIES) - 1)
         share = np.float32(place - low)
-        return self.offsets[:, low] * (1 - share) + self.offsets[:, high] * share
+        one, other = self.offsets[:, low], self.offsets[:, high]
+        # Never beyond the next percentile by a rounding: intervals lie inside one another.
+        return np.minimum(one + (other - one) * share, other)
 
 
 def check_levels(levels: Sequence[float]) -> None:
@@ -72,7 +74,6 @@ def _percentiles(errors: NDArray[np.float32]) -> NDArray[np.float32]:
             # The last steps of a short series are never seen: as wide as the step before.
             found[:, horizon] = found[:, horizon - 1] if horizon else 0
             continue
-        # One unseen error counts as well: outward from the middle by a rank's share.
-        outward = np.clip(0.5 + (PROBABILITIES - 0.5) * (1 + 1 / len(known)), 0, 1)
-        found[:, horizon] = np.quantile(known, outward)
+        # Weibull's positions count one unseen error as well, so that a fresh one is covered as often as promised.
+        found[:, horizon] = np.quantile(known, PROBABILITIES, method="weibull")
     return found

@@ -82,9 +82,10 @@ class LearningStream(Stream):
         for learner, state in zip(self._learners, states, strict=True):
             learner.learn(self.at, state, anew)
 
-    def _pass(self, steps: int) -> None:
-        super()._pass(steps)
-        self._frozen._pass(steps)
+    def skip(self, steps: int) -> None:
+        """Let so many readings be missed that the series begins anew with the next one."""
+        super().skip(steps)
+        self._frozen.skip(steps)
 
     def report(self) -> Report:
         """Compare the network that learns with the one that does not, on the last readings."""

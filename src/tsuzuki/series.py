@@ -149,12 +149,17 @@ def collect(name: str, frame: "pd.DataFrame", *, unit: str | None = None, max_ga
         The series in the order in which they first appear.
 
     Raises:
-        DataError: a series without values, constant, infinite, or without a grid.
+        DataError: a series without values, with infinite ones or without a grid; or nothing that varies.
     """
     series = [
         regularize(group, f"series {key!r} of {name}" if frame["unique_id"].nunique() > 1 else name, str(key), max_gap)
         for key, group in frame.groupby("unique_id", sort=False)
     ]
+    for one in series[:1]:
+        # One series among several may rest; where nothing varies at all there is nothing to learn.
+        level = one.values[one.observed][0]
+        if all((other.values[other.observed] == level).all() for other in series):
+            raise DataError(f"{name} is constant ({level:g} throughout); there is nothing to learn from it")
     steps = {one.step for one in series}
     if len(steps) > 1:
         raise DataError(f"the series of {name} have different steps ({', '.join(sorted(steps))}); read them one by one")
@@ -178,8 +183,6 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
         raise DataError(f"{where} has no values: all {len(y)} are missing; name another column with --column")
     if np.isinf(y).any():
         raise DataError(f"{where} has {int(np.isinf(y).sum())} infinite values; leave them empty if they are missing")
-    if np.nanmin(y) == np.nanmax(y):
-        raise DataError(f"{where} is constant ({np.nanmin(y):g} throughout); there is nothing to learn from it")
     stamps = frame["ds"].to_numpy("datetime64[ns]").astype(np.int64)
     position, times, step, snapped = _grid(stamps, where)
 

@@ -33,7 +33,7 @@ class StateStore:
         model: the hash of the model that the states belong to.
 
     Raises:
-        FileError: the folder cannot be made or written, or what it holds is no store.
+        FileError: the folder cannot be made or written, another process uses it, or what it holds is no store.
         SettingError: it holds the states of another model.
     """
 
@@ -41,13 +41,21 @@ class StateStore:
         self._path = Path(folder) / NAME
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(self._path, isolation_level=None)
+            self._base = sqlite3.connect(self._path, isolation_level=None, timeout=1)
+            # Two processes that take the same series in turns would both be wrong: the first keeps the store.
+            self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._base.execute("PRAGMA journal_mode=WAL")
             # With a write-ahead log this survives a killed process; FULL also survives a power cut.
             self._base.execute("PRAGMA synchronous=FULL")
             self._base.executescript(_TABLES)
             found = dict(self._base.execute("SELECT name, value FROM facts"))
+            self._base.execute("BEGIN IMMEDIATE")
+            self._base.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise FileError(
+                    f"--state {folder} is in use by another process; wait for its end or name another folder"
+                ) from None
             said = getattr(error, "strerror", None) or str(error)
             raise FileError(f"--state {folder} cannot be used ({said}); name a folder that can be written") from None
         if "model" not in found:

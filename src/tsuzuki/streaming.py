@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ROOM = 64
 # A grid whose step is at least so long (nanoseconds) is one of months, which are not all as long as each other.
 MONTH = 27 * 86400 * 10**9
+# A reading's time may lie so many steps beside the grid.
+BESIDE = 0.25
 # Lanes of a call: a call for k series takes the smallest that holds them.
 LANES = (1, 16, 128, 1024)
 
@@ -52,7 +54,7 @@ class Bank:
         rows: for each network float32 [series, cap, columns].
         banks: for each network its saved states.
         parameters: for each network its padded weights.
-        latest: float32 [series, outputs], the last forecasts in units of the scale.
+        latest: float32 [series, outputs], the last forecasts in the series' units.
 
     Raises:
         SettingError: the networks read covariates, which a stream of readings does not bring.
@@ -77,6 +79,7 @@ class Bank:
             raise SettingError("the ids of a bank are none, or one of them stands there twice; give each series once")
         count = len(self.ids)
         self._number = {name: i for i, name in enumerate(self.ids)}
+        self._all = np.arange(count)
         self.before = fitted.way.before
         self.cap = self.before + 1 + ROOM
         self.scales = self._choose_scales(scales or {})
@@ -173,6 +176,25 @@ class Bank:
         place = int(np.argmin(np.abs(grid - stamp)))
         return place + 1 + (stamp - int(grid[place])) / self.fitted.step
 
+    def steps_due(self, number: int, stamp: int, last: int | None = None) -> int:
+        """How many steps of the grid a reading's time (nanoseconds since 1970) lies ahead, at least one.
+
+        Raises:
+            DataError: it is late, a second reading for the time where the series stands, or beside the grid.
+        """
+        exact = self.steps_to(number, stamp, last)
+        steps = round(exact)
+        what = f"the reading of series {self.ids[number]!r} at {np.datetime64(stamp, 'ns').astype('M8[s]')}"
+        now = self.stamps[number] if last is None else np.datetime64(last, "ns")
+        if steps < 1:
+            word = "a second one for" if steps == 0 else "late: it lies before"
+            raise DataError(f"{what} is {word} {now.astype('M8[s]')}, where the series stands; leave it out")
+        if abs(exact - steps) > BESIDE:
+            raise DataError(
+                f"{what} lies beside the grid, {exact - steps:+.2f} steps from a time that one is due; correct its time"
+            )
+        return steps
+
     def jump(self, number: int, steps: int) -> None:
         """Let so many readings of a series be missed that it begins anew with the next one."""
         self.stamps[number] = self.ahead(number, steps)[-1]
@@ -187,7 +209,8 @@ class Bank:
             ids: the new ones.
             before: for each of them the time (nanoseconds since 1970) one step before its first reading.
         """
-        found = Bank(self.fitted, self.settings, [*self.ids, *ids])
+        scales = {name: (float(mean), float(scale)) for name, (mean, scale) in zip(self.ids, self.scales, strict=True)}
+        found = Bank(self.fitted, self.settings, [*self.ids, *ids], scales)
         old = np.arange(len(self.ids))
         found.restore(old, self.state_of(old), self.stamps, self.missing)
         for name in ids:
@@ -212,7 +235,7 @@ class Bank:
         Raises:
             DataError: as many values as series are needed; infinite values; an id that is not in the bank, or twice.
         """
-        which = np.arange(len(self.ids)) if ids is None else self._which(ids)
+        which = self._all if ids is None else self._which(ids)
         values = np.asarray(values, np.float64)
         if values.shape != which.shape:
             raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
@@ -232,17 +255,19 @@ class Bank:
 
     def advance(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Take the next reading (NaN: missing) of some series, each of them once."""
-        at = self.at[which] + 1
+        # All of them in order need no picking.
+        some: Any = slice(None) if which is self._all else which
+        at = self.at[some] + 1
         full = at == self.cap
         if full.any():
             self.wrap(which[full])
-            at = self.at[which] + 1
-        self.at[which] = at
-        self.stamps[which] = self.next_stamps(which)
+            at = self.at[some] + 1
+        self.at[some] = at
+        self.stamps[some] = self.next_stamps(which)
         absent = np.isnan(values)
-        scaled = ((values - self.scales[which, 0]) / self.scales[which, 1]).astype(np.float32)
-        anew = ~absent & (self.missing[which] > self.settings.max_gap)
-        self.missing[which] = np.where(absent, self.missing[which] + 1, 0)
+        scaled = ((values - self.scales[some, 0]) / self.scales[some, 1]).astype(np.float32)
+        anew = ~absent & (self.missing[some] > self.settings.max_gap)
+        self.missing[some] = np.where(absent, self.missing[some] + 1, 0)
         for rows in self.rows:
             rows[which, at, 0] = scaled
             rows[which, at, 1] = absent
@@ -254,7 +279,8 @@ class Bank:
     def next_stamps(self, which: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """The time of the next reading of some series."""
         if self.fitted.step < MONTH:
-            return (self.stamps[which].astype(np.int64) + self.fitted.step).astype("datetime64[ns]")
+            stamps = self.stamps if which is self._all else self.stamps[which]
+            return (stamps.view(np.int64) + self.fitted.step).view("datetime64[ns]")
         return np.array([self.ahead(int(number), 1)[0] for number in which], "datetime64[ns]")
 
     def wrap(self, which: NDArray[np.int64]) -> None:
@@ -268,55 +294,61 @@ class Bank:
         """Run the present row of some series in every network."""
         for first in range(0, len(which), self._most(len(which))):
             some, begins = which[first : first + self._most(len(which))], anew[first : first + self._most(len(which))]
-            self.latest[some] = 0
-            for block, found, call in self.call(len(some)):
+            calls = self.call(len(some))
+            for block, _, call in calls:
                 count = len(some)
                 block.starts[0, :count] = some * self.cap + self.at[some]
                 block.valid[0, :count], block.valid[0, count:] = 1, 0
-                block.entries[0, :count] = np.where(begins, ZERO, some)
+                block.entries[0, :count] = np.where(begins, ZERO, some) if begins.any() else some
                 block.exits[0, :count] = some
                 call()
-                self.latest[some] += found[:count]
-            self.latest[some] /= len(self.rows)
+            found = mean_of(calls)[: len(some)]
+            if which is self._all:
+                self.latest[:] = found
+            else:
+                self.latest[some] = found
 
     def _most(self, count: int) -> int:
         return count if count == len(self.ids) else LANES[-1]
 
     def call(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
-        """The prepared calls of every network for so many series."""
+        """The prepared calls of every network for so many series, kept for the next time."""
+        lanes = count if count == len(self.ids) else next(size for size in LANES if size >= count)
+        if lanes not in self._calls:
+            self._calls[lanes] = self.prepared(lanes)
+        return self._calls[lanes]
+
+    def prepared(self, lanes: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
+        """New calls, one for each network: the rows to run, where the forecasts come to stand, and what runs them."""
         from tsuzuki.kernels.plan import lower
         from tsuzuki.kernels.session import Data, Session
 
-        lanes = count if count == len(self.ids) else next(size for size in LANES if size >= count)
-        if lanes not in self._calls:
-            way = self.fitted.way
-            plan = lower(way.network, lanes, 1, True)
-            made = []
-            for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
-                flat = rows.reshape(-1, rows.shape[2])
-                data = Data(flat, None, 1, residual=True, lags=way.lags, feed=way.feed)
-                session = Session(plan, data, bank=bank, parameters=parameters)
-                block = Block(
-                    np.full((1, lanes), -1, np.int64),
-                    np.zeros((1, lanes), np.int32),
-                    np.full((1, lanes), CARRY, np.int32),
-                    np.full((1, lanes), NOWHERE, np.int32),
-                )
-                found = np.zeros((lanes, way.network.outputs), np.float32)
-                made.append((block, found, session.prepare(block, found, learns=self._learns)))
-            self._calls[lanes] = made
-        return self._calls[lanes]
+        way = self.fitted.way
+        plan = lower(way.network, lanes, 1, True)
+        made = []
+        for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
+            flat = rows.reshape(-1, rows.shape[2])
+            data = Data(flat, None, 1, residual=True, lags=way.lags, feed=way.feed)
+            session = Session(plan, data, bank=bank, parameters=parameters)
+            block = Block(
+                np.full((1, lanes), -1, np.int64),
+                np.zeros((1, lanes), np.int32),
+                np.full((1, lanes), CARRY, np.int32),
+                np.full((1, lanes), NOWHERE, np.int32),
+            )
+            found = np.zeros((lanes, way.network.outputs), np.float32)
+            made.append((block, found, session.prepare(block, found, scales=self.scales, learns=self._learns)))
+        return made
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
-        found = np.sort(self.latest[which].reshape(len(which), self.horizon, -1).astype(np.float64), axis=2)
-        mean, scale = self.scales[which, 0], self.scales[which, 1]
-        return np.asarray(found * scale[:, None, None] + mean[:, None, None])
+        return np.sort(self.latest[which].reshape(len(which), self.horizon, -1).astype(np.float64), axis=2)
 
     def forecasts(self, which: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """The latest point forecasts, float32 [series, horizon], of all series if None."""
-        some = np.arange(len(self.ids)) if which is None else which
-        return np.asarray(point(self.settings, self.outputs(some)), np.float32)
+        if not self.settings.quantiles:
+            return self.latest.copy() if which is None or which is self._all else self.latest[which]
+        return np.asarray(point(self.settings, self.outputs(self._all if which is None else which)), np.float32)
 
     def interval(
         self, level: float, ids: Sequence[str] | None = None
@@ -326,7 +358,7 @@ class Bank:
         Raises:
             SettingError: a level that cannot be had.
         """
-        which = np.arange(len(self.ids)) if ids is None else self._which(ids)
+        which = self._all if ids is None else self._which(ids)
         trained = {name: i for i, name in enumerate(self.fitted.ids)}
         ends = []
         for number, own in zip(which, self.outputs(which), strict=True):
@@ -420,6 +452,13 @@ class Bank:
         check_owner(stored.facts, self, path)
         self.adopt(stored.arrays)
         return self
+
+
+def mean_of(calls: "Sequence[tuple[Block, NDArray[np.float32], Callable[[], object]]]") -> NDArray[np.float32]:
+    """The mean of what calls of several networks found; of a single one, what it found itself."""
+    if len(calls) == 1:
+        return calls[0][1]
+    return np.asarray(np.mean([found for _, found, _ in calls], axis=0))
 
 
 def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> None:

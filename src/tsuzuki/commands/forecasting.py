@@ -177,11 +177,11 @@ def backtest(
             write_json(json_path, {"scores": records(scores), "by_horizon": records(evaluate(table, by_horizon=True))})
         if json_path != "-" and not quiet:
             origins, cutoffs = len(table[["unique_id", "cutoff"]].drop_duplicates()), table["cutoff"]
-            typer.echo(
+            _print(
                 f"{found.name}: {origins:,} origins from {cutoffs.min()} to {cutoffs.max()}, {horizon} steps ahead each"
             )
             _print(score_table(scores, found.unit))
-            typer.echo(backtest_verdict(scores))
+            _print(backtest_verdict(scores))
         if report is not None:
             from tsuzuki.report import backtest_page
             from tsuzuki.series import collect
@@ -286,7 +286,8 @@ def records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     return [{str(name): plain(value) for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _print(table: "Table") -> None:
+def _print(table: "Table | str") -> None:
+    """Print a table, or words broken where the terminal ends."""
     from rich.console import Console
 
     Console(highlight=False).print(table)

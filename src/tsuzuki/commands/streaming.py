@@ -1,15 +1,16 @@
 """`tsuzuki stream`: readings in on standard input, forecasts out on standard output, states safe on disk."""
 
+import csv
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.errors import SettingError
+from tsuzuki.errors import DataError, SettingError
 from tsuzuki.terminal import WRONG_INPUT, announce_compilation, errors_in_words
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 # Messages about single lines that are shown; further ones are only counted.
 SHOWN = 20
+# Where a series' lines are many and fewer series than this stand in a batch, each line is run on its own.
+TOGETHER = 16
 
 
 def stream(
@@ -77,6 +80,7 @@ def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> 
             # What is written out has been committed; what has not been committed is never written out.
             out.write(follower.take(lines[passed:], text))
             out.flush()
+            follower.messages.tell()
         return follower.messages.count
 
 
@@ -113,14 +117,25 @@ class _Messages:
 
     quiet: bool
     count: int = 0
+    _waiting: list[tuple[int, str]] = field(default_factory=list)
 
     def say(self, line: int, text: str) -> None:
-        """Count a line, and say why it is left out unless that was said too often."""
-        self.count += 1
-        if not self.quiet and self.count <= SHOWN:
-            typer.echo(f"line {line}: {text}", err=True)
-            if self.count == SHOWN:
-                typer.echo("further lines are only counted", err=True)
+        """Note why a line is left out."""
+        self._waiting.append((line, text))
+
+    def refuse(self, line: int, error: DataError) -> None:
+        """Note what was wrong with a reading; what to do about it is done."""
+        self.say(line, f"{str(error).rpartition(';')[0]}; left out")
+
+    def tell(self) -> None:
+        """Say what was noted, in the order of the lines, unless such was said too often."""
+        for line, text in sorted(self._waiting):
+            self.count += 1
+            if not self.quiet and self.count <= SHOWN:
+                typer.echo(f"line {line}: {text}", err=True)
+                if self.count == SHOWN:
+                    typer.echo("further lines are only counted", err=True)
+        self._waiting.clear()
 
 
 @dataclass
@@ -152,7 +167,7 @@ class _Text:
             ValueError: it is no such line.
         """
         if self.kind == "csv":
-            name, stamp, y = line.split(",")
+            name, stamp, y = line.split(",") if '"' not in line else next(csv.reader([line]))
             return name, stamp, float(y) if y.strip() not in ("", "nan", "NA", "null") else float("nan")
         found = json.loads(line)
         y = found["y"]
@@ -161,6 +176,8 @@ class _Text:
     def render(self, line: int, name: str, stamp: str, forecast: Sequence[float]) -> str:
         """A line of output."""
         if self.kind == "csv":
+            if "," in name or '"' in name:
+                name = '"' + name.replace('"', '""') + '"'
             return f"{line},{name},{stamp}," + ",".join(map("{:.6g}".format, forecast))
         rounded = [float(f"{value:.6g}") for value in forecast]
         return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
@@ -261,15 +278,18 @@ class _Follower:
         """Forecasts after each line [lines, horizon], and which lines were taken: the others are late or repeated."""
         import numpy as np
 
+        found = np.zeros((len(which), self.bank.horizon), np.float32)
+        taken = np.zeros(len(which), bool)
         # The first line of every series together, then every second one, and so on.
         order = np.argsort(which, kind="stable")
         begins = np.flatnonzero(np.concatenate([[True], np.diff(which[order]) != 0]))
         rank = np.empty(len(which), np.int64)
         rank[order] = np.arange(len(which)) - np.repeat(begins, np.diff(np.append(begins, len(which))))
-        found = np.zeros((len(which), self.bank.horizon), np.float32)
-        taken = np.zeros(len(which), bool)
-        turns = np.argsort(rank, kind="stable")
-        for some in np.split(turns, np.cumsum(np.bincount(rank))[:-1]):
+        turns = np.bincount(rank)
+        if len(turns) > 1 and len(which) < TOGETHER * len(turns):
+            self._one_by_one(which, stamps.tolist(), values.tolist(), numbers, found, taken)
+            return found, taken
+        for some in np.split(np.argsort(rank, kind="stable"), np.cumsum(turns)[:-1]):
             ready = self._reach(which[some], stamps[some], [numbers[i] for i in some])
             some = some[ready]
             if len(some):
@@ -278,33 +298,56 @@ class _Follower:
                 taken[some] = True
         return found, taken
 
+    def _one_by_one(
+        self,
+        which: "NDArray[np.int64]",
+        stamps: list[int],
+        values: list[float],
+        numbers: list[int],
+        found: "NDArray[np.float32]",
+        taken: "NDArray[np.bool_]",
+    ) -> None:
+        """What `_run` does, where few series have many lines each."""
+        from tsuzuki.cursor import Cursor
+
+        cursors = {number: Cursor(self.bank, number) for number in set(which.tolist())}
+        for at, number in enumerate(which.tolist()):
+            cursor = cursors[number]
+            try:
+                cursor.reach(stamps[at])
+                cursor.take(values[at])
+            except DataError as error:
+                self.messages.refuse(numbers[at], error)
+                continue
+            found[at] = cursor.forecast()
+            taken[at] = True
+        for cursor in cursors.values():
+            cursor.settle()
+
     def _reach(
         self, which: "NDArray[np.int64]", stamps: "NDArray[np.int64]", numbers: list[int]
     ) -> "NDArray[np.bool_]":
         """Pass over missed steps; say which readings are due now."""
         import numpy as np
 
+        from tsuzuki.streaming import BESIDE
+
         bank = self.bank
         ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step
-        due = np.abs(ahead - 1) <= 0.25
+        due = np.abs(ahead - 1) <= BESIDE
         for i in np.flatnonzero(~due):
             number = int(which[i])
-            exact = bank.steps_to(number, int(stamps[i]))
-            steps = round(exact)
-            now = str(bank.stamps[number])[:19]
-            if steps < 1:
-                word = "a second reading for" if steps == 0 else "late: it lies before"
-                self.messages.say(numbers[i], f"the reading of series {bank.ids[number]!r} is {word} {now}; left out")
-            elif abs(exact - steps) > 0.25:
-                text = f"the reading of series {bank.ids[number]!r} lies beside the grid of its times; left out"
-                self.messages.say(numbers[i], text)
+            try:
+                missed = bank.steps_due(number, int(stamps[i])) - 1
+            except DataError as error:
+                self.messages.refuse(numbers[i], error)
+                continue
+            due[i] = True
+            if missed > bank.settings.max_gap:
+                bank.jump(number, missed)
             else:
-                due[i] = True
-                if steps - 1 > bank.settings.max_gap:
-                    bank.jump(number, steps - 1)
-                else:
-                    for _ in range(steps - 1):
-                        bank.advance(which[i : i + 1], np.array([np.nan]))
+                for _ in range(missed):
+                    bank.advance(which[i : i + 1], np.array([np.nan]))
         return due
 
 

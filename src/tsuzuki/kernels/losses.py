@@ -14,6 +14,7 @@ from tsuzuki.kernels.plan import (
     BY_LANE,
     D_OUT,
     EVERY_STEP,
+    EXITS,
     FEATURES,
     FED,
     FEED,
@@ -33,6 +34,7 @@ from tsuzuki.kernels.plan import (
     OUTPUT_WEIGHTS,
     RESIDUAL,
     SAMPLE_WEIGHTS,
+    SCALES,
     SCORED_OFFSET,
     STARTS,
     STEPS,
@@ -122,6 +124,7 @@ def score(job, row, work, lanes, k, first_lane, count):
     stride, training = job[TARGET_STRIDE], job[TRAIN] != 0
     starts = shift(ints_at(job[STARTS]), k * job[LANES] + first_lane)
     valid = shift(small_ints_at(job[VALID]), k * job[LANES] + first_lane)
+    exits = shift(small_ints_at(job[EXITS]), k * job[LANES] + first_lane)
     out, d_out = shift(work, row[OUT] + row[SCORED_OFFSET] * lanes * wide), shift(work, row[D_OUT])
     inputs = floats_at(job[INPUTS])
     targets, sample_weights = floats_at(job[TARGETS]), floats_at(job[SAMPLE_WEIGHTS])
@@ -151,8 +154,15 @@ def score(job, row, work, lanes, k, first_lane, count):
                 work[job[FED] + lane] = here[job[FEED]] + base
             if job[FORECASTS] != 0:
                 place = first_lane + lane if job[BY_LANE] else position
-                for o in range(outputs):
-                    forecasts[place * outputs + o] = here[o] + base
+                if job[SCALES] != 0:
+                    # In the unit of the series, which has the number of the state it saves.
+                    mean_and_scale = shift(doubles_at(job[SCALES]), 2 * exits[lane])
+                    for o in range(outputs):
+                        value = np.float64(here[o] + base) * mean_and_scale[1] + mean_and_scale[0]
+                        forecasts[place * outputs + o] = f32(value)
+                else:
+                    for o in range(outputs):
+                        forecasts[place * outputs + o] = here[o] + base
             if job[TARGETS] == 0:
                 continue
             if plain:

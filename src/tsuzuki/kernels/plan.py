@@ -63,8 +63,9 @@ FLAG, CLIP_LIMIT = 3, 4
     BANK, STATE_SIZE,
     # train or only run forward; the loss, and the addresses of what comes out
     TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED,
-    # forecasts stand at their target's position, or at their lane's number
-    FORECASTS, BY_LANE,
+    # forecasts stand at their target's position, or at their lane's number; address of (mean, deviation) pairs,
+    # float64, where they are wanted in the unit of the series whose state the row saves
+    FORECASTS, BY_LANE, SCALES,
     # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
     # dropout's counters; threads and the place where they meet
@@ -72,7 +73,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(60)
+) = range(61)
 
 (
     KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,

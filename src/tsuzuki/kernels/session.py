@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import plan as p
-from tsuzuki.kernels.engine import Program, load
+from tsuzuki.kernels.engine import Program, bind, load
 from tsuzuki.lanes import Block
 from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 from tsuzuki.optimizers import SGD, Adam, Optimizer, RMSprop, rates
@@ -219,12 +219,21 @@ class Session:
         self._call(block, forecasts, training=False)
         return np.stack([losses, scored], axis=1) if scores else np.zeros((0, 2))
 
-    def prepare(self, block: Block, forecasts: NDArray[np.float32], *, learns: bool = False) -> Callable[[], object]:
+    def prepare(
+        self,
+        block: Block,
+        forecasts: NDArray[np.float32],
+        *,
+        scales: NDArray[np.float64] | None = None,
+        learns: bool = False,
+    ) -> Callable[[], object]:
         """Make ready to run the same arrays of rows forward again and again, as fast as a call can be.
 
         Args:
             block: the rows; whoever calls changes its arrays in place between two runs.
             forecasts: float32 [lanes, outputs], written for each lane that is valid.
+            scales: float64 [saved states, 2], mean and deviation of the series that each state belongs to: forecasts
+                are then in its unit.
             learns: whether the parameters may still change.
 
         Returns:
@@ -233,6 +242,8 @@ class Session:
         self._kept += [block, forecasts]
         job = self._job
         job[p.LOSSES], job[p.BY_LANE] = 0, 1
+        if scales is not None:
+            self._keep(p.SCALES, scales)
         self._point_at(block, forecasts, training=False)
         program, address = load(), job.ctypes.data
         # No update at all brings the packed copies up to the parameters.
@@ -241,8 +252,10 @@ class Session:
         job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
         if self.threads > 1:
             return lambda: self._run_threads(program, address)
-        # The default argument keeps the buffers alive for as long as the function.
-        return lambda _session=self: program(address, 0)
+        call = bind(address, briefly=self.plan.lanes == 1)
+        # The buffers live as long as the function.
+        call.session = self  # type: ignore[attr-defined]
+        return call
 
     def carried(self) -> NDArray[np.float32]:
         """The states that the lanes carry into the next update, as `carry` takes them back."""

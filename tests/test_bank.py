@@ -1,0 +1,120 @@
+"""Thousands of series in one call are as many streams."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsuzuki.cursor import Cursor
+from tsuzuki.errors import DataError, FileError, SettingError
+from tsuzuki.forecasting import Forecaster
+
+
+@pytest.fixture(scope="module")
+def pair(daily):
+    """Two series of different scale."""
+    frames = [
+        pd.DataFrame({"unique_id": name, "ds": daily.index, "y": scale * daily.to_numpy()})
+        for name, scale in (("small", 1), ("large", 100))
+    ]
+    settings = {"units": 5, "layers": 2, "head": 3, "ensemble": 2, "epochs": 1, "max_gap": 4}
+    return Forecaster(3, **settings).fit(pd.concat(frames))
+
+
+READINGS = st.lists(st.tuples(*[st.one_of(st.none(), st.floats(-5, 25))] * 2), min_size=1, max_size=100)
+
+
+@settings(max_examples=20)
+@given(READINGS)
+def test_a_bank_forecasts_what_streams_do(pair, readings):
+    bank, streams = pair.bank(), [pair.stream("small"), pair.stream("large")]
+    for small, large in readings:
+        values = [small, None if large is None else 100 * large]
+        found = bank.update([np.nan if value is None else value for value in values])
+        expected = [stream.update(value) for stream, value in zip(streams, values, strict=True)]
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-4, atol=1e-3)
+    low, high = bank.interval(80)
+    for number, stream in enumerate(streams):
+        np.testing.assert_allclose([low[number], high[number]], stream.interval(80), rtol=1e-4, atol=1e-3)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(-5, 25)), min_size=1, max_size=200))
+def test_series_may_come_in_any_order_one_by_one(pair, order):
+    bank, streams, other = pair.bank(), [pair.stream("small"), pair.stream("large")], pair.bank()
+    cursors = [Cursor(other, 0), Cursor(other, 1)]
+    for number, value in order:
+        scale = 100 if number else 1
+        found = bank.update([value * scale], [bank.ids[number]])[0]
+        cursors[number].take(value * scale)
+        np.testing.assert_allclose(found, streams[number].update(value * scale), rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(cursors[number].forecast(), found, rtol=1e-4, atol=1e-3)
+    for cursor in cursors:
+        cursor.settle()
+    # What the cursors told their bank is where the other bank stands too.
+    np.testing.assert_allclose(other.state_of(np.arange(2)), bank.state_of(np.arange(2)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(other.stamps, bank.stamps)
+
+
+def test_new_series_begin_from_zero_with_the_scale_they_are_given(pair):
+    ids = [f"s{i}" for i in range(300)]
+    bank = pair.bank(ids, scales={"s7": (5000.0, 10.0)}, start="2025-01-01")
+    found = bank.update(np.full(300, 10.0))
+    assert found.shape == (300, 3)
+    np.testing.assert_array_equal(found[0], found[299])
+    assert not np.allclose(found[7], found[0])
+    assert str(bank.stamps[0])[:16] == "2025-01-01T01:00"
+
+
+def test_a_saved_bank_goes_on_bit_for_bit(tmp_path, pair):
+    ids = [f"s{i}" for i in range(200)]
+    generator = np.random.default_rng(0)
+    bank = pair.bank(ids)
+    for _ in range(70):
+        values = generator.normal(10, 3, 200)
+        values[generator.random(200) < 0.2] = np.nan
+        bank.update(values)
+    bank.save(tmp_path / "bank.state")
+    other = pair.bank(ids).load(tmp_path / "bank.state")
+    for _ in range(70):
+        values = generator.normal(10, 3, 200)
+        np.testing.assert_array_equal(bank.update(values), other.update(values))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bank.state"]
+
+
+def test_a_bank_that_grows_keeps_what_it_has(pair):
+    bank = pair.bank()
+    for value in (3.0, 4.0, np.nan):
+        bank.update([value, 100 * value])
+    before = bank.state_of(np.arange(2))
+    grown = bank.grown(["new"], {"new": int(np.datetime64("2024-05-01", "ns").astype(np.int64))})
+    np.testing.assert_array_equal(grown.state_of(np.arange(2)), before)
+    assert grown.ids == ("small", "large", "new")
+    np.testing.assert_allclose(grown.update([5.0], ["small"]), bank.update([5.0], ["small"]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "ids", "message"),
+    [
+        ([1.0], None, r"there are 2 series but values of shape \(1,\); give one for each"),
+        ([1.0, np.inf], None, "the reading of series 'large' is infinite"),
+        ([1.0], ["nobody"], "series 'nobody' is not in the bank; name it when the bank is made"),
+        ([1.0, 2.0], ["small", "small"], "a series stands twice among the ids; give its readings one after the other"),
+    ],
+)
+def test_updates_that_cannot_be_are_refused_and_move_nothing(pair, values, ids, message):
+    bank = pair.bank()
+    before = bank.state_of(np.arange(2))
+    with pytest.raises(DataError, match=message):
+        bank.update(values, ids)
+    np.testing.assert_array_equal(bank.state_of(np.arange(2)), before)
+
+
+def test_banks_that_cannot_be_are_refused(tmp_path, pair):
+    with pytest.raises(SettingError, match="none, or one of them stands there twice"):
+        pair.bank(["a", "a"])
+    with pytest.raises(SettingError, match=r"a scale of the bank is not finite or its deviation not above 0"):
+        pair.bank(["a"], scales={"a": (0.0, 0.0)})
+    with pytest.raises(FileError, match="nowhere"):
+        pair.bank().load(tmp_path / "nowhere")

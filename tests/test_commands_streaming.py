@@ -1,0 +1,301 @@
+"""`tsuzuki stream` as a user runs it, killed at any moment included."""
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsuzuki.forecasting import Forecaster
+from tsuzuki.statestore import StateStore
+from tsuzuki.streaming import model_id
+
+pytestmark = pytest.mark.xdist_group("stream")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model of one hourly series, its file, and where its data end."""
+    times = pd.date_range("2024-01-01", periods=300, freq="h")
+    series = pd.Series(10 + np.sin(np.arange(300) / 4), times, name="trained")
+    path = tmp_path_factory.mktemp("model") / "m.tsuzuki"
+    settings = {"units": 4, "layers": 1, "head": 0, "ensemble": 1, "epochs": 1, "max_gap": 5}
+    Forecaster(2, **settings).fit(series).save(path)
+    return path
+
+
+def lines_of(count, series=3, seed=0, start="2024-02-01"):
+    """CSV lines of some series that take turns, hour by hour."""
+    generator = np.random.default_rng(seed)
+    stamps = pd.date_range(start, periods=count // series + 1, freq="h").astype(str)
+    return [f"s{i % series},{stamps[i // series]},{generator.normal(10, 1):.3f}" for i in range(count)]
+
+
+def start(model, state, *options, **more):
+    command = [sys.executable, "-m", "tsuzuki", "stream", str(model), "--state", str(state), *options]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+    return subprocess.Popen(command, text=True, **pipes)
+
+
+def stream(model, state, lines, *options):
+    """Run to the end of the input: the exit code, the lines of output, what was said."""
+    process = start(model, state, *options)
+    out, said = process.communicate("\n".join(lines) + ("\n" if lines else ""), timeout=120)
+    return process.returncode, out.splitlines(), said
+
+
+def states(model, folder):
+    import tsuzuki
+
+    with StateStore(folder, model_id(tsuzuki.load(model).fitted)) as store:
+        return store.line, {name: (moment, missing, state.tobytes()) for name, moment, missing, state in store.load()}
+
+
+def test_forecasts_are_those_of_streams(model, tmp_path):
+    import tsuzuki
+
+    lines = ["unique_id,ds,y", *lines_of(60)]
+    code, out, said = stream(model, tmp_path / "states", lines)
+    assert (code, said) == (0, "")
+    assert out[0] == "line,unique_id,ds,tsuzuki-1,tsuzuki-2"
+    bank = tsuzuki.load(model).bank(["s0", "s1", "s2"], start="2024-01-31 23:00")
+    for number, (line, found) in enumerate(zip(lines[1:], out[1:], strict=True), start=1):
+        name, stamp, value = line.split(",")
+        expected = bank.update([float(value)], [name])[0]
+        cells = found.split(",")
+        assert cells[:3] == [str(number), name, stamp]
+        np.testing.assert_allclose([float(cell) for cell in cells[3:]], expected, rtol=1e-4)
+
+
+def test_ndjson_gives_the_same_forecasts(model, tmp_path):
+    lines = lines_of(30)
+    _, out, _ = stream(model, tmp_path / "a", lines)
+    objects = [
+        json.dumps({"unique_id": name, "ds": stamp, "y": float(value)})
+        for name, stamp, value in (line.split(",") for line in lines)
+    ]
+    code, rows, _ = stream(model, tmp_path / "b", objects)
+    assert code == 0
+    for row, line in zip(rows, out[1:], strict=True):
+        found = json.loads(row)
+        assert [str(found["line"]), found["unique_id"], found["ds"]] == line.split(",")[:3]
+        assert found["tsuzuki"] == [float(cell) for cell in line.split(",")[3:]]
+
+
+def test_lines_that_cannot_be_taken_are_named_and_the_others_are(model, tmp_path):
+    good = lines_of(4, series=1)
+    bad = [
+        "what is this",
+        "s0,2024-02-01 02:00:00,warm",
+        "s0,yesterday,1.0",
+        "s0,2024-02-01 03:00:00,inf",
+        good[2],
+        "s0,2024-01-31 00:00:00,1.0",
+        "s0,2024-02-01 03:30:00,1.0",
+        "",
+    ]
+    code, out, said = stream(model, tmp_path / "s", [*good[:3], *bad, good[3]])
+    assert code == 2
+    assert [line.split(",")[0] for line in out[1:]] == ["1", "2", "3", "12"]
+    told = said.splitlines()
+    assert [line.split(":")[0] for line in told[:7]] == [f"line {i}" for i in range(4, 11)]
+    for line, words in zip(
+        told,
+        [
+            "'what is this' is not unique_id,ds,y; left out",
+            "is not unique_id,ds,y; left out",
+            "'yesterday' is no time such as 2026-01-31 12:00; left out",
+            "the reading of series 's0' is infinite; left out",
+            "is a second one for 2024-02-01T02:00:00, where the series stands; left out",
+            "is late: it lies before 2024-02-01T02:00:00, where the series stands; left out",
+            "lies beside the grid, -0.50 steps from a time that one is due; left out",
+            "7 lines were left out",
+        ],
+        strict=True,
+    ):
+        assert words in line
+
+
+@settings(max_examples=6)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_missing_readings_gaps_and_batches_of_any_size_end_in_the_same_states(model, tmp_path_factory, seed, series):
+    generator = random.Random(seed)
+    lines = []
+    for line in lines_of(240, series, seed):
+        name, stamp, value = line.split(",")
+        if generator.random() < 0.8:
+            lines.append(f"{name},{stamp},{'' if generator.random() < 0.1 else value}")
+    folder = tmp_path_factory.mktemp("states")
+    _, whole, _ = stream(model, folder / "a", lines)
+    parts, at = [], 0
+    while at < len(lines):
+        size = generator.randint(1, len(lines) // 2)
+        parts += stream(model, folder / "b", lines[at : at + size])[1][1:]
+        at += size
+    found = [[float(cell) for cell in line.split(",")[3:]] for line in whole[1:]]
+    again = [[float(cell) for cell in line.split(",")[3:]] for line in parts]
+    # One line at a time, or a line of each series together: the same up to rounding.
+    np.testing.assert_allclose(again, found, rtol=1e-3, atol=1e-4)
+    one, other = states(model, folder / "a"), states(model, folder / "b")
+    assert one[0] == other[0] == len(lines)
+    assert {name: state[:2] for name, state in one[1].items()} == {name: state[:2] for name, state in other[1].items()}
+
+
+def test_a_process_killed_at_any_moment_goes_on_without_losing_or_repeating_a_line(model, tmp_path):
+    """The input comes in pieces; the process is killed at random moments and started again with --replay."""
+    generator = random.Random(1)
+    lines = lines_of(3000, series=5)
+    pieces = [lines[at : at + 100] for at in range(0, len(lines), 100)]
+    reference = start(model, tmp_path / "whole", stderr=subprocess.DEVNULL)
+    expected, acknowledged = [], {}
+    for piece in pieces:
+        _send(reference, piece)
+        expected += [reference.stdout.readline() for _ in range(len(piece) + (not expected))]
+    reference.stdin.close()
+    reference.wait(60)
+    for kill in range(12):
+        output = tmp_path / f"out{kill}"
+        with output.open("w") as file:
+            process = start(model, tmp_path / "killed", "--replay", stdout=file, stderr=subprocess.DEVNULL)
+            limit, begun = generator.uniform(0.3, 1.2), time.monotonic()
+            for piece in pieces:
+                _send(process, piece)
+                time.sleep(0.002)
+                if time.monotonic() - begun > limit:
+                    break
+            time.sleep(max(0, limit - (time.monotonic() - begun)))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        for line in output.read_text().splitlines()[1:]:
+            number = int(line.split(",")[0])
+            if line.count(",") == 4:
+                # No line comes twice.
+                assert number not in acknowledged
+                acknowledged[number] = line
+    code, out, _ = stream(model, tmp_path / "killed", lines, "--replay")
+    assert code == 0
+    for line in out[1:]:
+        number = int(line.split(",")[0])
+        assert number not in acknowledged
+        acknowledged[number] = line
+    # A line that the kill cut off between commit and output is in the state, but was never acknowledged.
+    assert len(acknowledged) > len(lines) / 2
+    for number, line in acknowledged.items():
+        np.testing.assert_allclose(
+            [float(cell) for cell in line.split(",")[3:]],
+            [float(cell) for cell in expected[number].split(",")[3:]],
+            rtol=1e-3,
+        )
+    one, other = states(model, tmp_path / "whole"), states(model, tmp_path / "killed")
+    assert one[0] == other[0] == len(lines)
+    assert one[1].keys() == other[1].keys()
+    for name in one[1]:
+        assert one[1][name][:2] == other[1][name][:2]
+        np.testing.assert_allclose(
+            np.frombuffer(one[1][name][2], np.float32),
+            np.frombuffer(other[1][name][2], np.float32),
+            rtol=1e-3,
+            atol=1e-4,
+        )
+
+
+def _send(process, lines):
+    process.stdin.write("\n".join(lines) + "\n")
+    process.stdin.flush()
+
+
+def test_tail_follows_a_file_that_grows(model, tmp_path):
+    path, lines = tmp_path / "readings.csv", lines_of(9)
+    path.write_text("")
+    tail = subprocess.Popen(["tail", "-n", "+1", "-f", str(path)], stdout=subprocess.PIPE)
+    process = start(model, tmp_path / "states", stdin=tail.stdout)
+    try:
+        for number, line in enumerate(lines, start=1):
+            with path.open("a") as file:
+                file.write(line + "\n")
+            if number == 1:
+                assert process.stdout.readline().startswith("line,unique_id")
+            # The forecast comes while the input is still open.
+            assert process.stdout.readline().startswith(f"{number},{line.split(',')[0]},")
+    finally:
+        tail.kill()
+        tail.wait()
+    assert process.wait(30) == 0
+
+
+def test_ctrl_c_ends_with_130_and_keeps_what_was_acknowledged(model, tmp_path):
+    process = start(model, tmp_path / "states")
+    _send(process, lines_of(10))
+    found = [process.stdout.readline() for _ in range(11)]
+    assert found[-1].startswith("10,")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert states(model, tmp_path / "states")[0] == 10
+
+
+def test_a_reader_that_goes_away_is_no_traceback(model, tmp_path):
+    process = start(model, tmp_path / "states")
+    process.stdout.close()
+    process.stdin.write("\n".join(lines_of(3000)) + "\n")
+    process.stdin.close()
+    said = process.stderr.read()
+    process.wait(60)
+    assert "Traceback" not in said
+    assert len(said.splitlines()) <= 1
+
+
+def test_a_full_disk_is_named_and_the_states_before_it_stay(model, tmp_path):
+    stream(model, tmp_path / "states", lines_of(30))
+    before = states(model, tmp_path / "states")
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    process = start(model, tmp_path / "states", preexec_fn=limit)
+    later = [f"new{i},2024-02-01 00:00:00,1.0" for i in range(2000)]
+    out, said = process.communicate("\n".join(later) + "\n", timeout=60)
+    assert process.returncode == 2
+    assert "free some space" in said or "cannot be used" in said
+    assert "Traceback" not in said
+    # Nothing was written out that is not kept.
+    assert len(out.splitlines()) <= 1
+    assert states(model, tmp_path / "states") == before
+
+
+def test_two_processes_do_not_share_a_folder(model, tmp_path):
+    first = start(model, tmp_path / "states")
+    _send(first, lines_of(3))
+    assert [first.stdout.readline() for _ in range(4)][3].startswith("3,")
+    code, out, said = stream(model, tmp_path / "states", lines_of(3, start="2024-03-01"))
+    assert (code, out) == (2, [])
+    assert "is in use by another process; wait for its end or name another folder" in said
+    first.communicate(timeout=30)
+    assert first.returncode == 0
+
+
+def test_empty_input_is_no_error_and_another_models_folder_is_one(model, tmp_path):
+    assert stream(model, tmp_path / "states", [])[0] == 0
+    series = pd.Series(np.sin(np.arange(99)), pd.date_range("2024-01-01", periods=99, freq="h"), name="a")
+    other = tmp_path / "other.tsuzuki"
+    Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series).save(other)
+    code, _, said = stream(other, tmp_path / "states", lines_of(2))
+    assert code == 2
+    assert "holds the states of another model" in said
+
+
+def test_names_may_hold_commas_in_quotes(model, tmp_path):
+    code, out, _ = stream(model, tmp_path / "s", ['"a, b",2024-02-01,1.5', '"say ""hi""",2024-02-01,2.5'])
+    assert code == 0
+    assert [line.rsplit(",", 3)[0] for line in out[1:]] == ['1,"a, b"', '2,"say ""hi"""']
+    assert set(states(model, tmp_path / "s")[1]) == {"a, b", 'say "hi"'}

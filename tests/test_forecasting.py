@@ -1,0 +1,228 @@
+"""The forecaster: frames in, forecasts with intervals out, the state kept."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from tsuzuki.errors import DataError, SettingError
+from tsuzuki.forecasting import Forecaster
+
+SMALL = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "epochs": 2}
+
+
+def hourly(points, seed=0, name="a", start="2024-01-01", step="h"):
+    generator = np.random.default_rng(seed)
+    values = 10 + 5 * np.sin(np.arange(points) * 2 * np.pi / 24) + np.cumsum(generator.normal(0, 0.1, points))
+    return pd.Series(values, pd.date_range(start, periods=points, freq=step), name=name)
+
+
+def long_of(*series):
+    return pd.concat(
+        [pd.DataFrame({"unique_id": one.name, "ds": one.index, "y": one.to_numpy()}) for one in series],
+        ignore_index=True,
+    )
+
+
+def values_of(table):
+    return table.drop(columns=["unique_id", "ds"]).to_numpy()
+
+
+def test_forecasts_go_on_where_the_data_end_and_lie_inside_their_intervals(daily, small_forecaster):
+    table = small_forecaster.predict(levels=(80, 95))
+    ends = [f"tsuzuki-{end}-{level}" for level in (80, 95) for end in ("lo", "hi")]
+    assert table.columns.tolist() == ["unique_id", "ds", "tsuzuki", *ends]
+    assert table["unique_id"].unique().tolist() == ["sensor"]
+    assert table["ds"].tolist() == list(pd.date_range(daily.index[24 * 50 - 1], periods=5, freq="h")[1:])
+    columns = ["tsuzuki-lo-95", "tsuzuki-lo-80", "tsuzuki-hi-80", "tsuzuki-hi-95"]
+    assert (np.diff(table[columns].to_numpy(), axis=1) >= 0).all()
+    assert np.isfinite(values_of(table)).all()
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(24 * 50 + 1, 24 * 60), min_size=1, max_size=3, unique=True), st.booleans())
+def test_newer_rows_give_the_same_forecast_however_they_are_split(daily, small_forecaster, cuts, overlap):
+    last = max(cuts)
+    # The end must be a reading: steps that are missing at the end are not known to have passed.
+    while np.isnan(daily.iloc[last - 1]):
+        last -= 1
+    whole = small_forecaster.predict(daily[:last])
+    moving = Forecaster(4)
+    moving.settings, moving.fitted, at = small_forecaster.settings, small_forecaster.fitted, 24 * 50
+    for cut in [*sorted(cuts)[:-1], last]:
+        moving.update(daily[0 if overlap else min(at, cut) : cut])
+        at = cut
+    assert_frame_equal(moving.predict(), whole, rtol=1e-4, atol=1e-4)
+
+
+def test_predict_leaves_the_forecaster_where_it_is(daily, small_forecaster):
+    before = small_forecaster.predict()
+    small_forecaster.predict(daily)
+    assert_frame_equal(small_forecaster.predict(), before)
+
+
+def test_a_seed_gives_the_same_bits_twice_and_another_seed_others(daily):
+    one, other = (Forecaster(3, **SMALL, seed=1).fit(daily).predict() for _ in range(2))
+    assert_frame_equal(one, other, check_exact=True)
+    assert not np.array_equal(values_of(one), values_of(Forecaster(3, **SMALL, seed=2).fit(daily).predict()))
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads(daily, monkeypatch):
+    found = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("TSUZUKI_NUM_THREADS", threads)
+        found.append(Forecaster(3, **SMALL).fit(daily).predict())
+    assert_frame_equal(*found, check_exact=True)
+
+
+def test_an_ensemble_is_the_mean_of_its_networks(daily):
+    both = Forecaster(3, **(SMALL | {"ensemble": 2})).fit(daily)
+    fitted, means = both.fitted, []
+    for member in range(2):
+        alone = Forecaster(3, **SMALL)
+        alone.fitted = type(fitted)(
+            **(vars(fitted) | {"members": [fitted.members[member]], "states": [fitted.states[member]]})
+        )
+        means.append(alone.predict()["tsuzuki"].to_numpy())
+    np.testing.assert_allclose(np.mean(means, axis=0), both.predict()["tsuzuki"], rtol=1e-6)
+
+
+def test_frames_of_polars_give_the_same_forecasts(daily):
+    frame = long_of(daily.rename("sensor"))
+    one, other = (Forecaster(2, **SMALL).fit(some).predict() for some in (frame, pl.from_pandas(frame)))
+    assert_frame_equal(one, other, check_exact=True)
+
+
+def test_one_network_learns_many_series_of_unequal_length_short_ones_and_constant_ones():
+    series = [hourly(600, 0, "long"), 100 * hourly(130, 1, "short").rename("short"), hourly(9, 2, "tiny")]
+    series.append(pd.Series(7.0, pd.date_range("2024-01-01", periods=90, freq="h"), name="constant"))
+    table = Forecaster(6, **SMALL).fit(long_of(*series)).predict()
+    assert table.groupby("unique_id").size().to_dict() == {"long": 6, "short": 6, "tiny": 6, "constant": 6}
+    assert np.isfinite(values_of(table)).all()
+    by = table.set_index("unique_id")["tsuzuki"]
+    assert (by["short"] > 500).all()
+    assert (np.abs(by["constant"] - 7) < 3).all()
+
+
+@pytest.mark.parametrize(("step", "points"), [("15min", 900), ("D", 400), ("W", 120), ("MS", 90), ("YS", 40)])
+def test_grids_of_other_steps_are_forecast_on_their_own_times(step, points):
+    series = pd.Series(np.sin(np.arange(points)) + 3, pd.date_range("1970-01-01", periods=points, freq=step), name="a")
+    table = Forecaster(5, **SMALL).fit(series).predict()
+    assert table["ds"].tolist() == list(pd.date_range(series.index[-1], periods=6, freq=step)[1:])
+    assert np.isfinite(values_of(table)).all()
+
+
+def test_a_missing_reading_is_no_target_and_no_invention():
+    series = hourly(500)
+    gone = series.drop(series.index[200:210])
+    spoiled = series.copy()
+    spoiled.iloc[200:210] = np.nan
+    one, other = (Forecaster(2, **SMALL).fit(some).predict() for some in (gone, spoiled))
+    assert_frame_equal(one, other, check_exact=True)
+
+
+def test_behind_a_gap_longer_than_max_gap_the_state_begins_anew():
+    series, later = hourly(400), hourly(60, 5, start="2024-03-01")
+    fitted = Forecaster(2, **SMALL, max_gap=24).fit(series)
+    other = Forecaster(2, **SMALL, max_gap=24).fit(series)
+    # What came before the gap does not matter any more.
+    other.update(hourly(5, 9, start="2024-01-17 16:00") + 20)
+    np.testing.assert_allclose(values_of(fitted.predict(later)), values_of(other.predict(later)), rtol=1e-5)
+
+
+def test_a_column_known_ahead_that_decides_the_value_is_learnt():
+    generator = np.random.default_rng(0)
+    plan = generator.integers(0, 2, 3000).astype(float)
+    times = pd.date_range("2024-01-01", periods=3000, freq="h")
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": 10 * plan + generator.normal(0, 0.1, 3000), "plan": plan})
+    knows = Forecaster(3, units=16, layers=1, head=16, ensemble=1, epochs=15, known=["plan"]).fit(frame[:2900])
+    future = frame[["unique_id", "ds", "plan"]][2900:2903]
+    found = knows.predict(future=future)["tsuzuki"].to_numpy()
+    assert np.abs(found - frame["y"].to_numpy()[2900:2903]).max() < 2
+    with pytest.raises(DataError, match=r"reads columns known ahead .plan.; give them"):
+        knows.predict()
+    with pytest.raises(DataError, match="future has no plan for series 'a' at 2024-04-30 22:00:00; give every"):
+        knows.predict(future=future[:2])
+
+
+def test_past_and_static_columns_are_read():
+    frame = long_of(hourly(400, 0, "a"), hourly(300, 1, "b"))
+    frame["wind"] = np.random.default_rng(0).normal(size=len(frame))
+    frame.loc[50:60, "wind"] = np.nan
+    frame["altitude"] = np.where(frame["unique_id"] == "a", 5.0, 900.0)
+    fitted = Forecaster(2, **SMALL, past=["wind"], static=["altitude"]).fit(frame)
+    usual = values_of(fitted.predict())
+    more = frame.groupby("unique_id").tail(1).assign(ds=lambda rows: rows["ds"] + pd.Timedelta(hours=1))
+    calm, windy = (values_of(fitted.predict(more.assign(wind=wind))) for wind in (0.0, 50.0))
+    assert np.isfinite(usual).all()
+    assert not np.allclose(calm, windy)
+    with pytest.raises(DataError, match="no column 'wind'"):
+        fitted.predict(more.drop(columns="wind"))
+
+
+def test_quantile_heads_do_not_cross():
+    series = hourly(700)
+    fitted = Forecaster(3, **SMALL, quantiles=(0.025, 0.1, 0.5, 0.9, 0.975)).fit(series)
+    table = fitted.predict(levels=(80, 95))
+    columns = ["tsuzuki-lo-95", "tsuzuki-lo-80", "tsuzuki", "tsuzuki-hi-80", "tsuzuki-hi-95"]
+    assert (np.diff(table[columns].to_numpy(), axis=1) >= 0).all()
+    with pytest.raises(SettingError, match=r"level 60 needs the quantile 0\.2, but the network forecasts 0\.025"):
+        fitted.predict(levels=(60,))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"horizon": 0}, "horizon is 0; give a whole number from 1"),
+        ({"horizon": 2.5}, "horizon is 2.5; give a whole number from 1"),
+        ({"units": 0}, "units is 0"),
+        ({"cell": "transformer"}, "cell is 'transformer'; choose simple_rnn, gru or lstm"),
+        ({"depth": 3}, "a Forecaster has no setting 'depth'; it has: horizon, cell"),
+        ({"quantiles": (0.1, 0.9)}, r"quantiles lack 0\.5, the point forecast; add it"),
+        ({"ensemble": 9}, "9 networks with 0.125 of the data held out from each need more than there is"),
+        ({"validation_fraction": 0.7}, "validation_fraction is 0.7; give a share"),
+        ({"max_gap": -1}, "head and max_gap cannot be negative"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_in_words(settings, message):
+    with pytest.raises(SettingError, match=message):
+        Forecaster(**({"horizon": 2} | settings))
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "message"),
+    [
+        (hourly(1), DataError, "has 1 different times; at least 3 are needed"),
+        (hourly(50) * np.nan, DataError, "has no values: all 50 are missing"),
+        (hourly(50).replace(hourly(50).iloc[7], np.inf), DataError, "infinite"),
+        (hourly(0), DataError, "has no rows; give it readings"),
+        (hourly(50) * 0, DataError, "is constant .0 throughout.; there is nothing to learn"),
+    ],
+    ids=["one reading", "nothing", "infinite", "empty", "constant"],
+)
+def test_data_that_cannot_be_learned_from_are_named(frame, error, message):
+    with pytest.raises(error, match=message):
+        Forecaster(2, **SMALL).fit(frame)
+
+
+def test_what_cannot_be_predicted_is_named(daily, small_forecaster):
+    with pytest.raises(SettingError, match=r"has not been fitted; call fit\(frame\) first"):
+        Forecaster(2).predict()
+    with pytest.raises(
+        DataError, match=r"series .other. was not in the data the forecaster was fitted to .sensor.; fit it"
+    ):
+        small_forecaster.predict(daily.rename("other"))
+    with pytest.raises(SettingError, match="level 100 is no percentage"):
+        small_forecaster.predict(levels=(100,))
+
+
+def test_validation_holds_a_stretch_of_time_out_and_keeps_the_best_epoch(daily):
+    fitted = Forecaster(2, **(SMALL | {"epochs": 6})).fit(daily).fitted
+    losses = [record.validation_loss for record in fitted.histories[0]]
+    assert fitted.best_epochs[0] == int(np.argmin(losses)) + 1
+    assert fitted.checked
+    assert not Forecaster(2, **SMALL, validation_fraction=0).fit(daily).fitted.checked

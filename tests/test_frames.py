@@ -1,0 +1,59 @@
+"""Whatever frame comes in, the same long frame goes on."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from pandas.testing import assert_frame_equal
+
+from tsuzuki.errors import DataError
+from tsuzuki.frames import as_long
+
+TIMES = pd.date_range("2024-01-01", periods=4, freq="h")
+LONG = pd.DataFrame({"unique_id": "a", "ds": TIMES.astype("datetime64[ns]"), "y": [1.0, 2.0, np.nan, 4.0]})
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        LONG,
+        LONG.set_index("ds"),
+        pd.Series(LONG["y"].to_numpy(), TIMES, name="a"),
+        pd.DataFrame({"a": LONG["y"].to_numpy()}, TIMES),
+        pl.from_pandas(LONG),
+        pl.from_pandas(LONG).lazy(),
+        LONG.assign(ds=LONG["ds"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")),
+        LONG.assign(ds=LONG["ds"].astype(str)),
+        LONG.assign(y=LONG["y"].astype("Float64")),
+    ],
+    ids=["long", "index", "series", "wide", "polars", "lazy", "zone", "text", "nullable"],
+)
+def test_all_kinds_of_frames_say_the_same(frame):
+    before = frame.copy() if isinstance(frame, pd.DataFrame | pd.Series) else None
+    found = as_long(frame)
+    assert_frame_equal(found, LONG, check_dtype=False)
+    assert str(found["ds"].dtype) == "datetime64[ns]"
+    if before is not None:
+        assert before.equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ([1, 2, 3], "a list is no frame; give a pandas Series"),
+        (pd.DataFrame({"y": [1.0]}), r"has no times \(columns: y\); give it a DatetimeIndex or a column ds"),
+        (pd.DataFrame({"a": 1.0, "b": 2.0}, TIMES), r"2 columns could be it \(a, b\); rename"),
+        (LONG.assign(ds=["x", "y", "z", "w"]), "column ds does not hold times"),
+        (LONG.assign(ds=[*TIMES[:3], pd.NaT]), "column ds has 1 missing times; drop those rows"),
+        (LONG.assign(y="warm"), "column y does not hold numbers"),
+        (LONG.drop(columns="y"), "no column y, and 0 columns could be it"),
+    ],
+)
+def test_frames_that_cannot_be_read_are_named(frame, message):
+    with pytest.raises(DataError, match=message):
+        as_long(frame)
+
+
+def test_a_covariate_that_is_not_there_is_named():
+    with pytest.raises(DataError, match=r"no column 'wind' .it has: unique_id, ds, y.; add it"):
+        as_long(LONG, ["wind"])
