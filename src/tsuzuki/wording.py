@@ -100,8 +100,9 @@ class Finding:
 ENGLISH = {
     "start_one": "With one seed stateful windows started {share:.1%} {word} than stateless ones (loss of the first "
     "epoch); one seed shows nothing, try --seeds 10.",
-    "start_unclear": "Over {seeds} paired seeds carrying the state made no clear difference to the start: the first "
-    "epoch's loss of stateful windows was {share:.1%} {word} (lower in {won} of {seeds}; the 95 % interval includes 0).",
+    "start_unclear": "Over {seeds} paired seeds carrying the state made no clear difference to the start: the "
+    "first epoch's loss of stateful windows was {share:.1%} {word} (lower in {won} of {seeds}; the 95 % interval "
+    "includes 0).",
     "start_clear": "Over {seeds} paired seeds stateful windows started {share:.1%} {word} than stateless ones (lower "
     "in {won} of {seeds}).",
     "windows_worse": "The finished weights of both kinds of windows are worse than persistence {part} ({low:.1f} and "

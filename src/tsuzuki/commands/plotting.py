@@ -21,7 +21,7 @@ def plot(
     html: Annotated[str | None, typer.Option(metavar="PATH", help="Write an HTML page.")] = None,
     png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
     lang: Lang = "en",
-    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Draw a series with its gaps and segments."""
     with errors_in_words(debug):
@@ -83,18 +83,10 @@ def has_screen() -> bool:
 
 
 def command_line() -> str:
-    """The command now running with the options that differ from their defaults, as one would type it."""
-    import click
+    """The command now running, as one would type it."""
+    import sys
 
-    context = click.get_current_context()
-    words = ["tsuzuki", context.info_name or ""]
-    for parameter in context.command.params:
-        value = context.params.get(parameter.name or "")
-        if isinstance(parameter, click.Argument):
-            words += [] if value is None else [str(value)]
-        elif value != parameter.default and value is not None:
-            words += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
-    return shlex.join(words)
+    return shlex.join(["tsuzuki", *sys.argv[1:]])
 
 
 def check_report(path: str | None, lang: str) -> None:

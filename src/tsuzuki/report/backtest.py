@@ -284,7 +284,7 @@ def _coverage(own: "pd.DataFrame", names: list[str]) -> Figure:
     spans = [(name.removeprefix("coverage-"), own[name].min(), own[name].max()) for name in names]
     says = Both(
         f"How much the intervals held, by how far ahead (dotted: what they promise): "
-        f"{'; '.join(f'{level}\u00a0%: {low:.0f} to {high:.0f}\u00a0%' for level, low, high in spans)}.",
+        f"{'; '.join(f'{level} %: {low:.0f} to {high:.0f} %' for level, low, high in spans)}.",
         "予測区間が実測を含んだ割合（点線は目標値）: "
         f"{'、'.join(f'{level}% 区間は {low:.0f}〜{high:.0f}%' for level, low, high in spans)}。",
     )

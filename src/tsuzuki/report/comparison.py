@@ -1,6 +1,7 @@
 """The page of a comparison: what carrying the state is worth, shown."""
 
 import math
+from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
@@ -246,7 +247,7 @@ def _means(comparison: Comparison) -> "np.ndarray[tuple[int], np.dtype[np.float6
     problem = comparison.problem
     offsets, values = problem.collection.offsets, problem.collection.values
     found = np.empty_like(values)
-    for start, stop in zip(offsets, offsets[1:], strict=False):
+    for start, stop in pairwise(offsets):
         away = values[start:stop] - problem.scaled[start:stop, 0].astype(np.float64) * problem.deviations[start:stop]
         found[start:stop] = np.nanmean(away)
     return found

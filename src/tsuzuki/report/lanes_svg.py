@@ -200,11 +200,11 @@ def _whole(
         tiers = _tiers(reach.runs)
         deep = max(tiers) + 1
         for (start, stop), tier in zip(reach.runs, tiers, strict=True):
-            high = 12 / deep
+            tall = 12 / deep
             left, right = LABEL + start * scale, LABEL + stop * scale
-            out.append(_bar("run", left, right, y + tier * high, max(1.5, high - 1)))
+            out.append(_bar("run", left, right, y + tier * tall, max(1.5, tall - 1)))
             if deep <= 3:
-                out.append(f'<circle class="fresh" cx="{left:.2f}" cy="{y + (tier + 0.5) * high:.2f}" r="4"/>')
+                out.append(f'<circle class="fresh" cx="{left:.2f}" cy="{y + (tier + 0.5) * tall:.2f}" r="4"/>')
     return "".join(out), LABEL + MAP_WIDTH + 8, 26 + len(reaches) * 18 + 4
 
 

@@ -78,7 +78,9 @@ def _draw(series: "Series", above: Any, below: Any, unit: str | None) -> None:
     starts, stops = np.flatnonzero(np.diff(open_) > 0), np.flatnonzero(np.diff(open_) < 0)
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         label = None if number else "long gap"
-        above.axvspan(times[max(0, start - 1)], times[min(stop, len(times) - 1)], color=GAP, linewidth=0, label=label)
+        above.axvspan(
+            times[max(0, int(start) - 1)], times[min(int(stop), len(times) - 1)], color=GAP, linewidth=0, label=label
+        )
     above.set_ylabel(unit or "")
     above.set_title(series.name, loc="left", fontsize=9)
     above.margins(x=0)

@@ -30,7 +30,7 @@ def thin(values: NDArray[np.float64], buckets: int = BUCKETS) -> NDArray[np.int6
     empty = np.isinf(lowest)
     with np.errstate(invalid="ignore"):
         extreme = (values == lowest[bucket]) | (values == highest[bucket])
-    found = [first[empty], [0, count - 1]]
+    found = [first[empty], np.array([0, count - 1])]
     for end in (lowest, highest):
         there = np.flatnonzero(extreme & (values == end[bucket]))
         # The first of equal values will do.
