@@ -25,6 +25,9 @@ OWN = "tsuzuki"
 INKS, DASHES = ("c2", "c3", "c4", "c5", "c6", "c7"), ("dash", "dot", "dashdot", "longdash", "longdashdot", "dash")
 METRICS = {"rmse": same("RMSE"), "mae": same("MAE"), "mase": same("MASE"), "smape": same("sMAPE (%)")}
 
+# A space at which no line ends.
+HARD = "\u00a0"
+
 
 def backtest_page(
     forecasts: "pd.DataFrame",
@@ -284,7 +287,7 @@ def _coverage(own: "pd.DataFrame", names: list[str]) -> Figure:
     spans = [(name.removeprefix("coverage-"), own[name].min(), own[name].max()) for name in names]
     says = Both(
         f"How much the intervals held, by how far ahead (dotted: what they promise): "
-        f"{'; '.join(f'{level} %: {low:.0f} to {high:.0f} %' for level, low, high in spans)}.",
+        f"{'; '.join(f'{level}{HARD}%: {low:.0f} to {high:.0f}{HARD}%' for level, low, high in spans)}.",
         "予測区間が実測を含んだ割合（点線は目標値）: "
         f"{'、'.join(f'{level}% 区間は {low:.0f}〜{high:.0f}%' for level, low, high in spans)}。",
     )

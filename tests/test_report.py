@@ -1,0 +1,301 @@
+"""The report page in a real browser, and what can be told of it without one."""
+
+import json
+import re
+import shutil
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from test_cli import run
+from tsuzuki.errors import MissingExtraError, SettingError
+from tsuzuki.report.page import check
+from tsuzuki.report.texts import Both, step_of
+from tsuzuki.report.thinning import spread, thin
+
+# One browser and one set of pages for all of these tests.
+pytestmark = pytest.mark.xdist_group("report")
+SMALL = ["--units", "4", "--layers", "1", "--ensemble", "2", "--epochs", "1", "--horizon", "24"]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A page of each kind, of a series with a short and a long gap."""
+    folder = tmp_path_factory.mktemp("report")
+    times = pd.date_range("2024-01-01", periods=2000, freq="h")
+    generator = np.random.default_rng(0)
+    values = 10 + 5 * np.sin(np.arange(2000) * 2 * np.pi / 24) + np.cumsum(generator.normal(0, 0.2, 2000))
+    frame = pd.DataFrame({"time": times, "temperature": values.round(2)})
+    frame = frame.drop(index=[*range(300, 304), *range(600, 660)])
+    frame.to_csv(folder / "readings.csv", index=False)
+    made = {
+        "compare": ("compare", folder / "readings.csv", "--seeds", 3, "--epochs", 2),
+        "backtest": ("backtest", folder / "readings.csv", *SMALL, "--windows", 12),
+    }
+    for name, arguments in made.items():
+        done = run(*arguments, "--quiet", "--report", folder / f"{name}.html")
+        assert done.exit_code == 0, done.stderr
+    assert run(
+        "compare", folder / "readings.csv", "--seeds", 1, "--quiet", "--lang", "ja", "--report", folder / "ja.html"
+    )
+    assert run("plot", folder / "readings.csv", "--html", folder / "plot.html").exit_code == 0
+    return folder
+
+
+NAMES = ["compare", "backtest", "plot"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium that notes its console and every request."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no Chromium with its driver: install Debian's chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,900", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield made
+    made.quit()
+
+
+def show(browser, path, *, width=1100, dark=False):
+    """Open a page and wait until its plots are drawn."""
+    browser.get_log("browser"), browser.get_log("performance")
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+    browser.get(path.as_uri())
+    wait(browser, "return [...document.querySelectorAll('.plot')].every(one => one.querySelector('.main-svg'))")
+
+
+def wait(browser, condition):
+    """Wait until a script returns something true."""
+    limit = time.monotonic() + 20
+    while not browser.execute_script(condition):
+        assert time.monotonic() < limit, condition
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_says_nothing_on_the_console_and_asks_nobody_for_anything(browser, pages, name):
+    path = pages / f"{name}.html"
+    show(browser, path)
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert path.as_uri() in asked
+    assert [url for url in asked if not url.startswith((path.as_uri(), "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("name", ["compare", "backtest"])
+def test_the_slider_moves_the_plot_by_hand_and_by_its_buttons(browser, pages, name):
+    show(browser, pages / f"{name}.html")
+    key = browser.execute_script("return document.querySelector('input[type=range]').dataset.for")
+    first = browser.execute_script(f"return document.getElementById('{key}').data[0].x[0]")
+    label = browser.execute_script(f"return document.querySelector('output[data-for=\"{key}\"]').textContent")
+    browser.execute_script(
+        f"const one = document.querySelector('input[data-for=\"{key}\"]');"
+        "one.value = 1; one.dispatchEvent(new Event('input'))"
+    )
+    wait(browser, f"return document.getElementById('{key}').data[0].x[0] !== {json.dumps(first)}")
+    assert browser.execute_script(f"return document.querySelector('output[data-for=\"{key}\"]').textContent") != label
+    browser.execute_script(f'document.querySelector(\'button[data-for="{key}"][data-by="-1"]\').click()')
+    wait(browser, f"return document.getElementById('{key}').data[0].x[0] === {json.dumps(first)}")
+
+
+def test_the_language_switches_in_words_titles_and_plots(browser, pages):
+    show(browser, pages / "compare.html")
+    titles = "return [...document.querySelectorAll('.xtitle, .ytitle, .legendtext')].map(one => one.textContent).join()"
+    english, title = browser.execute_script(titles), browser.title
+    browser.execute_script("document.querySelector('button[data-to=ja]').click()")
+    wait(browser, f"return (() => {{ {titles} }})() !== {json.dumps(english)}")
+    assert re.search("[ぁ-ん]", browser.find_element("tag name", "h1").text)
+    assert browser.title != title
+    assert browser.execute_script("return document.documentElement.lang") == "ja"
+    hidden = "return [...document.querySelectorAll('main span[lang=en]')].filter(one => one.offsetParent).length"
+    assert browser.execute_script(hidden) == 0
+    show(browser, pages / "ja.html")
+    assert re.search("[ぁ-ん]", browser.find_element("tag name", "h1").text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_section_is_blank(browser, pages, name, dark):
+    import base64
+    import io
+
+    from matplotlib.image import imread
+
+    show(browser, pages / f"{name}.html", dark=dark)
+    sections = browser.find_elements("css selector", "section, .plot")
+    assert len(sections) >= (2 if name == "plot" else 8)
+    for section in sections:
+        place = browser.execute_script(
+            "const r = arguments[0].getBoundingClientRect();"
+            "return {x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height, scale: 1}",
+            section,
+        )
+        options = {"format": "png", "captureBeyondViewport": True, "clip": place}
+        shot = browser.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
+        pixels = imread(io.BytesIO(base64.b64decode(shot)))[..., :3]
+        # A heading alone marks a part in two hundred of its section.
+        background = pixels[2, 2]
+        assert (np.abs(pixels - background).max(axis=2) > 0.15).mean() > 0.005, section.get_attribute("id")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_wider_than_a_phone(browser, pages, name):
+    show(browser, pages / f"{name}.html", width=360)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+
+
+CONTRAST = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+const rgba = (text) => {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+  return [...canvas.getImageData(0, 0, 1, 1).data];
+};
+const light = (c) => {
+  const [r, g, b] = c.map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (one) => {
+  for (let at = one; at; at = at.parentElement) {
+    const c = rgba(getComputedStyle(at).backgroundColor);
+    if (c[3] > 250) return c;
+  }
+  return rgba(getComputedStyle(document.documentElement).getPropertyValue('--sheet'));
+};
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const one = walker.currentNode.parentElement;
+  if (!walker.currentNode.textContent.trim() || one.closest('script, style, noscript, svg')) continue;
+  if (!one.offsetParent || one.disabled || one.closest(':disabled')) continue;
+  const style = getComputedStyle(one), [a, b] = [light(rgba(style.color)), light(behind(one))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+  if (ratio < (large ? 3 : 4.5)) found.push([walker.currentNode.textContent.slice(0, 40), ratio]);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_words_stand_out_from_their_ground_as_wcag_asks(browser, pages, name, dark):
+    show(browser, pages / f"{name}.html", dark=dark)
+    assert browser.execute_script(CONTRAST) == []
+
+
+def test_a_plot_is_moved_by_the_keyboard_and_described_in_words(browser, pages):
+    show(browser, pages / "plot.html")
+    spoken = browser.execute_script(
+        "return [...document.querySelectorAll('.plot')].map(one => [one.getAttribute('role'), one.tabIndex,"
+        " document.getElementById(one.getAttribute('aria-labelledby')).textContent.length])"
+    )
+    assert all(role == "img" and index == 0 and length > 20 for role, index, length in spoken)
+    ends = "return document.querySelector('.plot')._fullLayout.xaxis.range.join()"
+    before = browser.execute_script(ends)
+    press = "document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {key: '+'}))"
+    browser.execute_script(press)
+    wait(browser, f"return (() => {{ {ends} }})() !== {json.dumps(before)}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_one_file_that_names_no_other(pages, name):
+    text = (pages / f"{name}.html").read_text("utf-8")
+    assert len(text.encode()) < 8e6
+    assert text.count("plotly.js v") == 1
+    outside = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", outside)
+    assert "default-src 'none'" in text
+
+
+def test_a_page_tells_the_verdict_the_command_and_the_gaps(pages):
+    text = (pages / "compare.html").read_text("utf-8")
+    for words in ("Over 3 paired seeds", "3 シード", "interpolated", "2 segments"):
+        assert words in text
+    assert "the best reference" in (pages / "backtest.html").read_text("utf-8")
+
+
+def test_a_picture_is_written_as_png(pages, tmp_path):
+    done = run("plot", pages / "readings.csv", "--png", tmp_path / "series.png")
+    assert done.exit_code == 0
+    assert (tmp_path / "series.png").read_bytes().startswith(b"\x89PNG")
+    from matplotlib.image import imread
+
+    assert imread(tmp_path / "series.png")[..., :3].std() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--report", "{folder}/no/such/out.html"], "--report"),
+        (["--report", "{folder}"], "--report"),
+        (["--report", "{folder}/x.html", "--lang", "de"], "--lang is 'de'; choose en or ja"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_trained(pages, monkeypatch, arguments, message):
+    def trained(*_):
+        raise AssertionError("trained before the target of the page was looked at")
+
+    monkeypatch.setattr("tsuzuki.comparing.compare", trained)
+    given = [one.replace("{folder}", str(pages)) for one in arguments]
+    done = run("compare", pages / "readings.csv", *given)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_without_plotly_the_missing_extra_is_named(monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r'--report needs the package plotly.*pip install "tsuzuki\[report\]"'):
+        check()
+    with pytest.raises(SettingError, match="--lang is 'fr'"):
+        check("fr")
+
+
+@settings(max_examples=60)
+@given(st.lists(st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6)), min_size=1, max_size=3000), st.integers(2, 400))
+def test_thinning_keeps_the_ends_and_the_extremes_of_every_stretch(values, most):
+    values = np.array(values)
+    kept = thin(values, most)
+    assert (np.diff(kept) > 0).all()
+    assert kept[0] == 0
+    assert kept[-1] == len(values) - 1
+    if not np.isnan(values).all():
+        assert np.nanmax(values[kept]) == np.nanmax(values)
+        assert np.nanmin(values[kept]) == np.nanmin(values)
+    assert len(spread(len(values), most)) <= most
+
+
+def test_words_are_in_both_languages_and_safe_in_html():
+    assert (
+        Both("a < b", "a は b より小さい").html()
+        == '<span lang="en">a &lt; b</span><span lang="ja">a は b より小さい</span>'
+    )
+    assert step_of("hour") == Both("hour", "1 時間")
+    assert step_of("15 minutes") == Both("15 minutes", "15 分")
+
+
+def test_the_library_loads_no_drawing_package_until_a_page_is_asked_for():
+    import subprocess
+
+    asked = (
+        "import sys, tsuzuki.cli; print([name for name in ('plotly', 'matplotlib', 'pandas') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip() == "[]"
