@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: .venv/core
 	$(BIN)/tsuzuki compare beijing
@@ -18,6 +18,9 @@ lint: .venv/lint
 bench: .venv/bench
 	$(BIN)/python benchmarks/run.py
 
+docs: .venv/docs
+	$(BIN)/python -m mkdocs build --strict
+
 .venv/created:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -28,7 +31,7 @@ bench: .venv/bench
 	touch $@
 
 # One stamp for each set of extras: installed once, and again when pyproject.toml changes.
-.venv/test .venv/lint .venv/bench: .venv/%: .venv/core
+.venv/test .venv/lint .venv/bench .venv/docs: .venv/%: .venv/core
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
 	touch $@
 

@@ -1,6 +1,7 @@
 """How good the forecasts are: ours, the built-in references and other libraries on the same splits of real series.
 
-    python benchmarks/accuracy.py DATA [--only jfk,dongsi] [--rivals lightgbm,ets,mstl,gru] [--json PATH]
+    python benchmarks/accuracy.py DATA [--only 'jfk;dongsi'] [--rivals lightgbm,changes,ets,mstl,gru]
+        [--seed 0] [--json PATH]
 
 DATA is the folder with jfk_temperature.csv, beijing_dongsi_temperature.csv and beijing_changping_temperature.csv. The
 first 80 % of the whole days are for training, with whatever a competitor holds out from them itself; every origin in
@@ -90,7 +91,7 @@ def split_of(folder: Path, names: tuple[str, ...], horizon: int) -> Split:
     return Split(frame, values, times, tuple(source.name for source in sources), cut, horizon)
 
 
-def ours(split: Split) -> tuple[pd.DataFrame, float]:
+def ours(split: Split, seed: int) -> tuple[pd.DataFrame, float]:
     """Our backtest with its references, and the seconds its training took."""
     engine.load()
     began, shares, ends = time.perf_counter(), [], []
@@ -99,7 +100,7 @@ def ours(split: Split) -> tuple[pd.DataFrame, float]:
         shares.append(share)
         ends.append(time.perf_counter())
 
-    forecaster = Forecaster(horizon=split.horizon)
+    forecaster = Forecaster(horizon=split.horizon, seed=seed)
     table = forecaster.backtest(split.frame, windows=split.windows, step=1, on_progress=on_progress)
     # The shares add up to 1 when training, calibration included, is over; forecasts and references follow.
     assert abs(sum(shares) - 1) < 1e-6
@@ -124,9 +125,9 @@ def scores(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {model: {key: value for key, value in row.items() if np.isfinite(value)} for model, row in rows.items()}
 
 
-def measure(split: Split, wanted: list[str]) -> dict[str, Any]:
+def measure(split: Split, wanted: list[str], seed: int) -> dict[str, Any]:
     """All competitors on one split."""
-    table, seconds = ours(split)
+    table, seconds = ours(split, seed)
     trained, absent, fewer = {"tsuzuki": seconds}, {}, {}
     for name in wanted:
         try:
@@ -202,13 +203,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default=";".join(PROBLEMS), help="problems, with ; between them")
     parser.add_argument("--rivals", default=",".join(rivals.RIVALS), help="empty for none")
+    parser.add_argument("--seed", type=int, default=0, help="of ours")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     wanted = [name for name in options.rivals.split(",") if name]
     outcome: dict[str, Any] = {"versions": versions(), "problems": {}}
     for name in options.only.split(";"):
         series, horizon = PROBLEMS[name]
-        outcome["problems"][name] = measure(split_of(options.data, series, horizon), wanted)
+        outcome["problems"][name] = measure(split_of(options.data, series, horizon), wanted, options.seed)
         show(name, outcome["problems"][name])
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)

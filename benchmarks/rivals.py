@@ -39,30 +39,66 @@ class Rival:
 
 def lightgbm(split: "Split") -> Rival:
     """LightGBM by way of mlforecast: a model for each step ahead, on lags, rolling means and the calendar."""
+    made = _mlforecast()
+    began = time.perf_counter()
+    made.fit(split.long(split.cut), max_horizon=split.horizon, static_features=[])
+    seconds = time.perf_counter() - began
+    models = made.models_["LightGBM"]
+    found = [
+        np.stack([models[ahead].predict(rows) for ahead in range(split.horizon)], axis=1)
+        for rows in _origins(made, split)
+    ]
+    return Rival({"LightGBM": np.stack(found)}, seconds)
+
+
+def lightgbm_changes(split: "Split") -> Rival:
+    """The same models on the same inputs, for the change from the last value instead of the value."""
+    made = _mlforecast()
+    began = time.perf_counter()
+    rows = made.preprocess(split.long(split.cut), max_horizon=split.horizon, static_features=[])
+    inputs = rows[[name for name in rows.columns if _is_input(name)]]
+    models = []
+    for ahead in range(split.horizon):
+        change = rows[f"y{ahead}" if f"y{ahead}" in rows else "y"] - rows["lag1"]
+        known = change.notna()
+        models.append(_regressor().fit(inputs[known], change[known]))
+    seconds = time.perf_counter() - began
+    found = [
+        np.stack([model.predict(rows) + rows["lag1"].to_numpy() for model in models], axis=1)
+        for rows in _origins(made, split)
+    ]
+    return Rival({"LightGBM, changes": np.stack(found)}, seconds)
+
+
+def _regressor():
     from lightgbm import LGBMRegressor
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return LGBMRegressor(n_estimators=400, learning_rate=0.05, num_leaves=31, n_jobs=cores, verbosity=-1, seed=0)
+
+
+def _mlforecast():
     from mlforecast import MLForecast
     from mlforecast.lag_transforms import RollingMean
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    model = LGBMRegressor(n_estimators=400, learning_rate=0.05, num_leaves=31, n_jobs=cores, verbosity=-1, seed=0)
-    made = MLForecast(
-        {"LightGBM": model},
+    return MLForecast(
+        {"LightGBM": _regressor()},
         freq="h",
         lags=LAGS,
         lag_transforms={1: [RollingMean(24), RollingMean(168)]},
         date_features=["hour", "dayofweek", "dayofyear"],
     )
-    began = time.perf_counter()
-    made.fit(split.long(split.cut), max_horizon=split.horizon, static_features=[])
-    seconds = time.perf_counter() - began
+
+
+def _origins(made, split: "Split") -> list[pd.DataFrame]:
+    """What the models look at for each origin of the test part, series by series."""
     rows = made.preprocess(split.long(), dropna=False, max_horizon=split.horizon, static_features=[])
-    names = [name for name in rows.columns if name not in ("unique_id", "ds", "y") and not _is_target(name)]
-    found = np.empty((len(split.ids), split.windows, split.horizon))
-    for number, name in enumerate(split.ids):
-        own = rows[rows["unique_id"] == name].iloc[split.cut : split.cut + split.windows][names]
-        for ahead in range(split.horizon):
-            found[number, :, ahead] = made.models_["LightGBM"][ahead].predict(own)
-    return Rival({"LightGBM": found}, seconds)
+    names = [name for name in rows.columns if _is_input(name)]
+    return [rows[rows["unique_id"] == name].iloc[split.cut : split.cut + split.windows][names] for name in split.ids]
+
+
+def _is_input(name: str) -> bool:
+    return name not in ("unique_id", "ds", "y") and not _is_target(name)
 
 
 def _is_target(name: str) -> bool:
@@ -147,4 +183,4 @@ def _with_calendar(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(hour_sin=np.sin(day), hour_cos=np.cos(day), year_sin=np.sin(year), year_cos=np.cos(year))
 
 
-RIVALS = {"lightgbm": lightgbm, "ets": ets, "mstl": mstl, "gru": gru}
+RIVALS = {"lightgbm": lightgbm, "changes": lightgbm_changes, "ets": ets, "mstl": mstl, "gru": gru}

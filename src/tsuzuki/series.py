@@ -55,7 +55,7 @@ class Series:
         name: its id.
         values: float64 [points]; NaN only inside long gaps.
         observed: bool [points], where a reading stood.
-        times: datetime64[ns] [points].
+        times: datetime64 in nanoseconds [points].
         step: the grid's step as people say it: "hour", "15 minutes", "month".
         segments: the unbroken stretches, in positions of `values`.
         repairs: what was done.
