@@ -173,6 +173,16 @@ def test_quantile_heads_do_not_cross():
         fitted.predict(levels=(60,))
 
 
+def test_the_defaults_that_are_shown_are_those_that_are_used():
+    import inspect
+
+    from tsuzuki.fitting import Settings
+
+    shown = inspect.signature(Forecaster).parameters
+    assert list(shown) == list(Settings.__dataclass_fields__)
+    assert Forecaster(horizon=24).settings == Settings(24)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -180,7 +190,6 @@ def test_quantile_heads_do_not_cross():
         ({"horizon": 2.5}, "horizon is 2.5; give a whole number from 1"),
         ({"units": 0}, "units is 0"),
         ({"cell": "transformer"}, "cell is 'transformer'; choose simple_rnn, gru or lstm"),
-        ({"depth": 3}, "a Forecaster has no setting 'depth'; it has: horizon, cell"),
         ({"quantiles": (0.1, 0.9)}, r"quantiles lack 0\.5, the point forecast; add it"),
         ({"ensemble": 9}, "9 networks with 0.125 of the data held out from each need more than there is"),
         ({"validation_fraction": 0.7}, "validation_fraction is 0.7; give a share"),

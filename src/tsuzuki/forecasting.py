@@ -61,15 +61,52 @@ class Forecaster:
         SettingError: settings that cannot work.
     """
 
-    def __init__(self, horizon: int = 24, **settings: Any) -> None:
-        known = Settings.__dataclass_fields__
-        for name in settings:
-            if name not in known:
-                raise SettingError(f"a Forecaster has no setting {name!r}; it has: {', '.join(known)}")
-        frozen: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
-        }
-        self.settings = Settings(horizon, **frozen)
+    def __init__(
+        self,
+        horizon: int = 24,
+        *,
+        cell: str = "gru",
+        units: int = 64,
+        layers: int = 2,
+        head: int = 64,
+        timesteps: int = 12,
+        lanes: int = 8,
+        epochs: int = 20,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 0.1,
+        ensemble: int = 4,
+        validation_fraction: float = 0.125,
+        past: Sequence[str] = (),
+        known: Sequence[str] = (),
+        static: Sequence[str] = (),
+        with_calendar: bool = True,
+        lags: Sequence[tuple[int, int]] | None = None,
+        quantiles: Sequence[float] = (),
+        max_gap: int = 24,
+        seed: int = 0,
+    ) -> None:
+        self.settings = Settings(
+            horizon=horizon,
+            cell=cell,
+            units=units,
+            layers=layers,
+            head=head,
+            timesteps=timesteps,
+            lanes=lanes,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            ensemble=ensemble,
+            validation_fraction=validation_fraction,
+            past=tuple(past),
+            known=tuple(known),
+            static=tuple(static),
+            with_calendar=with_calendar,
+            lags=None if lags is None else tuple((behind, over) for behind, over in lags),
+            quantiles=tuple(quantiles),
+            max_gap=max_gap,
+            seed=seed,
+        )
         self.fitted: Fitted | None = None
 
     def fit(
