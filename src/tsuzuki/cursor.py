@@ -33,27 +33,39 @@ class Cursor:
         self._calls = bank.prepared(1)
         for block, _, _ in self._calls:
             block.valid[0, 0], block.exits[0, 0] = 1, number
-        # For each network the series' rows, and what a call reads of where to start and with which state: memory views,
-        # whose single items are written sooner than an array's.
+        # For each network the series' rows, where a call reads its start from, and the call: memory views, whose single
+        # items are written sooner than an array's.
         self._lines = [
-            (flat(rows[number], "f"), flat(block.starts, "q"), flat(block.entries, "i"), call)
+            (flat(rows[number], "f"), flat(block.starts, "q"), call)
             for rows, (block, _, call) in zip(bank.rows, self._calls, strict=True)
         ]
-        self._columns = bank.rows[0].shape[2]
+        self._line = self._lines[0]
+        self._columns, self._base, self._step = bank.rows[0].shape[2], number * bank.cap, bank.fitted.step
+        # The row behind which care is needed: the last one there is, and any where months differ.
+        self._last = -1 if self._step >= MONTH else bank.cap - 1
         self._single, self._whole = len(self._calls) == 1, not bank.settings.quantiles
         # The latest outputs; a single network writes them there itself.
         self._latest: NDArray[np.float32] = self._calls[0][1][0] if self._single else bank.latest[number].copy()
-        self._step, self._cap, self._monthly = bank.fitted.step, bank.cap, bank.fitted.step >= MONTH
         self.resume()
 
     def resume(self) -> None:
         """Go to where the bank has been put."""
         bank, number = self.bank, self._number
         self._mean, self._scale = (float(value) for value in bank.scales[number])
+        for block, _, _ in self._calls:
+            block.entries[0, 0] = number
         self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
-        self._time = int(bank.stamps[number].astype(np.int64))
-        self._base = number * bank.cap
+        self._set_time(int(bank.stamps[number].astype(np.int64)))
         self._latest[:] = bank.latest[number]
+
+    def _set_time(self, now: int) -> None:
+        # The time follows from the row, so that a step need not count it.
+        self._origin = now - self._at * self._step
+
+    @property
+    def now(self) -> int:
+        """The time of the last reading, missing or not, in nanoseconds since 1970."""
+        return self._origin + self._at * self._step
 
     @property
     def at(self) -> int:
@@ -68,7 +80,7 @@ class Cursor:
     @property
     def time(self) -> np.datetime64:
         """The time of the last reading, missing or not."""
-        return np.datetime64(self._time, "ns")
+        return np.datetime64(self.now, "ns")
 
     def take(self, value: float | None) -> None:
         """Move on by one step. What a bank does for many, here for one.
@@ -76,37 +88,55 @@ class Cursor:
         Raises:
             DataError: the value is infinite; nothing has moved.
         """
-        absent = value is None or value != value
-        scaled = NAN if absent else (value - self._mean) / self._scale  # type: ignore[operator]
-        if not absent and scaled - scaled != 0:
-            raise DataError(f"the reading {value} is infinite; give None where it is missing")
-        at, entry = self._at + 1, self._number
-        if at == self._cap:
-            self.settle().wrap(self._only)
-            at = int(self.bank.at[entry]) + 1
-        if absent:
-            self._missed += 1
-        elif self._missed:
-            if self._missed > self._settings.max_gap:
-                entry = ZERO
-                before = self.bank.before
-                for every in self.bank.rows:
-                    every[self._number, at - before : at, 0] = scaled
-            self._missed = 0
-        self._time = self._next_month() if self._monthly else self._time + self._step
-        self._at = at
+        if value is None or value != value or self._missed or self._at >= self._last:
+            self._take_with_care(value)
+            return
+        scaled = (value - self._mean) / self._scale
+        if scaled - scaled != 0:
+            raise _infinite(value)
+        self._at = at = self._at + 1
+        if not self._single:
+            self._run(at, scaled, 0.0)
+            return
+        # The usual case once more, without anything that can be left out; the row is not flagged as missing yet.
+        rows, starts, call = self._line
+        rows[at * self._columns] = scaled
+        starts[0] = self._base + at
+        call()
+
+    def _run(self, at: int, scaled: float, absent: float) -> None:
         place, start = at * self._columns, self._base + at
-        for rows, starts, entries, call in self._lines:
+        for rows, starts, call in self._lines:
             rows[place] = scaled
             rows[place + 1] = absent
             starts[0] = start
-            entries[0] = entry
             call()
         if not self._single:
             self._latest[:] = mean_of(self._calls)[0]
 
-    def _next_month(self) -> int:
-        return int(self.settle().next_stamps(self._only)[0].astype(np.int64))
+    def _take_with_care(self, value: float | None) -> None:
+        """A step at which something is missing or was, rows run out, or months differ."""
+        absent = value is None or value != value
+        scaled = NAN if absent else (value - self._mean) / self._scale  # type: ignore[operator]
+        if not absent and scaled - scaled != 0:
+            raise _infinite(value)
+        bank, number = self.settle(), self._number
+        later = int(bank.next_stamps(self._only)[0].astype(np.int64))
+        if self._at + 1 == bank.cap:
+            bank.wrap(self._only)
+            self._at = int(bank.at[number])
+        anew = not absent and self._missed > self._settings.max_gap
+        self._missed = self._missed + 1 if absent else 0
+        self._at = at = self._at + 1
+        self._set_time(later)
+        if anew:
+            for every in bank.rows:
+                every[number, at - bank.before : at, 0] = scaled
+        for block, _, _ in self._calls:
+            block.entries[0, 0] = ZERO if anew else number
+        self._run(at, scaled, float(absent))
+        for block, _, _ in self._calls:
+            block.entries[0, 0] = number
 
     def reach(self, stamp: int) -> None:
         """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.
@@ -114,7 +144,7 @@ class Cursor:
         Raises:
             DataError: the time is late, that of the last reading, or beside the grid; nothing has moved.
         """
-        missed = self.bank.steps_due(self._number, stamp, self._time) - 1
+        missed = self.bank.steps_due(self._number, stamp, self.now) - 1
         if missed > self._settings.max_gap:
             self.skip(missed)
         else:
@@ -136,9 +166,13 @@ class Cursor:
         """Tell the bank where the series has got to, and return it."""
         bank, number = self.bank, self._number
         bank.at[number], bank.missing[number] = self._at, self._missed
-        bank.stamps[number] = np.datetime64(self._time, "ns")
+        bank.stamps[number] = self.time
         bank.latest[number] = self._latest
         return bank
+
+
+def _infinite(value: float | None) -> DataError:
+    return DataError(f"the reading {value} is infinite; give None where it is missing")
 
 
 def flat(array: Any, kind: str) -> Any:

@@ -56,7 +56,7 @@ class Stream(Cursor):
         if ds is not None:
             self.reach(nanoseconds(ds))
         self.take(value)
-        return self.forecast()
+        return self._latest.copy() if self._whole else self.forecast()
 
     def interval(self, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The ends of the interval around the latest forecast, [horizon] each.
@@ -71,7 +71,7 @@ class Stream(Cursor):
         """The latest forecast as a frame with intervals, as `Forecaster.predict` gives it."""
         import pandas as pd
 
-        ahead = self.bank.ahead(0, self._settings.horizon, self._time)
+        ahead = self.bank.ahead(0, self._settings.horizon, self.now)
         columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": ahead, "tsuzuki": self.forecast()}
         for level in levels:
             columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = self.interval(level)

@@ -5,6 +5,7 @@ reading. What they hold of the past is the state and as many values as the longe
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +16,26 @@ from tsuzuki.calendars import calendar
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.fitting import Fitted, Settings
 from tsuzuki.forecasting import bounds, point
-from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block
+from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block, part
 from tsuzuki.series import later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import ThreadPoolExecutor
 
-# Rows that are made ready at once: their calendar costs least together.
-ROOM = 64
+# Rows that are made ready at once, as their calendar costs least together: for each series at least and at most, and
+# for all series together about.
+FEWEST_ROWS, MOST_ROWS, ALL_ROWS = 64, 1024, 1 << 16
 # A grid whose step is at least so long (nanoseconds) is one of months, which are not all as long as each other.
 MONTH = 27 * 86400 * 10**9
 # A reading's time may lie so many steps beside the grid.
 BESIDE = 0.25
-# Lanes of a call: a call for k series takes the smallest that holds them.
-LANES = (1, 16, 128, 1024)
+# Lanes that are run side by side: as many as the fastest cache holds. More series are more updates of one call.
+LANES = 64
+# Updates that are worth a thread of their own: waking it takes some ten microseconds.
+WORTH_A_THREAD = 8
+# Series of a call: a call for k series takes the smallest that holds them.
+SIZES = (1, LANES, 4 * LANES, 16 * LANES)
 
 
 class Bank:
@@ -49,6 +56,7 @@ class Bank:
         missing: int64 [series], how many readings in a row each has missed; one that begins anew counts as too many.
         scales: float64 [series, 2], mean and deviation.
         before: rows that lags reach back.
+        room: rows made ready at once.
         cap: rows kept of each series.
         at: int64 [series], which of them was run last; those behind it hold the calendar of times to come.
         rows: for each network float32 [series, cap, columns].
@@ -80,8 +88,10 @@ class Bank:
         count = len(self.ids)
         self._number = {name: i for i, name in enumerate(self.ids)}
         self._all = np.arange(count)
+        self._pool: ThreadPoolExecutor | None = None
         self.before = fitted.way.before
-        self.cap = self.before + 1 + ROOM
+        self.room = max(FEWEST_ROWS, min(MOST_ROWS, ALL_ROWS // count))
+        self.cap = self.before + 1 + self.room
         self.scales = self._choose_scales(scales or {})
         self.missing = np.full(count, settings.max_gap + 1, np.int64)
         self.stamps = np.empty(count, "datetime64[ns]")
@@ -134,19 +144,22 @@ class Bank:
             self._run(known, np.zeros(len(known), bool))
 
     def _make_ready(self, which: NDArray[np.int64]) -> None:
-        """Write the calendar of the times to come into the rows behind the present one."""
+        """Write what is known of the times to come into the rows behind the present one: the calendar, and that
+        nothing is missing yet."""
+        for rows in self.rows:
+            rows[which, self.before + 1 :, 1] = 0
         # Months are not all as long as each other; other grids are a sum.
         if not self.settings.with_calendar or len(which) == 0:
             return
         for number in which if self.fitted.step >= MONTH else [None]:
             if number is None:
-                ahead = np.arange(1, ROOM + 1) * self.fitted.step
+                ahead = np.arange(1, self.room + 1) * self.fitted.step
                 times = (self.stamps[which].astype(np.int64)[:, None] + ahead).astype("datetime64[ns]")
-                there = self.at[which][:, None] + np.arange(1, ROOM + 1)
+                there = self.at[which][:, None] + np.arange(1, self.room + 1)
                 series = np.broadcast_to(which[:, None], there.shape)
             else:
-                times = self.ahead(int(number), ROOM)[None]
-                there = self.at[number] + np.arange(1, ROOM + 1)[None]
+                times = self.ahead(int(number), self.room)[None]
+                there = self.at[number] + np.arange(1, self.room + 1)[None]
                 series = np.full(there.shape, number)
             said = calendar(times.ravel(), self.fitted.step).reshape(*times.shape, -1)
             fits = there < self.cap
@@ -297,10 +310,13 @@ class Bank:
             calls = self.call(len(some))
             for block, _, call in calls:
                 count = len(some)
-                block.starts[0, :count] = some * self.cap + self.at[some]
-                block.valid[0, :count], block.valid[0, count:] = 1, 0
-                block.entries[0, :count] = np.where(begins, ZERO, some) if begins.any() else some
-                block.exits[0, :count] = some
+                starts, valid, entries, exits = (
+                    array.ravel() for array in (block.starts, block.valid, block.entries, block.exits)
+                )
+                starts[:count] = some * self.cap + self.at[some]
+                valid[:count], valid[count:] = 1, 0
+                entries[:count], entries[count:] = (np.where(begins, ZERO, some) if begins.any() else some), CARRY
+                exits[:count] = some
                 call()
             found = mean_of(calls)[: len(some)]
             if which is self._all:
@@ -309,36 +325,69 @@ class Bank:
                 self.latest[some] = found
 
     def _most(self, count: int) -> int:
-        return count if count == len(self.ids) else LANES[-1]
+        return count if count == len(self.ids) else SIZES[-1]
 
     def call(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
         """The prepared calls of every network for so many series, kept for the next time."""
-        lanes = count if count == len(self.ids) else next(size for size in LANES if size >= count)
-        if lanes not in self._calls:
-            self._calls[lanes] = self.prepared(lanes)
-        return self._calls[lanes]
+        size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)
+        if size not in self._calls:
+            self._calls[size] = self.prepared(size)
+        return self._calls[size]
 
-    def prepared(self, lanes: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
+    def prepared(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
         """New calls, one for each network: the rows to run, where the forecasts come to stand, and what runs them."""
-        from tsuzuki.kernels.plan import lower
-        from tsuzuki.kernels.session import Data, Session
-
-        way = self.fitted.way
-        plan = lower(way.network, lanes, 1, True)
+        lanes = 1 if count == 1 else LANES
+        shape = -(-count // lanes), lanes
         made = []
         for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
-            flat = rows.reshape(-1, rows.shape[2])
-            data = Data(flat, None, 1, residual=True, lags=way.lags, feed=way.feed)
-            session = Session(plan, data, bank=bank, parameters=parameters)
             block = Block(
-                np.full((1, lanes), -1, np.int64),
-                np.zeros((1, lanes), np.int32),
-                np.full((1, lanes), CARRY, np.int32),
-                np.full((1, lanes), NOWHERE, np.int32),
+                np.full(shape, -1, np.int64),
+                np.zeros(shape, np.int32),
+                np.full(shape, CARRY, np.int32),
+                np.full(shape, NOWHERE, np.int32),
             )
-            found = np.zeros((lanes, way.network.outputs), np.float32)
-            made.append((block, found, session.prepare(block, found, scales=self.scales, learns=self._learns)))
+            found = np.zeros((shape[0] * lanes, self.fitted.way.network.outputs), np.float32)
+            made.append((block, found, self._runner(rows, bank, parameters, block, found)))
         return made
+
+    def _runner(
+        self,
+        rows: NDArray[np.float32],
+        bank: NDArray[np.float32],
+        parameters: NDArray[np.float32],
+        block: Block,
+        found: NDArray[np.float32],
+    ) -> "Callable[[], object]":
+        """What runs a block: many updates are shared out among threads, each of which saves states of its own."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from tsuzuki.kernels.plan import lower
+        from tsuzuki.kernels.session import Data, Session, threads_allowed
+
+        way = self.fitted.way
+        updates, lanes = block.starts.shape
+        plan = lower(way.network, lanes, 1, True)
+        data = Data(rows.reshape(-1, rows.shape[2]), None, 1, residual=True, lags=way.lags, feed=way.feed)
+        shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
+        ends = [updates * share // shares for share in range(shares + 1)]
+        calls = []
+        for first, last in pairwise(ends):
+            session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
+            own = found[first * lanes : last * lanes]
+            calls.append(session.prepare(part(block, first, last), own, scales=self.scales, learns=self._learns))
+        if shares == 1:
+            return calls[0]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(shares - 1)
+        submit = self._pool.submit
+
+        def run() -> None:
+            others = [submit(call) for call in calls[1:]]
+            calls[0]()
+            for other in others:
+                other.result()
+
+        return run
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""

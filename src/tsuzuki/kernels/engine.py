@@ -178,13 +178,7 @@ def bind(address: int, *, briefly: bool) -> Callable[[], object]:
     native = (ctypes.PYFUNCTYPE if briefly else ctypes.CFUNCTYPE)(None)(_address())
     result, trouble = ctypes.c_int64(0), ctypes.c_void_p(None)
     places = ctypes.c_void_p(ctypes.addressof(result)), ctypes.c_void_p(ctypes.addressof(trouble))
-    arguments = *places, ctypes.c_int64(address), ctypes.c_int64(0)
-
-    def call(
-        one: Any = arguments[0], two: Any = arguments[1], job: Any = arguments[2], thread: Any = arguments[3]
-    ) -> None:
-        native(one, two, job, thread)
-
-    # What the addresses point at.
+    call = functools.partial(native, *places, ctypes.c_int64(address), ctypes.c_int64(0))
+    # What the addresses point at lives as long.
     call.kept = result, trouble  # type: ignore[attr-defined]
     return call

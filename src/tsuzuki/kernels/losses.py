@@ -153,7 +153,7 @@ def score(job, row, work, lanes, k, first_lane, count):
             if job[FEED] >= 0:
                 work[job[FED] + lane] = here[job[FEED]] + base
             if job[FORECASTS] != 0:
-                place = first_lane + lane if job[BY_LANE] else position
+                place = k * job[LANES] + first_lane + lane if job[BY_LANE] else position
                 if job[SCALES] != 0:
                     # In the unit of the series, which has the number of the state it saves.
                     mean_and_scale = shift(doubles_at(job[SCALES]), 2 * exits[lane])

@@ -63,8 +63,8 @@ FLAG, CLIP_LIMIT = 3, 4
     BANK, STATE_SIZE,
     # train or only run forward; the loss, and the addresses of what comes out
     TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED,
-    # forecasts stand at their target's position, or at their lane's number; address of (mean, deviation) pairs,
-    # float64, where they are wanted in the unit of the series whose state the row saves
+    # forecasts stand at their target's position, or at their row's number [updates, lanes]; the address of (mean,
+    # deviation) pairs, float64, where they are wanted in the unit of the series whose state the row saves
     FORECASTS, BY_LANE, SCALES,
     # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,

@@ -31,16 +31,17 @@ def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
 
 def threads_for(plan: p.Plan, asked: int | None) -> int:
     """How many threads to use: what is asked, TSUZUKI_NUM_THREADS, or the cores; never more than there are blocks."""
-    if asked is None:
-        named = os.environ.get("TSUZUKI_NUM_THREADS", "")
-        if named and not (named.isdigit() and int(named) > 0):
-            raise SettingError(f"TSUZUKI_NUM_THREADS is {named!r} in the environment; set it to a whole number from 1")
-        asked = int(named) if named else _cores()
     # Threads meet through POSIX's sched_yield, which Windows lacks.
-    return 1 if os.name == "nt" else max(1, min(asked, plan.blocks))
+    return 1 if os.name == "nt" else max(1, min(threads_allowed() if asked is None else asked, plan.blocks))
 
 
-def _cores() -> int:
+def threads_allowed() -> int:
+    """TSUZUKI_NUM_THREADS, or else the cores that this process may use."""
+    named = os.environ.get("TSUZUKI_NUM_THREADS", "")
+    if named and not (named.isdigit() and int(named) > 0):
+        raise SettingError(f"TSUZUKI_NUM_THREADS is {named!r} in the environment; set it to a whole number from 1")
+    if named:
+        return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -231,7 +232,7 @@ class Session:
 
         Args:
             block: the rows; whoever calls changes its arrays in place between two runs.
-            forecasts: float32 [lanes, outputs], written for each lane that is valid.
+            forecasts: float32 [updates * lanes, outputs], written for each row that is valid.
             scales: float64 [saved states, 2], mean and deviation of the series that each state belongs to: forecasts
                 are then in its unit.
             learns: whether the parameters may still change.
