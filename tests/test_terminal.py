@@ -1,0 +1,99 @@
+"""The command line as a whole: help, completion, colours, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.main import get_command
+
+from test_cli import run
+from tsuzuki.cli import app
+
+COMMANDS = sorted(get_command(app).commands)
+
+
+@pytest.fixture(scope="module")
+def readings(tmp_path_factory):
+    """A small file."""
+    path = tmp_path_factory.mktemp("terminal") / "readings.csv"
+    times = pd.date_range("2020-01-01", periods=300, freq="1h")
+    pd.DataFrame({"time": times, "temp": np.sin(np.arange(300) / 5).round(3)}).to_csv(path, index=False)
+    return path
+
+
+def start(*arguments, **environment):
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tsuzuki", *map(str, arguments)],
+        env={**os.environ, "COLUMNS": "80", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_in_its_help_and_fits_eighty_columns(command):
+    shown = run(command, "--help", env={"COLUMNS": "80"})
+    assert f"Example: tsuzuki {command}" in shown.stdout or f"| tsuzuki {command}" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_help_shows_the_first_three_things_to_do_and_what_exit_codes_mean():
+    shown = run("--help", env={"COLUMNS": "80"}).stdout
+    for words in ("tsuzuki compare beijing", "tsuzuki fit FILE.csv", "tsuzuki forecast MODEL"):
+        assert words in shown
+    assert "0 done, 2 wrong input, 3 diverged, 130 interrupted" in shown
+    assert len(shown.splitlines()) <= 30
+
+
+def test_completion_is_written_for_a_shell(tmp_path):
+    shown = start(
+        "--show-completion", HOME=str(tmp_path), SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tsuzuki"],
+        env={**os.environ, "_TSUZUKI_COMPLETE": "complete_bash", "COMP_WORDS": "tsuzuki back", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert "backtest" in done.stdout
+    assert "Traceback" not in shown.stderr
+
+
+def test_there_are_no_colours_without_a_terminal_or_with_no_color(readings):
+    for environment in ({}, {"NO_COLOR": "1"}):
+        shown = start("compare", readings, "--seeds", 2, "--epochs", 1, **environment)
+        assert shown.returncode == 0
+        assert "\x1b" not in shown.stdout + shown.stderr
+
+
+def test_json_on_standard_output_is_json_and_nothing_else(readings):
+    for arguments in (
+        ("compare", readings, "--seeds", 2, "--epochs", 1),
+        ("backtest", readings, "--horizon", 2, "--units", 3, "--ensemble", 1, "--epochs", 1, "--windows", 3),
+    ):
+        shown = start(*arguments, "--json", "-")
+        assert shown.returncode == 0, shown.stderr
+        json.loads(shown.stdout)
+
+
+def test_tables_keep_to_eighty_columns(readings):
+    shown = start("compare", readings, "--seeds", 2, "--epochs", 1)
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_wrong_input_is_one_line_and_exit_code_two(tmp_path):
+    shown = start("compare", tmp_path / "nowhere.csv")
+    assert shown.returncode == 2
+    assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_that_diverges_is_exit_code_three(readings):
+    shown = start("compare", readings, "--seeds", 1, "--learning-rate", 1e30)
+    assert shown.returncode == 3
+    assert "Traceback" not in shown.stderr
