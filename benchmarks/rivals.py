@@ -9,13 +9,11 @@ import os
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from accuracy import Split
+from splits import Split
 
 LAGS = [*range(1, 25), 36, 48, 72, 96, 120, 144, 167, 168, 169, 336]
 # AutoETS and MSTL are fitted anew at each origin: every so many hours, which meets each hour of the day as often.
@@ -37,7 +35,7 @@ class Rival:
     seconds: float
 
 
-def lightgbm(split: "Split") -> Rival:
+def lightgbm(split: Split) -> Rival:
     """LightGBM by way of mlforecast: a model for each step ahead, on lags, rolling means and the calendar."""
     made = _mlforecast()
     began = time.perf_counter()
@@ -51,7 +49,7 @@ def lightgbm(split: "Split") -> Rival:
     return Rival({"LightGBM": np.stack(found)}, seconds)
 
 
-def lightgbm_changes(split: "Split") -> Rival:
+def lightgbm_changes(split: Split) -> Rival:
     """The same models on the same inputs, for the change from the last value instead of the value."""
     made = _mlforecast()
     began = time.perf_counter()
@@ -90,7 +88,7 @@ def _mlforecast():
     )
 
 
-def _origins(made, split: "Split") -> list[pd.DataFrame]:
+def _origins(made, split: Split) -> list[pd.DataFrame]:
     """What the models look at for each origin of the test part, series by series."""
     rows = made.preprocess(split.long(), dropna=False, max_horizon=split.horizon, static_features=[])
     names = [name for name in rows.columns if _is_input(name)]
@@ -106,21 +104,21 @@ def _is_target(name: str) -> bool:
     return name[:1] == "y" and name[1:].isdigit()
 
 
-def ets(split: "Split") -> Rival:
+def ets(split: Split) -> Rival:
     """AutoETS with the season of a day."""
     from statsforecast.models import AutoETS
 
     return _statistical("AutoETS", lambda: AutoETS(season_length=24), split)
 
 
-def mstl(split: "Split") -> Rival:
+def mstl(split: Split) -> Rival:
     """MSTL with the seasons of a day and a week, AutoETS for the trend."""
     from statsforecast.models import MSTL
 
     return _statistical("MSTL", lambda: MSTL(season_length=[24, 168]), split)
 
 
-def _statistical(label: str, make, split: "Split") -> Rival:
+def _statistical(label: str, make, split: Split) -> Rival:
     found = np.full((len(split.ids), split.windows, split.horizon), np.nan)
     seconds = 0.0
     for number, values in enumerate(split.values):
@@ -133,7 +131,7 @@ def _statistical(label: str, make, split: "Split") -> Rival:
     return Rival({label: found}, seconds)
 
 
-def gru(split: "Split") -> Rival:
+def gru(split: Split) -> Rival:
     """neuralforecast's GRU, one model for all horizons, with the calendar known ahead."""
     from neuralforecast import NeuralForecast
     from neuralforecast.losses.pytorch import MSE

@@ -45,7 +45,7 @@ def daily():
 @pytest.fixture(scope="session")
 def small_forecaster(daily):
     """Two small networks that know the first fifty days."""
-    from tsuzuki.forecasting import Forecaster
+    from tsuzuki.forecaster import Forecaster
 
     small = {"units": 5, "layers": 2, "head": 4, "ensemble": 2, "epochs": 2, "max_gap": 5}
     return Forecaster(4, **small).fit(daily[: 24 * 50])

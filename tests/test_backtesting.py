@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tsuzuki import evaluate
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 
 SMALL = {"units": 4, "layers": 1, "head": 0, "ensemble": 2, "epochs": 1}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tsuzuki.cursor import Cursor
 from tsuzuki.errors import DataError, FileError, SettingError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from tsuzuki.checkpoints import seconds_of
 from tsuzuki.errors import FileError, SettingError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 from tsuzuki.lanes import Streams
 from tsuzuki.network import GRU, Dense, Network, initialise
 from tsuzuki.optimizers import Adam

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
+from tsuzuki.modelfile import model_id
 from tsuzuki.statestore import StateStore
-from tsuzuki.streaming import model_id
 
 pytestmark = pytest.mark.xdist_group("stream")
 

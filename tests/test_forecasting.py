@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from tsuzuki.errors import DataError, SettingError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 
 SMALL = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "epochs": 2}
 

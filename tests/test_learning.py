@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tsuzuki.errors import FileError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 from tsuzuki.lanes import Block
 from tsuzuki.learning import FEWEST
 from tsuzuki.losses import MSE

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as save_foreign
 
-from tsuzuki import modelfile, storage
+from tsuzuki import forecaster, modelfile, storage
 from tsuzuki.errors import FileError, SettingError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int64)}
 
@@ -34,7 +34,7 @@ def test_facts_and_arrays_come_back_as_they_were(tmp_path):
 
 def test_a_forecaster_comes_back_and_forecasts_the_same_bits(small_forecaster, tmp_path):
     small_forecaster.save(tmp_path / "m")
-    again = modelfile.load(tmp_path / "m")
+    again = forecaster.load(tmp_path / "m")
     assert again.predict().equals(small_forecaster.predict())
     assert again.settings == small_forecaster.settings
 
@@ -123,5 +123,5 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_unfitted_forecaster_has_nothing_to_save(tmp_path):
-    with pytest.raises(SettingError, match="nothing to save"):
+    with pytest.raises(SettingError, match="has not been fitted"):
         Forecaster(2).save(tmp_path / "m")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.errors import DataError, FileError, SettingError
-from tsuzuki.forecasting import Forecaster
+from tsuzuki.forecaster import Forecaster
 
 START = 24 * 50
 SMALL = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "epochs": 1}

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.calls import mean_of
 from tsuzuki.errors import DataError
 from tsuzuki.lanes import ZERO
-from tsuzuki.streaming import MONTH, Bank, mean_of
+from tsuzuki.streaming import MONTH, Bank
 
 if TYPE_CHECKING:
     from tsuzuki.fitting import Fitted, Settings

@@ -104,8 +104,8 @@ class LearningStream(Stream):
         Raises:
             FileError: it cannot be written.
         """
+        from tsuzuki.modelfile import model_id
         from tsuzuki.storage import write
-        from tsuzuki.streaming import model_id
 
         facts = {
             "ids": list(self.bank.ids),

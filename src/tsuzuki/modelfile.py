@@ -1,56 +1,56 @@
-"""A fitted forecaster as facts and arrays, and back: what `storage` writes for it."""
+"""A trained forecaster as facts and arrays, and back: what `storage` writes for it."""
 
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsuzuki.errors import FileError, SettingError
+from tsuzuki.errors import FileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsuzuki.fitting import Fitted, Settings
-    from tsuzuki.forecasting import Forecaster
     from tsuzuki.storage import Stored
 
 
-def save(forecaster: "Forecaster", path: Path | str) -> None:
-    """Write a fitted forecaster to a file; see `Forecaster.save`."""
+def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
+    """Write what was trained, and by which settings, to a file; see `Forecaster.save`."""
     from tsuzuki import __version__
     from tsuzuki.storage import write
 
-    fitted = forecaster.fitted
-    if fitted is None:
-        raise SettingError("this Forecaster has not been fitted, so there is nothing to save; call fit(frame) first")
-    facts = {"tsuzuki": __version__, "settings": asdict(forecaster.settings), **_facts(fitted)}
+    facts = {"tsuzuki": __version__, "settings": asdict(settings), **_facts(fitted)}
     write(path, "forecaster", facts, _arrays(fitted))
 
 
-def load(path: Path | str) -> "Forecaster":
-    """Read a forecaster that `Forecaster.save` wrote.
+def revive(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
+    """What a file's facts and arrays describe.
 
     Raises:
-        FileError: no such file, or it is not whole, foreign, of a newer format, or its shapes disagree.
+        FileError: they do not fit together.
     """
-    from tsuzuki.storage import read
-
-    return revive(read(path, "forecaster"), str(path))
-
-
-def revive(stored: "Stored", name: str) -> "Forecaster":
-    """The forecaster that a file's facts and arrays describe."""
     from tsuzuki.fitting import Settings
-    from tsuzuki.forecasting import Forecaster
 
     try:
         known = {field.name for field in fields(Settings)}
         given = {key: _frozen(value) for key, value in stored.facts["settings"].items() if key in known}
-        forecaster = Forecaster(**given)
-        forecaster.fitted = _fitted(stored, forecaster.settings)
-        return forecaster
+        settings = Settings(**given)
+        return settings, _fitted(stored, settings)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         said = " ".join(str(error).split())[:120]
         raise FileError(f"{name} describes no forecaster that fits together ({said}); fit and save it again") from None
+
+
+def model_id(fitted: "Fitted") -> str:
+    """A hash of the networks' weights: states belong to the weights that made them."""
+    import hashlib
+
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for weights in fitted.members:
+        for array in weights:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _frozen(value: Any) -> Any:

@@ -5,7 +5,6 @@ reading. What they hold of the past is the state and as many values as the longe
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.calendars import calendar
+from tsuzuki.calls import LANES, Call, mean_of, prepare
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.fitting import Fitted, Settings
 from tsuzuki.forecasting import bounds, point
-from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Block, part
+from tsuzuki.lanes import CARRY, ZERO
+from tsuzuki.modelfile import model_id
 from tsuzuki.series import later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import ThreadPoolExecutor
+    from collections.abc import Mapping
 
 # Rows that are made ready at once, as their calendar costs least together: for each series at least and at most, and
 # for all series together about.
@@ -30,10 +30,6 @@ FEWEST_ROWS, MOST_ROWS, ALL_ROWS = 64, 1024, 1 << 16
 MONTH = 27 * 86400 * 10**9
 # A reading's time may lie so many steps beside the grid.
 BESIDE = 0.25
-# Lanes that are run side by side: as many as the fastest cache holds. More series are more updates of one call.
-LANES = 64
-# Updates that are worth a thread of their own: waking it takes some ten microseconds.
-WORTH_A_THREAD = 8
 # Series of a call: a call for k series takes the smallest that holds them.
 SIZES = (1, LANES, 4 * LANES, 16 * LANES)
 
@@ -88,7 +84,6 @@ class Bank:
         count = len(self.ids)
         self._number = {name: i for i, name in enumerate(self.ids)}
         self._all = np.arange(count)
-        self._pool: ThreadPoolExecutor | None = None
         self.before = fitted.way.before
         self.room = max(FEWEST_ROWS, min(MOST_ROWS, ALL_ROWS // count))
         self.cap = self.before + 1 + self.room
@@ -136,7 +131,7 @@ class Bank:
             self.rows.append(rows)
             self.banks.append(bank)
             self.parameters.append(parameters)
-        self._calls: dict[int, list[tuple[Block, NDArray[np.float32], Callable[[], object]]]] = {}
+        self._calls: dict[int, list[Call]] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
         # The last row of the training data is not in the state yet.
@@ -327,67 +322,19 @@ class Bank:
     def _most(self, count: int) -> int:
         return count if count == len(self.ids) else SIZES[-1]
 
-    def call(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
+    def call(self, count: int) -> list[Call]:
         """The prepared calls of every network for so many series, kept for the next time."""
         size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)
         if size not in self._calls:
             self._calls[size] = self.prepared(size)
         return self._calls[size]
 
-    def prepared(self, count: int) -> "list[tuple[Block, NDArray[np.float32], Callable[[], object]]]":
-        """New calls, one for each network: the rows to run, where the forecasts come to stand, and what runs them."""
-        lanes = 1 if count == 1 else LANES
-        shape = -(-count // lanes), lanes
-        made = []
-        for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True):
-            block = Block(
-                np.full(shape, -1, np.int64),
-                np.zeros(shape, np.int32),
-                np.full(shape, CARRY, np.int32),
-                np.full(shape, NOWHERE, np.int32),
-            )
-            found = np.zeros((shape[0] * lanes, self.fitted.way.network.outputs), np.float32)
-            made.append((block, found, self._runner(rows, bank, parameters, block, found)))
-        return made
-
-    def _runner(
-        self,
-        rows: NDArray[np.float32],
-        bank: NDArray[np.float32],
-        parameters: NDArray[np.float32],
-        block: Block,
-        found: NDArray[np.float32],
-    ) -> "Callable[[], object]":
-        """What runs a block: many updates are shared out among threads, each of which saves states of its own."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        from tsuzuki.kernels.plan import lower
-        from tsuzuki.kernels.session import Data, Session, threads_allowed
-
-        way = self.fitted.way
-        updates, lanes = block.starts.shape
-        plan = lower(way.network, lanes, 1, True)
-        data = Data(rows.reshape(-1, rows.shape[2]), None, 1, residual=True, lags=way.lags, feed=way.feed)
-        shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
-        ends = [updates * share // shares for share in range(shares + 1)]
-        calls = []
-        for first, last in pairwise(ends):
-            session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
-            own = found[first * lanes : last * lanes]
-            calls.append(session.prepare(part(block, first, last), own, scales=self.scales, learns=self._learns))
-        if shares == 1:
-            return calls[0]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(shares - 1)
-        submit = self._pool.submit
-
-        def run() -> None:
-            others = [submit(call) for call in calls[1:]]
-            calls[0]()
-            for other in others:
-                other.result()
-
-        return run
+    def prepared(self, count: int) -> list[Call]:
+        """New calls of every network for so many series."""
+        return [
+            prepare(self.fitted.way, rows, bank, parameters, self.scales, count, learns=self._learns)
+            for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True)
+        ]
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
@@ -503,13 +450,6 @@ class Bank:
         return self
 
 
-def mean_of(calls: "Sequence[tuple[Block, NDArray[np.float32], Callable[[], object]]]") -> NDArray[np.float32]:
-    """The mean of what calls of several networks found; of a single one, what it found itself."""
-    if len(calls) == 1:
-        return calls[0][1]
-    return np.asarray(np.mean([found for _, found, _ in calls], axis=0))
-
-
 def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> None:
     """Raise FileError where states belong to another model or to other series."""
     from tsuzuki.errors import FileError
@@ -518,14 +458,3 @@ def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> Non
         raise FileError(f"{path} holds the states of another model; load them with the model that wrote them")
     if facts.get("ids") != list(bank.ids):
         raise FileError(f"{path} holds the states of other series; make the bank of the same ids")
-
-
-def model_id(fitted: Fitted) -> str:
-    """A hash of the networks' weights: states belong to the weights that made them."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for weights in fitted.members:
-        for array in weights:
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from tsuzuki.forecasting import Forecaster
+    from tsuzuki.fitting import Fitted, Settings
+    from tsuzuki.forecaster import Forecaster
 
 Source = Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")]
 Column = Annotated[str | None, typer.Option(help="The value column, where there are several.")]
@@ -78,7 +79,8 @@ def fit(
         if checkpoint is not None:
             for number in range(ensemble):
                 Path(f"{checkpoint}.{number}").unlink(missing_ok=True)
-        outcome = facts(forecaster)
+        assert forecaster.fitted is not None
+        outcome = facts(forecaster.settings, forecaster.fitted)
         if json_path is not None:
             write_json(json_path, outcome | {"file": output})
         if json_path != "-" and not quiet:
@@ -104,7 +106,7 @@ def forecast(
     debug: Debug = False,
 ) -> None:
     """Forecast the next steps with a trained model."""
-    from tsuzuki.modelfile import load
+    from tsuzuki.forecaster import load
 
     with errors_in_words(debug):
         wanted = parse_levels(levels)
@@ -205,7 +207,7 @@ def info(
         stored = read(model)
         outcome: dict[str, Any] = {"kind": stored.kind}
         if stored.kind == "forecaster":
-            outcome |= facts(revive(stored, model)) | {"tsuzuki": stored.facts.get("tsuzuki")}
+            outcome |= facts(*revive(stored, model)) | {"tsuzuki": stored.facts.get("tsuzuki")}
         else:
             outcome |= {name: value for name, value in stored.facts.items() if isinstance(value, str | int | float)}
         if json_path is not None:
@@ -223,7 +225,7 @@ def info(
 def _forecaster(
     horizon: int, cell: str, units: int, layers: int, epochs: int, ensemble: int, seed: int, max_gap: int
 ) -> "Forecaster":
-    from tsuzuki.forecasting import Forecaster
+    from tsuzuki.forecaster import Forecaster
 
     return Forecaster(
         horizon, cell=cell, units=units, layers=layers, epochs=epochs, ensemble=ensemble, seed=seed, max_gap=max_gap
@@ -242,11 +244,8 @@ def parse_levels(text: str) -> tuple[float, ...]:
     return levels
 
 
-def facts(forecaster: "Forecaster") -> dict[str, Any]:
-    """What is worth knowing of a fitted forecaster."""
-    fitted = forecaster.fitted
-    assert fitted is not None
-    settings = forecaster.settings
+def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
+    """What is worth knowing of a trained forecaster."""
     checked = [record.validation_loss for history in fitted.histories for record in history]
     return {
         "network": f"{settings.cell}({settings.units}) x {settings.layers}",

@@ -49,9 +49,9 @@ def stream(
 
 def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> int:
     """Read to the end of the input; return how many lines were left out."""
-    from tsuzuki.modelfile import load
+    from tsuzuki.forecaster import load
+    from tsuzuki.modelfile import model_id
     from tsuzuki.statestore import StateStore
-    from tsuzuki.streaming import model_id
 
     forecaster = load(model)
     fitted = forecaster.fitted

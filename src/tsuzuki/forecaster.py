@@ -1,0 +1,263 @@
+"""The forecaster as a user holds it: settings and a frame in, a frame out; streams, banks and files from there.
+
+What it does is done elsewhere: `fitting` trains, `forecasting` forecasts, `backtesting` looks back, `stream` follows.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsuzuki.errors import SettingError
+from tsuzuki.fitting import Fitted, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from tsuzuki.learning import LearningStream
+    from tsuzuki.stream import Stream
+    from tsuzuki.streaming import Bank
+
+
+class Forecaster:
+    """A recurrent network that forecasts the next `horizon` steps of one or many series.
+
+    Args:
+        horizon: steps ahead.
+        cell: simple_rnn, gru or lstm.
+        units: of each recurrent layer.
+        layers: recurrent layers.
+        head: units of a relu layer before the output; 0 for none.
+        timesteps: steps through which an update's gradient flows; the state itself is carried without end.
+        lanes: stretches of the data that are read side by side; short data get fewer.
+        epochs: how often the data are gone through; short data more often.
+        learning_rate: the highest one; it rises for a twentieth of the updates and then falls along a cosine (AdamW).
+        weight_decay: AdamW's.
+        ensemble: networks that are averaged, trained side by side, each with another seed and another held-out stretch.
+        validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
+            calibrate intervals.
+        past: columns known up to the present.
+        known: columns known ahead.
+        static: columns that are the same at all times of a series.
+        with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
+        lags: pairs (behind, over): means of `over` values that end `behind` steps back, given as differences from the
+            present value. None: as the grid suggests (parts of a day, a day, a week).
+        quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
+            them.
+        max_gap: longest run of missing steps that the state is carried through, on the network's own forecasts.
+        seed: same seed, same bits.
+
+    Attributes:
+        settings: all of these.
+        fitted: what training left, or None.
+
+    Raises:
+        SettingError: settings that cannot work.
+    """
+
+    def __init__(
+        self,
+        horizon: int = 24,
+        *,
+        cell: str = "gru",
+        units: int = 64,
+        layers: int = 2,
+        head: int = 64,
+        timesteps: int = 12,
+        lanes: int = 8,
+        epochs: int = 20,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 0.1,
+        ensemble: int = 4,
+        validation_fraction: float = 0.125,
+        past: Sequence[str] = (),
+        known: Sequence[str] = (),
+        static: Sequence[str] = (),
+        with_calendar: bool = True,
+        lags: Sequence[tuple[int, int]] | None = None,
+        quantiles: Sequence[float] = (),
+        max_gap: int = 24,
+        seed: int = 0,
+    ) -> None:
+        self.settings = Settings(
+            horizon=horizon,
+            cell=cell,
+            units=units,
+            layers=layers,
+            head=head,
+            timesteps=timesteps,
+            lanes=lanes,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            ensemble=ensemble,
+            validation_fraction=validation_fraction,
+            past=tuple(past),
+            known=tuple(known),
+            static=tuple(static),
+            with_calendar=with_calendar,
+            lags=None if lags is None else tuple((behind, over) for behind, over in lags),
+            quantiles=tuple(quantiles),
+            max_gap=max_gap,
+            seed=seed,
+        )
+        self.fitted: Fitted | None = None
+
+    def fit(
+        self,
+        frame: Any,
+        *,
+        checkpoint: str | Path | None = None,
+        every: str | float = 30.0,
+        on_progress: Callable[[float], object] | None = None,
+    ) -> "Forecaster":
+        """Train on all readings of a frame.
+
+        Args:
+            frame: a pandas Series or frame with a DatetimeIndex, or a long one: unique_id, ds, y and covariates;
+                pandas, Polars, or what narwhals knows.
+            checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
+                A fit that was killed and is started again in the same way ends with the same bits.
+            every: how often the files are written, in seconds or as "30s", "5m", "1h".
+            on_progress: told each further share of the work done, the shares adding up to 1.
+
+        Returns:
+            The forecaster, standing at the end of the data.
+
+        Raises:
+            DataError: a frame that cannot be used.
+            TooShortError: no series has two readings.
+        """
+        from tsuzuki.fitting import train
+        from tsuzuki.frames import as_long
+        from tsuzuki.sources import sources_of
+
+        long = as_long(frame, self.settings.columns.all)
+        sources = sources_of(long, self.settings.columns, self.settings.max_gap)
+        self.fitted = train(sources, self.settings, on_progress, checkpoint, every)
+        return self
+
+    def update(self, frame: Any) -> "Forecaster":
+        """Read newer rows of series it knows, so that forecasts go on from them; older rows are passed over."""
+        from tsuzuki.forecasting import advance
+
+        self.fitted = advance(self._known(), self.settings, frame)
+        return self
+
+    def predict(self, frame: Any = None, *, levels: Sequence[float] = (80, 95), future: Any = None) -> "pd.DataFrame":
+        """Forecast the next steps of every series.
+
+        Args:
+            frame: newer rows to read first (the forecaster itself stays where it is; `update` moves it).
+            levels: of the intervals, in per cent.
+            future: the covariates known ahead at the forecast times: unique_id, ds and their columns.
+
+        Returns:
+            A frame with unique_id, ds, tsuzuki, and tsuzuki-lo-80, tsuzuki-hi-80 and so on for each level.
+
+        Raises:
+            SettingError: not fitted, or a level that cannot be had.
+            DataError: rows of an unknown series, or covariates missing from `future`.
+        """
+        from tsuzuki.forecasting import advance, forecast_frame
+
+        fitted = self._known()
+        if frame is not None:
+            fitted = advance(fitted, self.settings, frame)
+        return forecast_frame(fitted, self.settings, levels, future)
+
+    def backtest(
+        self,
+        frame: Any,
+        *,
+        windows: int = 10,
+        step: int | None = None,
+        levels: Sequence[float] = (80, 95),
+        on_progress: Callable[[float], object] | None = None,
+    ) -> "pd.DataFrame":
+        """Forecast from many origins at the end of the data, and by simple references too.
+
+        A network like this one is trained on what lies before the first origin; this forecaster is left as it is.
+
+        Args:
+            frame: as for `fit`.
+            windows: origins, the last one `horizon` steps before the end of each series.
+            step: steps between two origins; the horizon if None.
+            levels: of the intervals, in per cent.
+            on_progress: as for `fit`.
+
+        Returns:
+            A frame with unique_id, ds, cutoff (the last time known), y, tsuzuki and its intervals, and the references;
+            a row for each reading that was forecast. `tsuzuki.evaluate` scores it, and so do `utilsforecast`'s metrics.
+
+        Raises:
+            TooShortError: fewer points than the windows need.
+        """
+        from tsuzuki.backtesting import backtest
+        from tsuzuki.frames import as_long
+        from tsuzuki.sources import sources_of
+
+        long = as_long(frame, self.settings.columns.all)
+        sources = sources_of(long, self.settings.columns, self.settings.max_gap)
+        return backtest(sources, self.settings, windows, step or self.settings.horizon, levels, on_progress)[0]
+
+    def stream(
+        self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4
+    ) -> "Stream | LearningStream":
+        """Follow one series from where it stands, a reading at a time; the forecaster itself stays where it is.
+
+        Args:
+            unique_id: the series; None where there is only one.
+            learn: whether the networks go on learning from each reading; see `learning.LearningStream`.
+            learning_rate: of that learning.
+        """
+        if learn:
+            from tsuzuki.learning import LearningStream
+
+            return LearningStream(self._known(), self.settings, unique_id, learning_rate=learning_rate)
+        from tsuzuki.stream import Stream
+
+        return Stream(self._known(), self.settings, unique_id)
+
+    def bank(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        scales: "Mapping[str, tuple[float, float]] | None" = None,
+        start: Any = None,
+    ) -> "Bank":
+        """Follow many series at once; see `streaming.Bank`."""
+        from tsuzuki.streaming import Bank
+
+        return Bank(self._known(), self.settings, ids, scales, start)
+
+    def save(self, path: Path | str) -> None:
+        """Write all that forecasts need to one file: weights, states, scales, intervals, the training's record.
+
+        Raises:
+            SettingError: not fitted.
+            FileError: the file cannot be written; what stood there before is intact.
+        """
+        from tsuzuki.modelfile import save
+
+        save(self.settings, self._known(), path)
+
+    def _known(self) -> Fitted:
+        if self.fitted is None:
+            raise SettingError("this Forecaster has not been fitted; call fit(frame) first")
+        return self.fitted
+
+
+def load(path: Path | str) -> Forecaster:
+    """Read a forecaster that `Forecaster.save` wrote.
+
+    Raises:
+        FileError: no such file, or it is not whole, foreign, of a newer format, or its shapes disagree.
+    """
+    from tsuzuki.modelfile import revive
+    from tsuzuki.storage import read
+
+    found = Forecaster()
+    found.settings, found.fitted = revive(read(path, "forecaster"), str(path))
+    return found
