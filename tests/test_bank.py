@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tsuzuki.calendars import DAY, calendar
 from tsuzuki.cursor import Cursor
 from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.forecaster import Forecaster
@@ -22,6 +23,7 @@ def pair(daily):
     return Forecaster(3, **settings).fit(pd.concat(frames))
 
 
+HOUR = DAY // 24
 READINGS = st.lists(st.tuples(*[st.one_of(st.none(), st.floats(-5, 25))] * 2), min_size=1, max_size=100)
 
 
@@ -92,6 +94,18 @@ def test_a_bank_that_grows_keeps_what_it_has(pair):
     np.testing.assert_array_equal(grown.state_of(np.arange(2)), before)
     assert grown.ids == ("small", "large", "new")
     np.testing.assert_allclose(grown.update([5.0], ["small"]), bank.update([5.0], ["small"]), rtol=1e-5)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=4), st.data())
+def test_every_series_reads_the_calendar_of_its_own_time(pair, hours, data):
+    first = np.datetime64("2024-06-01", "ns").astype(np.int64)
+    names = [f"s{i}" for i in range(len(hours))]
+    bank = pair.bank().grown(names, {name: int(first + hour * HOUR) for name, hour in zip(names, hours, strict=True)})
+    for some in [None, *data.draw(st.lists(st.sampled_from([None, names, names[:1]]), min_size=150, max_size=150))]:
+        bank.update(np.zeros(len(bank.ids if some is None else some)), some)
+        own = bank.rows[0][np.arange(len(bank.ids)), bank.at, 2:]
+        np.testing.assert_array_equal(own, calendar(bank.stamps, HOUR))
 
 
 @pytest.mark.parametrize(

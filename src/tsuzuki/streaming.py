@@ -143,23 +143,27 @@ class Bank:
         nothing is missing yet."""
         for rows in self.rows:
             rows[which, self.before + 1 :, 1] = 0
-        # Months are not all as long as each other; other grids are a sum.
         if not self.settings.with_calendar or len(which) == 0:
             return
-        for number in which if self.fitted.step >= MONTH else [None]:
-            if number is None:
-                ahead = np.arange(1, self.room + 1) * self.fitted.step
-                times = (self.stamps[which].astype(np.int64)[:, None] + ahead).astype("datetime64[ns]")
-                there = self.at[which][:, None] + np.arange(1, self.room + 1)
-                series = np.broadcast_to(which[:, None], there.shape)
-            else:
-                times = self.ahead(int(number), self.room)[None]
-                there = self.at[number] + np.arange(1, self.room + 1)[None]
-                series = np.full(there.shape, number)
-            said = calendar(times.ravel(), self.fitted.step).reshape(*times.shape, -1)
-            fits = there < self.cap
+        said, place = self._calendar_ahead(which)
+        stands = self.at[which]
+        for at in np.unique(stands):
+            here = stands == at
+            # Series that stand at the same time share one calendar.
+            own = (said if len(said) == 1 else said[place[here]])[:, : self.cap - 1 - at]
             for rows in self.rows:
-                rows[series[fits], there[fits], 2:] = said[fits]
+                rows[which[here], at + 1 :, 2:] = own
+
+    def _calendar_ahead(self, which: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The calendar of the times to come, [distinct times, room, columns], and which of them each series has."""
+        if self.fitted.step >= MONTH:
+            # Months are not all as long as each other; other grids are a sum.
+            times, place = np.stack([self.ahead(int(number), self.room) for number in which]), np.arange(len(which))
+        else:
+            stamps, place = np.unique(self.stamps[which], return_inverse=True)
+            ahead = np.arange(1, self.room + 1) * self.fitted.step
+            times = (stamps.astype(np.int64)[:, None] + ahead).astype("datetime64[ns]")
+        return calendar(times.ravel(), self.fitted.step).reshape(*times.shape, -1), place
 
     def ahead(self, number: int, count: int, last: int | None = None) -> NDArray[np.datetime64]:
         """The next times of a series, after its last reading or after `last` (nanoseconds since 1970)."""
