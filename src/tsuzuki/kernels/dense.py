@@ -1,7 +1,7 @@
 """Dense: activation(x W + b), at each step by itself."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
-from tsuzuki.kernels.plan import ACTIVATION, D_OUT, OUT, STEPS, WIDE
+from tsuzuki.kernels.plan import ACTIVATION, D_OUT, LINEAR, OUT, STEPS, WIDE
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.simd import kernel, shift, stand_alone
 
@@ -20,5 +20,6 @@ def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input."""
     stand_alone()
     d_out = shift(work, row[D_OUT])
-    times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, row[STEPS] * lanes * row[WIDE])
+    if row[ACTIVATION] != LINEAR:
+        times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, row[STEPS] * lanes * row[WIDE])
     project_back(job, row, work, lanes, row[STEPS], d_out, gradients)

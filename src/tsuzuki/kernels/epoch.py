@@ -14,7 +14,7 @@ from tsuzuki.kernels import dense, elementwise, gru, lstm, simple_rnn
 from tsuzuki.kernels.barrier import meet
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.losses import count_scored, score
-from tsuzuki.kernels.matrix import pack, pack_transposed
+from tsuzuki.kernels.matrix import pack, pack_column, pack_transposed
 from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.plan import (
     BANK,
@@ -118,32 +118,34 @@ def enter(job, work, lanes, k, first_lane):
 
 
 @kernel
+def keep(job, lanes, wide, valid, exits, states, saved_at):
+    """`leave` for the states [1 + steps, lanes, wide] of one kind, which a saved state has at `saved_at`."""
+    for lane in range(lanes):
+        if valid[lane] == 0:
+            continue
+        front = shift(states, lane * wide)
+        fill(front, wide, shift(states, (valid[lane] * lanes + lane) * wide), True)
+        if exits[lane] >= 0:
+            fill(shift(floats_at(job[BANK]), exits[lane] * job[STATE_SIZE] + saved_at), wide, front, True)
+
+
+@kernel
 def leave(job, work, lanes, k, first_lane):
     """Carry each lane's state after its last valid step to the front, and save it where a row says so."""
     stand_alone()
     at = k * job[LANES] + first_lane
     valid, exits = shift(small_ints_at(job[VALID]), at), shift(small_ints_at(job[EXITS]), at)
-    for lane in range(lanes):
-        step = valid[lane]
-        if step == 0:
-            continue
-        saved = shift(floats_at(job[BANK]), max(exits[lane], 0) * job[STATE_SIZE])
-        if exits[lane] >= 0:
-            saved[job[FED_STATE]] = work[job[FED] + lane]
-        for i in range(job[LAYERS]):
-            row = shift(job, HEADER + i * ROW)
-            wide = row[WIDE]
-            place, later = lane * wide, (step * lanes + lane) * wide
-            if row[STATE] >= 0:
-                states = shift(work, row[OUT])
-                fill(shift(states, place), wide, shift(states, later), True)
-                if exits[lane] >= 0:
-                    fill(shift(saved, row[STATE]), wide, shift(states, place), True)
-            if row[CELL_STATE] >= 0:
-                cells = shift(work, row[CELL])
-                fill(shift(cells, place), wide, shift(cells, later), True)
-                if exits[lane] >= 0:
-                    fill(shift(saved, row[CELL_STATE]), wide, shift(cells, place), True)
+    for i in range(job[LAYERS]):
+        row = shift(job, HEADER + i * ROW)
+        if row[STATE] >= 0:
+            keep(job, lanes, row[WIDE], valid, exits, shift(work, row[OUT]), row[STATE])
+        if row[CELL_STATE] >= 0:
+            keep(job, lanes, row[WIDE], valid, exits, shift(work, row[CELL]), row[CELL_STATE])
+    if job[FEED] >= 0:
+        for lane in range(lanes):
+            if valid[lane] > 0 and exits[lane] >= 0:
+                saved = shift(floats_at(job[BANK]), exits[lane] * job[STATE_SIZE])
+                saved[job[FED_STATE]] = work[job[FED] + lane]
 
 
 @kernel
@@ -172,20 +174,21 @@ def gather(job, work, lanes, k, first_lane):
     starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
     inputs, x, pairs = floats_at(job[INPUTS]), shift(work, job[X_GATHERED]), ints_at(job[LAGS])
     whole = features + lags
+    if whole == 1 and job[FEED] < 0:
+        for step in range(steps):
+            for lane in range(lanes):
+                x[step * lanes + lane] = inputs[starts[lane] + step] if step < valid[lane] else f32(0)
+        return
     for lane in range(lanes):
         source, real = shift(inputs, starts[lane] * features), valid[lane]
-        if whole == 1 and job[FEED] < 0:
-            for step in range(real):
-                x[step * lanes + lane] = source[step]
-        else:
-            for step in range(real):
-                target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
-                if job[FEED] >= 0 and math.isnan(here[0]):
-                    here[0] = work[job[FED] + lane]
-                for feature in range(features):
-                    target[feature] = here[feature]
-                for i in range(lags):
-                    target[features + i] = lag(here, features, pairs[2 * i], pairs[2 * i + 1])
+        for step in range(real):
+            target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
+            if job[FEED] >= 0 and math.isnan(here[0]):
+                here[0] = work[job[FED] + lane]
+            for feature in range(features):
+                target[feature] = here[feature]
+            for i in range(lags):
+                target[features + i] = lag(here, features, pairs[2 * i], pairs[2 * i + 1])
         for step in range(real, steps):
             target = shift(x, (step * lanes + lane) * whole)
             for feature in range(whole):
@@ -253,7 +256,10 @@ def refresh_packed(job, thread):
         if row[PACKED_KERNEL_T] >= 0 and job[TRAIN]:
             if takes(job, turn, thread):
                 target = shift(packed, row[PACKED_KERNEL_T])
-                pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
+                if row[GATES] * units == 1:
+                    pack_column(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), target)
+                else:
+                    pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
             turn += 1
 
 

@@ -27,9 +27,9 @@ def _width() -> int:
 
 
 WIDTH = _width()
-# Rows of the register tile at two vectors a row: 8 x 2 sums, 2 rows of B and a broadcast need 19 registers; machines
-# with 16 (no AVX-512, x86) take 6 x 2.
-MAX_ROWS = 8 if WIDTH == 16 or "neon" in features() else 6
+# Rows of the register tile at two vectors a row: 10 x 2 sums, 2 rows of B and a broadcast need 23 of AVX-512's 32
+# registers (12 x 2 was slower); NEON takes 8 x 2, machines with 16 registers 6 x 2.
+MAX_ROWS = 10 if WIDTH == 16 else 8 if "neon" in features() else 6
 # AVX-512 has estimates of 1 / x and 1 / sqrt(x) that one step of Newton's method makes exact to a last bit or two, and
 # multiplies by powers of two.
 HAS_AVX512 = WIDTH == 16 and "avx512f" in features()

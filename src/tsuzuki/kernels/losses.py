@@ -116,6 +116,28 @@ def value_and_slope(kind, settings, heads, head, y, outputs, o):
 
 
 @kernel
+def score_plainly(job, row, lanes, starts, valid, out, d_out, scale):
+    """`score` for the usual case, without its questions: they take as long as all else in a small network's loss."""
+    wide, first_step, stride = row[WIDE], job[TIMESTEPS] - row[STEPS], job[TARGET_STRIDE]
+    inputs, targets = floats_at(job[INPUTS]), floats_at(job[TARGETS])
+    total = 0.0
+    for s in range(row[STEPS]):
+        for lane in range(lanes):
+            at = (s * lanes + lane) * wide
+            here, slopes = shift(out, at), shift(d_out, at)
+            for o in range(0, wide, WIDTH):
+                store(slopes, o, splat(f32(0)))
+            if scored(job, valid[lane], first_step + s):
+                position = starts[lane] + first_step + s + 1
+                base = inputs[(position - 1) * job[FEATURES]] if job[RESIDUAL] else f32(0)
+                for h in range(job[HORIZON]):
+                    error = here[h] + base - targets[position * stride + h]
+                    total += error * error * scale
+                    slopes[h] = f32(2) * error * scale
+    return total
+
+
+@kernel
 def score(job, row, work, lanes, k, first_lane, count):
     """The loss of a block's rows in update k, as their part of the mean over `count` values; fills D_OUT, forecasts."""
     stand_alone()
@@ -134,7 +156,9 @@ def score(job, row, work, lanes, k, first_lane, count):
     scale = f32(1.0 / parts) if parts > 0 else f32(0)
     first_step = job[TIMESTEPS] - row[STEPS]
     weighted = job[SAMPLE_WEIGHTS] != 0 or job[OUTPUT_WEIGHTS] != 0
-    plain = kind == MSE and not weighted and not job[MASKED_TARGETS]
+    unusual = weighted or job[MASKED_TARGETS] != 0 or job[FORECASTS] != 0 or job[FEED] >= 0 or job[TARGETS] == 0
+    if kind == MSE and not unusual:
+        return score_plainly(job, row, lanes, starts, valid, out, d_out, scale)
     total = 0.0
     for s in range(row[STEPS]):
         step = first_step + s
@@ -164,14 +188,6 @@ def score(job, row, work, lanes, k, first_lane, count):
                     for o in range(outputs):
                         forecasts[place * outputs + o] = here[o] + base
             if job[TARGETS] == 0:
-                continue
-            if plain:
-                # The usual case without its questions: a quarter of a small network's loss is otherwise spent on them.
-                for h in range(job[HORIZON]):
-                    error = here[h] + base - targets[position * stride + h]
-                    total += error * error * scale
-                    if training:
-                        slopes[h] = f32(2) * error * scale
                 continue
             weight = scale
             if job[SAMPLE_WEIGHTS] != 0:
