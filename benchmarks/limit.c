@@ -24,15 +24,14 @@ enum { ROWS = sizeof(net) / sizeof(row) };
 static row all(float x) { row r; for (int i = 0; i < WIDTH; i++) r[i] = x; return r; }
 static float total(row x) { float s = 0; for (int i = 0; i < WIDTH; i++) s += x[i]; return s; }
 
-/* Eigen's rational tanh, as the library's kernels use it. */
+/* The rational tanh of the library's kernels. */
 static row squash(row x) {
     for (int i = 0; i < WIDTH; i++) x[i] = x[i] > 7.9f ? 7.9f : (x[i] < -7.9f ? -7.9f : x[i]);
     row s = x * x;
-    row p = s * -2.76076847742355e-16f + 2.00018790482477e-13f;
-    p = p * s - 8.60467152213735e-11f, p = p * s + 5.12229709037114e-08f, p = p * s + 1.48572235717979e-05f;
-    p = p * s + 6.37261928875436e-04f, p = p * s + 4.89352455891786e-03f;
-    row q = s * 1.19825839466702e-06f + 1.18534705686654e-04f;
-    q = q * s + 2.26843463243900e-03f, q = q * s + 4.89352518554385e-03f;
+    row p = s * 1.1531846021800957e-05f + 2.9604739664355075e-03f;
+    p = p * s + 1.2934418136203690e-01f, p = p * s + 9.9999986917316990e-01f;
+    row q = s * 2.4925500783973527e-07f + 2.4001214552683142e-04f;
+    q = q * s + 2.3854085700472780e-02f, q = q * s + 4.6267644834458020e-01f, q = q * s + 1.0f;
     return x * p / q;
 }
 
