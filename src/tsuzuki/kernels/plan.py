@@ -143,9 +143,10 @@ class _Space:
 
 
 # A block of lanes is what one thread takes at a time. Below this many multiplications in an update a second block costs
-# more (its own gradients, a meeting of threads) than it gains.
+# more (its own gradients, a meeting of threads) than it gains. Eight blocks keep the threads busy; there are more only
+# where each would otherwise have more lanes than fit their work space into the second-level cache.
 WORTH_SPLITTING = 1_000_000
-MOST_BLOCKS = 8
+ENOUGH_BLOCKS, MOST_LANES = 8, 64
 
 
 def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]:
@@ -157,7 +158,7 @@ def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]
     weights = sum(int(np.prod(parameter.shape)) for parameter in parameters(network))
     if weights * lanes * timesteps < WORTH_SPLITTING:
         return 1, lanes
-    blocks = max(1, min(MOST_BLOCKS, lanes // 16))
+    blocks = max(1, min(ENOUGH_BLOCKS, lanes // 16), -(-lanes // MOST_LANES))
     each = -(-lanes // blocks)
     return -(-lanes // each), each
 
