@@ -1,20 +1,14 @@
 """Every code block of the site and of the README runs, and what it shows is real.
 
-Blocks of ```python run in order, each page in a folder of its own; a ```text block behind one is what it prints.
-```console blocks hold commands behind `$ ` and what they print. Any other block must say why it is not run:
-<!-- not run: reason -->. Times and the last digits differ between machines, so what is shown is compared by its words
-and by most of its numbers.
+Times and the last digits differ between machines, so what is shown is compared by its words and by most of its numbers;
+`tools/pages.py` writes what is printed now.
 """
 
-import contextlib
 import importlib.util
 import inspect
-import io
-import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,57 +16,20 @@ import pytest
 import tsuzuki
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
-NOT_RUN = re.compile(r"<!-- not run: (.+) -->\s*$")
+
+
+def tool(name):
+    """A module of the tools' folder."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+pages = tool("pages")
 
 pytestmark = pytest.mark.xdist_group("docs")
-
-
-@dataclass(frozen=True)
-class Code:
-    """A fenced block: its language, its text, the line it begins in, and why it is not run, if it is not."""
-
-    language: str
-    text: str
-    line: int
-    reason: str | None
-
-
-def blocks(page):
-    """The fenced blocks of a page."""
-    found, lines, at = [], page.read_text("utf-8").splitlines(), 0
-    while at < len(lines):
-        if lines[at].startswith("```"):
-            end = next(i for i in range(at + 1, len(lines)) if lines[i].startswith("```"))
-            before = next((line for line in reversed(lines[:at]) if line.strip()), "")
-            match = NOT_RUN.search(before)
-            text = "\n".join(lines[at + 1 : end])
-            found.append(Code(lines[at][3:].strip(), text, at + 1, match[1] if match else None))
-            at = end
-        at += 1
-    return found
-
-
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory):
-    """A folder with the command as this Python has it."""
-    folder = tmp_path_factory.mktemp("bin")
-    command = folder / "tsuzuki"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tsuzuki "$@"\n')
-    command.chmod(0o755)
-    return folder
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Where a page's reader stands: two years of the bundled series and two days more."""
-    from tsuzuki import datasets
-
-    frame = datasets.load("beijing").frame[["ds", "y"]].rename(columns={"ds": "time", "y": "temperature"})
-    frame[:17520].to_csv(tmp_path / "readings.csv", index=False)
-    frame[17520:17568].to_csv(tmp_path / "newer.csv", index=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -92,43 +49,17 @@ def agree(shown, printed, where):
     assert near >= 0.6 * len(numbers), f"{where}: shown\n{shown}\nprinted\n{printed}"
 
 
-def commands(text):
-    """Pairs of a command and what is shown below it."""
-    found = []
-    for line in text.splitlines():
-        if line.startswith("$ "):
-            found.append((line[2:], []))
-        else:
-            found[-1][1].append(line)
-    return [(command, "\n".join(shown)) for command, shown in found]
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for output in pages.run(page, tmp_path):
+        agree(output.shown, output.printed, output.where)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, folder, tools):
-    namespace, printed = {"tsuzuki": tsuzuki}, None
-    environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "COLUMNS": "80", "NO_COLOR": "1"}
-    for block in blocks(page):
-        where = f"{page.relative_to(ROOT)}, line {block.line}"
-        if block.reason is not None:
-            continue
-        if block.language == "python":
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                exec(compile(block.text, where, "exec"), namespace)
-            printed = out.getvalue()
-        elif block.language == "text":
-            assert printed is not None, f"{where}: shows what no code printed"
-            agree(block.text, printed, where)
-            printed = None
-        elif block.language == "console":
-            for command, shown in commands(block.text):
-                done = subprocess.run(
-                    ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=300
-                )
-                assert done.returncode == 0, f"{where}: {command}: {done.stderr}"
-                agree(shown, done.stdout, f"{where}: {command}")
-        else:
-            pytest.fail(f"{where}: a block that is not run must say why: <!-- not run: reason -->")
+def test_what_is_shown_is_renewed_line_by_line_and_stays_cut():
+    printed = "a 2  \nb 3\nc 4\n"
+    for shown, expected in (("\na 1\nb 1\n", "\na 2\nb 3\n"), ("a 1\n[...]", "a 1\n[...]"), ("", "")):
+        assert pages.renewed(pages.Output(shown, printed, "")) == expected
 
 
 def test_words_that_were_not_printed_and_numbers_that_are_wrong_are_noticed():
@@ -148,9 +79,7 @@ def test_every_public_name_has_a_docstring_and_stands_in_the_reference():
 
 
 def test_the_drawings_are_those_of_the_layouts():
-    spec = importlib.util.spec_from_file_location("make_drawings", ROOT / "tools" / "make_drawings.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = tool("make_drawings")
     for name, text in module.drawings().items():
         assert (module.IMAGES / name).read_text() == text
 
@@ -164,9 +93,9 @@ def test_the_site_builds_without_a_warning_and_asks_nobody_for_anything(tmp_path
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    pages = list((tmp_path / "site").rglob("*.html"))
-    assert len(pages) >= len(PAGES) - 1
+    built = list((tmp_path / "site").rglob("*.html"))
+    assert len(built) >= len(pages.PAGES) - 1
     loads = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']?(?:https?:)?//[^>]*>""")
-    for page in pages:
+    for page in built:
         found = [tag for tag in loads.findall(page.read_text("utf-8")) if 'rel="canonical"' not in tag]
         assert found == [], page.name
