@@ -1,5 +1,9 @@
 """Thousands of series in one call are as many streams."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,6 +110,30 @@ def test_every_series_reads_the_calendar_of_its_own_time(pair, hours, data):
         bank.update(np.zeros(len(bank.ids if some is None else some)), some)
         own = bank.rows[0][np.arange(len(bank.ids)), bank.at, 2:]
         np.testing.assert_array_equal(own, calendar(bank.stamps, HOUR))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_forecasts_on_threads_of_its_own(pair, monkeypatch):
+    monkeypatch.setenv("TSUZUKI_NUM_THREADS", "2")
+    ids, values = [f"s{i}" for i in range(2000)], np.full(2000, 10.0)
+    bank, twin = pair.bank(ids), pair.bank(ids)
+    first, second = bank.update(values), (twin.update(values), twin.update(values))[1]
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            same = [np.array_equal(bank.update(values), second), np.array_equal(pair.bank(ids).update(values), first)]
+            code = 0 if all(same) else 2
+        finally:
+            os._exit(code)
+    late = time.monotonic() + 60
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < late:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)
 
 
 @pytest.mark.parametrize(

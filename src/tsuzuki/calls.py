@@ -5,6 +5,7 @@ the fastest cache. Many updates are shared out among threads, as each of them ta
 """
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -84,10 +85,10 @@ def prepare(
 
 def _together(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
     """One function that runs several side by side."""
-    submit = _pool(len(runs) - 1).submit
 
     def run() -> None:
-        others = [submit(one) for one in runs[1:]]
+        pool = _pool(len(runs) - 1)
+        others = [pool.submit(one) for one in runs[1:]]
         runs[0]()
         for other in others:
             other.result()
@@ -98,6 +99,11 @@ def _together(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
 @functools.cache
 def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, "tsuzuki")
+
+
+# A forked child has the pool but none of its threads, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def mean_of(calls: Sequence[Call]) -> NDArray[np.float32]:
