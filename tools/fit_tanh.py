@@ -12,8 +12,8 @@ LIMIT, DEGREE_P, DEGREE_Q = 7.9, 3, 4
 POINTS, ROUNDS = 4000, 400
 
 
-def main() -> None:
-    """Fit, and print the coefficients from the constant upwards and the largest relative error."""
+def fit() -> tuple[np.ndarray, np.ndarray, float]:
+    """The coefficients of P and of Q, constants first, and the largest relative error."""
     x = LIMIT * np.sin((np.arange(POINTS) + 0.5) * np.pi / (2 * POINTS))
     share, target = (x / LIMIT) ** 2, np.tanh(x) / x
     powers_p = share[:, None] ** np.arange(DEGREE_P + 1)
@@ -30,11 +30,13 @@ def main() -> None:
         error = np.abs(powers_p @ p / below / target - 1)
         weights *= error / error.mean()
         weights /= weights.sum()
+    # The powers were those of a share of the limit.
     unit = LIMIT ** (2.0 * np.arange(max(DEGREE_P, DEGREE_Q) + 1))
-    print("P", *(f"{value:.10e}" for value in p / unit[: DEGREE_P + 1]))
-    print("Q", *(f"{value:.10e}" for value in np.append(1, q) / unit[: DEGREE_Q + 1]))
-    print(f"largest relative error {error.max():.2e}")
+    return p / unit[: DEGREE_P + 1], np.append(1, q) / unit[: DEGREE_Q + 1], float(error.max())
 
 
 if __name__ == "__main__":
-    main()
+    *both, error = fit()
+    for name, coefficients in zip("PQ", both, strict=True):
+        print(name, *(f"{value:.10e}" for value in coefficients))
+    print(f"largest relative error {error:.2e}")

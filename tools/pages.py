@@ -35,11 +35,12 @@ class Code:
 
 @dataclass(frozen=True)
 class Output:
-    """What a page shows, what was printed, and where."""
+    """The lines that a page shows, what was printed, where, and the number of lines before those shown."""
 
-    shown: str
+    shown: list[str]
     printed: str
     where: str
+    before: int
 
 
 def blocks(page: Path) -> list[Code]:
@@ -57,15 +58,15 @@ def blocks(page: Path) -> list[Code]:
     return found
 
 
-def commands(text: str) -> list[tuple[str, str]]:
-    """Pairs of a command and what is shown below it."""
-    found: list[tuple[str, list[str]]] = []
-    for line in text.splitlines():
+def commands(text: str) -> list[tuple[str, list[str], int]]:
+    """Commands, the lines shown below each, and the number of lines before those."""
+    found: list[tuple[str, list[str], int]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith("$ "):
-            found.append((line[2:], []))
+            found.append((line[2:], [], number))
         else:
             found[-1][1].append(line)
-    return [(command, "\n".join(shown)) for command, shown in found]
+    return found
 
 
 def furnish(folder: Path) -> dict[str, str]:
@@ -97,7 +98,7 @@ def run(page: Path, folder: Path) -> Iterator[Output]:
     environment = furnish(folder)
     namespace, printed = {"tsuzuki": tsuzuki}, None
     for block in blocks(page):
-        where = f"{page.relative_to(ROOT)}, line {block.line}"
+        where = f"{page.relative_to(ROOT) if page.is_relative_to(ROOT) else page.name}, line {block.line}"
         if block.reason is not None:
             continue
         if block.language == "python":
@@ -108,42 +109,47 @@ def run(page: Path, folder: Path) -> Iterator[Output]:
         elif block.language == "text":
             if printed is None:
                 raise ValueError(f"{where}: shows what no code printed")
-            yield Output(block.text, printed, where)
+            yield Output(block.text.split("\n"), printed, where, block.line)
             printed = None
         elif block.language == "console":
-            for command, shown in commands(block.text):
+            for command, shown, before in commands(block.text):
                 done = subprocess.run(
                     ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=300
                 )
                 if done.returncode != 0:
                     raise ValueError(f"{where}: {command}: {done.stderr}")
-                yield Output(shown, done.stdout, f"{where}: {command}")
+                yield Output(shown, done.stdout, f"{where}: {command}", block.line + before)
         else:
             raise ValueError(f"{where}: a block that is not run must say why: <!-- not run: reason -->")
 
 
-def renewed(output: Output) -> str:
-    """What the page should show: as many lines as it does, as they are printed now."""
-    lines = output.shown.split("\n")
-    before = next((i for i, line in enumerate(lines) if line), 0)
-    shown = output.shown.strip("\n").split("\n")
+def renewed(output: Output) -> list[str]:
+    """The lines that the page should show: as many as it does, as they are printed now."""
+    filled = [number for number, line in enumerate(output.shown) if line]
     printed = "\n".join(line.rstrip() for line in output.printed.split("\n")).strip("\n").split("\n")
-    if shown == [""] or "[...]" in output.shown or len(printed) < len(shown):
+    if not filled or "[...]" in output.shown[filled[-1]]:
         return output.shown
-    return "\n".join([*lines[:before], *printed[: len(shown)], *lines[before + len(shown) :]])
+    first, end = filled[0], filled[-1] + 1
+    if len(printed) < end - first:
+        return output.shown
+    return [*output.shown[:first], *printed[: end - first], *output.shown[end:]]
 
 
-def main() -> None:
-    """Run every page; write those that show something else than is printed."""
-    for page in PAGES:
-        text = page.read_text("utf-8")
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            for output in run(page, Path(folder)):
-                if output.shown != renewed(output):
-                    text = text.replace(output.shown, renewed(output), 1)
-                    print(output.where)
-        page.write_text(text, "utf-8")
+def renew(page: Path) -> list[str]:
+    """Run a page and write what it prints now into it; return where something else stood."""
+    lines, found = page.read_text("utf-8").split("\n"), []
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for output in run(page, Path(folder)):
+            now = renewed(output)
+            if now != output.shown:
+                lines[output.before : output.before + len(now)] = now
+                found.append(output.where)
+    if found:
+        page.write_text("\n".join(lines), "utf-8")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    for one in PAGES:
+        for place in renew(one):
+            print(place)

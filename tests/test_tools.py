@@ -1,0 +1,65 @@
+"""What tools made, and stands in the project, is what they make now."""
+
+import numpy as np
+import pytest
+
+from tooling import tool
+
+pages = tool("pages")
+
+
+def test_the_drawings_are_those_of_the_layouts():
+    module = tool("make_drawings")
+    for name, text in module.drawings().items():
+        assert (module.IMAGES / name).read_text() == text
+
+
+def test_the_coefficients_of_tanh_are_those_that_are_found():
+    from tsuzuki.kernels.activations import TANH_LIMIT, TANH_P, TANH_Q
+
+    module = tool("fit_tanh")
+    p, q, error = module.fit()
+    assert module.LIMIT == TANH_LIMIT
+    np.testing.assert_allclose(TANH_P, p, rtol=1e-6)
+    np.testing.assert_allclose(TANH_Q, q, rtol=1e-6)
+    assert error < 1.4e-7
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (["", "a 1", "b 1", ""], ["", "a 2", "b 3", ""]),
+        (["a 1", "[...]"], ["a 1", "[...]"]),
+        (["a 1", "b 1", "c 1", "d 1"], ["a 1", "b 1", "c 1", "d 1"]),
+        ([], []),
+        ([""], [""]),
+    ],
+)
+def test_what_a_page_shows_is_renewed_line_by_line_and_stays_cut(shown, expected):
+    assert pages.renewed(pages.Output(shown, "a 2  \nb 3\nc 4\n", "", 0)) == expected
+
+
+def test_a_page_is_renewed_where_the_output_stands_and_nowhere_else(tmp_path):
+    page = tmp_path / "page.md"
+    lines = ["2 is what it prints:", "", "```python", "print(1 + 2)", "```", "", "```text", "2", "```", "", "2", ""]
+    page.write_text("\n".join(lines), "utf-8")
+    assert pages.renew(page) == ["page.md, line 7"]
+    lines[7] = "3"
+    assert page.read_text("utf-8") == "\n".join(lines)
+    assert pages.renew(page) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```text\n1\n```", "page.md, line 1: shows what no code printed"),
+        ("```console\n$ false\n```", "page.md, line 1: false: "),
+        ("```json\n1\n```", "page.md, line 1: a block that is not run must say why"),
+    ],
+)
+def test_a_page_whose_blocks_cannot_be_run_is_named(tmp_path, text, message):
+    page = tmp_path / "page.md"
+    page.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=message):
+        pages.renew(page)
+    assert page.read_text("utf-8") == text
