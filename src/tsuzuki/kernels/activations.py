@@ -25,25 +25,30 @@ from tsuzuki.kernels.simd import (
 f32 = np.float32
 
 
+# tanh is nearly x P(x^2) / Q(x^2) for |x| <= TANH_LIMIT; `tools/fit_tanh.py` finds these, constants first.
+TANH_LIMIT = 7.9
+TANH_P = (9.9999986917e-01, 1.2934418136e-01, 2.9604739664e-03, 1.1531846022e-05)
+TANH_Q = (1.0, 4.6267644834e-01, 2.3854085700e-02, 2.4001214553e-04, 2.4925500784e-07)
+
+
 @inlined
 def tanh(x):
-    """x P(x^2) / Q(x^2) with the smallest relative error (1.3e-7) on |x| <= 7.9, beyond which tanh is 1 to float32;
-    `tools/fit_tanh.py` finds the coefficients.
+    """x P(x^2) / Q(x^2), the pair with the smallest relative error (1.3e-7) where tanh is further than 3e-7 from 1.
 
-    Within 5 units in the last place of float32 over the whole line (tested); NaN stays NaN. The division is a true one:
-    it takes less of a small network's time than an estimate made exact, and both polynomials end at once.
+    Within 5 * 2^-23 of tanh, relatively, over the whole line (tested); NaN stays NaN. The division is a true one: it
+    takes less of a small network's time than an estimate made exact, and both polynomials end at once.
     """
-    x = larger(smaller(x, splat(f32(7.9))), splat(f32(-7.9)))
+    x = larger(smaller(x, splat(f32(TANH_LIMIT))), splat(f32(-TANH_LIMIT)))
     x2 = x * x
-    p = splat(f32(1.1531846021800957e-05))
-    p = fma(p, x2, splat(f32(2.9604739664355075e-03)))
-    p = fma(p, x2, splat(f32(1.2934418136203690e-01)))
-    p = fma(p, x2, splat(f32(9.9999986917316990e-01)))
-    q = splat(f32(2.4925500783973527e-07))
-    q = fma(q, x2, splat(f32(2.4001214552683142e-04)))
-    q = fma(q, x2, splat(f32(2.3854085700472780e-02)))
-    q = fma(q, x2, splat(f32(4.6267644834458020e-01)))
-    q = fma(q, x2, splat(f32(1)))
+    p = splat(f32(TANH_P[3]))
+    p = fma(p, x2, splat(f32(TANH_P[2])))
+    p = fma(p, x2, splat(f32(TANH_P[1])))
+    p = fma(p, x2, splat(f32(TANH_P[0])))
+    q = splat(f32(TANH_Q[4]))
+    q = fma(q, x2, splat(f32(TANH_Q[3])))
+    q = fma(q, x2, splat(f32(TANH_Q[2])))
+    q = fma(q, x2, splat(f32(TANH_Q[1])))
+    q = fma(q, x2, splat(f32(TANH_Q[0])))
     return x * p / q
 
 
@@ -56,7 +61,7 @@ def sigmoid_of_tanh(x):
 
 @inlined
 def sigmoid_of_power(x):
-    """1 / (1 + 2^(-x log2 e)), a few instructions fewer than by way of tanh.
+    """1 / (1 + 2^(-x log2 e)), with fewer multiplications than by way of tanh (1.4 % of a GRU's or LSTM's time).
 
     2^f for -1/2 <= f <= 1/2 is the polynomial of degree 5 with the smallest relative error (7.5e-8).
     """

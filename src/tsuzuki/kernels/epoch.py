@@ -14,7 +14,7 @@ from tsuzuki.kernels import dense, elementwise, gru, lstm, simple_rnn
 from tsuzuki.kernels.barrier import meet
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.losses import count_scored, score
-from tsuzuki.kernels.matrix import pack, pack_column, pack_transposed
+from tsuzuki.kernels.matrix import pack, pack_transposed
 from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.plan import (
     BANK,
@@ -256,10 +256,7 @@ def refresh_packed(job, thread):
         if row[PACKED_KERNEL_T] >= 0 and job[TRAIN]:
             if takes(job, turn, thread):
                 target = shift(packed, row[PACKED_KERNEL_T])
-                if row[GATES] * units == 1:
-                    pack_column(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), target)
-                else:
-                    pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
+                pack_transposed(row[INPUT_SIZE], wide, shift(parameters, row[KERNEL]), wide, target)
             turn += 1
 
 

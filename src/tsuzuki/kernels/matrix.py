@@ -38,17 +38,9 @@ def pack_transposed(rows, n, b, b_stride, panels):
             transpose_square(height, shift(b, row * b_stride + column), b_stride, shift(panel, column * PANEL), PANEL)
 
 
-@procedure("iiff")
-def pack_column(rows, wide, b, panels):
-    """`pack_transposed` of B[rows, wide] where all but the first column is padding, which no product reads."""
-    stand_alone()
-    for row in range(rows):
-        panels[(row // PANEL) * wide * PANEL + row % PANEL] = b[row * wide]
-
-
 @kernel
 def next_rows(left):
-    """Rows of the next tile: the last two share what is left evenly, 10 as 5 + 5, so that neither is too small."""
+    """Rows of the next tile: the last two share what is left evenly, 12 as 6 + 6, so that neither is too small."""
     if left <= MAX_ROWS:
         return left
     if left < 2 * MAX_ROWS:
