@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from tsuzuki.calls import mean_of
 from tsuzuki.errors import DataError
 from tsuzuki.lanes import ZERO
-from tsuzuki.streaming import MONTH, Bank
+from tsuzuki.schedule import MONTH, steps_due
+from tsuzuki.streaming import Bank
 
 if TYPE_CHECKING:
     from tsuzuki.fitting import Fitted, Settings
@@ -32,13 +33,13 @@ class Cursor:
         self._fitted: Fitted = bank.fitted
         self._settings: Settings = bank.settings
         self._calls = bank.prepared(1)
-        for block, _, _ in self._calls:
-            block.valid[0, 0], block.exits[0, 0] = 1, number
+        for call in self._calls:
+            call.block.valid[0, 0], call.block.exits[0, 0] = 1, number
         # For each network the series' rows, where a call reads its start from, and the call: memory views, whose single
         # items are written sooner than an array's.
         self._lines = [
-            (flat(rows[number], "f"), flat(block.starts, "q"), call)
-            for rows, (block, _, call) in zip(bank.rows, self._calls, strict=True)
+            (flat(rows[number], "f"), flat(call.block.starts, "q"), call.run)
+            for rows, call in zip(bank.rows, self._calls, strict=True)
         ]
         self._line = self._lines[0]
         self._columns, self._base, self._step = bank.rows[0].shape[2], number * bank.cap, bank.fitted.step
@@ -46,17 +47,17 @@ class Cursor:
         self._last = -1 if self._step >= MONTH else bank.cap - 1
         self._single, self._whole = len(self._calls) == 1, not bank.settings.quantiles
         # The latest outputs; a single network writes them there itself.
-        self._latest: NDArray[np.float32] = self._calls[0][1][0] if self._single else bank.latest[number].copy()
+        self._latest: NDArray[np.float32] = self._calls[0].found[0] if self._single else bank.latest[number].copy()
         self.resume()
 
     def resume(self) -> None:
         """Go to where the bank has been put."""
         bank, number = self.bank, self._number
         self._mean, self._scale = (float(value) for value in bank.scales[number])
-        for block, _, _ in self._calls:
-            block.entries[0, 0] = number
+        for call in self._calls:
+            call.block.entries[0, 0] = number
         self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
-        self._set_time(int(bank.stamps[number].astype(np.int64)))
+        self._set_time(bank.now(number))
         self._latest[:] = bank.latest[number]
 
     def _set_time(self, now: int) -> None:
@@ -133,11 +134,11 @@ class Cursor:
         if anew:
             for every in bank.rows:
                 every[number, at - bank.before : at, 0] = scaled
-        for block, _, _ in self._calls:
-            block.entries[0, 0] = ZERO if anew else number
+        for call in self._calls:
+            call.block.entries[0, 0] = ZERO if anew else number
         self._run(at, scaled, float(absent))
-        for block, _, _ in self._calls:
-            block.entries[0, 0] = number
+        for call in self._calls:
+            call.block.entries[0, 0] = number
 
     def reach(self, stamp: int) -> None:
         """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.
@@ -145,7 +146,7 @@ class Cursor:
         Raises:
             DataError: the time is late, that of the last reading, or beside the grid; nothing has moved.
         """
-        missed = self.bank.steps_due(self._number, stamp, self.now) - 1
+        missed = steps_due(self._fitted, self.bank.ids[self._number], self.now, stamp) - 1
         if missed > self._settings.max_gap:
             self.skip(missed)
         else:

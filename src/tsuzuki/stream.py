@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.cursor import Cursor, nanoseconds
 from tsuzuki.errors import SettingError
+from tsuzuki.schedule import ahead
 from tsuzuki.streaming import Bank
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class Stream(Cursor):
         """The latest forecast as a frame with intervals, as `Forecaster.predict` gives it."""
         import pandas as pd
 
-        ahead = self.bank.ahead(0, self._settings.horizon, self.now)
-        columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": ahead, "tsuzuki": self.forecast()}
+        times = ahead(self._fitted, self.bank.ids[0], self.now, self._settings.horizon)
+        columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": times, "tsuzuki": self.forecast()}
         for level in levels:
             columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = self.interval(level)
         return pd.DataFrame(columns)

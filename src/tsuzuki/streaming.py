@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.calendars import calendar
 from tsuzuki.calls import LANES, Call, mean_of, prepare
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.fitting import Fitted, Settings
 from tsuzuki.forecasting import bounds, point
 from tsuzuki.lanes import CARRY, ZERO
 from tsuzuki.modelfile import model_id
-from tsuzuki.series import later
+from tsuzuki.schedule import MONTH, ahead, calendar_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 # Rows that are made ready at once, as their calendar costs least together: for each series at least and at most, and
 # for all series together about.
 FEWEST_ROWS, MOST_ROWS, ALL_ROWS = 64, 1024, 1 << 16
-# A grid whose step is at least so long (nanoseconds) is one of months, which are not all as long as each other.
-MONTH = 27 * 86400 * 10**9
-# A reading's time may lie so many steps beside the grid.
-BESIDE = 0.25
 # Series of a call: a call for k series takes the smallest that holds them.
 SIZES = (1, LANES, 4 * LANES, 16 * LANES)
 
@@ -145,7 +140,9 @@ class Bank:
             rows[which, self.before + 1 :, 1] = 0
         if not self.settings.with_calendar or len(which) == 0:
             return
-        said, place = self._calendar_ahead(which)
+        said, place = calendar_ahead(
+            self.fitted, [self.ids[number] for number in which.tolist()], self.stamps[which], self.room
+        )
         stands = self.at[which]
         for at in np.unique(stands):
             here = stands == at
@@ -154,62 +151,13 @@ class Bank:
             for rows in self.rows:
                 rows[which[here], at + 1 :, 2:] = own
 
-    def _calendar_ahead(self, which: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The calendar of the times to come, [distinct times, room, columns], and which of them each series has."""
-        if self.fitted.step >= MONTH:
-            # Months are not all as long as each other; other grids are a sum.
-            times, place = np.stack([self.ahead(int(number), self.room) for number in which]), np.arange(len(which))
-        else:
-            stamps, place = np.unique(self.stamps[which], return_inverse=True)
-            ahead = np.arange(1, self.room + 1) * self.fitted.step
-            times = (stamps.astype(np.int64)[:, None] + ahead).astype("datetime64[ns]")
-        return calendar(times.ravel(), self.fitted.step).reshape(*times.shape, -1), place
-
-    def ahead(self, number: int, count: int, last: int | None = None) -> NDArray[np.datetime64]:
-        """The next times of a series, after its last reading or after `last` (nanoseconds since 1970)."""
-        stamp = self.stamps[number] if last is None else np.datetime64(last, "ns")
-        if self.fitted.step < MONTH:
-            steps = stamp.astype(np.int64) + self.fitted.step * np.arange(1, count + 1)
-            return np.asarray(steps.astype("datetime64[ns]"))
-        trained = dict(zip(self.fitted.ids, self.fitted.times, strict=True))
-        grid = trained.get(self.ids[number], self.fitted.times[0])
-        while grid[-1] < stamp:
-            grid = np.concatenate([grid, later(grid, 12)])
-        return later(grid[grid <= stamp], count)
-
-    def steps_to(self, number: int, stamp: int, last: int | None = None) -> float:
-        """How many steps a time (nanoseconds since 1970) lies ahead of a series' last reading, or of `last`."""
-        now = int(self.stamps[number].astype(np.int64)) if last is None else last
-        steps = (stamp - now) / self.fitted.step
-        if self.fitted.step < MONTH or steps < 0.5:
-            return steps
-        # Months differ, so the grid itself is asked.
-        grid = self.ahead(number, int(steps * 1.2) + 3, now).astype(np.int64)
-        place = int(np.argmin(np.abs(grid - stamp)))
-        return place + 1 + (stamp - int(grid[place])) / self.fitted.step
-
-    def steps_due(self, number: int, stamp: int, last: int | None = None) -> int:
-        """How many steps of the grid a reading's time (nanoseconds since 1970) lies ahead, at least one.
-
-        Raises:
-            DataError: it is late, a second reading for the time where the series stands, or beside the grid.
-        """
-        exact = self.steps_to(number, stamp, last)
-        steps = round(exact)
-        what = f"the reading of series {self.ids[number]!r} at {np.datetime64(stamp, 'ns').astype('M8[s]')}"
-        now = self.stamps[number] if last is None else np.datetime64(last, "ns")
-        if steps < 1:
-            word = "a second one for" if steps == 0 else "late: it lies before"
-            raise DataError(f"{what} is {word} {now.astype('M8[s]')}, where the series stands; leave it out")
-        if abs(exact - steps) > BESIDE:
-            raise DataError(
-                f"{what} lies beside the grid, {exact - steps:+.2f} steps from a time that one is due; correct its time"
-            )
-        return steps
+    def now(self, number: int) -> int:
+        """Where a series stands, in nanoseconds since 1970."""
+        return int(self.stamps[number].astype(np.int64))
 
     def jump(self, number: int, steps: int) -> None:
         """Let so many readings of a series be missed that it begins anew with the next one."""
-        self.stamps[number] = self.ahead(number, steps)[-1]
+        self.stamps[number] = ahead(self.fitted, self.ids[number], self.now(number), steps)[-1]
         self.missing[number] = self.settings.max_gap + 1
         self.at[number] = self.before
         self._make_ready(np.array([number]))
@@ -293,7 +241,8 @@ class Bank:
         if self.fitted.step < MONTH:
             stamps = self.stamps if which is self._all else self.stamps[which]
             return (stamps.view(np.int64) + self.fitted.step).view("datetime64[ns]")
-        return np.array([self.ahead(int(number), 1)[0] for number in which], "datetime64[ns]")
+        numbers = which.tolist()
+        return np.array([ahead(self.fitted, self.ids[n], self.now(n), 1)[0] for n in numbers], "datetime64[ns]")
 
     def wrap(self, which: NDArray[np.int64]) -> None:
         """Move the rows that lags still need to the front."""

@@ -330,7 +330,7 @@ class _Follower:
         """Pass over missed steps; say which readings are due now."""
         import numpy as np
 
-        from tsuzuki.streaming import BESIDE
+        from tsuzuki.schedule import BESIDE, steps_due
 
         bank = self.bank
         ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step
@@ -338,7 +338,7 @@ class _Follower:
         for i in np.flatnonzero(~due):
             number = int(which[i])
             try:
-                missed = bank.steps_due(number, int(stamps[i])) - 1
+                missed = steps_due(bank.fitted, bank.ids[number], bank.now(number), int(stamps[i])) - 1
             except DataError as error:
                 self.messages.refuse(numbers[i], error)
                 continue
