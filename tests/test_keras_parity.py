@@ -103,19 +103,29 @@ def test_gradients_agree_with_tensorflows_in_double_precision(data, loss, lanes,
     found = session.run(block)[0, 0]
 
     rows = block.starts[0][:, None] + np.arange(steps)
-    model = keras_model(network, lanes, steps, stateful=False, every_step=every_step, dtype="float64")
-    model.set_weights([w.astype(np.float64) for w in weights])
     y = targets[rows + 1] if every_step else targets[rows[:, -1] + 1]
-    with tf.GradientTape() as tape:
-        value = LOSSES[loss](tf.constant(y, tf.float64), model(tf.constant(inputs[rows], tf.float64)))
-    expected = [np.asarray(g) for g in tape.gradient(value, [v.value for v in model.trainable_variables])]
-    assert found == pytest.approx(float(value), rel=2e-5)
-    gradients = unpad(plan, session.gradients[: plan.size])
-    scale = max(np.abs(e).max() for e in expected)
-    if loss == MAE() or isinstance(loss, Pinball) or any("relu" in str(layer) for layer in network.layers):
-        scale *= 5  # a corner may be crossed in the last bit of float32
-    for gradient, exact in zip(gradients, expected, strict=True):
-        np.testing.assert_allclose(gradient, exact, rtol=2e-5, atol=2e-5 * scale)
+
+    def in_keras(dtype, weights):
+        model = keras_model(network, lanes, steps, stateful=False, every_step=every_step, dtype=dtype)
+        model.set_weights([w.astype(dtype) for w in weights])
+        with tf.GradientTape() as tape:
+            value = LOSSES[loss](tf.constant(y, dtype), model(tf.constant(inputs[rows], dtype)))
+        return float(value), [np.asarray(g) for g in tape.gradient(value, [v.value for v in model.trainable_variables])]
+
+    value, expected = in_keras("float64", weights)
+    assert found == pytest.approx(value, rel=2e-5, abs=1e-6)
+    scale = max(np.abs(exact).max() for exact in expected)
+    pairs = list(zip(unpad(plan, session.gradients[: plan.size]), expected, strict=True))
+    doubt = 0.0
+    if not all(np.allclose(gradient, exact, rtol=2e-5, atol=2e-5 * scale) for gradient, exact in pairs):
+        # On a corner, in a saturated cell or where a sum cancels, float32 has no better answer: neither has Keras, from
+        # weights that lie a rounding away.
+        for _ in range(8):
+            _, others = in_keras("float32", [w * (1 + generator.normal(0, 3e-7, w.shape)) for w in weights])
+            off = max(np.abs(other - exact).max() for other, exact in zip(others, expected, strict=True))
+            doubt = max(doubt, 2 * off)
+    for gradient, exact in pairs:
+        np.testing.assert_allclose(gradient, exact, rtol=2e-5, atol=2e-5 * scale + doubt)
 
 
 def train_both(network, ours, theirs, *, updates, stateful, keras_loss="mse", loss="mse", lanes=6, steps=6):
