@@ -60,7 +60,7 @@ def prepare(folder: Path) -> None:
     rows, forecasts = [], []
     for i in range(CHECKED):
         forecasts.append((stream.update(10 + np.sin(i)) - mean) / scale)
-        rows.append(stream.bank.rows[0][0][stream.at].copy())
+        rows.append(stream.bank.rows[0][stream.at][0].copy())
     weights = {f"w{i}": array for i, array in enumerate(made.fitted.members[0])}
     np.savez(folder / "shared.npz", state=state, rows=rows, forecasts=forecasts, **weights)
 

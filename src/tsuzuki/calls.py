@@ -24,39 +24,45 @@ WORTH_A_THREAD = 8
 
 
 class Call(NamedTuple):
-    """A prepared call.
+    """A prepared call: networks of one kind that read the same rows, each with states and weights of its own.
 
     Attributes:
         block: the rows to run, [updates, lanes]; whoever calls writes into its arrays.
-        found: float32 [updates * lanes, outputs], the forecasts of the last run.
+        readings: float64 [updates * lanes], the rows' readings in their series' units, NaN where one is missing; these
+            are written likewise.
+        found: for each network float32 [updates * lanes, outputs], the forecasts of the last run.
         run: runs the rows.
     """
 
     block: Block
-    found: NDArray[np.float32]
+    readings: NDArray[np.float64]
+    found: Sequence[NDArray[np.float32]]
     run: Callable[[], object]
+
+    def mean(self) -> NDArray[np.float32]:
+        """The mean of what the networks found; of a single one, what it found itself."""
+        return self.found[0] if len(self.found) == 1 else np.asarray(np.mean(self.found, axis=0))
 
 
 def prepare(
     way: Way,
-    rows: NDArray[np.float32],
-    bank: NDArray[np.float32],
-    parameters: NDArray[np.float32],
+    networks: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]],
     scales: NDArray[np.float64],
     count: int,
     *,
     learns: bool,
+    reads: bool = True,
 ) -> Call:
-    """Make ready to run a network in up to `count` series.
+    """Make ready to run networks in up to `count` series.
 
     Args:
-        way: the network and how it reads.
-        rows: float32 [series, rows, columns], which the block's starts number through.
-        bank: the series' saved states.
-        parameters: the network's padded weights.
-        scales: float64 [series, 2], mean and deviation, in whose unit the forecasts are.
+        way: the networks and how they read.
+        networks: for each its rows, float32 [rows, series, columns], which the block's starts number through; its saved
+            states; its padded weights.
+        scales: float64 [series, 2], mean and deviation, in whose unit readings and forecasts are.
         count: series of a call.
-        learns: whether the parameters may still change.
+        learns: whether the weights may still change.
+        reads: whether the rows take up readings; if not, they hold all already.
     """
     from tsuzuki.kernels.plan import lower
     from tsuzuki.kernels.session import Data, Session, threads_allowed
@@ -70,21 +76,40 @@ def prepare(
         np.full(shape, CARRY, np.int32),
         np.full(shape, NOWHERE, np.int32),
     )
-    found = np.zeros((updates * lanes, way.network.outputs), np.float32)
+    readings = np.zeros(updates * lanes)
+    found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for _ in networks]
     plan = lower(way.network, lanes, 1, True)
-    data = Data(rows.reshape(-1, rows.shape[2]), None, 1, residual=True, lags=way.lags, feed=way.feed)
     shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
-    ends = [updates * share // shares for share in range(shares + 1)]
     runs = []
-    for first, last in pairwise(ends):
-        session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
-        own = found[first * lanes : last * lanes]
-        runs.append(session.prepare(part(block, first, last), own, scales=scales, learns=learns))
-    return Call(block, found, runs[0] if shares == 1 else _together(runs))
+    for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
+        own, some = part(block, first, last), slice(first * lanes, last * lanes)
+        every = []
+        for (rows, bank, parameters), forecasts in zip(networks, found, strict=True):
+            flat = rows.reshape(-1, rows.shape[2])
+            data = Data(flat, None, 1, residual=True, lags=way.lags, spacing=rows.shape[1], feed=way.feed)
+            session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
+            new = readings[some] if reads else None
+            every.append(session.prepare(own, forecasts[some], scales=scales, readings=new, learns=learns))
+        runs.append(_one_by_one(every))
+    return Call(block, readings, found, _together(runs))
+
+
+def _one_by_one(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
+    """One function that runs several in turn."""
+    if len(runs) == 1:
+        return runs[0]
+
+    def run() -> None:
+        for one in runs:
+            one()
+
+    return run
 
 
 def _together(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
     """One function that runs several side by side."""
+    if len(runs) == 1:
+        return runs[0]
 
     def run() -> None:
         pool = _pool(len(runs) - 1)
@@ -104,10 +129,3 @@ def _pool(workers: int) -> ThreadPoolExecutor:
 # A forked child has the pool but none of its threads, and would wait for them for ever.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
-def mean_of(calls: Sequence[Call]) -> NDArray[np.float32]:
-    """The mean of what the calls of several networks found; of a single one, what it found itself."""
-    if len(calls) == 1:
-        return calls[0].found
-    return np.asarray(np.mean([call.found for call in calls], axis=0))

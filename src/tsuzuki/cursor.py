@@ -1,11 +1,11 @@
 """Where the networks stand in one series of a bank, moved on a reading at a time without the bookkeeping of many."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.calls import mean_of
 from tsuzuki.errors import DataError
 from tsuzuki.lanes import ZERO
 from tsuzuki.schedule import MONTH, steps_due
@@ -32,30 +32,23 @@ class Cursor:
         self.bank, self._number, self._only = bank, number, np.array([number])
         self._fitted: Fitted = bank.fitted
         self._settings: Settings = bank.settings
-        self._calls = bank.prepared(1)
-        for call in self._calls:
-            call.block.valid[0, 0], call.block.exits[0, 0] = 1, number
-        # For each network the series' rows, where a call reads its start from, and the call: memory views, whose single
-        # items are written sooner than an array's.
-        self._lines = [
-            (flat(rows[number], "f"), flat(call.block.starts, "q"), call.run)
-            for rows, call in zip(bank.rows, self._calls, strict=True)
-        ]
-        self._line = self._lines[0]
-        self._columns, self._base, self._step = bank.rows[0].shape[2], number * bank.cap, bank.fitted.step
+        self._call = bank.prepared(1)
+        self._call.block.valid[0, 0], self._call.block.exits[0, 0] = 1, number
+        # Where the call reads its row's number and the reading from: memory views, whose single items are written
+        # sooner than an array's.
+        self._start, self._reading = flat(self._call.block.starts, "q"), flat(self._call.readings, "d")
+        self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
         # The row behind which care is needed: the last one there is, and any where months differ.
         self._last = -1 if self._step >= MONTH else bank.cap - 1
-        self._single, self._whole = len(self._calls) == 1, not bank.settings.quantiles
+        self._single, self._whole = len(self._call.found) == 1, not bank.settings.quantiles
         # The latest outputs; a single network writes them there itself.
-        self._latest: NDArray[np.float32] = self._calls[0].found[0] if self._single else bank.latest[number].copy()
+        self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
         self.resume()
 
     def resume(self) -> None:
         """Go to where the bank has been put."""
         bank, number = self.bank, self._number
-        self._mean, self._scale = (float(value) for value in bank.scales[number])
-        for call in self._calls:
-            call.block.entries[0, 0] = number
+        self._call.block.entries[0, 0] = number
         self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
         self._set_time(bank.now(number))
         self._latest[:] = bank.latest[number]
@@ -93,34 +86,19 @@ class Cursor:
         if value is None or value != value or self._missed or self._at >= self._last:
             self._take_with_care(value)
             return
-        scaled = (value - self._mean) / self._scale
-        if scaled - scaled != 0:
+        if value - value != 0:
             raise _infinite(value)
         self._at = at = self._at + 1
+        self._start[0], self._reading[0] = at * self._every + self._number, value
+        self._run()
         if not self._single:
-            self._run(at, scaled, 0.0)
-            return
-        # The usual case once more, without anything that can be left out; the row is not flagged as missing yet.
-        rows, starts, call = self._line
-        rows[at * self._columns] = scaled
-        starts[0] = self._base + at
-        call()
-
-    def _run(self, at: int, scaled: float, absent: float) -> None:
-        place, start = at * self._columns, self._base + at
-        for rows, starts, call in self._lines:
-            rows[place] = scaled
-            rows[place + 1] = absent
-            starts[0] = start
-            call()
-        if not self._single:
-            self._latest[:] = mean_of(self._calls)[0]
+            self._latest[:] = self._call.mean()[0]
 
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
         absent = value is None or value != value
-        scaled = NAN if absent else (value - self._mean) / self._scale  # type: ignore[operator]
-        if not absent and scaled - scaled != 0:
+        reading = NAN if absent else float(value)  # type: ignore[arg-type]
+        if math.isinf(reading):
             raise _infinite(value)
         bank, number = self.settle(), self._number
         later = int(bank.next_stamps(self._only)[0].astype(np.int64))
@@ -132,13 +110,15 @@ class Cursor:
         self._at = at = self._at + 1
         self._set_time(later)
         if anew:
-            for every in bank.rows:
-                every[number, at - bank.before : at, 0] = scaled
-        for call in self._calls:
-            call.block.entries[0, 0] = ZERO if anew else number
-        self._run(at, scaled, float(absent))
-        for call in self._calls:
-            call.block.entries[0, 0] = number
+            mean, scale = bank.scales[number]
+            for rows in bank.rows:
+                rows[at - bank.before : at, number, 0] = (reading - mean) / scale
+        self._call.block.entries[0, 0] = ZERO if anew else number
+        self._start[0], self._reading[0] = at * self._every + number, reading
+        self._run()
+        self._call.block.entries[0, 0] = number
+        if not self._single:
+            self._latest[:] = self._call.mean()[0]
 
     def reach(self, stamp: int) -> None:
         """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.

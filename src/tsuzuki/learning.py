@@ -157,7 +157,7 @@ class _Learner:
 
         bank = stream.bank
         way, self._before = bank.fitted.way, bank.before
-        self._source = bank.rows[member][0]
+        self._source = bank.rows[member][:, 0]
         # The lags' rows, then the window; what is not known yet comes behind it.
         self._rows = np.zeros((bank.before + settings.timesteps, self._source.shape[1]), np.float32)
         self._targets = np.full((len(self._rows) + settings.horizon, 1), np.nan, np.float32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.calls import LANES, Call, mean_of, prepare
+from tsuzuki.calls import LANES, Call, prepare
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.fitting import Fitted, Settings
 from tsuzuki.forecasting import bounds, point
@@ -50,7 +50,7 @@ class Bank:
         room: rows made ready at once.
         cap: rows kept of each series.
         at: int64 [series], which of them was run last; those behind it hold the calendar of times to come.
-        rows: for each network float32 [series, cap, columns].
+        rows: for each network float32 [cap, series, columns]: what one update reads lies together.
         banks: for each network its saved states.
         parameters: for each network its padded weights.
         latest: float32 [series, outputs], the last forecasts in the series' units.
@@ -115,8 +115,8 @@ class Bank:
         self.banks: list[NDArray[np.float32]] = []
         self.parameters: list[NDArray[np.float32]] = []
         for weights, state in zip(fitted.members, fitted.states, strict=True):
-            rows = np.zeros((count, self.cap, columns), np.float32)
-            rows[known, : self.before + 1] = state.rows[source]
+            rows = np.zeros((self.cap, count, columns), np.float32)
+            rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
             bank = aligned(count * plan.state_size)
             states = np.zeros((count, state.saved.shape[1]), np.float32)
             states[known] = state.saved[source]
@@ -126,18 +126,15 @@ class Bank:
             self.rows.append(rows)
             self.banks.append(bank)
             self.parameters.append(parameters)
-        self._calls: dict[int, list[Call]] = {}
+        self._calls: dict[int, Call] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
-        # The last row of the training data is not in the state yet.
+        # The last row of the training data is not in the state yet, but scaled already.
         if len(known):
             self._run(known, np.zeros(len(known), bool))
 
     def _make_ready(self, which: NDArray[np.int64]) -> None:
-        """Write what is known of the times to come into the rows behind the present one: the calendar, and that
-        nothing is missing yet."""
-        for rows in self.rows:
-            rows[which, self.before + 1 :, 1] = 0
+        """Write the calendar of the times to come into the rows behind the present one."""
         if not self.settings.with_calendar or len(which) == 0:
             return
         said, place = calendar_ahead(
@@ -147,9 +144,10 @@ class Bank:
         for at in np.unique(stands):
             here = stands == at
             # Series that stand at the same time share one calendar.
-            own = (said if len(said) == 1 else said[place[here]])[:, : self.cap - 1 - at]
+            own = (said if len(said) == 1 else said[place[here]])[:, : self.cap - 1 - at].swapaxes(0, 1)
+            some: Any = slice(None) if len(here) == len(self.ids) and here.all() else which[here]
             for rows in self.rows:
-                rows[which[here], at + 1 :, 2:] = own
+                rows[at + 1 :, some, 2:] = own
 
     def now(self, number: int) -> int:
         """Where a series stands, in nanoseconds since 1970."""
@@ -224,17 +222,18 @@ class Bank:
             at = self.at[some] + 1
         self.at[some] = at
         self.stamps[some] = self.next_stamps(which)
-        absent = np.isnan(values)
-        scaled = ((values - self.scales[some, 0]) / self.scales[some, 1]).astype(np.float32)
-        anew = ~absent & (self.missing[some] > self.settings.max_gap)
-        self.missing[some] = np.where(absent, self.missing[some] + 1, 0)
-        for rows in self.rows:
-            rows[which, at, 0] = scaled
-            rows[which, at, 1] = absent
-            if anew.any() and self.before:
-                back = at[anew][:, None] - np.arange(1, self.before + 1)
-                rows[which[anew][:, None], back, 0] = scaled[anew][:, None]
-        self._run(which, anew)
+        absent, missing = np.isnan(values), self.missing[some]
+        anew = ~absent & (missing > self.settings.max_gap)
+        self.missing[some] = (missing + 1) * absent
+        if anew.any() and self.before:
+            begun = which[anew]
+            scaled = (values[anew] - self.scales[begun, 0]) / self.scales[begun, 1]
+            for rows in self.rows:
+                rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled
+        most = len(which) if len(which) == len(self.ids) else SIZES[-1]
+        for first in range(0, len(which), most):
+            own = slice(first, first + most)
+            self._run(which if most == len(which) else which[own], anew[own], values[own])
 
     def next_stamps(self, which: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """The time of the next reading of some series."""
@@ -247,47 +246,50 @@ class Bank:
     def wrap(self, which: NDArray[np.int64]) -> None:
         """Move the rows that lags still need to the front."""
         for rows in self.rows:
-            rows[which, : self.before + 1] = rows[which, self.cap - self.before - 1 :]
+            rows[: self.before + 1, which] = rows[self.cap - self.before - 1 :, which]
         self.at[which] = self.before
         self._make_ready(which)
 
-    def _run(self, which: NDArray[np.int64], anew: NDArray[np.bool_]) -> None:
-        """Run the present row of some series in every network."""
-        for first in range(0, len(which), self._most(len(which))):
-            some, begins = which[first : first + self._most(len(which))], anew[first : first + self._most(len(which))]
-            calls = self.call(len(some))
-            for block, _, call in calls:
-                count = len(some)
-                starts, valid, entries, exits = (
-                    array.ravel() for array in (block.starts, block.valid, block.entries, block.exits)
-                )
-                starts[:count] = some * self.cap + self.at[some]
-                valid[:count], valid[count:] = 1, 0
-                entries[:count], entries[count:] = (np.where(begins, ZERO, some) if begins.any() else some), CARRY
-                exits[:count] = some
-                call()
-            found = mean_of(calls)[: len(some)]
-            if which is self._all:
-                self.latest[:] = found
-            else:
-                self.latest[some] = found
+    def _run(
+        self, which: NDArray[np.int64], anew: NDArray[np.bool_], values: NDArray[np.float64] | None = None
+    ) -> None:
+        """Run the present row of some series in every network.
 
-    def _most(self, count: int) -> int:
-        return count if count == len(self.ids) else SIZES[-1]
+        Args:
+            which: the series, as many as a call holds.
+            anew: [series], which of them begin from a zero state.
+            values: [series], the readings that the rows have yet to take up; None: they hold theirs.
+        """
+        count = len(which)
+        call = self.prepared(count, reads=False) if values is None else self._call(count)
+        block = call.block
+        starts, valid, entries, exits = (a.ravel() for a in (block.starts, block.valid, block.entries, block.exits))
+        np.multiply(self.at if which is self._all else self.at[which], len(self.ids), out=starts[:count])
+        starts[:count] += which
+        valid[:count], valid[count:] = 1, 0
+        entries[:count], entries[count:] = which, CARRY
+        if anew.any():
+            entries[:count][anew] = ZERO
+        exits[:count] = which
+        if values is not None:
+            call.readings[:count] = values
+        call.run()
+        if which is self._all:
+            self.latest = call.mean()[:count]
+        else:
+            self.latest[which] = call.mean()[:count]
 
-    def call(self, count: int) -> list[Call]:
-        """The prepared calls of every network for so many series, kept for the next time."""
+    def _call(self, count: int) -> Call:
+        """The prepared call for so many series, kept for the next time."""
         size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)
         if size not in self._calls:
             self._calls[size] = self.prepared(size)
         return self._calls[size]
 
-    def prepared(self, count: int) -> list[Call]:
-        """New calls of every network for so many series."""
-        return [
-            prepare(self.fitted.way, rows, bank, parameters, self.scales, count, learns=self._learns)
-            for rows, bank, parameters in zip(self.rows, self.banks, self.parameters, strict=True)
-        ]
+    def prepared(self, count: int, *, reads: bool = True) -> Call:
+        """A new call for so many series; `reads` says whether the rows take up readings."""
+        networks = list(zip(self.rows, self.banks, self.parameters, strict=True))
+        return prepare(self.fitted.way, networks, self.scales, count, learns=self._learns, reads=reads)
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
@@ -325,7 +327,7 @@ class Bank:
         for rows, bank in zip(self.rows, self.banks, strict=True):
             own = bank.reshape(len(self.ids), -1)[which]
             back = self.at[which][:, None] + np.arange(-self.before, 1)
-            parts += [unpad_states(plan, own.ravel()), rows[which[:, None], back, 0]]
+            parts += [unpad_states(plan, own.ravel()), rows[back, which[:, None], 0]]
         return np.concatenate(parts, axis=1)
 
     def restore(
@@ -356,7 +358,7 @@ class Bank:
             own = aligned(len(which) * plan.state_size)
             pad_states(plan, np.ascontiguousarray(parts[1 + 2 * number]), own)
             bank.reshape(len(self.ids), -1)[which] = own.reshape(len(which), -1)
-            rows[which, : self.before + 1, 0] = parts[2 + 2 * number]
+            rows[: self.before + 1, which, 0] = parts[2 + 2 * number].T
         self._make_ready(which)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -275,7 +275,7 @@ def _data(
         if behind < 0 or over < 1:
             raise SettingError(f"lag ({behind}, {over}) looks ahead or at nothing; give behind >= 0 and over >= 1")
     stride = 1 if targets is None else targets.shape[1]
-    return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed)
+    return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed=feed)
 
 
 def calls(

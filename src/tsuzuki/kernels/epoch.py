@@ -54,11 +54,14 @@ from tsuzuki.kernels.plan import (
     PACKED_RECURRENT,
     PACKED_RECURRENT_T,
     PARAMETERS,
+    READINGS,
     RECURRENT_KERNEL,
     ROW,
+    SCALES,
     SCORED,
     SIMPLE_RNN,
     SIZE,
+    SPACING,
     STARTS,
     STATE,
     STATE_SIZE,
@@ -162,16 +165,25 @@ def lag(values, stride, behind, over):
 
 
 @kernel
+def take_up(row, reading, mean_and_scale):
+    """Write a reading into a row: its value, scaled, and whether it is missing."""
+    row[0] = f32((reading - mean_and_scale[0]) / mean_and_scale[1])
+    row[1] = f32(math.isnan(reading))
+
+
+@kernel
 def gather(job, work, lanes, k, first_lane):
     """Read the rows' inputs through their starts into [steps, lanes, inputs]; zeros past the last valid step.
 
-    An input row is a row of the flat array and, behind it, its lags. Where the first value is missing and the network
-    feeds itself, its last forecast is put there for good, so that lags find it too.
+    New readings are written into the first step's row before. An input row is a row of the flat array and, behind it,
+    its lags. Where the first value is missing and the network feeds itself, its last forecast is put there for good, so
+    that lags find it too.
     """
     stand_alone()
     features, steps, lags = job[FEATURES], job[TIMESTEPS], job[LAG_COUNT]
     at = k * job[LANES] + first_lane
     starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
+    readings, exits = shift(doubles_at(job[READINGS]), at), shift(small_ints_at(job[EXITS]), at)
     inputs, x, pairs = floats_at(job[INPUTS]), shift(work, job[X_GATHERED]), ints_at(job[LAGS])
     whole = features + lags
     if whole == 1 and job[FEED] < 0:
@@ -181,6 +193,8 @@ def gather(job, work, lanes, k, first_lane):
         return
     for lane in range(lanes):
         source, real = shift(inputs, starts[lane] * features), valid[lane]
+        if job[READINGS] != 0 and real > 0:
+            take_up(source, readings[lane], shift(doubles_at(job[SCALES]), 2 * exits[lane]))
         for step in range(real):
             target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
             if job[FEED] >= 0 and math.isnan(here[0]):
@@ -188,7 +202,7 @@ def gather(job, work, lanes, k, first_lane):
             for feature in range(features):
                 target[feature] = here[feature]
             for i in range(lags):
-                target[features + i] = lag(here, features, pairs[2 * i], pairs[2 * i + 1])
+                target[features + i] = lag(here, features * job[SPACING], pairs[2 * i], pairs[2 * i + 1])
         for step in range(real, steps):
             target = shift(x, (step * lanes + lane) * whole)
             for feature in range(whole):

@@ -44,13 +44,16 @@ FLAG, CLIP_LIMIT = 3, 4
 
 # fmt: off
 (
-    # the data: addresses, and how a target is found from a row's start and its step
-    INPUTS, FEATURES, TARGETS, TARGET_STRIDE, HORIZON, RESIDUAL, MASKED_TARGETS, SAMPLE_WEIGHTS,
+    # the data: addresses, the rows from one step of a series to its next, and how a target is found from a row's start
+    # and its step
+    INPUTS, FEATURES, SPACING, TARGETS, TARGET_STRIDE, HORIZON, RESIDUAL, MASKED_TARGETS, SAMPLE_WEIGHTS,
     # differences to earlier values that are inputs too: address of (behind, over) pairs and their number
     LAGS, LAG_COUNT,
     # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
     # in the work space and in a saved state
     FEED, FED, FED_STATE,
+    # address of new readings, float64 [updates, lanes], that the rows have yet to take up (0: they hold all)
+    READINGS,
     # whether the packed copies are up to date already
     FRESH,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
@@ -64,7 +67,8 @@ FLAG, CLIP_LIMIT = 3, 4
     # train or only run forward; the loss, and the addresses of what comes out
     TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED,
     # forecasts stand at their target's position, or at their row's number [updates, lanes]; the address of (mean,
-    # deviation) pairs, float64, where they are wanted in the unit of the series whose state the row saves
+    # deviation) pairs, float64, where they are wanted, and readings come, in the unit of the series whose state the row
+    # saves
     FORECASTS, BY_LANE, SCALES,
     # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
@@ -73,7 +77,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(61)
+) = range(63)
 
 (
     KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,

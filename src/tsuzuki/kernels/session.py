@@ -59,6 +59,7 @@ class Data:
         sample_weights: float32 [points], the weight of the target at each position, or None.
         lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
             one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
+        spacing: rows from one step of a series to its next, where lags are; more than 1 for rows of one step only.
         feed: the output that stands in for a first input that is NaN, written into `inputs`; rows of one step only.
     """
 
@@ -68,6 +69,7 @@ class Data:
     residual: bool = False
     sample_weights: NDArray[np.float32] | None = None
     lags: tuple[tuple[int, int], ...] = ()
+    spacing: int = 1
     feed: int | None = None
 
 
@@ -118,6 +120,7 @@ class Session:
     def _describe(self, objective: Objective, seed: int) -> None:
         job, plan, data = self._job, self.plan, self.data
         job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, data.inputs.shape[1]
+        job[p.SPACING] = data.spacing
         job[p.LAG_COUNT], job[p.FEED] = len(data.lags), -1 if data.feed is None else data.feed
         self._keep(p.LAGS, np.array(data.lags, np.int64).reshape(-1, 2))
         if data.targets is not None:
@@ -226,6 +229,7 @@ class Session:
         forecasts: NDArray[np.float32],
         *,
         scales: NDArray[np.float64] | None = None,
+        readings: NDArray[np.float64] | None = None,
         learns: bool = False,
     ) -> Callable[[], object]:
         """Make ready to run the same arrays of rows forward again and again, as fast as a call can be.
@@ -235,6 +239,9 @@ class Session:
             forecasts: float32 [updates * lanes, outputs], written for each row that is valid.
             scales: float64 [saved states, 2], mean and deviation of the series that each state belongs to: forecasts
                 are then in its unit.
+            readings: float64 [updates, lanes], in the same unit, NaN where one is missing: each is written into its row
+                first, scaled, with a 1 behind it if it is missing. Or None where the rows hold all; whoever calls
+                changes them in place, too. They need scales.
             learns: whether the parameters may still change.
 
         Returns:
@@ -245,6 +252,8 @@ class Session:
         job[p.LOSSES], job[p.BY_LANE] = 0, 1
         if scales is not None:
             self._keep(p.SCALES, scales)
+        if readings is not None:
+            self._keep(p.READINGS, readings)
         self._point_at(block, forecasts, training=False)
         program, address = load(), job.ctypes.data
         # No update at all brings the packed copies up to the parameters.
