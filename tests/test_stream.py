@@ -90,6 +90,9 @@ def test_late_repeated_and_odd_times_are_named_and_leave_the_stream_where_it_was
             stream.update(99.0, time)
     with pytest.raises(DataError, match="infinite; give None"):
         stream.update(float("inf"))
+    for value in ("21.4", [1.0], 10**400):
+        with pytest.raises(DataError, match="is no number; give a float, or None where it is missing"):
+            stream.update(value)
     assert stream.time == before
     np.testing.assert_array_equal(stream.forecast(), forecast)
 

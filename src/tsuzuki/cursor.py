@@ -1,6 +1,5 @@
 """Where the networks stand in one series of a bank, moved on a reading at a time without the bookkeeping of many."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,15 +80,18 @@ class Cursor:
         """Move on by one step. What a bank does for many, here for one.
 
         Raises:
-            DataError: the value is infinite; nothing has moved.
+            DataError: the value is infinite or no number; nothing has moved.
         """
-        if value is None or value != value or self._missed or self._at >= self._last:
+        try:
+            self._reading[0] = value
+            usual = value - value == 0  # type: ignore[operator]
+        except (TypeError, ValueError, OverflowError):
+            usual = False
+        if not usual or self._missed or self._at >= self._last:
             self._take_with_care(value)
             return
-        if value - value != 0:
-            raise _infinite(value)
         self._at = at = self._at + 1
-        self._start[0], self._reading[0] = at * self._every + self._number, value
+        self._start[0] = at * self._every + self._number
         self._run()
         if not self._single:
             self._latest[:] = self._call.mean()[0]
@@ -97,9 +99,7 @@ class Cursor:
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
         absent = value is None or value != value
-        reading = NAN if absent else float(value)  # type: ignore[arg-type]
-        if math.isinf(reading):
-            raise _infinite(value)
+        reading = NAN if absent else _number(value)
         bank, number = self.settle(), self._number
         later = int(bank.next_stamps(self._only)[0].astype(np.int64))
         if self._at + 1 == bank.cap:
@@ -153,8 +153,13 @@ class Cursor:
         return bank
 
 
-def _infinite(value: float | None) -> DataError:
-    return DataError(f"the reading {value} is infinite; give None where it is missing")
+def _number(value: Any) -> float:
+    try:
+        if value - value == 0:
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"the reading {value!r:.60} is no number; give a float, or None where it is missing") from None
+    raise DataError(f"the reading {value} is infinite; give None where it is missing")
 
 
 def flat(array: Any, kind: str) -> Any:
