@@ -27,6 +27,12 @@ def pair(daily):
     return Forecaster(3, **settings).fit(pd.concat(frames))
 
 
+@pytest.fixture(scope="module")
+def single(daily):
+    """One network, whose forecasts nobody averages."""
+    return Forecaster(3, units=5, head=3, ensemble=1, epochs=1).fit(daily)
+
+
 HOUR = DAY // 24
 READINGS = st.lists(st.tuples(*[st.one_of(st.none(), st.floats(-5, 25))] * 2), min_size=1, max_size=100)
 
@@ -61,6 +67,17 @@ def test_series_may_come_in_any_order_one_by_one(pair, order):
     # What the cursors told their bank is where the other bank stands too.
     np.testing.assert_allclose(other.state_of(np.arange(2)), bank.state_of(np.arange(2)), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(other.stamps, bank.stamps)
+
+
+@settings(max_examples=10)
+@given(st.sampled_from([10, 64, 256]), st.data())
+def test_a_call_for_some_leaves_the_others_as_they_are(single, count, data):
+    bank = single.bank([f"s{i}" for i in range(count)])
+    before = bank.update(np.arange(count, dtype=float))
+    some = data.draw(st.lists(st.sampled_from(bank.ids), min_size=1, max_size=count, unique=True))
+    found = bank.update(np.full(len(some), 5.0), some)
+    expected = dict(zip(bank.ids, before, strict=True)) | dict(zip(some, found, strict=True))
+    np.testing.assert_array_equal(bank.forecasts(), [expected[name] for name in bank.ids])
 
 
 def test_new_series_begin_from_zero_with_the_scale_they_are_given(pair):

@@ -274,10 +274,7 @@ class Bank:
         if values is not None:
             call.readings[:count] = values
         call.run()
-        if which is self._all:
-            self.latest = call.mean()[:count]
-        else:
-            self.latest[which] = call.mean()[:count]
+        self.latest[slice(None) if which is self._all else which] = call.mean()[:count]
 
     def _call(self, count: int) -> Call:
         """The prepared call for so many series, kept for the next time."""
