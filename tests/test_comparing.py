@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from tsuzuki import datasets, readers, wording
 from tsuzuki.comparing import (
@@ -100,6 +102,17 @@ def test_training_on_everything_leaves_no_test_columns():
     assert as_json_["paired"]["test_mse"] is None
     assert "test" not in "".join(str(column.header) for column in wording.table(found).columns)
     assert "on the data they were trained on" in wording.verdict(found)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_number_of_the_table_is_cut_off(width):
+    changes = {"test": (3.25, 250.0), "streams": (0.02, 12.3456)}
+    console = Console(width=width, file=StringIO())
+    console.print(wording.table(made_up(**changes), width))
+    shown = console.file.getvalue()
+    assert "250.00" in shown
+    assert "…" not in shown
+    assert ("epoch" in shown) == (width == 80)
 
 
 def test_json_has_the_keys_that_programs_rely_on(outcome):

@@ -23,7 +23,7 @@ def plain(separator=","):
     return [f"{time}{separator}{value}" for time, value in zip(HOURS, VALUES, strict=True)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "utf-16"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_file_in_the_tutorials_format_is_read_as_it_is(tmp_path, encoding, separator):
     rows = plain(separator)
@@ -33,6 +33,14 @@ def test_a_file_in_the_tutorials_format_is_read_as_it_is(tmp_path, encoding, sep
     assert list(reading.frame["ds"]) == list(HOURS)
     assert np.isnan(reading.frame["y"][3])
     assert (reading.frame["unique_id"] == "大阪").all()
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_comma_may_be_the_decimal_point_where_it_does_not_separate_cells(tmp_path, separator):
+    rows = [row.replace(".", ",") for row in plain(separator)]
+    rows[3] = f"{HOURS[3]}{separator}"
+    reading = read(write(tmp_path / "a.csv", rows, separator.join(["time", "temp"])))
+    assert list(reading.frame["y"].drop(3)) == [float(value) for i, value in enumerate(VALUES) if i != 3]
 
 
 def test_parquet_with_a_time_index_is_read(tmp_path):
@@ -69,6 +77,14 @@ WRONG = {
     "empty.csv": (b"", FileError, "empty.csv is empty; give a file with"),
     "blank.csv": (b"\n \n", FileError, "blank.csv is empty"),
     "rubbish.csv": (bytes(range(256)) * 4, FileError, r"rubbish.csv is not text \(it holds NUL bytes\); give CSV"),
+    "archive.csv": (b"PK\x03\x04" + b"x" * 40, FileError, "is an archive or an Excel workbook; unpack it, or save"),
+    "packed.csv": (b"\x1f\x8b" + b"x" * 40, FileError, "is an archive or an Excel workbook; unpack it, or save"),
+    "half.csv": (b"\xff\xfea", FileError, "begins like UTF-16 text but cannot be read; save it as UTF-8"),
+    "nameless.csv": (
+        b"2020-01-01 00:00,1.5\n2020-01-01 01:00,2.5\n",
+        DataError,
+        r"the first line of nameless.csv holds a reading, not the names of its columns \(2020-01-01 00:00,1.5\); write",
+    ),
     "wrong.csv": (b"time,\xff\xfe\xfd\n1,2\n", FileError, r"is neither UTF-8 nor cp932 \(Shift_JIS\) text; save it as"),
     "cut.parquet": (b"PAR1" + b"x" * 40, FileError, "begins like Parquet but cannot be read .*; write it again"),
     "head.csv": (content().encode(), DataError, "has a header but no rows"),

@@ -115,7 +115,7 @@ def _compare(
         signals.advance = advance
         comparison = run(problem, recipe, min(cores, 4 * recipe.seeds), signals)
     outcome = as_json(comparison)
-    out.print(table(comparison))
+    out.print(table(comparison, out.width))
     out.print(verdict(comparison))
     if engine == "keras":
         theirs = _keras(problem, recipe, quiet)

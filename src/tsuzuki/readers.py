@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 TIME_NAMES = ("ds", "time", "date", "datetime", "timestamp", "日時", "年月日時", "時刻", "日付", "年月日")
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-", "--", "///", "×", "*")
+# What a date begins with, a number, and one with a decimal comma as a cell of its own.
+TIME = re.compile(r"\s*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
+NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")
+DECIMAL_COMMA = re.compile(r"(?:^|[;\t])\s*[-+]?\d+,\d+\s*(?:[;\t]|$)", re.MULTILINE)
 # A time of day with a zone behind it: 00:00Z, 00:00+09:00.
 ZONE = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 
@@ -41,7 +45,8 @@ def read(path: str | Path, *, column: str | None = None, time: str | None = None
     """Read a time series, or several, from a file.
 
     Args:
-        path: a CSV file (comma, semicolon or tab; UTF-8 with or without a mark, or cp932), a Parquet file, or the
+        path: a CSV file (comma, semicolon or tab; decimal commas where cells are separated otherwise;
+            UTF-8 with or without a mark, UTF-16 with one, or cp932), a Parquet file, or the
             Japan Meteorological Agency's hourly download.
         column: the value column; needed where there are several. In the agency's file a station or an element.
         time: the time column; needed where it cannot be told.
@@ -80,6 +85,16 @@ def _content(path: Path) -> bytes:
 
 
 def _text(content: bytes, name: str) -> str:
+    if content.startswith((b"PK\x03\x04", b"\x1f\x8b")):
+        raise FileError(
+            f"{name} is an archive or an Excel workbook; unpack it, or save the sheet as CSV, and give that file"
+        )
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        # What Excel calls Unicode text.
+        try:
+            return content.decode("utf-16")
+        except UnicodeDecodeError:
+            raise FileError(f"{name} begins like UTF-16 text but cannot be read; save it as UTF-8") from None
     if b"\0" in content[:65536]:
         raise FileError(f"{name} is not text (it holds NUL bytes); give CSV in UTF-8 or cp932, or Parquet")
     for encoding in ("utf-8-sig", "cp932"):
@@ -110,13 +125,25 @@ def _csv(text: str, name: str) -> "pd.DataFrame":
 
     head = text.lstrip().split("\n", 1)[0]
     separator = max(",;\t", key=head.count)
+    # Where commas do not separate cells they may stand for the decimal point.
+    decimal = "," if separator != "," and DECIMAL_COMMA.search(text) else "."
     try:
         frame = pd.read_csv(
-            io.StringIO(text), sep=separator, na_values=list(MISSING), keep_default_na=False, index_col=False
+            io.StringIO(text),
+            sep=separator,
+            decimal=decimal,
+            na_values=list(MISSING),
+            keep_default_na=False,
+            index_col=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise DataError(f"{name} is no table ({_line(error)}); give rows with the same number of cells") from None
     frame.columns = [str(label).strip() for label in frame.columns]
+    if any(TIME.match(label) for label in frame.columns) and any(NUMBER.fullmatch(label) for label in frame.columns):
+        raise DataError(
+            f"the first line of {name} holds a reading, not the names of its columns ({head.strip()[:60]}); "
+            "write a line such as time,value above it"
+        )
     if len(frame.columns) < 2:
         raise DataError(
             f"{name} has a single column ({frame.columns[0]!r}); give a time column and a value column, "
@@ -175,7 +202,7 @@ def _looks_like_time(values: "pd.Series[str]") -> bool:
     if pd.api.types.is_numeric_dtype(values):
         return False
     sample = values.dropna().astype(str).head(20)
-    return len(sample) > 0 and bool(sample.str.match(r"\s*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}").all())
+    return len(sample) > 0 and bool(sample.str.match(TIME).all())
 
 
 def _value_column(table: "pd.DataFrame", name: str, column: str | None, taken: set[str | None]) -> str:

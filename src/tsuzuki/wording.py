@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.comparing import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison, Paired, Row
+from tsuzuki.numerals import column, shares
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,38 +46,54 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def table(comparison: Comparison) -> "Table":
-    """The comparison as a table of at most 80 columns."""
+def cells(comparison: Comparison) -> dict[str, list[str]]:
+    """The numbers of a comparison as text, column by column: a cell for each row, and one for persistence.
+
+    Columns: epoch (ms), update, sample (µs each), first, last (running loss), train, test (MSE), rmse (in the series'
+    unit), skill; without the last three where nothing was held out.
+    """
+    rows, baseline = comparison.rows, comparison.persistence
+    seconds = [row.seconds_per_epoch for row in rows]
+    losses = column([*(_epoch_loss(row, 0) for row in rows), *(_epoch_loss(row, -1) for row in rows)], 4)
+    found = {
+        "epoch": column([s * 1e3 for s in seconds], 1),
+        "update": column([s / row.updates_per_epoch * 1e6 for s, row in zip(seconds, rows, strict=True)], 2),
+        "sample": column([s / row.samples_per_epoch * 1e6 for s, row in zip(seconds, rows, strict=True)], 3),
+        "first": losses[: len(rows)],
+        "last": losses[len(rows) :],
+        "train": column([*(fmean(one.train_mse for one in row.scores) for row in rows), baseline.train_mse], 4),
+    }
+    if math.isfinite(baseline.test_mse):
+        test = [fmean(one.test_mse for one in row.scores) for row in rows]
+        rmse = [fmean(one.test_rmse for one in row.scores) for row in rows]
+        found["test"] = column([*test, baseline.test_mse], 4)
+        found["rmse"] = column([*rmse, baseline.test_rmse], 3)
+        found["skill"] = shares([1 - error / baseline.test_mse for error in test], 0)
+    return {name: [*texts, *[""] * (len(rows) + 1 - len(texts))] for name, texts in found.items()}
+
+
+def table(comparison: Comparison, width: int = 80) -> "Table":
+    """The comparison as a table of a terminal `width` columns wide: without the times where it has fewer than 80."""
     from rich import box
     from rich.table import Table
 
-    unit = comparison.problem.collection.unit or "unit"
-    tested = math.isfinite(comparison.persistence.test_mse)
+    found = cells(comparison)
+    found["loss"] = [f"{first} {last}".strip() for first, last in zip(found["first"], found["last"], strict=True)]
+    heads = {"epoch": "ms per\nepoch", "update": "µs per\nupdate", "sample": "µs per\nsample"} if width >= 80 else {}
+    heads |= {"loss": "running loss\nfirst   last", "train": "train\nMSE"}
+    if "test" in found:
+        heads |= {
+            "test": "test\nMSE",
+            "rmse": f"RMSE\n{comparison.problem.collection.unit or 'unit'}",
+            "skill": "\nskill",
+        }
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     made.add_column("", no_wrap=True)
-    heads = ["ms per\nepoch", "µs per\nupdate", "µs per\nsample", "running loss\nfirst   last", "train\nMSE"]
-    if tested:
-        heads += ["test\nMSE", f"RMSE\n{unit}", "\nskill"]
-    for head in heads:
+    for head in heads.values():
         made.add_column(head, justify="right", no_wrap=True)
-    baseline = comparison.persistence
-    for row in comparison.rows:
-        cells = [
-            f"{row.seconds_per_epoch * 1e3:.1f}",
-            f"{row.seconds_per_epoch / row.updates_per_epoch * 1e6:.2f}",
-            f"{row.seconds_per_epoch / row.samples_per_epoch * 1e6:.3f}",
-            f"{_epoch_loss(row, 0):.4f} {_epoch_loss(row, -1):.4f}",
-            f"{fmean(one.train_mse for one in row.scores):.4f}",
-        ]
-        if tested:
-            test = fmean(one.test_mse for one in row.scores)
-            rmse = fmean(one.test_rmse for one in row.scores)
-            cells += [f"{test:.4f}", f"{rmse:.3f}", f"{1 - test / baseline.test_mse:+.0%}"]
-        made.add_row(row.name, *cells)
-    last = ["", "", "", "", f"{baseline.train_mse:.4f}"]
-    made.add_row(
-        "persistence", *last, *([f"{baseline.test_mse:.4f}", f"{baseline.test_rmse:.3f}", ""] if tested else [])
-    )
+    names = [*(row.name for row in comparison.rows), "persistence"]
+    for row in zip(names, *(found[name] for name in heads), strict=True):
+        made.add_row(*row)
     return made
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsuzuki import numerals
 from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
 from tsuzuki.errors import SettingError
 from tsuzuki.terminal import (
@@ -302,8 +303,12 @@ def frame_table(table: "pd.DataFrame") -> "Table":
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         made.add_column(str(name).removeprefix("tsuzuki-"), justify="left" if name in ("unique_id", "ds") else "right")
-    for row in table[columns].itertuples(index=False):
-        made.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+    numbers = [name for name in columns if table[name].dtype.kind == "f"]
+    # One number of decimals for the forecast and its intervals.
+    cells = iter(numerals.aligned(table[numbers].to_numpy().ravel(order="F").tolist(), 3))
+    shown = {name: [next(cells) for _ in range(len(table))] for name in numbers}
+    for row in zip(*(shown.get(name) or table[name].astype(str) for name in columns), strict=True):
+        made.add_row(*row)
     return made
 
 
@@ -318,18 +323,10 @@ def score_table(scores: "pd.DataFrame", unit: str | None) -> "Table":
     made.add_column("" if unit is None else f"in {unit}", no_wrap=True)
     for label in [*shown.values(), *(f"in {name.removeprefix('coverage-')} %" for name in coverage)]:
         made.add_column(label, justify="right", no_wrap=True)
-    for row in scores.to_dict("records"):
-        cells = [_cell(str(name), row[name]) for name in shown]
-        made.add_row(str(row["model"]), *cells, *(_cell(name, row[name]) for name in coverage))
+    cells = [numerals.scores(name, scores[name].tolist()) for name in [*shown, *coverage]]
+    for row in zip(scores["model"].astype(str), *cells, strict=True):
+        made.add_row(*row)
     return made
-
-
-def _cell(name: str, value: float) -> str:
-    if value != value:
-        return ""
-    if name == "skill":
-        return f"{value:+.1%}"
-    return f"{value:.1f}" if name.startswith("coverage-") or name == "smape" else f"{value:.3f}"
 
 
 def backtest_verdict(scores: "pd.DataFrame") -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki import numerals
 from tsuzuki.evaluation import evaluate, levels
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.comparison import mapped, series_section, zoomed
@@ -124,9 +125,8 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
         "skill": Both("skill", "スキル"),
     }
     head = [Both("", ""), *(heads.get(name) or _covered(name) for name in columns)]
-    rows: list[list[Both | str]] = [
-        [str(row["model"]), *(_cell(name, float(row[name])) for name in columns)] for row in scores.to_dict("records")
-    ]
+    shown = [numerals.scores(name, scores[name].tolist()) for name in columns]
+    rows: list[list[Both | str]] = [list(row) for row in zip(scores["model"].astype(str), *shown, strict=True)]
     caption = Both(
         "Sorted by RMSE; skill is 1 less the ratio to the best other model's RMSE.",
         "RMSE の小さい順。スキルは 1 −（他で最も良いモデルの RMSE との比）。",
@@ -138,14 +138,6 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
 def _covered(name: str) -> Both:
     level = name.removeprefix("coverage-")
     return Both(f"in {level}\u00a0% interval, %", f"{level}% 区間に含む割合 %")
-
-
-def _cell(name: str, value: float) -> str:
-    if not np.isfinite(value):
-        return ""
-    if name == "skill":
-        return f"{value:+.1%}"
-    return f"{value:.1f}" if name.startswith("coverage-") or name == "smape" else f"{value:.3f}"
 
 
 def _week(forecasts: "pd.DataFrame", scores: "pd.DataFrame", collection: "Collection") -> Section:

@@ -2,11 +2,10 @@
 
 import math
 from itertools import pairwise
-from statistics import fmean
 
 import numpy as np
 
-from tsuzuki.comparing import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison, Row
+from tsuzuki.comparing import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.experiment import DASHES, INKS, NAMES, PERSISTENCE, curves, differences, finished
 from tsuzuki.report.japanese import sentence
@@ -16,7 +15,7 @@ from tsuzuki.report.pictures import picture
 from tsuzuki.report.texts import Both, joined, same, step_of, table
 from tsuzuki.report.weeks import Course, Line, weeks
 from tsuzuki.series import Collection
-from tsuzuki.wording import findings
+from tsuzuki.wording import cells, findings
 
 
 def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -> str:
@@ -54,8 +53,7 @@ def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -
 
 def _verdict(comparison: Comparison) -> Section:
     said = joined(*(sentence(finding) for finding in findings(comparison)))
-    baseline = comparison.persistence
-    tested = math.isfinite(baseline.test_mse)
+    tested = math.isfinite(comparison.persistence.test_mse)
     unit = comparison.problem.collection.unit or ""
     head = [
         Both("", ""),
@@ -67,9 +65,9 @@ def _verdict(comparison: Comparison) -> Section:
     ]
     if tested:
         head += [Both("MSE, held out", "MSE 評価用"), same(f"RMSE {unit}".strip()), Both("skill", "スキル")]
-    rows: list[list[Both | str]] = [_cells(row, baseline.test_mse if tested else None) for row in comparison.rows]
-    last = [f"{baseline.test_mse:.4f}", f"{baseline.test_rmse:.3f}", ""] if tested else []
-    rows.append([PERSISTENCE, "", "", "", "", f"{baseline.train_mse:.4f}", *last])
+    names = [*(NAMES[row.name] for row in comparison.rows), PERSISTENCE]
+    shown = [texts for name, texts in cells(comparison).items() if name != "sample"]
+    rows: list[list[Both | str]] = [list(row) for row in zip(names, *shown, strict=True)]
     caption = Both(
         f"Means over {comparison.recipe.seeds} seeds; skill is 1 less the ratio to persistence's squared error.",
         f"{comparison.recipe.seeds} シードの平均。スキルは 1 −（二乗誤差の持続予報との比）。",
@@ -79,22 +77,6 @@ def _verdict(comparison: Comparison) -> Section:
         Both("What came out", "結論"),
         (said.html("p").replace("<p ", '<p class="verdict" '), table(head, rows, caption)),
     )
-
-
-def _cells(row: Row, baseline: float | None) -> list[Both | str]:
-    first, last = (fmean(losses[i] for losses in row.running_loss) for i in (0, -1))
-    cells: list[Both | str] = [
-        NAMES[row.name],
-        f"{row.seconds_per_epoch * 1e3:.1f}",
-        f"{row.seconds_per_epoch / row.updates_per_epoch * 1e6:.2f}",
-        f"{first:.4f}",
-        f"{last:.4f}",
-        f"{fmean(one.train_mse for one in row.scores):.4f}",
-    ]
-    if baseline is not None:
-        test, rmse = (fmean(getattr(one, name) for one in row.scores) for name in ("test_mse", "test_rmse"))
-        cells += [f"{test:.4f}", f"{rmse:.3f}", f"{1 - test / baseline:+.0%}"]
-    return cells
 
 
 def series_section(collection: Collection, cuts: tuple[int, ...] | None = None) -> Section:
