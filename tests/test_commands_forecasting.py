@@ -53,6 +53,7 @@ def test_csv_is_what_the_library_gives(folder, tmp_path):
     assert run("forecast", folder / "m.tsuzuki", "--csv", path).exit_code == 0
     expected = tsuzuki.load(folder / "m.tsuzuki").predict()
     pd.testing.assert_frame_equal(pd.read_csv(path, parse_dates=["ds"]), expected, check_dtype=False, rtol=1e-6)
+    assert run("forecast", folder / "m.tsuzuki", "--csv", "-").stdout == path.read_text()
 
 
 def test_a_backtest_shows_the_references_and_says_who_is_best(folder):

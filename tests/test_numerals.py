@@ -34,7 +34,7 @@ def test_a_large_number_of_a_column_takes_no_decimals_from_a_small_one(values, u
     assert all(text == alone for value, text, alone in both if abs(value) < 10 and max(map(abs, values)) >= 1)
 
 
-@given(st.floats(1e-9, 1e9), st.integers(1, 4))
+@given(st.floats(1e-12, 1e12), st.integers(1, 4))
 def test_two_digits_of_the_largest_number_are_left_at_least(value, usual):
     for show in (numerals.aligned, numerals.column):
         assert abs(read(show([value], usual)[0]) - value) <= 0.05 * value
@@ -47,6 +47,8 @@ def test_two_digits_of_the_largest_number_are_left_at_least(value, usual):
         ([2500.0, 0.0165], 4, ["2,500.0", "0.0165"]),
         ([1031.8, 25.7], 3, ["1,032", "25.70"]),
         ([0.00012, 0.00001], 3, ["0.00012", "0.00001"]),
+        ([12.5e6, 25.0], 3, ["1.250e+07", "2.500e+01"]),
+        ([1.25e-7, 0.0, math.nan], 3, ["1.250e-07", "0.000e+00", ""]),
         ([], 3, []),
     ],
 )

@@ -51,6 +51,28 @@ def test_help_shows_the_first_three_things_to_do_and_what_exit_codes_mean():
     assert len(shown.splitlines()) <= 30
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "{data}", "-o", "{data}"], "--output names {data}, which is the file that is read; name another file"),
+        (["fit", "{data}", "-o", "{m}", "--json", "{m}"], "--json names {m}, which is that of --output; name another"),
+        (["compare", "{data}", "--json", "{data}"], "--json names {data}, which is the file that is read"),
+        (["compare", "{data}", "--report", "{data}"], "--report names {data}, which is the file that is read"),
+        (["backtest", "{data}", "--csv", "{data}"], "--csv names {data}, which is the file that is read"),
+        (["plot", "{data}", "--png", "{data}"], "--png names {data}, which is the file that is read"),
+        (["forecast", "{m}", "--csv", "{m}"], "--csv names {m}, which is the file that is read"),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(readings, tmp_path, arguments, message):
+    names = {"data": str(readings), "m": str(tmp_path / "m.tsuzuki")}
+    before = readings.read_bytes()
+    shown = run(*(one.format(**names) for one in arguments))
+    assert shown.exit_code == 2
+    assert message.format(**names) in " ".join(shown.stderr.split())
+    assert readings.read_bytes() == before
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_completion_is_written_for_a_shell(tmp_path):
     shown = start(
         "--show-completion", HOME=str(tmp_path), SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"

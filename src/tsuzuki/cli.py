@@ -12,7 +12,7 @@ from tsuzuki import __version__
 from tsuzuki.commands import forecasting, plotting, streaming
 from tsuzuki.commands.plotting import check_report, command_line, write_report
 from tsuzuki.errors import SettingError
-from tsuzuki.terminal import announce_compilation, bar, check_json, errors_in_words, reading, write_json
+from tsuzuki.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
 
 if TYPE_CHECKING:
     from tsuzuki.comparing import Comparison, Problem, Recipe
@@ -80,7 +80,7 @@ def compare(
     with errors_in_words(debug):
         if engine not in ("tsuzuki", "keras"):
             raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
-        check_json(json_path)
+        check_targets({"--json": json_path, "--report": report}, [source])
         check_report(report, lang)
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap

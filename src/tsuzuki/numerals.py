@@ -3,6 +3,9 @@
 import math
 from collections.abc import Sequence
 
+# Powers of ten from which numbers are written with an exponent: as 1.235e+07 and 1.235e-05.
+LARGE, SMALL = 7, -5
+
 
 def aligned(values: Sequence[float], usual: int) -> list[str]:
     """Numbers with one number of decimals; nothing for one that is not finite.
@@ -10,23 +13,30 @@ def aligned(values: Sequence[float], usual: int) -> list[str]:
     `usual` decimals where the largest is below 10, one fewer for each further digit before the point, and more where
     fewer than two digits of it would be left.
     """
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    decimals = max(0, _grown(largest, usual) - max(0, _power(largest)))
-    return [f"{value:,.{decimals}f}" if math.isfinite(value) else "" for value in values]
+    largest = _largest(values)
+    decimals = max(0, max(usual, 1 - largest) - max(0, largest))
+    return [_written(value, largest, usual, decimals) for value in values]
 
 
 def column(values: Sequence[float], usual: int) -> list[str]:
     """Numbers of very different size: likewise, but the larger ones alone have fewer decimals."""
-    most = _grown(max((abs(value) for value in values if math.isfinite(value)), default=0.0), usual)
-    return [f"{value:,.{max(0, most - max(0, _power(value)))}f}" if math.isfinite(value) else "" for value in values]
+    largest = _largest(values)
+    most = max(usual, 1 - largest)
+    return [_written(value, largest, usual, max(0, most - max(0, _power(value)))) for value in values]
 
 
-def _grown(largest: float, usual: int) -> int:
-    return max(usual, 1 - _power(largest))
+def _largest(values: Sequence[float]) -> int:
+    return _power(max((abs(value) for value in values if math.isfinite(value)), default=0.0))
 
 
 def _power(value: float) -> int:
-    return math.floor(math.log10(abs(value))) if value else 0
+    return math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+
+
+def _written(value: float, largest: int, usual: int, decimals: int) -> str:
+    if not math.isfinite(value):
+        return ""
+    return f"{value:.{usual}e}" if largest >= LARGE or largest <= SMALL else f"{value:,.{decimals}f}"
 
 
 def shares(values: Sequence[float], decimals: int) -> list[str]:

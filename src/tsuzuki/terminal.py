@@ -1,7 +1,7 @@
 """What all commands share on a terminal: errors in words, exit codes, progress, files to write to."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,14 +43,30 @@ def bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], obje
     return nullcontext(lambda share: None) if quiet else share_bar(what)
 
 
-def check_target(option: str, path: Path) -> None:
-    """Raise FileError where a file that an option names cannot be written, before hours are spent on its content."""
-    if path.is_dir():
-        raise FileError(f"{option} names {path}, which is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise FileError(f"{option} names {path}, but there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{option} names {path}, but the folder {path.parent} cannot be written; name another place")
+def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | None]) -> None:
+    """See to it that files can be written, before hours are spent on what comes into them.
+
+    Args:
+        targets: for each option the file that it names; None and - are no files.
+        sources: files that are read, and must stay what they are.
+
+    Raises:
+        FileError: a folder, no folder to write in, a file that is read, or one that another option names too.
+    """
+    taken = {Path(source).resolve(): "the file that is read" for source in sources if source is not None}
+    for option, name in targets.items():
+        if name in (None, "-"):
+            continue
+        path = Path(str(name))
+        if path.is_dir():
+            raise FileError(f"{option} names {path}, which is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise FileError(f"{option} names {path}, but there is no folder {path.parent}; make it first")
+        if not os.access(path.parent, os.W_OK):
+            raise FileError(f"{option} names {path}, but {path.parent} cannot be written; name another folder")
+        if path.resolve() in taken:
+            raise FileError(f"{option} names {path}, which is {taken[path.resolve()]}; name another file")
+        taken[path.resolve()] = f"that of {option}"
 
 
 @contextmanager
@@ -68,12 +84,6 @@ def errors_in_words(debug: bool) -> Iterator[None]:
             raise
         typer.echo("interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
-
-
-def check_json(path: str | None) -> None:
-    """Check the target of --json."""
-    if path not in (None, "-"):
-        check_target("--json", Path(str(path)))
 
 
 def write_json(path: str, outcome: object) -> None:

@@ -12,8 +12,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.terminal import (
     announce_compilation,
     bar,
-    check_json,
-    check_target,
+    check_targets,
     errors_in_words,
     reading,
     write_json,
@@ -38,7 +37,9 @@ Ensemble = Annotated[int, typer.Option(help="Networks that are averaged.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same bits.")]
 MaxGap = Annotated[int, typer.Option(help="Longest gap in steps that the state is carried through.")]
 Levels = Annotated[str, typer.Option(help="Of the intervals, in per cent.")]
-Csv = Annotated[str | None, typer.Option("--csv", metavar="PATH", help="Write the forecasts as CSV.")]
+Csv = Annotated[
+    str | None, typer.Option("--csv", metavar="PATH", help="Write the forecasts as CSV; - prints it alone.")
+]
 Json = Annotated[
     str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
 ]
@@ -69,8 +70,7 @@ def fit(
 ) -> None:
     """Train a forecaster and keep it in a file."""
     with errors_in_words(debug):
-        check_target("--output", Path(output))
-        check_json(json_path)
+        check_targets({"--output": output, "--json": json_path}, [source])
         forecaster = _forecaster(horizon, cell, units, layers, epochs, ensemble, seed, max_gap)
         found = reading(source, column, time)
         announce_compilation(quiet)
@@ -111,9 +111,7 @@ def forecast(
 
     with errors_in_words(debug):
         wanted = parse_levels(levels)
-        if csv is not None:
-            check_target("--csv", Path(csv))
-        check_json(json_path)
+        check_targets({"--csv": csv, "--json": json_path}, [model, source])
         forecaster = load(model)
         newer = None
         if source is not None:
@@ -162,9 +160,7 @@ def backtest(
 
     with errors_in_words(debug):
         wanted = parse_levels(levels)
-        if csv is not None:
-            check_target("--csv", Path(csv))
-        check_json(json_path)
+        check_targets({"--csv": csv, "--json": json_path, "--report": report}, [source])
         check_report(report, lang)
         forecaster = _forecaster(horizon, cell, units, layers, epochs, ensemble, seed, max_gap)
         found = reading(source, column, time)
@@ -178,7 +174,7 @@ def backtest(
             write_csv(csv, table)
         if json_path is not None:
             write_json(json_path, {"scores": records(scores), "by_horizon": records(evaluate(table, by_horizon=True))})
-        if json_path != "-" and not quiet:
+        if "-" not in (csv, json_path) and not quiet:
             origins, cutoffs = len(table[["unique_id", "cutoff"]].drop_duplicates()), table["cutoff"]
             _print(
                 f"{found.name}: {origins:,} origins from {cutoffs.min()} to {cutoffs.max()}, {horizon} steps ahead each"
@@ -204,7 +200,7 @@ def info(
     from tsuzuki.storage import read
 
     with errors_in_words(debug):
-        check_json(json_path)
+        check_targets({"--json": json_path}, [model])
         stored = read(model)
         outcome: dict[str, Any] = {"kind": stored.kind}
         if stored.kind == "forecaster":
@@ -268,10 +264,14 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
 
 
 def write_csv(path: str, table: "pd.DataFrame") -> None:
-    """Write a table as CSV, whole or not at all."""
+    """Write a table as CSV, whole or not at all; - prints it."""
     from tsuzuki.storage import write_bytes
 
-    write_bytes(Path(path), table.to_csv(index=False).encode())
+    text = table.to_csv(index=False)
+    if path == "-":
+        typer.echo(text, nl=False)
+    else:
+        write_bytes(Path(path), text.encode())
 
 
 def records(table: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -300,9 +300,10 @@ def frame_table(table: "pd.DataFrame") -> "Table":
 
     several = table["unique_id"].nunique() > 1
     columns = [name for name in table.columns if name != "unique_id" or several]
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for name in columns:
-        made.add_column(str(name).removeprefix("tsuzuki-"), justify="left" if name in ("unique_id", "ds") else "right")
+        text = name in ("unique_id", "ds")
+        made.add_column(str(name).removeprefix("tsuzuki-"), justify="left" if text else "right", no_wrap=True)
     numbers = [name for name in columns if table[name].dtype.kind == "f"]
     # One number of decimals for the forecast and its intervals.
     cells = iter(numerals.aligned(table[numbers].to_numpy().ravel(order="F").tolist(), 3))

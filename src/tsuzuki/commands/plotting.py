@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tsuzuki.errors import SettingError
-from tsuzuki.terminal import check_target, errors_in_words, reading
+from tsuzuki.terminal import check_targets, errors_in_words, reading
 
 Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a page to look at, in one HTML file.")]
 Lang = Annotated[str, typer.Option(help="Language that the page shows first: en or ja.")]
@@ -31,9 +31,7 @@ def plot(
 
         if max_gap < 0:
             raise SettingError(f"--max-gap is {max_gap}; give a number of steps from 0")
-        for option, path in (("--html", html), ("--png", png)):
-            if path is not None:
-                check_target(option, Path(path))
+        check_targets({"--html": html, "--png": png}, [source])
         if png is not None:
             drawing.check_png()
         if html is not None or png is None:
@@ -90,12 +88,11 @@ def command_line() -> str:
 
 
 def check_report(path: str | None, lang: str) -> None:
-    """Check the target and the needs of --report before anything is trained."""
+    """Check the needs of --report before anything is trained."""
     if path is not None:
         from tsuzuki.report import check
 
         check(lang)
-        check_target("--report", Path(path))
 
 
 def write_report(path: str, page: str, quiet: bool) -> None:
