@@ -157,6 +157,7 @@ def test_a_forked_child_forecasts_on_threads_of_its_own(pair, monkeypatch):
     ("values", "ids", "message"),
     [
         ([1.0], None, r"there are 2 series but values of shape \(1,\); give one for each"),
+        (["x", 1.0], None, "a reading is no number; give floats, NaN where one is missing"),
         ([1.0, np.inf], None, "the reading of series 'large' is infinite"),
         ([1.0], ["nobody"], "series 'nobody' is not in the bank; name it when the bank is made"),
         ([1.0, 2.0], ["small", "small"], "a series stands twice among the ids; give its readings one after the other"),

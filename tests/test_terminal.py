@@ -73,6 +73,12 @@ def test_no_command_writes_over_what_it_reads(readings, tmp_path, arguments, mes
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_larger_than_the_memory_is_named(readings):
+    shown = run("compare", readings, "--units", "100000000", "--seeds", "1")
+    assert shown.exit_code == 2
+    assert "error: this needs more memory than there is (" in shown.stderr
+
+
 def test_completion_is_written_for_a_shell(tmp_path):
     shown = start(
         "--show-completion", HOME=str(tmp_path), SHELL="/bin/bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"

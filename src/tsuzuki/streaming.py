@@ -191,10 +191,13 @@ class Bank:
             float32 [series, horizon], in the series' units.
 
         Raises:
-            DataError: as many values as series are needed; infinite values; an id that is not in the bank, or twice.
+            DataError: as many values as series are needed; no numbers; infinite values; an id that is not in the bank, or twice.
         """
         which = self._all if ids is None else self._which(ids)
-        values = np.asarray(values, np.float64)
+        try:
+            values = np.asarray(values, np.float64)
+        except (TypeError, ValueError):
+            raise DataError("a reading is no number; give floats, NaN where one is missing") from None
         if values.shape != which.shape:
             raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
         if np.isinf(values).any():

@@ -79,6 +79,12 @@ def errors_in_words(debug: bool) -> Iterator[None]:
             raise
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(DIVERGED if isinstance(error, DivergedError) else WRONG_INPUT) from None
+    except MemoryError as error:
+        if debug:
+            raise
+        said = " ".join(str(error).split()) or "no more could be had"
+        typer.echo(f"error: this needs more memory than there is ({said}); choose a smaller network", err=True)
+        raise typer.Exit(WRONG_INPUT) from None
     except KeyboardInterrupt:
         if debug:
             raise

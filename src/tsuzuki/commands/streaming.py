@@ -43,7 +43,7 @@ def stream(
             raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
         rejected = _follow(model, state, format_, replay, quiet)
         if rejected:
-            typer.echo(f"{rejected:,} lines were left out", err=True)
+            typer.echo("1 line was left out" if rejected == 1 else f"{rejected:,} lines were left out", err=True)
             raise typer.Exit(WRONG_INPUT)
 
 
