@@ -191,7 +191,7 @@ class Bank:
             float32 [series, horizon], in the series' units.
 
         Raises:
-            DataError: as many values as series are needed; no numbers; infinite values; an id that is not in the bank, or twice.
+            DataError: not one value for each series; no number or an infinite one; an id unknown, or twice.
         """
         which = self._all if ids is None else self._which(ids)
         try:
