@@ -43,6 +43,7 @@ def test_all_kinds_of_frames_say_the_same(frame):
         ([1, 2, 3], "a list is no frame; give a pandas Series"),
         (pd.DataFrame({"y": [1.0]}), r"has no times \(columns: y\); give it a DatetimeIndex or a column ds"),
         (pd.DataFrame({"a": 1.0, "b": 2.0}, TIMES), r"2 columns could be it \(a, b\); rename"),
+        (LONG.assign(unique_id=["a", None, "b", "b"]), "column unique_id has 1 missing names; give every row one"),
         (LONG.assign(ds=["x", "y", "z", "w"]), "column ds does not hold times"),
         (LONG.assign(ds=[*TIMES[:3], pd.NaT]), "column ds has 1 missing times; drop those rows"),
         (LONG.assign(y="warm"), "column y does not hold numbers"),

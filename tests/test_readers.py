@@ -55,6 +55,12 @@ def test_a_long_frame_is_several_series(tmp_path):
     assert [series.name for series in collect("long", reading.frame).series] == ["a", "b"]
 
 
+def test_the_names_of_series_are_text_as_they_stand(tmp_path):
+    rows = [f"{name},{time},{value}" for name in ("007", "NA") for time, value in zip(HOURS, VALUES, strict=True)]
+    reading = read(write(tmp_path / "long.csv", rows, "unique_id,ds,y"))
+    assert list(reading.frame["unique_id"].unique()) == ["007", "NA"]
+
+
 def test_stamps_with_offsets_become_utc_over_a_change_to_summer_time(tmp_path):
     times = pd.date_range("2024-03-30 20:00", periods=30, freq="1h", tz="Europe/Berlin")
     rows = [f"{time.isoformat()},{value}" for time, value in zip(times, VALUES, strict=True)]
@@ -84,6 +90,11 @@ WRONG = {
         b"2020-01-01 00:00,1.5\n2020-01-01 01:00,2.5\n",
         DataError,
         r"the first line of nameless.csv holds a reading, not the names of its columns \(2020-01-01 00:00,1.5\); write",
+    ),
+    "unnamed.csv": (
+        b"unique_id,ds,y\na,2020-01-01,1\n,2020-01-02,2\n",
+        DataError,
+        "unnamed.csv has no unique_id in line 3; write every row's series there",
     ),
     "wrong.csv": (b"time,\xff\xfe\xfd\n1,2\n", FileError, r"is neither UTF-8 nor cp932 \(Shift_JIS\) text; save it as"),
     "cut.parquet": (b"PAR1" + b"x" * 40, FileError, "begins like Parquet but cannot be read .*; write it again"),

@@ -154,7 +154,7 @@ class Forecaster:
             future: the covariates known ahead at the forecast times: unique_id, ds and their columns.
 
         Returns:
-            A frame with unique_id, ds, tsuzuki, and tsuzuki-lo-80, tsuzuki-hi-80 and so on for each level.
+            A frame with unique_id (text), ds, tsuzuki, and tsuzuki-lo-80, tsuzuki-hi-80 and so on for each level.
 
         Raises:
             SettingError: not fitted, or a level that cannot be had.

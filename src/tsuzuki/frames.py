@@ -25,7 +25,7 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
         A new frame with the columns unique_id (str), ds (datetime64[ns]), y (float64) where it is there, covariates.
 
     Raises:
-        DataError: no times, no values, a covariate missing, or columns that are no numbers.
+        DataError: no times, no values, a name or a covariate missing, or columns that are no numbers.
     """
     import narwhals as nw
     import pandas as pd
@@ -66,6 +66,8 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
         raise DataError(f"the frame has no column {missing[0]!r} (it has: {', '.join(frame.columns)}); add it")
     wanted = ["unique_id", "ds", *(["y"] if "y" in frame else []), *covariates]
     found: pd.DataFrame = frame[wanted].reset_index(drop=True)
+    if nameless := int(found["unique_id"].isna().sum()):
+        raise DataError(f"column unique_id has {nameless} missing names; give every row one")
     found["unique_id"] = found["unique_id"].astype(str)
     try:
         stamps = pd.to_datetime(found["ds"])

@@ -8,7 +8,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsuzuki import jma
 from tsuzuki.errors import DataError, FileError
@@ -127,15 +127,13 @@ def _csv(text: str, name: str) -> "pd.DataFrame":
     separator = max(",;\t", key=head.count)
     # Where commas do not separate cells they may stand for the decimal point.
     decimal = "," if separator != "," and DECIMAL_COMMA.search(text) else "."
+    options: dict[str, Any] = {"sep": separator, "decimal": decimal, "keep_default_na": False, "index_col": False}
     try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            sep=separator,
-            decimal=decimal,
-            na_values=list(MISSING),
-            keep_default_na=False,
-            index_col=False,
-        )
+        frame: pd.DataFrame = pd.read_csv(io.StringIO(text), na_values=list(MISSING), **options)
+        if "unique_id" in frame.columns:
+            # The name of a series is text as it stands: neither 007 nor NA is a number or missing.
+            ids = pd.read_csv(io.StringIO(text), usecols=["unique_id"], dtype=str, na_filter=False, **options)
+            frame["unique_id"] = ids["unique_id"].str.strip()
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise DataError(f"{name} is no table ({_line(error)}); give rows with the same number of cells") from None
     frame.columns = [str(label).strip() for label in frame.columns]
@@ -157,6 +155,7 @@ def _line(error: BaseException) -> str:
 
 
 def _from_table(table: "pd.DataFrame", name: str, column: str | None, time: str | None) -> Reading:
+    import numpy as np
     import pandas as pd
 
     if table.empty:
@@ -164,6 +163,10 @@ def _from_table(table: "pd.DataFrame", name: str, column: str | None, time: str 
     table.columns = [str(label) for label in table.columns]
     time = _time_column(table, name, time)
     series = "unique_id" if "unique_id" in table.columns and time != "unique_id" else None
+    if series:
+        nameless = np.flatnonzero((table[series].isna() | (table[series].astype(str) == "")).to_numpy())
+        if len(nameless):
+            raise DataError(f"{name} has no unique_id in {_row(nameless[0])}; write every row's series there")
     column = _value_column(table, name, column, {time, series})
     frame = pd.DataFrame(
         {
