@@ -163,6 +163,16 @@ def test_past_and_static_columns_are_read():
         fitted.predict(more.drop(columns="wind"))
 
 
+def test_one_column_may_be_named_as_a_text():
+    assert Forecaster(2, past="wind").settings == Forecaster(2, past=["wind"]).settings
+
+
+def test_a_static_column_that_changes_is_refused():
+    frame = long_of(hourly(300)).assign(altitude=lambda rows: np.arange(len(rows)) // 200)
+    with pytest.raises(DataError, match="static column 'altitude' changes within series 'a'; name it in past= instead"):
+        Forecaster(2, **SMALL, static="altitude").fit(frame)
+
+
 def test_quantile_heads_do_not_cross():
     series = hourly(700)
     fitted = Forecaster(3, **SMALL, quantiles=(0.025, 0.1, 0.5, 0.9, 0.975)).fit(series)
@@ -195,6 +205,8 @@ def test_the_defaults_that_are_shown_are_those_that_are_used():
         ({"validation_fraction": 0.7}, "validation_fraction is 0.7; give a share"),
         ({"max_gap": -1}, "head and max_gap cannot be negative"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"past": "w", "known": "w"}, "column 'w' stands twice among past, known and static; name it once"),
+        ({"past": "y"}, "column 'y' is named as a covariate, which it cannot be; leave it out"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_words(settings, message):

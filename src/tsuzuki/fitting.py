@@ -82,6 +82,7 @@ class Settings:
                 f"{self.ensemble} networks with {self.validation_fraction:g} of the data held out from each need more "
                 "than there is; lower one of the two"
             )
+        self.columns.check()
         if self.quantiles:
             Pinball(self.quantiles)
             if 0.5 not in self.quantiles:

@@ -71,9 +71,9 @@ class Forecaster:
         weight_decay: float = 0.1,
         ensemble: int = 4,
         validation_fraction: float = 0.125,
-        past: Sequence[str] = (),
-        known: Sequence[str] = (),
-        static: Sequence[str] = (),
+        past: str | Sequence[str] = (),
+        known: str | Sequence[str] = (),
+        static: str | Sequence[str] = (),
         with_calendar: bool = True,
         lags: Sequence[tuple[int, int]] | None = None,
         quantiles: Sequence[float] = (),
@@ -93,9 +93,9 @@ class Forecaster:
             weight_decay=weight_decay,
             ensemble=ensemble,
             validation_fraction=validation_fraction,
-            past=tuple(past),
-            known=tuple(known),
-            static=tuple(static),
+            past=_names(past),
+            known=_names(known),
+            static=_names(static),
             with_calendar=with_calendar,
             lags=None if lags is None else tuple((behind, over) for behind, over in lags),
             quantiles=tuple(quantiles),
@@ -261,3 +261,8 @@ def load(path: Path | str) -> Forecaster:
     found = Forecaster()
     found.settings, found.fitted = revive(read(path, "forecaster"), str(path))
     return found
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    # A text is a sequence too, of letters; one name is meant.
+    return (given,) if isinstance(given, str) else tuple(given)

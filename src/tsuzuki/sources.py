@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.calendars import calendar
-from tsuzuki.errors import DataError
+from tsuzuki.errors import DataError, SettingError
 from tsuzuki.series import Segment, collect, later, locate
 
 if TYPE_CHECKING:
@@ -33,6 +33,14 @@ class Columns:
     def all(self) -> tuple[str, ...]:
         """Every covariate's name."""
         return (*self.past, *self.known, *self.static)
+
+    def check(self) -> None:
+        """Raise SettingError where a column is named twice, or is no covariate."""
+        for name in self.all:
+            if self.all.count(name) > 1:
+                raise SettingError(f"column {name!r} stands twice among past, known and static; name it once")
+            if name in ("unique_id", "ds", "y"):
+                raise SettingError(f"column {name!r} is named as a covariate, which it cannot be; leave it out")
 
 
 @dataclass(frozen=True)
@@ -68,14 +76,20 @@ def sources_of(frame: "pd.DataFrame", columns: Columns, max_gap: int) -> list[So
         max_gap: longest run of missing steps that a state is carried through.
 
     Raises:
-        DataError: as `series.collect`.
+        DataError: as `series.collect`; or a static column that changes.
     """
     collection = collect("the frame", frame, max_gap=max_gap)
     groups = dict(iter(frame.groupby("unique_id", sort=False)))
     found = []
     for series in collection.series:
         values = np.where(series.observed, series.values, np.nan)
-        beside = on_grid(groups[series.name], series.times, columns.all)
+        rows = groups[series.name]
+        for name in columns.static:
+            if rows[name].nunique() > 1:
+                raise DataError(
+                    f"static column {name!r} changes within series {series.name!r}; name it in past= instead"
+                )
+        beside = on_grid(rows, series.times, columns.all)
         found.append(Source(series.name, values, series.times, series.segments, beside))
     return found
 
