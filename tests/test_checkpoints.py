@@ -13,7 +13,7 @@ import pytest
 from tsuzuki.checkpoints import seconds_of
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.lanes import Streams
+from tsuzuki.lanes import Streams, Windows
 from tsuzuki.network import GRU, Dense, Network, initialise
 from tsuzuki.optimizers import Adam
 from tsuzuki.records import EarlyStopping
@@ -139,6 +139,15 @@ def test_a_checkpoint_in_a_folder_that_is_not_there_is_named_before_training(tmp
         train(tmp_path / "no" / "c")
     with pytest.raises(FileError, match="which is a folder"):
         train(tmp_path)
+
+
+def test_a_checkpoint_of_other_rows_is_refused(tmp_path):
+    windows = Windows(5, 2, shuffle=True, seed=0)
+    options = {"epochs": 2, "checkpoint": tmp_path / "c"}
+    fit(NETWORK, initialise(NETWORK, 0), SERIES, SERIES, windows.over([Segment(0, 300)]), **options)
+    for other in (Windows(5, 2, shuffle=True, seed=1), Windows(5, 2), Windows(5, 2, stateful=True)):
+        with pytest.raises(SettingError, match="belongs to"):
+            fit(NETWORK, initialise(NETWORK, 0), SERIES, SERIES, other.over([Segment(0, 300)]), **options)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

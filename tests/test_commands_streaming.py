@@ -96,6 +96,7 @@ def test_lines_that_cannot_be_taken_are_named_and_the_others_are(model, tmp_path
         "what is this",
         "s0,2024-02-01 02:00:00,warm",
         "s0,yesterday,1.0",
+        "z,,1.0",
         "s0,2024-02-01 03:00:00,inf",
         good[2],
         "s0,2024-01-31 00:00:00,1.0",
@@ -104,20 +105,21 @@ def test_lines_that_cannot_be_taken_are_named_and_the_others_are(model, tmp_path
     ]
     code, out, said = stream(model, tmp_path / "s", [*good[:3], *bad, good[3]])
     assert code == 2
-    assert [line.split(",")[0] for line in out[1:]] == ["1", "2", "3", "12"]
+    assert [line.split(",")[0] for line in out[1:]] == ["1", "2", "3", "13"]
     told = said.splitlines()
-    assert [line.split(":")[0] for line in told[:7]] == [f"line {i}" for i in range(4, 11)]
+    assert [line.split(":")[0] for line in told[:8]] == [f"line {i}" for i in range(4, 12)]
     for line, words in zip(
         told,
         [
             "'what is this' is not unique_id,ds,y; left out",
             "is not unique_id,ds,y; left out",
             "'yesterday' is no time such as 2026-01-31 12:00; left out",
+            "'' is no time such as 2026-01-31 12:00; left out",
             "the reading of series 's0' is infinite; left out",
             "is a second one for 2024-02-01T02:00:00, where the series stands; left out",
             "is late: it lies before 2024-02-01T02:00:00, where the series stands; left out",
             "lies beside the grid, -0.50 steps from a time that one is due; left out",
-            "7 lines were left out",
+            "8 lines were left out",
         ],
         strict=True,
     ):

@@ -1,5 +1,8 @@
 """The forecaster: frames in, forecasts with intervals out, the state kept."""
 
+import signal
+import threading
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -181,6 +184,28 @@ def test_quantile_heads_do_not_cross():
     assert (np.diff(table[columns].to_numpy(), axis=1) >= 0).all()
     with pytest.raises(SettingError, match=r"level 60 needs the quantile 0\.2, but the network forecasts 0\.025"):
         fitted.predict(levels=(60,))
+
+
+def test_levels_that_are_not_asked_for_are_those_of_the_quantiles():
+    fitted = Forecaster(2, **SMALL, quantiles=(0.1, 0.5, 0.9)).fit(hourly(300))
+    assert [name for name in fitted.predict().columns if "lo" in name] == ["tsuzuki-lo-80"]
+    assert "tsuzuki-hi-80" in fitted.backtest(hourly(300), windows=2)
+    with pytest.raises(SettingError, match=r"level 95 needs the quantile 0\.025"):
+        fitted.backtest(hourly(300), windows=2, levels=(95,))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends signals otherwise")
+def test_ctrl_c_stops_all_networks_at_once():
+    done = []
+
+    def press(share):
+        done.append(share)
+        if len(done) == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Forecaster(2, units=32, epochs=200, ensemble=4).fit(hourly(2000), on_progress=press)
+    assert sum(done) < 0.5
 
 
 def test_the_defaults_that_are_shown_are_those_that_are_used():

@@ -55,6 +55,18 @@ def test_a_long_frame_is_several_series(tmp_path):
     assert [series.name for series in collect("long", reading.frame).series] == ["a", "b"]
 
 
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d"])
+@pytest.mark.parametrize("clock", ["", " %H:%M"])
+def test_day_or_month_may_come_first_but_the_same_in_all_dates(tmp_path, form, clock):
+    days = pd.date_range("2021-02-03", periods=300, freq="D")
+    path = write(tmp_path / "a.csv", [f"{day.strftime(form + clock)},1" for day in days])
+    assert list(read(path).frame["ds"]) == list(days)
+
+
+def test_a_cell_beyond_the_header_may_only_be_empty(tmp_path):
+    assert len(read(write(tmp_path / "a.csv", [f"{row}," for row in plain()])).frame) == 30
+
+
 def test_the_names_of_series_are_text_as_they_stand(tmp_path):
     rows = [f"{name},{time},{value}" for name in ("007", "NA") for time, value in zip(HOURS, VALUES, strict=True)]
     reading = read(write(tmp_path / "long.csv", rows, "unique_id,ds,y"))
@@ -90,6 +102,26 @@ WRONG = {
         b"2020-01-01 00:00,1.5\n2020-01-01 01:00,2.5\n",
         DataError,
         r"the first line of nameless.csv holds a reading, not the names of its columns \(2020-01-01 00:00,1.5\); write",
+    ),
+    "wide.csv": (
+        content("2020-01-01 00:00,1,5", "2020-01-01 01:00,2,5").encode(),
+        DataError,
+        "line 2 of wide.csv has 3 cells, but the header has 2; where commas are decimal points, separate",
+    ),
+    "order.csv": (
+        content("13/02/2021,1", "02/14/2021,2").encode(),
+        DataError,
+        r"has the day first in line 2 \('13/02/2021'\) and the month first in line 3 \('02/14/2021'\); write dates",
+    ),
+    "years.csv": (
+        content("20/02/03,1", "20/02/04,2").encode(),
+        DataError,
+        r"writes the year with two digits in line 2 \('20/02/03'\); write dates like 2020-01-31",
+    ),
+    "either.csv": (
+        content("01/02/2021,1", "01/03/2021,2").encode(),
+        DataError,
+        "dates such as '01/02/2021', and nothing tells whether the day or the month comes first; write them like",
     ),
     "unnamed.csv": (
         b"unique_id,ds,y\na,2020-01-01,1\n,2020-01-02,2\n",

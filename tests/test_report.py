@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from test_cli import run
 from tsuzuki.errors import MissingExtraError, SettingError
+from tsuzuki.report import series_page
 from tsuzuki.report.page import check
 from tsuzuki.report.texts import Both, step_of
 from tsuzuki.report.thinning import spread, thin
+from tsuzuki.series import collect
 
 # One browser and one set of pages for all of these tests.
 pytestmark = pytest.mark.xdist_group("report")
@@ -299,3 +301,11 @@ def test_the_library_loads_no_drawing_package_until_a_page_is_asked_for():
         "import sys, tsuzuki.cli; print([name for name in ('plotly', 'matplotlib', 'pandas') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_page_of_a_series_with_thousands_of_gaps_can_be_made():
+    times = pd.date_range("2020-01-01", periods=15_000, freq="1h")
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(np.arange(15_000))})
+    collection = collect("a", frame[np.arange(15_000) % 10 > 0], max_gap=0)
+    assert len(collection.segments) == 1500
+    assert "</html>" in series_page(collection, command="tsuzuki plot a.csv")

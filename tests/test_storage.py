@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -101,6 +102,21 @@ def test_a_foreign_file_and_a_newer_one_are_told_apart(tmp_path):
         storage.unpack(storage.pack("thing", {}, ARRAYS), "model", "forecaster")
     with pytest.raises(FileError, match="there is no file"):
         storage.read(tmp_path / "nothing")
+
+
+def test_a_link_keeps_its_target_and_a_pipe_is_written_to(tmp_path):
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    storage.write_bytes(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()), daemon=True)
+    read = []
+    reader.start()
+    storage.write_bytes(tmp_path / "pipe", b"through")
+    reader.join(10)
+    assert read == [b"through"]
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, monkeypatch):

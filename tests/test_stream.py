@@ -88,8 +88,11 @@ def test_late_repeated_and_odd_times_are_named_and_leave_the_stream_where_it_was
     ):
         with pytest.raises(DataError, match=message):
             stream.update(99.0, time)
-    with pytest.raises(DataError, match="infinite; give None"):
-        stream.update(float("inf"))
+    for later in (None, now + pd.Timedelta(hours=4)):
+        with pytest.raises(DataError, match="infinite; give None"):
+            stream.update(float("inf"), later)
+    with pytest.raises(DataError, match="is no time; give one such as"):
+        stream.update(1.0, "")
     for value in ("21.4", [1.0], 10**400):
         with pytest.raises(DataError, match="is no number; give a float, or None where it is missing"):
             stream.update(value)

@@ -56,6 +56,7 @@ def test_help_shows_the_first_three_things_to_do_and_what_exit_codes_mean():
     [
         (["fit", "{data}", "-o", "{data}"], "--output names {data}, which is the file that is read; name another file"),
         (["fit", "{data}", "-o", "{m}", "--json", "{m}"], "--json names {m}, which is that of --output; name another"),
+        (["fit", "{data}", "-o", "-"], "--output cannot be printed; name a file"),
         (["compare", "{data}", "--json", "{data}"], "--json names {data}, which is the file that is read"),
         (["compare", "{data}", "--report", "{data}"], "--report names {data}, which is the file that is read"),
         (["backtest", "{data}", "--csv", "{data}"], "--csv names {data}, which is the file that is read"),

@@ -172,6 +172,20 @@ def test_a_layer_that_returns_other_steps_than_are_scored_is_named():
         ({"loss": Pinball((0.1, 0.9))}, "has 1 outputs, but Pinball on 1 target values needs 2"),
         ({"series": np.zeros((400, 2), np.float32)}, "inputs have 2 columns, but the network takes 1"),
         ({"series": np.zeros(400, np.float32)}, "inputs have 1 axes; give them as"),
+        ({"series": SERIES[:399]}, r"last target is at position 399 \(and 0 further\), but there are 399 points"),
+        (
+            {"horizon": 3, "network": Network(1, (SimpleRNN(6), Dense(3)))},
+            r"last target is at position 399 \(and 2 further\), but there are 400 points; lay out fewer, or",
+        ),
+        (
+            {"lags": ((20, 1),), "network": Network(2, (SimpleRNN(6), Dense(1)))},
+            "the lags reach 20 rows back, but the layout begins at position 0; begin its segments later",
+        ),
+        (
+            {"sample_weights": np.ones(7, np.float32)},
+            r"sample_weights have shape \(7,\); give one for each of 400",
+        ),
+        ({"output_weights": np.ones(2, np.float32)}, "there are 2 output_weights for 1 outputs; give one for each"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(options, message):

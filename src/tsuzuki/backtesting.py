@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tsuzuki.calendars import seasons
 from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.fitting import Fitted, Settings, cores, tracks_of, train
-from tsuzuki.forecasting import bounds, point
+from tsuzuki.forecasting import bounds, ends_of, point
 from tsuzuki.panel import Panel, lay_out
 from tsuzuki.references import references
 from tsuzuki.rolling import roll
@@ -35,6 +35,9 @@ def backtest(
     """Forecast from the last `windows` origins of each series, `step` steps apart; see `Forecaster.backtest`."""
     import pandas as pd
 
+    if settings.quantiles:
+        for level in levels:
+            ends_of(settings, level)
     origins = [_origins(source, settings.horizon, windows, step) for source in sources]
     cuts = [int(some[0]) for some in origins]
     fitted = train([source.until(cut) for source, cut in zip(sources, cuts, strict=True)], settings, on_progress)

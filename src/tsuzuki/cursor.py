@@ -99,7 +99,7 @@ class Cursor:
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
         absent = value is None or value != value
-        reading = NAN if absent else _number(value)
+        reading = NAN if absent else as_number(value)
         bank, number = self.settle(), self._number
         later = int(bank.next_stamps(self._only)[0].astype(np.int64))
         if self._at + 1 == bank.cap:
@@ -153,7 +153,12 @@ class Cursor:
         return bank
 
 
-def _number(value: Any) -> float:
+def as_number(value: Any) -> float:
+    """A reading as a number.
+
+    Raises:
+        DataError: it is none, or infinite.
+    """
     try:
         if value - value == 0:
             return float(value)
@@ -174,6 +179,9 @@ def nanoseconds(ds: Any) -> int:
         DataError: it is no time.
     """
     try:
-        return int(np.datetime64(ds, "ns").astype(np.int64))
+        stamp = np.datetime64(ds, "ns")
     except (ValueError, TypeError):
-        raise DataError(f"{ds!r} is no time; give one such as 2026-01-31 12:00") from None
+        stamp = np.datetime64("NaT")
+    if np.isnat(stamp):
+        raise DataError(f"{ds!r} is no time; give one such as 2026-01-31 12:00")
+    return int(stamp.astype(np.int64))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError
@@ -87,6 +88,14 @@ class Settings:
             Pinball(self.quantiles)
             if 0.5 not in self.quantiles:
                 raise SettingError("quantiles lack 0.5, the point forecast; add it")
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the intervals that are shown where none are asked for, in per cent."""
+        if not self.quantiles:
+            return (80, 95)
+        lower = [q for q in self.quantiles if q < 0.5 and any(abs(q + other - 1) < 1e-9 for other in self.quantiles)]
+        return tuple(round(100 - 200 * q, 9) for q in sorted(lower, reverse=True))
 
     @property
     def columns(self) -> "Columns":
@@ -186,13 +195,22 @@ def train(
     covariate_scales = _covariate_scales(sources)
     tracks, last_covariates = tracks_of(sources, settings, step, scales, covariate_scales)
     panel = lay_out(tracks, way.before, settings.horizon)
-    tell = on_progress or (lambda share: None)
+    told = on_progress or (lambda share: None)
+    stopped = Event()
+
+    def tell(share: float) -> None:
+        heed()
+        told(share)
+
+    def heed() -> None:
+        if stopped.is_set():
+            raise _StoppedError
 
     def one(member: int) -> "tuple[Any, State, list[NDArray[np.float32]]]":
         first, last = held_out_of(points, settings, member)
         held_out = [stop - start for start, stop in zip(first, last, strict=True)]
         kept = None if checkpoint is None else f"{checkpoint}.{member}"
-        trained = _member(panel, way, settings, member, first, last, tell, kept, every)
+        trained = _member(panel, way, settings, member, first, last, tell, heed, kept, every)
         wanted = rows_before(panel, first, last) if sum(held_out) else rows_before(panel, [0] * len(points), points)
         own = replace(panel, inputs=panel.inputs.copy())
         forecasts, state = roll(way, trained.weights, own, wanted)
@@ -201,7 +219,12 @@ def train(
         return trained, state, errors
 
     with ThreadPoolExecutor(cores()) as pool:
-        results = list(pool.map(one, range(settings.ensemble)))
+        try:
+            results = list(pool.map(one, range(settings.ensemble)))
+        except BaseException:
+            # Ctrl-C reaches this thread alone, and leaving the pool waits for the others.
+            stopped.set()
+            raise
     by_series = (
         [np.concatenate([errors[i] for _, _, errors in results]) for i in range(len(points))]
         if (not settings.quantiles)
@@ -224,6 +247,10 @@ def train(
         fingerprint=fingerprint(sources),
         checked=sum(held_out_of(points, settings, 0)[1]) > sum(held_out_of(points, settings, 0)[0]),
     )
+
+
+class _StoppedError(Exception):
+    """Raised in the training of a network when that of all was stopped."""
 
 
 def cores() -> int:
@@ -340,6 +367,7 @@ def _member(
     first: Sequence[int],
     last: Sequence[int],
     tell: Callable[[float], object],
+    heed: Callable[[], object],
     checkpoint: str | None,
     every: str | float,
 ) -> Any:
@@ -395,6 +423,7 @@ def _member(
         checkpoint=checkpoint,
         every=every,
         on_epoch=on_epoch,
+        on_progress=lambda now: heed(),
     )
 
 

@@ -145,12 +145,14 @@ class Forecaster:
         self.fitted = advance(self._known(), self.settings, frame)
         return self
 
-    def predict(self, frame: Any = None, *, levels: Sequence[float] = (80, 95), future: Any = None) -> "pd.DataFrame":
+    def predict(
+        self, frame: Any = None, *, levels: Sequence[float] | None = None, future: Any = None
+    ) -> "pd.DataFrame":
         """Forecast the next steps of every series.
 
         Args:
             frame: newer rows to read first (the forecaster itself stays where it is; `update` moves it).
-            levels: of the intervals, in per cent.
+            levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
             future: the covariates known ahead at the forecast times: unique_id, ds and their columns.
 
         Returns:
@@ -165,7 +167,7 @@ class Forecaster:
         fitted = self._known()
         if frame is not None:
             fitted = advance(fitted, self.settings, frame)
-        return forecast_frame(fitted, self.settings, levels, future)
+        return forecast_frame(fitted, self.settings, self.settings.levels if levels is None else levels, future)
 
     def backtest(
         self,
@@ -173,7 +175,7 @@ class Forecaster:
         *,
         windows: int = 10,
         step: int | None = None,
-        levels: Sequence[float] = (80, 95),
+        levels: Sequence[float] | None = None,
         on_progress: Callable[[float], object] | None = None,
     ) -> "pd.DataFrame":
         """Forecast from many origins at the end of the data, and by simple references too.
@@ -184,7 +186,7 @@ class Forecaster:
             frame: as for `fit`.
             windows: origins, the last one `horizon` steps before the end of each series.
             step: steps between two origins; the horizon if None.
-            levels: of the intervals, in per cent.
+            levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
             on_progress: as for `fit`.
 
         Returns:
@@ -200,7 +202,8 @@ class Forecaster:
 
         long = as_long(frame, self.settings.columns.all)
         sources = sources_of(long, self.settings.columns, self.settings.max_gap)
-        return backtest(sources, self.settings, windows, step or self.settings.horizon, levels, on_progress)[0]
+        wanted = self.settings.levels if levels is None else levels
+        return backtest(sources, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]
 
     def stream(
         self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4

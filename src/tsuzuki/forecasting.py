@@ -161,6 +161,16 @@ def bounds(
         own = series if len(low) > 1 else 0
         unit = fitted.scales[series, 1] if scale is None else scale
         return forecasts[..., 0] + low[own] * unit, forecasts[..., 0] + high[own] * unit
+    low_end, high_end = ends_of(settings, level)
+    return forecasts[..., low_end], forecasts[..., high_end]
+
+
+def ends_of(settings: Settings, level: float) -> tuple[int, int]:
+    """Which quantiles are the ends of an interval.
+
+    Raises:
+        SettingError: the network does not forecast them.
+    """
     found = []
     for wanted in (0.5 - level / 200, 0.5 + level / 200):
         near = [i for i, quantile in enumerate(settings.quantiles) if abs(quantile - wanted) < 1e-9]
@@ -170,7 +180,7 @@ def bounds(
                 f"level {level:g} needs the quantile {wanted:g}, but the network forecasts {shown}; "
                 "choose a level of these, or fit without quantiles"
             )
-        found.append(forecasts[..., near[0]])
+        found.append(near[0])
     return found[0], found[1]
 
 

@@ -142,6 +142,7 @@ class LearningStream(Stream):
         self._frozen.bank.adopt(named("frozen "))
         self._frozen.resume()
         self._readings = int(stored.facts["readings"])
+        self._errors.clear()
         self._errors.extend((float(a), float(b)) for a, b in stored.arrays["errors"])
         return self
 

@@ -4,8 +4,10 @@ The frame has the columns `unique_id`, `ds` (naive; UTC where the file names tim
 file says that a series was broken (a station moved). What is not unambiguous is an error that lists the choices.
 """
 
+import csv
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,8 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-", "--", "//
 TIME = re.compile(r"\s*\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
 NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")
 DECIMAL_COMMA = re.compile(r"(?:^|[;\t])\s*[-+]?\d+,\d+\s*(?:[;\t]|$)", re.MULTILINE)
+# A date whose year comes last: which of the other two numbers is the day?
+YEAR_LAST = re.compile(r"^(\d{1,2})([-/.])(\d{1,2})[-/.]\d{4}(?!\d)")
 # A time of day with a zone behind it: 00:00Z, 00:00+09:00.
 ZONE = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 
@@ -129,7 +133,11 @@ def _csv(text: str, name: str) -> "pd.DataFrame":
     decimal = "," if separator != "," and DECIMAL_COMMA.search(text) else "."
     options: dict[str, Any] = {"sep": separator, "decimal": decimal, "keep_default_na": False, "index_col": False}
     try:
-        frame: pd.DataFrame = pd.read_csv(io.StringIO(text), na_values=list(MISSING), **options)
+        with warnings.catch_warnings(record=True, category=pd.errors.ParserWarning) as dropped:
+            frame: pd.DataFrame = pd.read_csv(io.StringIO(text), na_values=list(MISSING), **options)
+        if dropped:
+            # Cells beyond the header's, which may only be empty ones.
+            _check_width(text, name, separator, len(frame.columns))
         if "unique_id" in frame.columns:
             # The name of a series is text as it stands: neither 007 nor NA is a number or missing.
             ids = pd.read_csv(io.StringIO(text), usecols=["unique_id"], dtype=str, na_filter=False, **options)
@@ -148,6 +156,16 @@ def _csv(text: str, name: str) -> "pd.DataFrame":
             "separated by commas, semicolons or tabs"
         )
     return frame
+
+
+def _check_width(text: str, name: str, separator: str, width: int) -> None:
+    """Raise DataError where a line has more cells than the header."""
+    for line, cells in enumerate(csv.reader(io.StringIO(text), delimiter=separator), start=1):
+        if any(cell.strip() for cell in cells[width:]):
+            raise DataError(
+                f"line {line} of {name} has {len(cells)} cells, but the header has {width}; where commas are decimal "
+                "points, separate the cells by semicolons"
+            )
 
 
 def _line(error: BaseException) -> str:
@@ -274,11 +292,11 @@ def _stamps(values: "pd.Series[str]", column: str, name: str) -> "pd.Series[pd.T
             f"column {column!r} of {name} mixes stamps with and without a time zone ({_row(odd)}: "
             f"{text.iloc[odd]!r}); write all of them in one way"
         )
-    utc = bool(zoned.all())
+    utc, day_first = bool(zoned.all()), _day_first(text, column, name)
     try:
-        stamps = pd.to_datetime(text, utc=utc)
+        stamps = pd.to_datetime(text, utc=utc, dayfirst=day_first)
     except (ValueError, TypeError, OverflowError):
-        stamps = pd.to_datetime(text, utc=utc, errors="coerce", format="mixed")
+        stamps = pd.to_datetime(text, utc=utc, dayfirst=day_first, errors="coerce", format="mixed")
     wrong = np.flatnonzero(stamps.isna().to_numpy())
     if len(wrong):
         raise DataError(
@@ -286,3 +304,36 @@ def _stamps(values: "pd.Series[str]", column: str, name: str) -> "pd.Series[pd.T
             "correct it, or name the time column with --time"
         )
     return stamps.dt.tz_localize(None) if utc else stamps
+
+
+def _day_first(text: "pd.Series[str]", column: str, name: str) -> bool:
+    """Whether dates whose year comes last begin with the day: one order for the whole column.
+
+    Raises:
+        DataError: some can only begin with the day and others only with the month, or nothing tells.
+    """
+    import numpy as np
+
+    short = np.flatnonzero(text.str.match(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2}(?!\d)").to_numpy())
+    if len(short):
+        raise DataError(
+            f"column {column!r} of {name} writes the year with two digits in {_row(short[0])} "
+            f"({text.iloc[short[0]]!r}); write dates like 2020-01-31"
+        )
+    parts = text.str.extract(YEAR_LAST)
+    there = parts[0].notna().to_numpy()
+    if not there.any() or (parts[1][there] == ".").all():
+        return bool(there.any())
+    first, second = (parts[number].fillna("1").astype(int).to_numpy() for number in (0, 2))
+    days, months = np.flatnonzero(first > 12), np.flatnonzero(second > 12)
+    if len(days) and len(months):
+        raise DataError(
+            f"column {column!r} of {name} has the day first in {_row(days[0])} ({text.iloc[days[0]]!r}) and the month "
+            f"first in {_row(months[0])} ({text.iloc[months[0]]!r}); write dates like 2020-01-31"
+        )
+    if len(days) == len(months) == 0:
+        raise DataError(
+            f"column {column!r} of {name} holds dates such as {text.iloc[int(there.argmax())]!r}, and nothing tells "
+            "whether the day or the month comes first; write them like 2020-01-31"
+        )
+    return len(days) > 0

@@ -40,20 +40,26 @@ class Stored:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and be sure that it is on the disk.
 
+    A link keeps pointing at its file, which is written; a device or a pipe is written to, not replaced.
+
     Raises:
         FileError: the folder is missing or cannot be written, or the disk is full; what stood there before is intact.
     """
     temporary = None
     try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+            return
         # Not tempfile's: its files are for their owner's eyes only, whatever the user's umask says.
-        name = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        name = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}")
         with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             temporary = name
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
     except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

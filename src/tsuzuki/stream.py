@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.cursor import Cursor, nanoseconds
+from tsuzuki.cursor import Cursor, as_number, nanoseconds
 from tsuzuki.errors import SettingError
 from tsuzuki.schedule import ahead
 from tsuzuki.streaming import Bank
@@ -55,6 +55,8 @@ class Stream(Cursor):
             DataError: an infinite value, a late or repeated time, or one beside the grid.
         """
         if ds is not None:
+            if value is not None and value == value:
+                as_number(value)
             self.reach(nanoseconds(ds))
         self.take(value)
         return self._latest.copy() if self._whole else self.forecast()
@@ -68,13 +70,13 @@ class Stream(Cursor):
         low, high = self.settle().interval(level)
         return low[0], high[0]
 
-    def predict(self, levels: Sequence[float] = (80, 95)) -> "pd.DataFrame":
+    def predict(self, levels: Sequence[float] | None = None) -> "pd.DataFrame":
         """The latest forecast as a frame with intervals, as `Forecaster.predict` gives it."""
         import pandas as pd
 
         times = ahead(self._fitted, self.bank.ids[0], self.now, self._settings.horizon)
         columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": times, "tsuzuki": self.forecast()}
-        for level in levels:
+        for level in self._settings.levels if levels is None else levels:
             columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = self.interval(level)
         return pd.DataFrame(columns)
 

@@ -155,7 +155,11 @@ class Bank:
 
     def jump(self, number: int, steps: int) -> None:
         """Let so many readings of a series be missed that it begins anew with the next one."""
-        self.stamps[number] = ahead(self.fitted, self.ids[number], self.now(number), steps)[-1]
+        now, step = self.now(number), self.fitted.step
+        if step < MONTH:
+            self.stamps[number] = np.datetime64(now + steps * step, "ns")
+        else:
+            self.stamps[number] = ahead(self.fitted, self.ids[number], now, steps)[-1]
         self.missing[number] = self.settings.max_gap + 1
         self.at[number] = self.before
         self._make_ready(np.array([number]))

@@ -47,7 +47,7 @@ def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | Non
     """See to it that files can be written, before hours are spent on what comes into them.
 
     Args:
-        targets: for each option the file that it names; None and - are no files.
+        targets: for each option the file that it names, or None; - is the terminal for --json and --csv.
         sources: files that are read, and must stay what they are.
 
     Raises:
@@ -55,8 +55,10 @@ def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | Non
     """
     taken = {Path(source).resolve(): "the file that is read" for source in sources if source is not None}
     for option, name in targets.items():
-        if name in (None, "-"):
+        if name is None or (name == "-" and option in ("--json", "--csv")):
             continue
+        if name == "-":
+            raise FileError(f"{option} cannot be printed; name a file")
         path = Path(str(name))
         if path.is_dir():
             raise FileError(f"{option} names {path}, which is a folder; name a file in it")

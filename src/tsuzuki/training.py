@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 CALL_SECONDS = 0.2
 # Layouts of up to this many rows are computed once and kept over the epochs (about 20 bytes a row).
 KEPT_ROWS = 2_000_000
+# Updates whose rows stand for a layout in a checkpoint's identity: no other begins like it.
+IDENTIFYING = 64
 
 
 Layouts = Layout | Callable[[int], Layout]
@@ -122,6 +124,10 @@ def fit(
     _check_returns(network, first)
     plan = lower(network, first.lanes, first.timesteps, first.every_step)
     bank = aligned(max(1, first.slots, validation.slots if validation else 0) * plan.state_size)
+    if output_weights is not None and len(output_weights) != network.outputs:
+        raise SettingError(
+            f"there are {len(output_weights)} output_weights for {network.outputs} outputs; give one for each"
+        )
     judged = Objective(named(loss), output_weights)
     session = Session(plan, data, judged, optimizer or RMSprop(), bank=bank, seed=seed, threads=threads)
     pad(plan, weights, session.parameters)
@@ -129,14 +135,22 @@ def fit(
     if validation is not None:
         check_plan = lower(network, validation.lanes, validation.timesteps, validation.every_step)
         held_out = data if validation_targets is None else replace(data, targets=_flat("targets", validation_targets))
+        if held_out.targets is None or data.targets is None or held_out.targets.shape != data.targets.shape:
+            raise SettingError("validation_targets are not as many as the targets; give both the same shape")
         checker = Session(check_plan, held_out, judged, bank=bank, threads=1)
     run = Run(session, bank, filler, Watch(early_stopping, reduce_on_plateau))
     history, watch, interrupted = run.history, run.watch, False
     keeper = None
     if checkpoint is not None:
+        head = first.block(0, min(first.updates, IDENTIFYING))
         described = (network, optimizer, loss, horizon, residual, lags, feed, early_stopping, reduce_on_plateau)
-        shapes = [(one.lanes, one.timesteps, one.updates, one.targets) for one in (first, validation) if one]
-        given = (inputs, targets, validation_targets, sample_weights, output_weights, *weights)
+        shapes = [
+            (one.lanes, one.timesteps, one.updates, one.targets, one.every_step, one.slots)
+            for one in (first, validation)
+            if one
+        ]
+        rows_of_it = (head.starts, head.valid, head.entries, head.exits)
+        given = (inputs, targets, validation_targets, sample_weights, output_weights, *weights, *rows_of_it)
         keeper = Checkpoint(checkpoint, every, identity_of(described, shapes, epochs, seed, WIDTH, *given))
         run.restore(keeper.load())
     kept: tuple[Layout, Block] | None = None
@@ -146,7 +160,8 @@ def fit(
             if filler is not None and epoch & (epoch - 1) == 0 and run.at == 0:
                 filler.renew(session.parameters)
             if kept is None or kept[0] is not rows:
-                kept = (rows, rows.block(0, rows.updates)) if rows.updates * rows.lanes <= KEPT_ROWS else None
+                small = rows.updates * rows.lanes <= KEPT_ROWS
+                kept = (rows, within(rows.block(0, rows.updates), data)) if small else None
             since = time.perf_counter()
             for _, result in calls(session, rows, kept[1] if kept else None, first=run.at):
                 run.count(result, time.perf_counter() - since)
@@ -220,7 +235,7 @@ def predict(
     pad(plan, weights, session.parameters)
     forecasts = np.full((len(inputs), network.outputs), np.nan, np.float32)
     for block in blocks(layout):
-        session.forward(block, forecasts)
+        session.forward(within(block, data), forecasts)
     return forecasts
 
 
@@ -271,11 +286,41 @@ def _data(
             raise SettingError(f"there are {len(inputs)} inputs but {len(targets)} targets; give as many of both")
     if sample_weights is not None:
         sample_weights = np.ascontiguousarray(sample_weights, np.float32)
+        if sample_weights.shape != (len(inputs),):
+            raise SettingError(
+                f"sample_weights have shape {sample_weights.shape}; give one for each of {len(inputs)} points"
+            )
     for behind, over in lags:
         if behind < 0 or over < 1:
             raise SettingError(f"lag ({behind}, {over}) looks ahead or at nothing; give behind >= 0 and over >= 1")
     stride = 1 if targets is None else targets.shape[1]
     return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed=feed)
+
+
+def within(block: Block, data: "Data") -> Block:
+    """The same rows, if the arrays hold all that they read and forecast.
+
+    Raises:
+        SettingError: they do not; the program would read what lies beside the arrays.
+    """
+    there = block.valid > 0
+    if not there.any():
+        return block
+    first, last = int(block.starts[there].min()), int((block.starts + block.valid)[there].max())
+    reach = max((behind + over - 1 for behind, over in data.lags), default=0)
+    points, ahead = len(data.inputs), 0
+    if data.targets is not None:
+        ahead = -(-max(0, data.horizon - data.targets.shape[1]) // data.targets.shape[1])
+    if last + ahead >= points:
+        raise SettingError(
+            f"the layout's last target is at position {last} (and {ahead} further), but there are {points} points; lay "
+            "out fewer, or append rows of NaN targets"
+        )
+    if first < reach:
+        raise SettingError(
+            f"the lags reach {reach} rows back, but the layout begins at position {first}; begin its segments later"
+        )
+    return block
 
 
 def calls(
@@ -289,7 +334,7 @@ def calls(
     at = first
     while at < layout.updates:
         until = min(layout.updates, at + session.pace)
-        block = layout.block(at, until) if kept is None else part(kept, at, until)
+        block = within(layout.block(at, until), session.data) if kept is None else part(kept, at, until)
         began = time.perf_counter()
         result = session.run(block, forecasts)
         spent = time.perf_counter() - began
@@ -304,7 +349,7 @@ def _score(session: "Session", layout: Layout) -> float:
     """The loss over a layout, forward only."""
     import numpy as np
 
-    results = np.concatenate([session.forward(block) for block in blocks(layout)])
+    results = np.concatenate([session.forward(within(block, session.data)) for block in blocks(layout)])
     return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
 
 

@@ -100,7 +100,7 @@ def forecast(
     ] = None,
     column: Column = None,
     time: Time = None,
-    levels: Levels = "80,95",
+    levels: Annotated[str | None, typer.Option(help="Of the intervals, in per cent; 80,95 if not given.")] = None,
     csv: Csv = None,
     json_path: Json = None,
     quiet: Quiet = False,
@@ -110,7 +110,7 @@ def forecast(
     from tsuzuki.forecaster import load
 
     with errors_in_words(debug):
-        wanted = parse_levels(levels)
+        wanted = None if levels is None else parse_levels(levels)
         check_targets({"--csv": csv, "--json": json_path}, [model, source])
         forecaster = load(model)
         newer = None

@@ -247,17 +247,21 @@ class _Follower:
         """Times in nanoseconds since 1970, and which lines have one."""
         import numpy as np
 
+        from tsuzuki.cursor import nanoseconds
+
         try:
-            return np.array(written, "datetime64[ns]").astype(np.int64), list(range(len(written)))
+            stamps = np.array(written, "datetime64[ns]")
         except ValueError:
-            found, good = np.zeros(len(written), np.int64), []
-            for i, stamp in enumerate(written):
-                try:
-                    found[i] = np.datetime64(stamp.strip(), "ns").astype(np.int64)
-                    good.append(i)
-                except ValueError:
-                    self.messages.say(numbers[i], f"{stamp[:40]!r} is no time such as 2026-01-31 12:00; left out")
-            return found, good
+            stamps = np.full(len(written), "NaT", "datetime64[ns]")
+        found, good = stamps.astype(np.int64), list(range(len(written)))
+        # An empty time is no error to NumPy.
+        for i in np.flatnonzero(np.isnat(stamps)).tolist():
+            try:
+                found[i] = nanoseconds(written[i].strip())
+            except DataError:
+                self.messages.say(numbers[i], f"{written[i][:40]!r} is no time such as 2026-01-31 12:00; left out")
+                good.remove(i)
+        return found, good
 
     def _welcome(self, names: list[str], stamps: "NDArray[np.int64]") -> None:
         """Give series that nobody has seen yet a place in the bank."""
@@ -352,5 +356,5 @@ class _Follower:
 
 
 EXAMPLES: Sequence[tuple[Any, str]] = (
-    (stream, "Example: tail -f readings.csv | tsuzuki stream model.tsuzuki --state states"),
+    (stream, "Example: tail -f live.csv | tsuzuki stream model.tsuzuki --state states"),
 )

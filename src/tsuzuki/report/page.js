@@ -9,7 +9,7 @@
 
   // Texts stand in a figure as {say: number}, colours as {ink: name}.
   function resolve(value) {
-    if (Array.isArray(value)) return value.length > 1000 ? value : value.map(resolve);
+    if (Array.isArray(value)) return value.length > 1000 && typeof value[0] !== "object" ? value : value.map(resolve);
     if (value === null || typeof value !== "object") return value;
     if ("say" in value) return words[value.say][language() === "ja" ? 1 : 0];
     if ("ink" in value) return ink(value.ink);

@@ -218,8 +218,9 @@ def _plain(value: Any, words: list[Both]) -> Any:
     if isinstance(value, dict):
         return {key: _plain(one, words) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        # Long lists hold numbers and stamps only.
-        return list(value) if len(value) > 1000 else [_plain(one, words) for one in value]
+        # Long lists of numbers and stamps are taken as they are.
+        plain = len(value) > 1000 and isinstance(value[0], float | int | str | None)
+        return list(value) if plain else [_plain(one, words) for one in value]
     return value
 
 
