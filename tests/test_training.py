@@ -5,7 +5,7 @@ import pytest
 
 from tsuzuki.errors import DivergedError, SettingError
 from tsuzuki.lanes import Streams, Windows
-from tsuzuki.losses import Pinball
+from tsuzuki.losses import GaussianNLL, Pinball
 from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN, initialise
 from tsuzuki.optimizers import SGD, Adam, Cosine, RMSprop
 from tsuzuki.progress import _state, progress_bar
@@ -184,6 +184,10 @@ def test_a_layer_that_returns_other_steps_than_are_scored_is_named():
         (
             {"sample_weights": np.ones(7, np.float32)},
             r"sample_weights have shape \(7,\); give one for each of 400",
+        ),
+        (
+            {"loss": GaussianNLL(), "residual": True, "network": Network(1, (SimpleRNN(6), Dense(2)))},
+            "GaussianNLL has a head that is no forecast, so none can be residual; use",
         ),
         ({"output_weights": np.ones(2, np.float32)}, "there are 2 output_weights for 1 outputs; give one for each"),
     ],

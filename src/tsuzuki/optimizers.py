@@ -22,9 +22,10 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Cosine:
-    """From `initial` to `final` along half a cosine over `steps` updates, after `warmup` updates that rise from 0.
+    """From `initial` to `final` along half a cosine that ends after `steps` updates; the first `warmup` rise from 0.
 
-    As `keras.optimizers.schedules.CosineDecay` (Loshchilov and Hutter 2017); the warm-up's rise is linear.
+    As `keras.optimizers.schedules.CosineDecay` (Loshchilov and Hutter 2017) with decay_steps = steps - warmup, which
+    Keras counts without the warm-up; the warm-up's rise is linear.
     """
 
     initial: float

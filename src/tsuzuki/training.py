@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tsuzuki.errors import DivergedError, SettingError
 from tsuzuki.filling import Filler
 from tsuzuki.lanes import Block, Layout, blocks, part
-from tsuzuki.losses import Loss, named
+from tsuzuki.losses import GaussianNLL, Loss, named
 from tsuzuki.network import Network, check_weights
 from tsuzuki.optimizers import Optimizer, RMSprop
 from tsuzuki.records import EarlyStopping, EpochRecord, Progress, ReduceOnPlateau, Training, Watch
@@ -128,6 +128,8 @@ def fit(
         raise SettingError(
             f"there are {len(output_weights)} output_weights for {network.outputs} outputs; give one for each"
         )
+    if residual and isinstance(named(loss), GaussianNLL):
+        raise SettingError("GaussianNLL has a head that is no forecast, so none can be residual; use residual=False")
     judged = Objective(named(loss), output_weights)
     session = Session(plan, data, judged, optimizer or RMSprop(), bank=bank, seed=seed, threads=threads)
     pad(plan, weights, session.parameters)
