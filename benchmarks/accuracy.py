@@ -23,8 +23,8 @@ import pandas as pd
 import rivals
 from splits import Split, split_of
 from tsuzuki import Forecaster, evaluate
-from tsuzuki.fitting import cores
-from tsuzuki.kernels import engine
+from tsuzuki.engine import machine_code as engine
+from tsuzuki.forecasting.fit import cores
 
 # What is measured: the series, and how far ahead.
 PROBLEMS = {

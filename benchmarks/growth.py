@@ -15,10 +15,10 @@ LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 def one(path: str, points: int) -> None:
     """In a process of its own: train two epochs of a small stream over a mapped file; print time and memory."""
-    from tsuzuki.lanes import Streams
-    from tsuzuki.network import GRU, Dense, Network, initialise
-    from tsuzuki.series import Segment
-    from tsuzuki.training import fit
+    from tsuzuki.data.series import Segment
+    from tsuzuki.layouts.lanes import Streams
+    from tsuzuki.network.layers import GRU, Dense, Network, initialise
+    from tsuzuki.training.fit import fit
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     series = np.memmap(path, np.float32, "r", shape=(points, 1))
@@ -32,10 +32,10 @@ def one(path: str, points: int) -> None:
 
 def lanes() -> dict[int, float]:
     """Nanoseconds for an observation by the number of lanes."""
-    from tsuzuki.lanes import Streams
-    from tsuzuki.network import GRU, Dense, Network, initialise
-    from tsuzuki.series import Segment
-    from tsuzuki.training import fit
+    from tsuzuki.data.series import Segment
+    from tsuzuki.layouts.lanes import Streams
+    from tsuzuki.network.layers import GRU, Dense, Network, initialise
+    from tsuzuki.training.fit import fit
 
     # Divides evenly among all these lanes, so that no masked row is timed.
     points = 1024 * 24 * 8 + 1

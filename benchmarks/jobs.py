@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN, initialise
+from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise
 
 CELLS = {"SimpleRNN": SimpleRNN, "GRU": GRU, "LSTM": LSTM}
 # Updates after which every competitor's mean loss is compared, so that nobody times other work.
@@ -49,8 +49,8 @@ class Job:
         return self._layout().block(0, updates).starts
 
     def _layout(self):
-        from tsuzuki.lanes import Windows
-        from tsuzuki.series import Segment
+        from tsuzuki.data.series import Segment
+        from tsuzuki.layouts.lanes import Windows
 
         return Windows(self.steps, self.lanes, stateful=True).over([Segment(0, self.points)])
 

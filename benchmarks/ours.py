@@ -6,10 +6,10 @@ import time
 import numpy as np
 
 from competitor import answer, job_from
-from tsuzuki.kernels import engine
-from tsuzuki.lanes import Streams, Windows
-from tsuzuki.series import Segment
-from tsuzuki.training import fit
+from tsuzuki.data.series import Segment
+from tsuzuki.engine import machine_code as engine
+from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.training.fit import fit
 
 
 def main(threads: int | None = None, rounds: int = 9) -> None:
@@ -29,9 +29,9 @@ def main(threads: int | None = None, rounds: int = 9) -> None:
 
 def _first_losses(job, series, weights, layout) -> float:
     from jobs import CHECKED
-    from tsuzuki.kernels.plan import lower, pad
-    from tsuzuki.kernels.session import Data, Session, aligned
-    from tsuzuki.optimizers import RMSprop
+    from tsuzuki.engine.plan import lower, pad
+    from tsuzuki.engine.session import Data, Session, aligned
+    from tsuzuki.network.optimizers import RMSprop
 
     plan = lower(job.network, layout.lanes, layout.timesteps, layout.every_step)
     bank = aligned(layout.slots * plan.state_size)

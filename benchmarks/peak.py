@@ -11,12 +11,12 @@ import numpy as np
 from numba import njit
 
 from jobs import JOBS, Job
+from tsuzuki.data.series import Segment
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
 from tsuzuki.kernels.simd import floats_at, tile
-from tsuzuki.lanes import Streams, Windows
-from tsuzuki.network import gates
-from tsuzuki.series import Segment
-from tsuzuki.training import fit
+from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.network.layers import gates
+from tsuzuki.training.fit import fit
 
 
 def peak(rounds: int = 7) -> float:

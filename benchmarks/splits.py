@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tsuzuki import read
-from tsuzuki.frames import as_long
-from tsuzuki.sources import Columns, sources_of
+from tsuzuki.data.covariates import Columns, sources_of
+from tsuzuki.data.frames import as_long
 
 TRAINED = 0.8
 FILES = {

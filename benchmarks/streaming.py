@@ -49,7 +49,7 @@ def forecaster():
 
 def prepare(folder: Path) -> None:
     """Write the model, and for the others the weights, the state, the rows to come and our forecasts after them."""
-    from tsuzuki.kernels.plan import lower, unpad_states
+    from tsuzuki.engine.plan import lower, unpad_states
 
     made = forecaster()
     made.save(folder / "m.tsuzuki")

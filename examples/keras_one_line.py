@@ -35,7 +35,7 @@ def readings() -> tuple[str, np.ndarray]:
     if len(sys.argv) > 1 or path.exists():
         values, name = tsuzuki.read(path).frame["y"].to_numpy(), path.name
     else:
-        from tsuzuki import datasets
+        from tsuzuki.data import datasets
 
         values, name = datasets.load("beijing").frame["y"].to_numpy(), "the bundled Beijing series"
     return name, ((values - values.mean()) / values.std()).astype(np.float32)

@@ -22,7 +22,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
     """Compile the kernels once, before any test is timed by a person."""
-    from tsuzuki.kernels import engine
+    from tsuzuki.engine import machine_code as engine
 
     engine.load()
 

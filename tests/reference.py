@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
-from tsuzuki.network import GRU, LSTM, Dense, Network, Recurrent, SimpleRNN
+from tsuzuki.network.layers import GRU, LSTM, Dense, Network, Recurrent, SimpleRNN
+from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 
 Array = NDArray[np.float64]
 CARRY, ZERO = -2, -1

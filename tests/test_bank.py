@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.calendars import DAY, calendar
-from tsuzuki.cursor import Cursor
+from tsuzuki.data.calendar import DAY, calendar
 from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.streaming.cursor import Cursor
 
 
 @pytest.fixture(scope="module")

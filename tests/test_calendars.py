@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuzuki.calendars import DAY, calendar, cycles, seasons
+from tsuzuki.data.calendar import DAY, calendar, cycles, seasons
 
 HOUR = DAY // 24
 STEPS = st.sampled_from([HOUR // 60, HOUR // 4, HOUR, DAY, 7 * DAY, 30 * DAY])

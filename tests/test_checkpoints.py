@@ -10,26 +10,26 @@ import time
 import numpy as np
 import pytest
 
-from tsuzuki.checkpoints import seconds_of
+from tsuzuki.data.series import Segment
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.lanes import Streams, Windows
-from tsuzuki.network import GRU, Dense, Network, initialise
-from tsuzuki.optimizers import Adam
-from tsuzuki.records import EarlyStopping
-from tsuzuki.series import Segment
-from tsuzuki.training import fit
+from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.network.layers import GRU, Dense, Network, initialise
+from tsuzuki.network.optimizers import Adam
+from tsuzuki.training.checkpoints import seconds_of
+from tsuzuki.training.fit import fit
+from tsuzuki.training.records import EarlyStopping
 
 # A run with all that has to be kept: dropout's masks, missing values, validation, the best weights, the optimiser.
 RUN = """
 import sys, time
 import numpy as np
-from tsuzuki.lanes import Streams
-from tsuzuki.network import GRU, Dense, Network, initialise
-from tsuzuki.optimizers import Adam
-from tsuzuki.records import EarlyStopping
-from tsuzuki.series import Segment
-from tsuzuki.training import fit
+from tsuzuki.layouts.lanes import Streams
+from tsuzuki.network.layers import GRU, Dense, Network, initialise
+from tsuzuki.network.optimizers import Adam
+from tsuzuki.training.records import EarlyStopping
+from tsuzuki.data.series import Segment
+from tsuzuki.training.fit import fit
 
 series = np.sin(np.arange(1500) / 7).astype(np.float32)[:, None]
 inputs = series.copy()
@@ -52,7 +52,7 @@ np.savez(sys.argv[2], *done.weights, losses=[record.loss for record in done.hist
 
 def start(checkpoint, result, pause):
     # Calls of few updates each, so that there are many moments between them.
-    slow = "import tsuzuki.training as t; t.CALL_SECONDS = 1e-5\n"
+    slow = "import tsuzuki.training.fit as t; t.CALL_SECONDS = 1e-5\n"
     return subprocess.Popen([sys.executable, "-c", slow + RUN, str(checkpoint), str(result), str(pause)])
 
 

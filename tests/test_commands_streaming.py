@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.modelfile import model_id
-from tsuzuki.statestore import StateStore
+from tsuzuki.forecasting.model_file import model_id
+from tsuzuki.streaming.state_store import StateStore
 
 pytestmark = pytest.mark.xdist_group("stream")
 

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tsuzuki import datasets, readers, wording
-from tsuzuki.comparing import (
+from tsuzuki.data import datasets, readers
+from tsuzuki.data.series import collect
+from tsuzuki.errors import DataError, SettingError, TooShortError
+from tsuzuki.experiment import summary as wording
+from tsuzuki.experiment.comparison import (
     DECAYED,
     STATEFUL,
     STATELESS,
@@ -30,8 +33,6 @@ from tsuzuki.comparing import (
     pose,
     student_t,
 )
-from tsuzuki.errors import DataError, SettingError, TooShortError
-from tsuzuki.series import collect
 
 
 def collection(points=400, name="made", holes=()):

@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import tsuzuki
-from tsuzuki.kernels import engine
+from tsuzuki.engine import machine_code as engine
 
 SOURCE = Path(tsuzuki.__file__).parent
 
 SCRIPT = """
 import numpy as np
-from tsuzuki.kernels import engine
-from tsuzuki.network import *
-from tsuzuki.training import predict
-from tsuzuki.lanes import Windows
-from tsuzuki.series import Segment
+from tsuzuki.engine import machine_code as engine
+from tsuzuki.network.layers import *
+from tsuzuki.training.fit import predict
+from tsuzuki.layouts.lanes import Windows
+from tsuzuki.data.series import Segment
 was = engine.is_compiled()
 network = Network(1, (SimpleRNN(3, "relu", use_bias=False), Dense(1)))
 weights = [np.ones_like(w) for w in initialise(network, 0)]

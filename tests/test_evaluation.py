@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.errors import DataError
-from tsuzuki.evaluation import evaluate
+from tsuzuki.forecasting.evaluation import evaluate
 
 
 def table_of(seed, origins=4, horizon=3):

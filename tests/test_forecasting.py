@@ -211,7 +211,7 @@ def test_ctrl_c_stops_all_networks_at_once():
 def test_the_defaults_that_are_shown_are_those_that_are_used():
     import inspect
 
-    from tsuzuki.fitting import Settings
+    from tsuzuki.forecasting.fit import Settings
 
     shown = inspect.signature(Forecaster).parameters
     assert list(shown) == list(Settings.__dataclass_fields__)

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from pandas.testing import assert_frame_equal
 
+from tsuzuki.data.frames import as_long
 from tsuzuki.errors import DataError
-from tsuzuki.frames import as_long
 
 TIMES = pd.date_range("2024-01-01", periods=4, freq="h")
 LONG = pd.DataFrame({"unique_id": "a", "ds": TIMES.astype("datetime64[ns]"), "y": [1.0, 2.0, np.nan, 4.0]})

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.errors import SettingError
-from tsuzuki.intervals import calibrate
+from tsuzuki.forecasting.intervals import calibrate
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.floats(1, 99), st.floats(1, 99))

@@ -263,7 +263,7 @@ def test_a_stateless_model_is_shuffled_unless_told_otherwise():
 
 
 def test_a_sliding_window_view_is_read_without_a_copy():
-    from tsuzuki.keras.rows import Shape, from_arrays
+    from tsuzuki.keras.epoch_data import Shape, from_arrays
 
     for columns in (1, 3):
         series = np.zeros((500, columns), np.float32)

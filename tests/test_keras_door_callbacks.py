@@ -7,7 +7,7 @@ import pytest
 
 import tsuzuki
 from keras_models import WAVE, Resets, classic, difference, keras, windows
-from tsuzuki.keras.watching import TESTING, TRAINING, hears
+from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 
 pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:246], 6)

@@ -7,7 +7,7 @@ import tsuzuki
 from keras_models import WAVE, classic, keras, windows
 from tsuzuki import UnsupportedModel
 from tsuzuki.errors import DataError, MissingExtraError, SettingError, TooShortError
-from tsuzuki.network import ACTIVATIONS
+from tsuzuki.network.layers import ACTIVATIONS
 
 pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.kernels.plan import lower, pad, unpad
-from tsuzuki.kernels.session import Data, Objective, Session, aligned
-from tsuzuki.lanes import Streams, Windows
-from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Pinball
-from tsuzuki.network import ACTIVATIONS, GRU, LSTM, Dense, Network, Recurrent, SimpleRNN, initialise
-from tsuzuki.optimizers import SGD, Adam, AdamW, Cosine, Exponential, RMSprop, Step
-from tsuzuki.series import Segment
-from tsuzuki.training import fit
+from tsuzuki.data.series import Segment
+from tsuzuki.engine.plan import lower, pad, unpad
+from tsuzuki.engine.session import Data, Objective, Session, aligned
+from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Dense, Network, Recurrent, SimpleRNN, initialise
+from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
+from tsuzuki.network.optimizers import SGD, Adam, AdamW, Cosine, Exponential, RMSprop, Step
+from tsuzuki.training.fit import fit
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from tsuzuki.kernels.plan import lower, pad, unpad
-from tsuzuki.kernels.session import Data, Objective, Session, aligned
-from tsuzuki.lanes import Streams, Windows
-from tsuzuki.losses import MAE, MSE, GaussianNLL, Huber, Pinball
-from tsuzuki.network import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, Network, SimpleRNN, initialise
-from tsuzuki.optimizers import SGD, Adam, AdamW, RMSprop
-from tsuzuki.series import Segment
+from tsuzuki.data.series import Segment
+from tsuzuki.engine.plan import lower, pad, unpad
+from tsuzuki.engine.session import Data, Objective, Session, aligned
+from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, Network, SimpleRNN, initialise
+from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
+from tsuzuki.network.optimizers import SGD, Adam, AdamW, RMSprop
 
 LOSSES = (MSE(), MAE(), Huber(0.3), Pinball((0.1, 0.5, 0.8)), GaussianNLL())
 HEADS = {Pinball: 3, GaussianNLL: 2}

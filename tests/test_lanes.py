@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsuzuki.data.series import Segment
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.lanes import CARRY, NOWHERE, ZERO, Streams, Windows
-from tsuzuki.series import Segment
+from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Streams, Windows
 
 sizes = st.integers(1, 9)
 

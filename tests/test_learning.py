@@ -6,10 +6,10 @@ import pytest
 
 from tsuzuki.errors import FileError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.lanes import Block
-from tsuzuki.learning import FEWEST
-from tsuzuki.losses import MSE
-from tsuzuki.optimizers import Adam
+from tsuzuki.layouts.lanes import Block
+from tsuzuki.network.losses import MSE
+from tsuzuki.network.optimizers import Adam
+from tsuzuki.streaming.online_learning import FEWEST
 
 SETTINGS = {"units": 6, "layers": 1, "head": 0, "ensemble": 1, "epochs": 1, "timesteps": 5, "lags": (), "max_gap": 3}
 
@@ -25,9 +25,9 @@ def rate_of(stream):
 
 def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
     """The twin keeps all rows and states itself and trains a session of its own, once a reading."""
-    from tsuzuki.calendars import calendar
-    from tsuzuki.kernels.plan import lower, pad, pad_states, unpad
-    from tsuzuki.kernels.session import Data, Objective, Session, aligned
+    from tsuzuki.data.calendar import calendar
+    from tsuzuki.engine.plan import lower, pad, pad_states, unpad
+    from tsuzuki.engine.session import Data, Objective, Session, aligned
 
     fitted, steps = forecaster.fitted, SETTINGS["timesteps"]
     stream = forecaster.stream(learn=True, learning_rate=1e-2)
@@ -100,8 +100,8 @@ def _block(start, valid, entry, exit_):
 
 def _repacked(plan, single, parameters):
     """Parameters of one plan in the layout of another."""
-    from tsuzuki.kernels.plan import pad, unpad
-    from tsuzuki.kernels.session import aligned
+    from tsuzuki.engine.plan import pad, unpad
+    from tsuzuki.engine.session import aligned
 
     found = aligned(single.size)
     pad(single, unpad(plan, parameters), found)

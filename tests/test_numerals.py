@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuzuki import numerals
+from tsuzuki import formatting as numerals
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), min_size=1)
 

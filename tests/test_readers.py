@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsuzuki.data.readers import read
+from tsuzuki.data.series import Segment, collect
 from tsuzuki.errors import DataError, FileError
-from tsuzuki.readers import read
-from tsuzuki.series import Segment, collect
 
 HOURS = pd.date_range("2020-01-01", periods=30, freq="1h")
 VALUES = [f"{value:.1f}" for value in np.arange(30) % 7]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.calendars import DAY, calendar
-from tsuzuki.references import NEAR_DAYS, RIDGE_PENALTY, references
-from tsuzuki.series import Segment
-from tsuzuki.sources import Source
+from tsuzuki.data.calendar import DAY, calendar
+from tsuzuki.data.covariates import Source
+from tsuzuki.data.series import Segment
+from tsuzuki.forecasting.references import NEAR_DAYS, RIDGE_PENALTY, references
 
 HOUR = DAY // 24
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from test_cli import run
+from tsuzuki.data.series import collect
 from tsuzuki.errors import MissingExtraError, SettingError
 from tsuzuki.report import series_page
 from tsuzuki.report.page import check
 from tsuzuki.report.texts import Both, step_of
 from tsuzuki.report.thinning import spread, thin
-from tsuzuki.series import collect
 
 # One browser and one set of pages for all of these tests.
 pytestmark = pytest.mark.xdist_group("report")
@@ -253,7 +253,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_trained(pag
     def trained(*_):
         raise AssertionError("trained before the target of the page was looked at")
 
-    monkeypatch.setattr("tsuzuki.comparing.compare", trained)
+    monkeypatch.setattr("tsuzuki.experiment.comparison.compare", trained)
     given = [one.replace("{folder}", str(pages)) for one in arguments]
     done = run("compare", pages / "readings.csv", *given)
     assert done.exit_code == 2

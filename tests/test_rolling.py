@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN, initialise
-from tsuzuki.panel import Track, lay_out
-from tsuzuki.rolling import Way, roll
-from tsuzuki.series import Segment
+from tsuzuki.data.series import Segment
+from tsuzuki.forecasting.panel import Track, lay_out
+from tsuzuki.forecasting.stepwise import Way, roll
+from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise
 
 LAGS = ((1, 1), (5, 1), (0, 4), (2, 3))
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuzuki import datasets, readers
+from tsuzuki.data import datasets, readers
+from tsuzuki.data.scaling import Standardizer
+from tsuzuki.data.series import Segment, collect, regularize
 from tsuzuki.errors import DataError
-from tsuzuki.scaling import Standardizer
-from tsuzuki.series import Segment, collect, regularize
 
 STEPS = {"15 minutes": "15min", "hour": "1h", "6 hours": "6h", "day": "1D"}
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.errors import FileError, SettingError
-from tsuzuki.statestore import NAME, StateStore
+from tsuzuki.streaming.state_store import NAME, StateStore
 
 BATCHES = st.lists(
     st.dictionaries(st.text(min_size=1, max_size=8), st.tuples(st.integers(0, 2**60), st.integers(0, 99)), max_size=4),

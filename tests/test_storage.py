@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as save_foreign
 
-from tsuzuki import forecaster, modelfile, storage
+from tsuzuki import forecaster, storage
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.forecasting import model_file as modelfile
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int64)}
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
+from tsuzuki.data.series import Segment
 from tsuzuki.errors import DivergedError, SettingError
-from tsuzuki.lanes import Streams, Windows
-from tsuzuki.losses import GaussianNLL, Pinball
-from tsuzuki.network import GRU, LSTM, Dense, Network, SimpleRNN, initialise
-from tsuzuki.optimizers import SGD, Adam, Cosine, RMSprop
-from tsuzuki.progress import _state, progress_bar
-from tsuzuki.records import EarlyStopping, Progress, ReduceOnPlateau
-from tsuzuki.series import Segment
-from tsuzuki.training import fit, predict
+from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise
+from tsuzuki.network.losses import GaussianNLL, Pinball
+from tsuzuki.network.optimizers import SGD, Adam, Cosine, RMSprop
+from tsuzuki.training.fit import fit, predict
+from tsuzuki.training.progress import _state, progress_bar
+from tsuzuki.training.records import EarlyStopping, Progress, ReduceOnPlateau
 
 SERIES = np.sin(np.arange(400) / 7).astype(np.float32)[:, None]
 SMALL = Network(1, (SimpleRNN(6), Dense(1)))

@@ -74,7 +74,7 @@ def furnish(folder: Path) -> dict[str, str]:
 
     Two years of the bundled series and two days more, and the command as this Python has it.
     """
-    from tsuzuki import datasets
+    from tsuzuki.data import datasets
 
     frame = datasets.load("beijing").frame[["ds", "y"]].rename(columns={"ds": "time", "y": "temperature"})
     frame[:17520].to_csv(folder / "readings.csv", index=False)

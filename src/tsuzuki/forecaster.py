@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError
-from tsuzuki.fitting import Fitted, Settings
+from tsuzuki.forecasting.fit import Fitted, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from tsuzuki.learning import LearningStream
-    from tsuzuki.stream import Stream
-    from tsuzuki.streaming import Bank
+    from tsuzuki.streaming.bank import Bank
+    from tsuzuki.streaming.online_learning import LearningStream
+    from tsuzuki.streaming.stream import Stream
 
 
 class Forecaster:
@@ -129,9 +129,9 @@ class Forecaster:
             DataError: a frame that cannot be used.
             TooShortError: no series has two readings.
         """
-        from tsuzuki.fitting import train
-        from tsuzuki.frames import as_long
-        from tsuzuki.sources import sources_of
+        from tsuzuki.data.covariates import sources_of
+        from tsuzuki.data.frames import as_long
+        from tsuzuki.forecasting.fit import train
 
         long = as_long(frame, self.settings.columns.all)
         sources = sources_of(long, self.settings.columns, self.settings.max_gap)
@@ -140,7 +140,7 @@ class Forecaster:
 
     def update(self, frame: Any) -> "Forecaster":
         """Read newer rows of series it knows, so that forecasts go on from them; older rows are passed over."""
-        from tsuzuki.forecasting import advance
+        from tsuzuki.forecasting.predict import advance
 
         self.fitted = advance(self._known(), self.settings, frame)
         return self
@@ -162,7 +162,7 @@ class Forecaster:
             SettingError: not fitted, or a level that cannot be had.
             DataError: rows of an unknown series, or covariates missing from `future`.
         """
-        from tsuzuki.forecasting import advance, forecast_frame
+        from tsuzuki.forecasting.predict import advance, forecast_frame
 
         fitted = self._known()
         if frame is not None:
@@ -196,9 +196,9 @@ class Forecaster:
         Raises:
             TooShortError: fewer points than the windows need.
         """
-        from tsuzuki.backtesting import backtest
-        from tsuzuki.frames import as_long
-        from tsuzuki.sources import sources_of
+        from tsuzuki.data.covariates import sources_of
+        from tsuzuki.data.frames import as_long
+        from tsuzuki.forecasting.backtest import backtest
 
         long = as_long(frame, self.settings.columns.all)
         sources = sources_of(long, self.settings.columns, self.settings.max_gap)
@@ -216,10 +216,10 @@ class Forecaster:
             learning_rate: of that learning.
         """
         if learn:
-            from tsuzuki.learning import LearningStream
+            from tsuzuki.streaming.online_learning import LearningStream
 
             return LearningStream(self._known(), self.settings, unique_id, learning_rate=learning_rate)
-        from tsuzuki.stream import Stream
+        from tsuzuki.streaming.stream import Stream
 
         return Stream(self._known(), self.settings, unique_id)
 
@@ -231,7 +231,7 @@ class Forecaster:
         start: Any = None,
     ) -> "Bank":
         """Follow many series at once; see `streaming.Bank`."""
-        from tsuzuki.streaming import Bank
+        from tsuzuki.streaming.bank import Bank
 
         return Bank(self._known(), self.settings, ids, scales, start)
 
@@ -242,7 +242,7 @@ class Forecaster:
             SettingError: not fitted.
             FileError: the file cannot be written; what stood there before is intact.
         """
-        from tsuzuki.modelfile import save
+        from tsuzuki.forecasting.model_file import save
 
         save(self.settings, self._known(), path)
 
@@ -258,7 +258,7 @@ def load(path: Path | str) -> Forecaster:
     Raises:
         FileError: no such file, or it is not whole, foreign, of a newer format, or its shapes disagree.
     """
-    from tsuzuki.modelfile import revive
+    from tsuzuki.forecasting.model_file import revive
     from tsuzuki.storage import read
 
     found = Forecaster()

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki import numerals
+from tsuzuki import formatting as numerals
 from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
-from tsuzuki.errors import SettingError
-from tsuzuki.terminal import (
+from tsuzuki.commands.terminal import (
     announce_compilation,
     bar,
     check_targets,
@@ -17,13 +16,14 @@ from tsuzuki.terminal import (
     reading,
     write_json,
 )
+from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from tsuzuki.fitting import Fitted, Settings
     from tsuzuki.forecaster import Forecaster
+    from tsuzuki.forecasting.fit import Fitted, Settings
 
 Source = Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")]
 Column = Annotated[str | None, typer.Option(help="The value column, where there are several.")]
@@ -153,10 +153,10 @@ def backtest(
     debug: Debug = False,
 ) -> None:
     """Score forecasts from past origins beside hard references."""
-    from tsuzuki.backtesting import backtest as run
-    from tsuzuki.evaluation import evaluate
-    from tsuzuki.frames import as_long
-    from tsuzuki.sources import sources_of
+    from tsuzuki.data.covariates import sources_of
+    from tsuzuki.data.frames import as_long
+    from tsuzuki.forecasting.backtest import backtest as run
+    from tsuzuki.forecasting.evaluation import evaluate
 
     with errors_in_words(debug):
         wanted = parse_levels(levels)
@@ -182,8 +182,8 @@ def backtest(
             _print(score_table(scores, found.unit))
             _print(backtest_verdict(scores))
         if report is not None:
+            from tsuzuki.data.series import collect
             from tsuzuki.report import backtest_page
-            from tsuzuki.series import collect
 
             collection = collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
             page = backtest_page(table, collection, fitted, settings, command=command_line(), lang=lang)
@@ -196,7 +196,7 @@ def info(
     debug: Debug = False,
 ) -> None:
     """Say what a file holds."""
-    from tsuzuki.modelfile import revive
+    from tsuzuki.forecasting.model_file import revive
     from tsuzuki.storage import read
 
     with errors_in_words(debug):
@@ -231,7 +231,7 @@ def _forecaster(
 
 def parse_levels(text: str) -> tuple[float, ...]:
     """The levels in an option such as 80,95."""
-    from tsuzuki.intervals import check_levels
+    from tsuzuki.forecasting.intervals import check_levels
 
     try:
         levels = tuple(float(part) for part in text.split(",") if part.strip())

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tsuzuki.commands.terminal import check_targets, errors_in_words, reading
 from tsuzuki.errors import SettingError
-from tsuzuki.terminal import check_targets, errors_in_words, reading
 
 Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a page to look at, in one HTML file.")]
 Lang = Annotated[str, typer.Option(help="Language that the page shows first: en or ja.")]
@@ -48,7 +48,7 @@ def plot(
 
 
 def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
-    from tsuzuki.series import collect
+    from tsuzuki.data.series import collect
 
     found = reading(source, column, time)
     return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words
 from tsuzuki.errors import DataError, SettingError
-from tsuzuki.terminal import WRONG_INPUT, announce_compilation, errors_in_words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tsuzuki.statestore import StateStore
-    from tsuzuki.streaming import Bank
+    from tsuzuki.streaming.bank import Bank
+    from tsuzuki.streaming.state_store import StateStore
 
 CHUNK = 1 << 20
 # Messages about single lines that are shown; further ones are only counted.
@@ -50,8 +50,8 @@ def stream(
 def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> int:
     """Read to the end of the input; return how many lines were left out."""
     from tsuzuki.forecaster import load
-    from tsuzuki.modelfile import model_id
-    from tsuzuki.statestore import StateStore
+    from tsuzuki.forecasting.model_file import model_id
+    from tsuzuki.streaming.state_store import StateStore
 
     forecaster = load(model)
     fitted = forecaster.fitted
@@ -247,7 +247,7 @@ class _Follower:
         """Times in nanoseconds since 1970, and which lines have one."""
         import numpy as np
 
-        from tsuzuki.cursor import nanoseconds
+        from tsuzuki.streaming.cursor import nanoseconds
 
         try:
             stamps = np.array(written, "datetime64[ns]")
@@ -312,7 +312,7 @@ class _Follower:
         taken: "NDArray[np.bool_]",
     ) -> None:
         """What `_run` does, where few series have many lines each."""
-        from tsuzuki.cursor import Cursor
+        from tsuzuki.streaming.cursor import Cursor
 
         cursors = {number: Cursor(self.bank, number) for number in set(which.tolist())}
         for at, number in enumerate(which.tolist()):
@@ -334,7 +334,7 @@ class _Follower:
         """Pass over missed steps; say which readings are due now."""
         import numpy as np
 
-        from tsuzuki.schedule import BESIDE, steps_due
+        from tsuzuki.streaming.upcoming_times import BESIDE, steps_due
 
         bank = self.bank
         ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step

@@ -18,7 +18,12 @@ Keras is imported by these modules when they are first used, and by nothing else
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"fit": "fitting", "from_keras": "reading", "to_keras": "writing", "StateKeeper": "state_keeper"}
+_HOMES = {
+    "fit": "fit_model",
+    "from_keras": "model_to_network",
+    "to_keras": "network_to_model",
+    "StateKeeper": "state_keeper",
+}
 
 __all__ = [*_HOMES]
 

@@ -6,7 +6,6 @@ Each slope is computed from the activation's output, which the backward pass sti
 import numpy as np
 
 from tsuzuki.kernels.host import HAS_AVX512, WIDTH
-from tsuzuki.kernels.plan import HARD_SIGMOID, LINEAR, RELU, SIGMOID, TANH
 from tsuzuki.kernels.simd import (
     fma,
     inlined,
@@ -21,6 +20,7 @@ from tsuzuki.kernels.simd import (
     times_power_of_two,
     where_positive,
 )
+from tsuzuki.kernels.table import HARD_SIGMOID, LINEAR, RELU, SIGMOID, TANH
 
 f32 = np.float32
 

@@ -1,9 +1,9 @@
 """Dense: activation(x W + b), at each step by itself."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
-from tsuzuki.kernels.plan import ACTIVATION, D_OUT, LINEAR, OUT, STEPS, WIDE
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.simd import kernel, shift, stand_alone
+from tsuzuki.kernels.table import ACTIVATION, D_OUT, LINEAR, OUT, STEPS, WIDE
 
 
 @kernel

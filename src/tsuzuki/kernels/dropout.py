@@ -6,8 +6,8 @@ Flood 2014). One mask is held over all steps of an update, as in Keras; unlike K
 
 import numpy as np
 
-from tsuzuki.kernels.plan import DROP_LAYER, SEED
 from tsuzuki.kernels.simd import kernel, procedure, stand_alone
+from tsuzuki.kernels.table import DROP_LAYER, SEED
 
 u64 = np.uint64
 f32 = np.float32

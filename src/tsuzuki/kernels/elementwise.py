@@ -2,9 +2,22 @@
 
 from tsuzuki.kernels.activations import activate_all, times_slope
 from tsuzuki.kernels.dropout import draw_mask, drop
-from tsuzuki.kernels.plan import ACTIVATION, D_OUT, D_X, DROPOUT, INPUT_STRIDE, MASK, OUT, STEPS, UNITS, WIDE, X_SKIP, X
 from tsuzuki.kernels.projection import dropping
 from tsuzuki.kernels.simd import kernel, shift, stand_alone
+from tsuzuki.kernels.table import (
+    ACTIVATION,
+    D_OUT,
+    D_X,
+    DROPOUT,
+    INPUT_STRIDE,
+    MASK,
+    OUT,
+    STEPS,
+    UNITS,
+    WIDE,
+    X_SKIP,
+    X,
+)
 
 
 @kernel

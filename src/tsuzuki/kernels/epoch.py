@@ -16,7 +16,19 @@ from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.losses import count_scored, score
 from tsuzuki.kernels.matrix import pack, pack_transposed
 from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.simd import (
+    doubles_at,
+    floats_at,
+    ints_at,
+    kernel,
+    load,
+    shift,
+    small_ints_at,
+    splat,
+    stand_alone,
+    store,
+)
+from tsuzuki.kernels.table import (
     BANK,
     BARRIER,
     BLOCK_LANES,
@@ -75,18 +87,6 @@ from tsuzuki.kernels.plan import (
     WORK,
     WORK_SIZE,
     X_GATHERED,
-)
-from tsuzuki.kernels.simd import (
-    doubles_at,
-    floats_at,
-    ints_at,
-    kernel,
-    load,
-    shift,
-    small_ints_at,
-    splat,
-    stand_alone,
-    store,
 )
 
 f32 = np.float32

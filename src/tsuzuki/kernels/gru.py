@@ -8,7 +8,20 @@ import numpy as np
 
 from tsuzuki.kernels.activations import activate, slope
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.projection import project, project_back, sum_rows
+from tsuzuki.kernels.recurrence import (
+    carry_back,
+    d_state,
+    draw_state_mask,
+    dropping_state,
+    recurrent_gradient,
+    state_before,
+    states_before,
+    times_recurrent,
+    times_recurrent_t,
+)
+from tsuzuki.kernels.simd import floats_at, fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
+from tsuzuki.kernels.table import (
     ACTIVATION,
     D_CARRIED,
     EXTRA,
@@ -27,19 +40,6 @@ from tsuzuki.kernels.plan import (
     ZEROS,
     Z,
 )
-from tsuzuki.kernels.projection import project, project_back, sum_rows
-from tsuzuki.kernels.recurrence import (
-    carry_back,
-    d_state,
-    draw_state_mask,
-    dropping_state,
-    recurrent_gradient,
-    state_before,
-    states_before,
-    times_recurrent,
-    times_recurrent_t,
-)
-from tsuzuki.kernels.simd import floats_at, fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
 
 f32 = np.float32
 

@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at, splat, stand_alone, store
+from tsuzuki.kernels.table import (
     BY_LANE,
     D_OUT,
     EVERY_STEP,
@@ -46,7 +47,6 @@ from tsuzuki.kernels.plan import (
     VALID,
     WIDE,
 )
-from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at, splat, stand_alone, store
 
 f32 = np.float32
 

@@ -7,7 +7,18 @@ import numpy as np
 
 from tsuzuki.kernels.activations import activate, slope
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.projection import project, project_back
+from tsuzuki.kernels.recurrence import (
+    carry_back,
+    d_state,
+    draw_state_mask,
+    recurrent_gradient,
+    state_before,
+    states_before,
+    times_recurrent,
+)
+from tsuzuki.kernels.simd import fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
+from tsuzuki.kernels.table import (
     ACTIVATION,
     CELL,
     D_CELL,
@@ -20,17 +31,6 @@ from tsuzuki.kernels.plan import (
     WIDE,
     Z,
 )
-from tsuzuki.kernels.projection import project, project_back
-from tsuzuki.kernels.recurrence import (
-    carry_back,
-    d_state,
-    draw_state_mask,
-    recurrent_gradient,
-    state_before,
-    states_before,
-    times_recurrent,
-)
-from tsuzuki.kernels.simd import fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
 
 
 @inlined

@@ -6,8 +6,8 @@ together first (`pack`, `pack_transposed`, or inside `product`, for one block of
 """
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
-from tsuzuki.kernels.plan import DEPTH_BLOCK, PANEL, SHORT_ROW
 from tsuzuki.kernels.simd import kernel, load, procedure, shift, stand_alone, store, tile, transpose_square
+from tsuzuki.kernels.table import DEPTH_BLOCK, PANEL, SHORT_ROW
 
 
 @procedure("iifif")

@@ -10,7 +10,25 @@ import math
 import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.simd import (
+    doubles_at,
+    floats_at,
+    fma,
+    ints_at,
+    kernel,
+    larger,
+    load,
+    reciprocal,
+    reciprocal_root,
+    shift,
+    smaller,
+    splat,
+    sqrt,
+    stand_alone,
+    store,
+    sum_lanes,
+)
+from tsuzuki.kernels.table import (
     ADAM,
     BLOCKS,
     CLIP,
@@ -35,24 +53,6 @@ from tsuzuki.kernels.plan import (
     VARIABLE_OFFSET,
     VARIABLE_SIZE,
     VARIABLES,
-)
-from tsuzuki.kernels.simd import (
-    doubles_at,
-    floats_at,
-    fma,
-    ints_at,
-    kernel,
-    larger,
-    load,
-    reciprocal,
-    reciprocal_root,
-    shift,
-    smaller,
-    splat,
-    sqrt,
-    stand_alone,
-    store,
-    sum_lanes,
 )
 
 f32 = np.float32

@@ -5,7 +5,8 @@ Dense layers are nothing else; recurrent cells do this before they step through 
 
 from tsuzuki.kernels.dropout import draw_mask, drop
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.simd import floats_at, kernel, procedure, shift, stand_alone
+from tsuzuki.kernels.table import (
     BIAS,
     D_X,
     DROPOUT,
@@ -28,7 +29,6 @@ from tsuzuki.kernels.plan import (
     ZEROS,
     X,
 )
-from tsuzuki.kernels.simd import floats_at, kernel, procedure, shift, stand_alone
 
 
 @kernel

@@ -3,7 +3,8 @@
 from tsuzuki.kernels.dropout import draw_mask, drop
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
-from tsuzuki.kernels.plan import (
+from tsuzuki.kernels.simd import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
+from tsuzuki.kernels.table import (
     D_CARRIED,
     D_OUT,
     GATES,
@@ -25,7 +26,6 @@ from tsuzuki.kernels.plan import (
     WIDE,
     ZEROS,
 )
-from tsuzuki.kernels.simd import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
 
 
 @kernel

@@ -1,7 +1,6 @@
 """SimpleRNN: h[t] = activation(x[t] W + b + h[t-1] V)."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
-from tsuzuki.kernels.plan import ACTIVATION, OUT, TIMESTEPS, WIDE, Z
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import (
     carry_back,
@@ -13,6 +12,7 @@ from tsuzuki.kernels.recurrence import (
     times_recurrent,
 )
 from tsuzuki.kernels.simd import kernel, shift, stand_alone
+from tsuzuki.kernels.table import ACTIVATION, OUT, TIMESTEPS, WIDE, Z
 
 
 @kernel

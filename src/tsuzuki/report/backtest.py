@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki import numerals
-from tsuzuki.evaluation import evaluate, levels
+from tsuzuki import formatting as numerals
+from tsuzuki.forecasting.evaluation import evaluate, levels
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.comparison import mapped, series_section, zoomed
 from tsuzuki.report.ensemble import learning, reading
@@ -19,8 +19,8 @@ from tsuzuki.report.weeks import Course, Line, weeks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsuzuki.fitting import Fitted, Settings
-    from tsuzuki.series import Collection, Series
+    from tsuzuki.data.series import Collection, Series
+    from tsuzuki.forecasting.fit import Fitted, Settings
 
 OWN = "tsuzuki"
 INKS, DASHES = ("c2", "c3", "c4", "c5", "c6", "c7"), ("dash", "dot", "dashdot", "longdash", "longdashdot", "dash")

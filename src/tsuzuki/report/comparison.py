@@ -5,7 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from tsuzuki.comparing import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison
+from tsuzuki.data.series import Collection
+from tsuzuki.experiment.comparison import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison
+from tsuzuki.experiment.summary import cells, findings
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.experiment import DASHES, INKS, NAMES, PERSISTENCE, curves, differences, finished
 from tsuzuki.report.japanese import sentence
@@ -14,8 +16,6 @@ from tsuzuki.report.page import Figure, Page, Section, render
 from tsuzuki.report.pictures import picture
 from tsuzuki.report.texts import Both, joined, same, step_of, table
 from tsuzuki.report.weeks import Course, Line, weeks
-from tsuzuki.series import Collection
-from tsuzuki.wording import cells, findings
 
 
 def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -> str:

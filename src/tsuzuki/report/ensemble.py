@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.series import Segment
 from tsuzuki.report.page import Figure, Ink, Section
 from tsuzuki.report.texts import Both
-from tsuzuki.series import Segment
 
 if TYPE_CHECKING:
-    from tsuzuki.fitting import Fitted, Settings
-    from tsuzuki.lanes import Layout
-    from tsuzuki.series import Collection
+    from tsuzuki.data.series import Collection
+    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.layouts.lanes import Layout
 
 INKS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
 
@@ -65,8 +65,8 @@ def reading(
         The layout; the position in all series that each row of its flat inputs stands for; the unbroken stretches
         known to training; and how many positions there are.
     """
-    from tsuzuki.fitting import held_out_of, layout_of
-    from tsuzuki.panel import Track, lay_out
+    from tsuzuki.forecasting.fit import held_out_of, layout_of
+    from tsuzuki.forecasting.panel import Track, lay_out
 
     cuts = [
         int(np.searchsorted(series.times, times[-1])) + 1

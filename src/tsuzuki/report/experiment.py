@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tsuzuki.comparing import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison, Paired, Row
+from tsuzuki.experiment.comparison import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison, Paired, Row
 from tsuzuki.report.page import Figure, Ink
 from tsuzuki.report.texts import Both, joined
 from tsuzuki.report.thinning import numbers, spread

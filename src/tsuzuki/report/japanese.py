@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tsuzuki.experiment.summary import ENGLISH, Finding
 from tsuzuki.report.texts import Both
-from tsuzuki.wording import ENGLISH, Finding
 
 WORDS = {
     "better": "良い",

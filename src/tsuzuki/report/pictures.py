@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.series import Collection, Series
 from tsuzuki.report.page import Figure, Ink
 from tsuzuki.report.texts import Both, joined
 from tsuzuki.report.thinning import BUCKETS, merged, numbers, spread, stamps, thin
-from tsuzuki.series import Collection, Series
 
 # More rows than this would be no picture; which are shown is said.
 MOST_SERIES = 6

@@ -11,7 +11,7 @@ from tsuzuki.report.pictures import MOST_SERIES
 from tsuzuki.report.thinning import spread, thin
 
 if TYPE_CHECKING:
-    from tsuzuki.series import Collection, Series
+    from tsuzuki.data.series import Collection, Series
 
 # Matplotlib's own font has no Japanese; where one of these is installed it stands in for what is lacking.
 FONTS = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Hiragino Sans", "Yu Gothic", "MS Gothic", "TakaoPGothic")

@@ -1,10 +1,10 @@
 """The page of a series alone."""
 
+from tsuzuki.data.series import Collection
 from tsuzuki.report.comparison import series_section
 from tsuzuki.report.machine import machine
 from tsuzuki.report.page import Page, render
 from tsuzuki.report.texts import Both, same, step_of
-from tsuzuki.series import Collection
 
 
 def series_page(collection: Collection, *, command: str, lang: str = "en") -> str:

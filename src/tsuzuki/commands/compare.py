@@ -1,0 +1,110 @@
+"""`tsuzuki compare`: does carrying the state help, on a series of the user's own?"""
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
+from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
+from tsuzuki.errors import SettingError
+
+if TYPE_CHECKING:
+    from tsuzuki.experiment.comparison import Comparison, Problem, Recipe
+
+
+def compare(
+    source: Annotated[
+        str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")
+    ] = "beijing",
+    column: Annotated[str | None, typer.Option(help="The value column, where there are several.")] = None,
+    time: Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")] = None,
+    cell: Annotated[str, typer.Option(help="simple_rnn, gru or lstm.")] = "simple_rnn",
+    layers: Annotated[int, typer.Option(help="Recurrent layers, one on another.")] = 1,
+    units: Annotated[int, typer.Option(help="Units of each layer.")] = 10,
+    timesteps: Annotated[int, typer.Option(help="Steps of a window.")] = 6,
+    batch_size: Annotated[int, typer.Option(help="Rows of an update.")] = 6,
+    epochs: Annotated[int, typer.Option(help="Epochs over all windows.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Paired runs.")] = 10,
+    learning_rate: Annotated[float, typer.Option(help="Of RMSprop.")] = 0.001,
+    test_fraction: Annotated[float, typer.Option(help="Last part that is held out; 0 trains on everything.")] = 0.2,
+    max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
+    engine: Annotated[str, typer.Option(help="tsuzuki, or keras beside it for the two rows of windows.")] = "tsuzuki",
+    json_path: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
+    ] = None,
+    report: Report = None,
+    lang: Lang = "en",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Say what carrying the state is worth, seed by seed."""
+    from tsuzuki.experiment.comparison import Recipe
+
+    with errors_in_words(debug):
+        if engine not in ("tsuzuki", "keras"):
+            raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
+        check_targets({"--json": json_path, "--report": report}, [source])
+        check_report(report, lang)
+        recipe = Recipe(
+            cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
+        )
+        comparison = _compare(source, column, time, recipe, engine, json_path, quiet)
+        if report is not None:
+            from tsuzuki.report import comparison_page
+
+            write_report(report, comparison_page(comparison, command=command_line(), lang=lang), quiet)
+
+
+def _compare(
+    source: str, column: str | None, time: str | None, recipe: "Recipe", engine: str, json_path: str | None, quiet: bool
+) -> "Comparison":
+    from rich.console import Console
+
+    from tsuzuki.experiment import keras_process
+    from tsuzuki.experiment.comparison import Signals, as_json, pose
+    from tsuzuki.experiment.comparison import compare as run
+    from tsuzuki.experiment.summary import describe, engines, table, verdict
+
+    if engine == "keras":
+        keras_process.check()
+    problem = pose(_collect(source, column, time, recipe.max_gap), recipe)
+    # What a person reads goes to the terminal only where JSON does not.
+    out = Console(quiet=quiet or json_path == "-", highlight=False)
+    out.print(describe(problem.collection, recipe.test_fraction), soft_wrap=False)
+    announce_compilation(quiet)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    signals = Signals()
+    with bar("training", quiet) as advance:
+        signals.advance = advance
+        comparison = run(problem, recipe, min(cores, 4 * recipe.seeds), signals)
+    outcome = as_json(comparison)
+    out.print(table(comparison, out.width))
+    out.print(verdict(comparison))
+    if engine == "keras":
+        theirs = _keras(problem, recipe, quiet)
+        out.print(engines(comparison.rows[:2], theirs))
+        outcome["keras"] = [
+            {"name": row.name, "seconds_per_epoch": row.seconds_per_epoch, "running_loss": row.running_loss}
+            for row in theirs
+        ]
+    if json_path is not None:
+        write_json(json_path, outcome)
+    return comparison
+
+
+def _keras(problem: "Problem", recipe: "Recipe", quiet: bool) -> Any:
+    from tsuzuki.experiment import keras_process
+
+    with bar("training in Keras", quiet) as advance:
+        return keras_process.run(problem, recipe, advance)
+
+
+def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
+    from tsuzuki.data.series import collect
+
+    found = reading(source, column, time)
+    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
+
+
+EXAMPLES = ((compare, "Example: tsuzuki compare readings.csv --column temperature --seeds 20 --json result.json"),)

@@ -1,0 +1,107 @@
+"""What all commands share on a terminal: errors in words, exit codes, progress, files to write to."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tsuzuki.errors import DivergedError, FileError, TsuzukiError
+
+if TYPE_CHECKING:
+    from tsuzuki.data.readers import Reading
+
+WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
+
+
+def reading(source: str, column: str | None, time: str | None) -> "Reading":
+    """Read a bundled series or a file."""
+    from tsuzuki.data import datasets
+    from tsuzuki.data.readers import read
+
+    if source in datasets.names() and not Path(source).exists():
+        return datasets.load(source)
+    return read(source, column=column, time=time)
+
+
+def announce_compilation(quiet: bool) -> None:
+    """Compile now where this machine has not done so yet, and say why it takes a while."""
+    from tsuzuki.engine import machine_code as engine
+
+    if not engine.is_compiled():
+        if not quiet:
+            typer.echo("compiling for this CPU, once (about 20 s) ...", err=True)
+        engine.load()
+
+
+def bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], object]]:
+    """A bar that is told each further share of the work done."""
+    from tsuzuki.training.progress import share_bar
+
+    return nullcontext(lambda share: None) if quiet else share_bar(what)
+
+
+def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | None]) -> None:
+    """See to it that files can be written, before hours are spent on what comes into them.
+
+    Args:
+        targets: for each option the file that it names, or None; - is the terminal for --json and --csv.
+        sources: files that are read, and must stay what they are.
+
+    Raises:
+        FileError: a folder, no folder to write in, a file that is read, or one that another option names too.
+    """
+    taken = {Path(source).resolve(): "the file that is read" for source in sources if source is not None}
+    for option, name in targets.items():
+        if name is None or (name == "-" and option in ("--json", "--csv")):
+            continue
+        if name == "-":
+            raise FileError(f"{option} cannot be printed; name a file")
+        path = Path(str(name))
+        if path.is_dir():
+            raise FileError(f"{option} names {path}, which is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise FileError(f"{option} names {path}, but there is no folder {path.parent}; make it first")
+        if not os.access(path.parent, os.W_OK):
+            raise FileError(f"{option} names {path}, but {path.parent} cannot be written; name another folder")
+        if path.resolve() in taken:
+            raise FileError(f"{option} names {path}, which is {taken[path.resolve()]}; name another file")
+        taken[path.resolve()] = f"that of {option}"
+
+
+@contextmanager
+def errors_in_words(debug: bool) -> Iterator[None]:
+    """Turn what goes wrong into one line and an exit code."""
+    try:
+        yield
+    except TsuzukiError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(DIVERGED if isinstance(error, DivergedError) else WRONG_INPUT) from None
+    except MemoryError as error:
+        if debug:
+            raise
+        said = " ".join(str(error).split()) or "no more could be had"
+        typer.echo(f"error: this needs more memory than there is ({said}); choose a smaller network", err=True)
+        raise typer.Exit(WRONG_INPUT) from None
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        typer.echo("interrupted", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def write_json(path: str, outcome: object) -> None:
+    """Write what a command found as JSON; - prints it."""
+    import json
+
+    from tsuzuki.storage import write_bytes
+
+    text = json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False)
+    if path == "-":
+        typer.echo(text)
+    else:
+        write_bytes(Path(path), text.encode() + b"\n")

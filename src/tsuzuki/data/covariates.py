@@ -1,0 +1,167 @@
+"""Series with all that is known beside them, on their grids: where a frame ends and a forecaster's data begin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.data.calendar import calendar
+from tsuzuki.data.series import Segment, collect, later, locate
+from tsuzuki.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Covariates by what is known of them.
+
+    Attributes:
+        past: known up to the present, such as another sensor.
+        known: known ahead too, such as a holiday or another model's forecast.
+        static: the same at all times of a series, such as an altitude.
+    """
+
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every covariate's name."""
+        return (*self.past, *self.known, *self.static)
+
+    def check(self) -> None:
+        """Raise SettingError where a column is named twice, or is no covariate."""
+        for name in self.all:
+            if self.all.count(name) > 1:
+                raise SettingError(f"column {name!r} stands twice among past, known and static; name it once")
+            if name in ("unique_id", "ds", "y"):
+                raise SettingError(f"column {name!r} is named as a covariate, which it cannot be; leave it out")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One series on its grid.
+
+    Attributes:
+        name: its unique_id.
+        values: float64 [points], NaN where no reading stood.
+        times: datetime64[ns] [points].
+        segments: the unbroken stretches.
+        covariates: float64 [points, columns], in the order of `Columns.all`, NaN where missing.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    times: NDArray[np.datetime64]
+    segments: tuple[Segment, ...]
+    covariates: NDArray[np.float64]
+
+    def until(self, stop: int) -> "Source":
+        """What was known when `stop` points were."""
+        segments = tuple(Segment(one.start, min(one.stop, stop)) for one in self.segments if one.start < stop)
+        return Source(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
+
+
+def sources_of(frame: "pd.DataFrame", columns: Columns, max_gap: int) -> list[Source]:
+    """Put a long frame's series and their covariates on regular grids.
+
+    Args:
+        frame: as `frames.as_long` gives it.
+        columns: the covariates.
+        max_gap: longest run of missing steps that a state is carried through.
+
+    Raises:
+        DataError: as `series.collect`; or a static column that changes.
+    """
+    collection = collect("the frame", frame, max_gap=max_gap)
+    groups = dict(iter(frame.groupby("unique_id", sort=False)))
+    found = []
+    for series in collection.series:
+        values = np.where(series.observed, series.values, np.nan)
+        rows = groups[series.name]
+        for name in columns.static:
+            if rows[name].nunique() > 1:
+                raise DataError(
+                    f"static column {name!r} changes within series {series.name!r}; name it in past= instead"
+                )
+        beside = on_grid(rows, series.times, columns.all)
+        found.append(Source(series.name, values, series.times, series.segments, beside))
+    return found
+
+
+def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
+    """Columns of one series' rows on its grid, [points, columns]: the mean where several rows fall on a step, NaN where
+    none does."""
+    place = locate(times, frame["ds"].to_numpy("datetime64[ns]"))
+    found = np.full((len(times), len(columns)), np.nan)
+    for number, name in enumerate(columns):
+        values = frame[name].to_numpy(np.float64)
+        there = (place >= 0) & ~np.isnan(values)
+        count = np.bincount(place[there], minlength=len(times))
+        total = np.bincount(place[there], weights=values[there], minlength=len(times))
+        found[:, number] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return found
+
+
+def newer(
+    frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """The rows of one series that come after the last of `times`, on the grid that goes on from there.
+
+    Returns:
+        The times, and the columns [points, columns], NaN where missing.
+
+    Raises:
+        DataError: the rows reach further ahead than a grid can sensibly go on (they are of another time).
+    """
+    stamps = frame["ds"].to_numpy("datetime64[ns]")
+    step = times[-1] - times[-2]
+    fresh = stamps > times[-1] + step / 2
+    if not fresh.any():
+        return times[:0], np.zeros((0, len(columns)))
+    count = int((stamps.max() - times[-1]) / step) + 2
+    if count > 50_000_000:
+        raise DataError(f"the newest row ({stamps.max()}) lies {count:,} steps after the last known ({times[-1]})")
+    ahead = later(times, count)
+    values = on_grid(frame[fresh], ahead, columns)
+    known = np.flatnonzero(~np.isnan(values[:, 0])) if len(columns) else np.zeros(0, np.int64)
+    # Without a reading the rows only say that time has passed; the last of them says how far.
+    stop = int(known[-1]) + 1 if len(known) else int(locate(ahead, stamps[fresh].max()[None])[0]) + 1
+    return ahead[:stop], values[:stop]
+
+
+def beside(
+    times: NDArray[np.datetime64],
+    step: int,
+    covariates: NDArray[np.float64],
+    columns: Columns,
+    horizon: int,
+    *,
+    with_calendar: bool,
+) -> NDArray[np.float32]:
+    """A network's inputs beside the value itself, [points, columns].
+
+    They are the calendar, then past and static covariates, then those known ahead at each of the next `horizon` steps
+    (beyond the end of `covariates` their last row stands in; it may be longer than `times`).
+
+    Args:
+        times: datetime64 [points].
+        step: the grid's step in nanoseconds.
+        covariates: float [points or more, columns], scaled and without gaps.
+        columns: their names.
+        horizon: steps of a forecast.
+        with_calendar: whether the calendar is an input.
+    """
+    count, past, known = len(times), len(columns.past), len(columns.known)
+    parts: list[NDArray[Any]] = [calendar(times, step)] if with_calendar else []
+    parts.append(covariates[:count, :past])
+    parts.append(covariates[:count, past + known :])
+    if known:
+        ahead = np.minimum(np.arange(count)[:, None] + np.arange(1, horizon + 1), len(covariates) - 1)
+        parts.append(covariates[ahead, past : past + known].reshape(count, -1))
+    return np.concatenate(parts, axis=1).astype(np.float32) if parts else np.zeros((count, 0), np.float32)

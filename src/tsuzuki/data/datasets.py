@@ -1,0 +1,31 @@
+"""The small real series that ship inside the package; see `data/bundled/ATTRIBUTION.md` for origins and licences."""
+
+from importlib import resources
+
+from tsuzuki.data.readers import Reading
+from tsuzuki.errors import DataError
+
+UNITS = {"beijing": "°C", "nyc": "°C"}
+
+
+def names() -> tuple[str, ...]:
+    """The names of the bundled series."""
+    return tuple(UNITS)
+
+
+def load(name: str) -> Reading:
+    """Read a bundled series.
+
+    Args:
+        name: "beijing" (hourly temperature 2010 to 2014, no gaps) or "nyc" (three airports in 2013, real gaps).
+
+    Raises:
+        DataError: no series of that name.
+    """
+    import pandas as pd
+
+    if name not in UNITS:
+        raise DataError(f"there is no bundled series {name!r}; choose one of {', '.join(UNITS)}")
+    with resources.as_file(resources.files("tsuzuki") / "data" / "bundled" / f"{name}.parquet") as path:
+        frame = pd.read_parquet(path)
+    return Reading(name, frame.astype({"y": "float64"}), UNITS[name])

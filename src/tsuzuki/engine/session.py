@@ -1,0 +1,344 @@
+"""A run of the compiled program: the buffers it works in, and the table that tells it where they are.
+
+Python calls it for a bounded number of updates at a time. Between two calls everything that training consists of lies
+in these arrays, so progress, interruption and checkpoints need nothing from the compiled side.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.engine.machine_code import Program, bind, load
+from tsuzuki.engine.plan import Plan, variables
+from tsuzuki.errors import SettingError
+from tsuzuki.kernels import table as p
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.layouts.lanes import Block
+from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
+from tsuzuki.network.optimizers import SGD, Adam, Optimizer, RMSprop, rates
+
+
+def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
+    """`count` zeros that begin on a cache line."""
+    item = np.dtype(kind).itemsize
+    raw = np.zeros(count * item + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count * item].view(kind)
+
+
+def threads_for(plan: Plan, asked: int | None) -> int:
+    """How many threads to use: what is asked, TSUZUKI_NUM_THREADS, or the cores; never more than there are blocks."""
+    # Threads meet through POSIX's sched_yield, which Windows lacks.
+    return 1 if os.name == "nt" else max(1, min(threads_allowed() if asked is None else asked, plan.blocks))
+
+
+def threads_allowed() -> int:
+    """TSUZUKI_NUM_THREADS, or else the cores that this process may use."""
+    named = os.environ.get("TSUZUKI_NUM_THREADS", "")
+    if named and not (named.isdigit() and int(named) > 0):
+        raise SettingError(f"TSUZUKI_NUM_THREADS is {named!r} in the environment; set it to a whole number from 1")
+    if named:
+        return int(named)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Data:
+    """What rows read from: flat arrays, reached only through the layout's positions.
+
+    Attributes:
+        inputs: float32 [points, features]; the network's inputs are these and the lags.
+        targets: float32 [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is
+            missing and not scored.
+        horizon: target values of a forecast. With stride 1 and a horizon of 24 the targets at i are the rows i to
+            i + 23.
+        residual: the network forecasts the change from the first input one step before the target.
+        sample_weights: float32 [points], the weight of the target at each position, or None.
+        lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
+            one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
+        spacing: rows from one step of a series to its next, where lags are; more than 1 for rows of one step only.
+        feed: the output that stands in for a first input that is NaN, written into `inputs`; rows of one step only.
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.float32] | None
+    horizon: int
+    residual: bool = False
+    sample_weights: NDArray[np.float32] | None = None
+    lags: tuple[tuple[int, int], ...] = ()
+    spacing: int = 1
+    feed: int | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: a loss, and a factor for each output's share in it (float32 [outputs]) or None."""
+
+    loss: Loss
+    output_weights: NDArray[np.float32] | None = None
+
+
+class Session:
+    """Buffers and job table for one network on one layout's lanes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: Data,
+        objective: Objective | None = None,
+        optimizer: Optimizer | None = None,
+        *,
+        bank: NDArray[np.float32] | None = None,
+        parameters: NDArray[np.float32] | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.plan, self.data, self.optimizer = plan, data, optimizer
+        self.threads = threads_for(plan, threads)
+        self.updates_done = 0
+        self.rate_factor = 1.0
+        # Updates in a call of the program; whoever calls it keeps this to what fits its patience.
+        self.pace = 64
+        self.parameters = parameters if parameters is not None else aligned(plan.size)
+        self.slots = aligned(3 * plan.size)
+        self.gradients = aligned(plan.blocks * plan.size)
+        self.bank = bank if bank is not None else aligned(plan.state_size)
+        self._packed = aligned(plan.packed_size)
+        self._work = aligned(plan.blocks * plan.work_size)
+        self._block_losses = aligned(plan.blocks, np.float64)
+        self._barrier = aligned(8, np.int64)
+        self._kept: list[Any] = []
+        self._job = aligned(p.HEADER + plan.rows.size, np.int64)
+        self._job[p.HEADER :] = plan.rows.ravel()
+        per_block = self._work.reshape(plan.blocks, plan.work_size)
+        per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
+        self._describe(objective or Objective(MSE()), seed)
+
+    def _describe(self, objective: Objective, seed: int) -> None:
+        job, plan, data = self._job, self.plan, self.data
+        job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, data.inputs.shape[1]
+        job[p.SPACING] = data.spacing
+        job[p.LAG_COUNT], job[p.FEED] = len(data.lags), -1 if data.feed is None else data.feed
+        self._keep(p.LAGS, np.array(data.lags, np.int64).reshape(-1, 2))
+        if data.targets is not None:
+            job[p.TARGETS], job[p.TARGET_STRIDE] = data.targets.ctypes.data, data.targets.shape[1]
+            job[p.MASKED_TARGETS] = bool(np.isnan(data.targets.sum()))
+        job[p.HORIZON], job[p.RESIDUAL] = data.horizon, data.residual
+        if data.sample_weights is not None:
+            job[p.SAMPLE_WEIGHTS] = data.sample_weights.ctypes.data
+        job[p.LANES], job[p.TIMESTEPS], job[p.EVERY_STEP] = plan.lanes, plan.timesteps, plan.every_step
+        job[p.BLOCKS], job[p.BLOCK_LANES], job[p.WORK_SIZE] = plan.blocks, plan.block_lanes, plan.work_size
+        job[p.WORK], job[p.GRADIENTS] = self._work.ctypes.data, self.gradients.ctypes.data
+        job[p.BLOCK_LOSSES], job[p.BARRIER] = self._block_losses.ctypes.data, self._barrier.ctypes.data
+        job[p.PARAMETERS], job[p.SIZE] = self.parameters.ctypes.data, plan.size
+        job[p.SLOTS], job[p.PACKED] = self.slots.ctypes.data, self._packed.ctypes.data
+        job[p.BANK], job[p.STATE_SIZE] = self.bank.ctypes.data, plan.state_size
+        job[p.LAYERS] = len(plan.rows)
+        for name, place in plan.shared.items():
+            job[getattr(p, name)] = place
+        job[p.SEED] = seed
+        job[p.THREADS] = self.threads
+        self._describe_loss(objective.loss)
+        if objective.output_weights is not None:
+            self._keep(p.OUTPUT_WEIGHTS, np.ascontiguousarray(objective.output_weights, np.float32))
+        settings = np.zeros(8)
+        if self.optimizer is not None:
+            job[p.OPTIMIZER], settings[:4] = _settings(self.optimizer)
+            for kind, name in enumerate(("clipvalue", "clipnorm", "global_clipnorm"), start=1):
+                if limit := getattr(self.optimizer, name):
+                    job[p.CLIP], settings[p.CLIP_LIMIT] = kind, limit
+        self._keep(p.OPTIMIZER_SETTINGS, settings)
+        biases_too = self.optimizer is not None and self.optimizer.decay_biases
+        table = variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.places])
+        self._keep(p.VARIABLES, table)
+        job[p.VARIABLE_COUNT] = len(table)
+
+    def _describe_loss(self, loss: Loss) -> None:
+        kind, heads, settings = p.MSE, 1, np.zeros(1)
+        if isinstance(loss, MAE):
+            kind = p.MAE
+        elif isinstance(loss, Huber):
+            kind, settings = p.HUBER, np.array([loss.delta])
+        elif isinstance(loss, Pinball):
+            kind, heads, settings = p.PINBALL, len(loss.quantiles), np.array(loss.quantiles, np.float64)
+        elif isinstance(loss, GaussianNLL):
+            kind, heads = p.GAUSSIAN, 2
+        self._job[p.LOSS], self._job[p.HEADS] = kind, heads
+        self._keep(p.LOSS_SETTINGS, settings)
+        outputs = self.plan.network.outputs
+        if self.data.targets is not None and outputs != heads * self.data.horizon:
+            raise SettingError(
+                f"the network has {outputs} outputs, but {type(loss).__name__} on {self.data.horizon} target "
+                f"values needs {heads * self.data.horizon}; change the last layer's units"
+            )
+
+    def _keep(self, field: int, array: NDArray[Any]) -> None:
+        """Note an array's address in the job, and keep the array alive for as long."""
+        self._kept.append(array)
+        self._job[field] = array.ctypes.data
+
+    def run(self, block: Block, forecasts: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        """Train on a block of consecutive updates.
+
+        Returns:
+            [updates, 2]: each update's loss and how many target values it scored. It ends early, after the first
+            update whose loss is not finite; that update has not moved the parameters.
+        """
+        count = len(block.starts)
+        losses, scored = np.zeros(count), np.zeros(count, np.int64)
+        first = self.updates_done
+        assert self.optimizer is not None
+        rate = rates(self.optimizer, first, first + count, self.rate_factor)
+        decays = rate * self.optimizer.weight_decay if self.optimizer.weight_decay else None
+        if isinstance(self.optimizer, Adam):
+            power = np.arange(first + 1, first + count + 1, dtype=np.float64)
+            o = self.optimizer
+            rate = rate * np.sqrt(1 - o.beta_2**power) / (1 - o.beta_1**power)
+        job = self._job
+        job[p.LOSSES], job[p.SCORED], job[p.RATES] = losses.ctypes.data, scored.ctypes.data, rate.ctypes.data
+        job[p.DECAYS] = 0 if decays is None else decays.ctypes.data
+        done = self._call(block, forecasts, training=True)
+        self.updates_done += done
+        shown = min(done + 1, count)
+        return np.stack([losses[:shown], scored[:shown]], axis=1)
+
+    def forward(self, block: Block, forecasts: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        """Run forward over a block of rows, without training.
+
+        Args:
+            block: the rows.
+            forecasts: float32 [points, outputs], written at each target's position; or None.
+
+        Returns:
+            [updates, 2]: each update's loss and how many target values it scored; empty with several threads or
+            without targets.
+        """
+        losses, scored = np.zeros(len(block.starts)), np.zeros(len(block.starts), np.int64)
+        scores = self.threads == 1 and self.data.targets is not None
+        job = self._job
+        job[p.LOSSES], job[p.SCORED] = losses.ctypes.data if scores else 0, scored.ctypes.data
+        self._call(block, forecasts, training=False)
+        return np.stack([losses, scored], axis=1) if scores else np.zeros((0, 2))
+
+    def prepare(
+        self,
+        block: Block,
+        forecasts: NDArray[np.float32],
+        *,
+        scales: NDArray[np.float64] | None = None,
+        readings: NDArray[np.float64] | None = None,
+        learns: bool = False,
+    ) -> Callable[[], object]:
+        """Make ready to run the same arrays of rows forward again and again, as fast as a call can be.
+
+        Args:
+            block: the rows; whoever calls changes its arrays in place between two runs.
+            forecasts: float32 [updates * lanes, outputs], written for each row that is valid.
+            scales: float64 [saved states, 2], mean and deviation of the series that each state belongs to: forecasts
+                are then in its unit.
+            readings: float64 [updates, lanes], in the same unit, NaN where one is missing: each is written into its row
+                first, scaled, with a 1 behind it if it is missing. Or None where the rows hold all; whoever calls
+                changes them in place, too. They need scales.
+            learns: whether the parameters may still change.
+
+        Returns:
+            A function that runs the rows.
+        """
+        self._kept += [block, forecasts]
+        job = self._job
+        job[p.LOSSES], job[p.BY_LANE] = 0, 1
+        if scales is not None:
+            self._keep(p.SCALES, scales)
+        if readings is not None:
+            self._keep(p.READINGS, readings)
+        self._point_at(block, forecasts, training=False)
+        program, address = load(), job.ctypes.data
+        # No update at all brings the packed copies up to the parameters.
+        job[p.UPDATES] = 0
+        program(address, 0) if self.threads == 1 else self._run_threads(program, address)
+        job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
+        if self.threads > 1:
+            return lambda: self._run_threads(program, address)
+        call = bind(address, briefly=self.plan.lanes == 1)
+        # The buffers live as long as the function.
+        call.session = self  # type: ignore[attr-defined]
+        return call
+
+    def carried(self) -> NDArray[np.float32]:
+        """The states that the lanes carry into the next update, as `carry` takes them back."""
+        return np.concatenate([part.ravel() for part in self._carried_parts()])
+
+    def carry(self, states: NDArray[np.float32]) -> None:
+        """Put carried states back."""
+        at = 0
+        for part in self._carried_parts():
+            part[:] = states[at : at + part.size]
+            at += part.size
+
+    def _carried_parts(self) -> list[NDArray[np.float32]]:
+        parts = []
+        for work in self._work.reshape(self.plan.blocks, self.plan.work_size):
+            for row in self.plan.rows:
+                size = self.plan.block_lanes * int(row[p.WIDE])
+                places = [(p.STATE, p.OUT), (p.CELL_STATE, p.CELL)]
+                parts += [work[row[at] : row[at] + size] for state, at in places if row[state] >= 0]
+        return parts
+
+    def states(self) -> list[list[NDArray[np.float32]]]:
+        """The states that the lanes carry now: for each recurrent layer [state], an LSTM's [state, cell].
+
+        Returns:
+            Copies, [lanes, units] each. A lane whose rows have run out keeps its last state only where its empty rows
+            are entered with CARRY.
+        """
+        plan = self.plan
+        work = self._work.reshape(plan.blocks, plan.work_size)
+        lanes = [min(plan.block_lanes, plan.lanes - b * plan.block_lanes) for b in range(plan.blocks)]
+        found = []
+        for row in plan.rows:
+            wide, units = int(row[p.WIDE]), int(row[p.UNITS])
+            places = [int(row[at]) for at, saved in ((p.OUT, p.STATE), (p.CELL, p.CELL_STATE)) if row[saved] >= 0]
+            if places:
+                parts = [
+                    [work[b, at : at + n * wide].reshape(n, wide)[:, :units] for b, n in enumerate(lanes)]
+                    for at in places
+                ]
+                found.append([np.concatenate(part) for part in parts])
+        return found
+
+    def _point_at(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> None:
+        job = self._job
+        job[p.STARTS], job[p.VALID] = block.starts.ctypes.data, block.valid.ctypes.data
+        job[p.ENTRIES], job[p.EXITS] = block.entries.ctypes.data, block.exits.ctypes.data
+        job[p.UPDATES], job[p.TRAIN] = len(block.starts), training
+        job[p.FORECASTS] = 0 if forecasts is None else forecasts.ctypes.data
+        job[p.FIRST_UPDATE] = self.updates_done
+
+    def _call(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> int:
+        self._point_at(block, forecasts, training=training)
+        program, address = load(), self._job.ctypes.data
+        return program(address, 0) if self.threads == 1 else self._run_threads(program, address)
+
+    def _run_threads(self, program: Program, address: int) -> int:
+        self._barrier[:] = 0
+        others = [threading.Thread(target=program, args=(address, i)) for i in range(1, self.threads)]
+        for thread in others:
+            thread.start()
+        done = program(address, 0)
+        for thread in others:
+            thread.join()
+        return done
+
+
+def _settings(optimizer: Optimizer) -> tuple[int, tuple[float, float, float, float]]:
+    """An optimiser as its number and the four settings that its kernel reads."""
+    if isinstance(optimizer, SGD):
+        return p.SGD, (optimizer.momentum, 0.0, 0.0, float(optimizer.nesterov))
+    if isinstance(optimizer, RMSprop):
+        return p.RMSPROP, (optimizer.rho, optimizer.momentum, optimizer.epsilon, float(optimizer.centered))
+    return p.ADAM, (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, float(optimizer.amsgrad))

@@ -1,0 +1,1 @@
+"""Does carrying the state help? Paired trainings, measured and put into words."""

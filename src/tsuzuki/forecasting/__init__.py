@@ -1,0 +1,1 @@
+"""Frames to forecasts with intervals, and how good they are."""

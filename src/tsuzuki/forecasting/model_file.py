@@ -1,0 +1,146 @@
+"""A trained forecaster as facts and arrays, and back: what `storage` writes for it."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsuzuki.errors import FileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.storage import Stored
+
+
+def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
+    """Write what was trained, and by which settings, to a file; see `Forecaster.save`."""
+    from tsuzuki import __version__
+    from tsuzuki.storage import write
+
+    facts = {"tsuzuki": __version__, "settings": asdict(settings), **_facts(fitted)}
+    write(path, "forecaster", facts, _arrays(fitted))
+
+
+def revive(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
+    """What a file's facts and arrays describe.
+
+    Raises:
+        FileError: they do not fit together.
+    """
+    from tsuzuki.forecasting.fit import Settings
+
+    try:
+        known = {field.name for field in fields(Settings)}
+        given = {key: _frozen(value) for key, value in stored.facts["settings"].items() if key in known}
+        settings = Settings(**given)
+        return settings, _fitted(stored, settings)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise FileError(f"{name} describes no forecaster that fits together ({said}); fit and save it again") from None
+
+
+def model_id(fitted: "Fitted") -> str:
+    """A hash of the networks' weights: states belong to the weights that made them."""
+    import hashlib
+
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for weights in fitted.members:
+        for array in weights:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
+
+
+def _facts(fitted: "Fitted") -> dict[str, Any]:
+    return {
+        "ids": list(fitted.ids),
+        "step": fitted.step,
+        "points": fitted.points,
+        "fingerprint": fitted.fingerprint,
+        "checked": fitted.checked,
+        "best_epochs": list(fitted.best_epochs),
+        "histories": [[asdict(record) for record in history] for history in fitted.histories],
+        "kept_times": [len(times) for times in fitted.times],
+        "lags": [list(lag) for lag in fitted.way.lags],
+    }
+
+
+def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
+    import numpy as np
+
+    found: dict[str, NDArray[Any]] = {
+        "scales": fitted.scales,
+        "covariate_scales": fitted.covariate_scales,
+        "last_covariates": fitted.last_covariates,
+        "times": np.concatenate(fitted.times).astype("datetime64[ns]").astype(np.int64),
+    }
+    if fitted.calibration is not None:
+        found["calibration"] = fitted.calibration.offsets
+    for number, (weights, state) in enumerate(zip(fitted.members, fitted.states, strict=True)):
+        found |= {f"network {number} weights {i}": array for i, array in enumerate(weights)}
+        found |= {f"network {number} states": state.saved, f"network {number} rows": state.rows}
+    return found
+
+
+def _fitted(stored: "Stored", settings: "Settings") -> "Fitted":
+    import numpy as np
+
+    from tsuzuki.forecasting.fit import Fitted, way_of
+    from tsuzuki.forecasting.intervals import PROBABILITIES, Calibration
+    from tsuzuki.forecasting.stepwise import State, state_size
+    from tsuzuki.network.layers import check_weights, parameters
+    from tsuzuki.training.records import EpochRecord
+
+    facts, arrays = stored.facts, stored.arrays
+    lags = tuple((int(behind), int(over)) for behind, over in facts["lags"])
+    ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
+    way = way_of(settings, step, lags)
+    series, columns = len(ids), 2 + way.beside
+    covariates = len(settings.columns.all)
+
+    def array(name: str, kind: Any, *shape: int) -> "NDArray[Any]":
+        found = arrays[name]
+        if found.dtype != np.dtype(kind) or found.shape != shape:
+            raise ValueError(f"array {name} is {found.dtype} {found.shape}, not {np.dtype(kind)} {shape}")
+        return found
+
+    members, states = [], []
+    for number in range(settings.ensemble):
+        weights = [arrays[f"network {number} weights {i}"] for i in range(len(parameters(way.network)))]
+        check_weights(way.network, weights)
+        members.append([np.ascontiguousarray(one, np.float32) for one in weights])
+        saved = array(f"network {number} states", np.float32, series, state_size(way.network))
+        rows = array(f"network {number} rows", np.float32, series, way.before + 1, columns)
+        states.append(State(saved, rows))
+    kept = [int(count) for count in facts["kept_times"]]
+    if len(kept) != series or min(kept) < 2:
+        raise ValueError("the times of the series are missing")
+    times = array("times", np.int64, sum(kept)).astype("datetime64[ns]")
+    calibration = None
+    if not settings.quantiles:
+        offsets = arrays["calibration"]
+        array("calibration", np.float32, series if len(offsets) > 1 else 1, len(PROBABILITIES), settings.horizon)
+        calibration = Calibration(offsets)
+    return Fitted(
+        ids=ids,
+        step=step,
+        way=way,
+        members=members,
+        states=states,
+        times=np.split(times, np.cumsum(kept)[:-1]),
+        scales=array("scales", np.float64, series, 2),
+        covariate_scales=array("covariate_scales", np.float64, covariates, 2),
+        last_covariates=array("last_covariates", np.float64, series, covariates),
+        calibration=calibration,
+        histories=tuple(tuple(EpochRecord(**record) for record in history) for history in facts["histories"]),
+        best_epochs=tuple(int(epoch) for epoch in facts["best_epochs"]),
+        points=int(facts["points"]),
+        fingerprint=str(facts["fingerprint"]),
+        checked=bool(facts["checked"]),
+    )

@@ -1,0 +1,139 @@
+"""Series as the flat arrays that the kernels read: one stretch after another, each with room around it.
+
+Before each stretch stand `before` rows that repeat its first value, so that a lag never reads another stretch; behind
+it stand `after` rows without a target, so that a forecast over many steps never scores one. A stretch that goes on from
+a saved state has its own last rows before it instead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.data.series import Segment
+from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Block
+
+
+@dataclass(frozen=True)
+class Track:
+    """One series ready for a network.
+
+    Attributes:
+        values: float32 [points], in units of its scale; NaN is missing.
+        beside: float32 [points, columns], the other inputs of each step.
+        segments: the unbroken stretches, each beginning and ending with a value.
+        past: float32 [rows, 2 + columns], rows of an earlier panel that end with the one not yet run, if the first
+            segment goes on from a saved state; it must then begin at 0.
+    """
+
+    values: NDArray[np.float32]
+    beside: NDArray[np.float32]
+    segments: tuple[Segment, ...]
+    past: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows start to stop of the flat arrays, which follow one another in time.
+
+    Attributes:
+        track: number of the series.
+        start: the first row to run.
+        stop: behind the last one.
+        first: position in the series of the row `start`; -1 where that is the last row of the past.
+        entry: the state it begins with, ZERO or the number of a saved one.
+    """
+
+    track: int
+    start: int
+    stop: int
+    first: int
+    entry: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Flat arrays of one or several series.
+
+    Attributes:
+        inputs: float32 [points, 2 + columns]: the value (NaN is missing), whether it is missing, the other inputs.
+        targets: float32 [points, 1], NaN where missing and between stretches.
+        stretches: in the order of the series and of time.
+        tracks: how many series there are.
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    stretches: tuple[Stretch, ...]
+    tracks: int
+
+    def segments(self, first: Sequence[int], last: Sequence[int]) -> tuple[Segment, ...]:
+        """The flat stretches of each series' positions first to last (exclusive)."""
+        found = []
+        for one in self.stretches:
+            begin = one.start + max(0, first[one.track] - one.first)
+            end = one.start + min(one.stop - one.start, last[one.track] - one.first)
+            if begin < end:
+                found.append(Segment(begin, end))
+        return tuple(found)
+
+    def rows_of(self, track: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The flat rows of a series, and the positions in it that they stand for."""
+        own = [one for one in self.stretches if one.track == track]
+        rows = [np.arange(one.start, one.stop) for one in own]
+        places = [np.arange(one.stop - one.start) + one.first for one in own]
+        nothing = [np.zeros(0, np.int64)]
+        return np.concatenate(rows or nothing), np.concatenate(places or nothing)
+
+    def one_by_one(self) -> Block:
+        """Every row of every series, one step an update, each series in a lane; the state is saved behind the last but
+        one row, so that the last can be run again with more known about what follows."""
+        own = [self.rows_of(track)[0] for track in range(self.tracks)]
+        updates = max(len(rows) for rows in own)
+        starts = np.full((updates, self.tracks), -1, np.int64)
+        entries = np.full((updates, self.tracks), CARRY, np.int32)
+        exits = np.full((updates, self.tracks), NOWHERE, np.int32)
+        for track, rows in enumerate(own):
+            starts[: len(rows), track] = rows
+            if len(rows) > 1:
+                exits[len(rows) - 2, track] = track
+            at = 0
+            for one in self.stretches:
+                if one.track == track:
+                    entries[at, track] = one.entry
+                    at += one.stop - one.start
+        return Block(starts, (starts >= 0).astype(np.int32), entries, exits)
+
+
+def lay_out(tracks: Sequence[Track], before: int, after: int) -> Panel:
+    """Lay series one after another.
+
+    Args:
+        tracks: the series.
+        before: rows that a lag may reach back.
+        after: steps of a forecast.
+    """
+    inputs, targets, stretches, at = [], [], [], 0
+    for number, track in enumerate(tracks):
+        rows = np.concatenate(
+            [track.values[:, None], np.isnan(track.values)[:, None], track.beside], axis=1, dtype=np.float32
+        )
+        for index, segment in enumerate(track.segments):
+            own = rows[segment.start : segment.stop]
+            if index == 0 and track.past is not None:
+                # Its last row has still to be run, as the first of this stretch.
+                lead, pending = track.past, 1
+            else:
+                lead, pending = np.zeros((before, own.shape[1]), np.float32), 0
+                lead[:, 0] = own[0, 0]
+            trail = np.zeros((after, own.shape[1]), np.float32)
+            start = at + len(lead) - pending
+            entry = number if pending else ZERO
+            stop = at + len(lead) + len(own)
+            stretches.append(Stretch(number, start, stop, segment.start - pending, entry))
+            inputs += [lead, own, trail]
+            nothing = np.full((len(lead), 1), np.nan, np.float32)
+            targets += [nothing, own[:, :1], np.full((after, 1), np.nan, np.float32)]
+            at += len(lead) + len(own) + after
+    return Panel(np.concatenate(inputs), np.concatenate(targets), tuple(stretches), len(tracks))

@@ -1,0 +1,115 @@
+"""A finished network run one step at a time over series: what is known up to each step in, forecasts out.
+
+Missing values are fed with the network's own forecasts on the way. The state behind the last but one row is kept: the
+last row is run again when it is known what follows it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.forecasting.panel import Panel
+from tsuzuki.layouts.lanes import ZERO, part
+from tsuzuki.network.layers import LSTM, Network, Recurrent
+
+# Rows whose forecasts are held at once.
+CALL_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a network stands in each of some series.
+
+    Attributes:
+        saved: float32 [series, sizes]: the recurrent layers' states before the last row, one layer after another (an
+            LSTM's output, then its cell), and last the forecast of one step ahead.
+        rows: float32 [series, 1 + before, columns]: the last rows, of which the very last is not yet run.
+    """
+
+    saved: NDArray[np.float32]
+    rows: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a network reads rows and what its outputs are.
+
+    Attributes:
+        network: the description.
+        lags: as in `training.fit`.
+        feed: the output that stands in for a missing value.
+    """
+
+    network: Network
+    lags: tuple[tuple[int, int], ...]
+    feed: int
+
+    @property
+    def beside(self) -> int:
+        """Inputs beside the value, whether it is missing, and the lags."""
+        return self.network.inputs - 2 - len(self.lags)
+
+    @property
+    def before(self) -> int:
+        """Rows that the lags reach back."""
+        return max((behind + over - 1 for behind, over in self.lags), default=0)
+
+
+def state_size(network: Network) -> int:
+    """Floats of a series' saved state."""
+    return 1 + sum(
+        layer.units * (2 if isinstance(layer, LSTM) else 1) for layer in network.layers if isinstance(layer, Recurrent)
+    )
+
+
+def roll(
+    way: Way,
+    weights: Sequence[NDArray[np.float32]],
+    panel: Panel,
+    wanted: NDArray[np.bool_],
+    state: State | None = None,
+) -> tuple[NDArray[np.float32], State]:
+    """Run a network over a panel.
+
+    Args:
+        way: the network and how it reads.
+        weights: its weights.
+        panel: the rows; its missing values are filled in place.
+        wanted: bool [points], after which rows the forecast is kept.
+        state: the saved states that stretches of the panel begin with.
+
+    Returns:
+        float32 [wanted rows, outputs] in units of the scale, in the order of the rows, and the state at the end.
+    """
+    from tsuzuki.engine.plan import lower, pad, pad_states, unpad_states
+    from tsuzuki.engine.session import Data, Session, aligned
+
+    plan = lower(way.network, panel.tracks, 1, True)
+    bank = aligned(panel.tracks * plan.state_size)
+    if state is not None:
+        pad_states(plan, state.saved, bank)
+    data = Data(panel.inputs, None, 1, residual=True, lags=way.lags, feed=way.feed)
+    session = Session(plan, data, bank=bank)
+    pad(plan, weights, session.parameters)
+    block = panel.one_by_one()
+    found = np.empty((int(wanted.sum()), way.network.outputs), np.float32)
+    place = np.cumsum(wanted) - 1
+    # Only the pages that are written take memory, and each forecast stands one row behind the row it was made from.
+    forecasts = np.empty((len(panel.inputs) + 1, way.network.outputs), np.float32)
+    updates = len(block.starts)
+    step = max(1, CALL_ROWS // panel.tracks)
+    for first in range(0, updates, step):
+        some = part(block, first, min(updates, first + step))
+        rows = some.starts[some.starts >= 0]
+        rows = rows[wanted[rows]]
+        session.forward(some, forecasts if len(rows) else None)
+        found[place[rows]] = forecasts[rows + 1]
+    for track in range(panel.tracks):
+        final = [one for one in panel.stretches if one.track == track][-1]
+        if final.stop - final.start == 1 and final.entry == ZERO:
+            bank.reshape(panel.tracks, -1)[track] = 0
+    last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.tracks)])
+    tails = panel.inputs[last[:, None] + np.arange(-way.before, 1)[None, :]]
+    return found, State(unpad_states(plan, bank), tails)

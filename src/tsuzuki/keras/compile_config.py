@@ -1,0 +1,225 @@
+"""How a Keras model is compiled, in this library's words: optimiser, loss and metrics."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from tsuzuki.errors import UnsupportedModel
+from tsuzuki.network.losses import MAE, MSE, Huber, Loss
+from tsuzuki.network.optimizers import SGD, Adam, AdamW, Cosine, Exponential, Optimizer, RMSprop, Schedule, Step
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+OPTIMIZERS: dict[type, tuple[Callable[..., Optimizer], tuple[str, ...]]] = {
+    keras.optimizers.SGD: (SGD, ("momentum", "nesterov")),
+    keras.optimizers.RMSprop: (RMSprop, ("rho", "momentum", "epsilon", "centered")),
+    keras.optimizers.Adam: (Adam, ("beta_1", "beta_2", "epsilon", "amsgrad")),
+    keras.optimizers.AdamW: (AdamW, ("beta_1", "beta_2", "epsilon", "amsgrad")),
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A mean over all scored values of an epoch.
+
+    Attributes:
+        name: its key in the logs.
+        absolute: mean of absolute errors, else of squares.
+        root: the root of the mean is shown.
+        weighted: sample weights count.
+    """
+
+    name: str
+    absolute: bool
+    root: bool
+    weighted: bool
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A schedule that Keras itself evaluates, for those without an equal here."""
+
+    schedule: Any
+
+    def at(self, update: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """The rate at each update, counted from 0."""
+        import numpy as np
+
+        try:
+            steps = keras.ops.convert_to_tensor(update.astype(np.int32))
+            rates = keras.ops.convert_to_numpy(keras.ops.vectorized_map(self.schedule, steps))
+        except Exception:
+            # What a backend cannot vectorise is asked one by one (about 0.3 ms each).
+            rates = [float(self.schedule(int(step))) for step in update]
+        return np.asarray(rates, np.float64)
+
+
+def optimizer_of(model: Any, weights: Sequence[Any]) -> Optimizer:
+    """Describe the optimiser with its settings.
+
+    Args:
+        model: a compiled model.
+        weights: its trainable variables, of which some may be left out of weight decay.
+
+    Raises:
+        UnsupportedModel: the optimiser or a setting has no equal.
+    """
+    optimizer = model.optimizer
+    kind = _kind(optimizer)
+    if kind is None:
+        wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        raise UnsupportedModel(
+            f"the optimiser is {type(optimizer).__name__}, which is not supported; "
+            + ("compile under float32 with its inner optimiser" if wrapped else "use Adam, AdamW, RMSprop or SGD")
+        )
+    name = kind.__name__
+    for option, instead in (
+        ("use_ema", "leave it out"),
+        ("gradient_accumulation_steps", "use a larger batch_size"),
+        ("loss_scale_factor", "leave it out: everything is float32"),
+    ):
+        if getattr(optimizer, option):
+            value = getattr(optimizer, option)
+            raise UnsupportedModel(f"the optimiser {name} has {option}={value}, which is not supported; {instead}")
+    make, settings = OPTIMIZERS[kind]
+    options = {option: getattr(optimizer, option) for option in settings}
+    options |= {option: getattr(optimizer, option) for option in ("clipvalue", "clipnorm", "global_clipnorm")}
+    return make(
+        learning_rate=_rate(name, optimizer),
+        weight_decay=float(optimizer.weight_decay or 0.0),
+        decay_biases=bool(optimizer.weight_decay) and _decays_biases(name, optimizer, weights),
+        **options,
+    )
+
+
+def _kind(optimizer: Any) -> type | None:
+    """Which of the optimisers it is; on the PyTorch backend Keras makes a class of its own for each."""
+    made = type(optimizer)
+    for kind in OPTIMIZERS:
+        own = made.__module__.startswith("keras.") and made.__name__ == kind.__name__ and issubclass(made, kind)
+        if made is kind or own:
+            return kind
+    return None
+
+
+def current_rate(optimizer: Any) -> float:
+    """The optimiser's learning rate as it stands."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def _rate(name: str, optimizer: Any) -> float | Schedule:
+    rate = optimizer._learning_rate
+    schedules = keras.optimizers.schedules
+    if not isinstance(rate, schedules.LearningRateSchedule):
+        if callable(rate) and not isinstance(rate, keras.Variable):
+            raise UnsupportedModel(
+                f"the optimiser {name} has a function as learning_rate; "
+                "give a number or a schedule of keras.optimizers.schedules"
+            )
+        return current_rate(optimizer)
+    if type(rate) is schedules.ExponentialDecay:
+        return Exponential(rate.initial_learning_rate, rate.decay_steps, rate.decay_rate, rate.staircase)
+    if type(rate) is schedules.PiecewiseConstantDecay:
+        return Step(tuple(rate.boundaries), tuple(rate.values))
+    if type(rate) is schedules.CosineDecay and not rate.warmup_steps and rate.warmup_target is None:
+        first = rate.initial_learning_rate
+        return Cosine(first, rate.decay_steps, final=rate.alpha * first)
+    return Evaluated(rate)
+
+
+def _decays_biases(name: str, optimizer: Any, weights: Sequence[Any]) -> bool:
+    """Whether biases decay; whatever else was left out of weight decay is refused."""
+    decayed = {variable.name == "bias": set[bool]() for variable in weights}
+    for variable in weights:
+        decayed[variable.name == "bias"].add(bool(optimizer._use_weight_decay(variable)))
+    if decayed.get(False, {True}) != {True} or len(decayed.get(True, set())) > 1:
+        raise UnsupportedModel(
+            f"the optimiser {name} leaves some kernels out of weight decay; leave out all biases, or nothing "
+            '(optimizer.exclude_from_weight_decay(var_names=["bias"]))'
+        )
+    return decayed.get(True, {True}) == {True}
+
+
+def loss_of(model: Any) -> Loss:
+    """The loss a model is compiled with.
+
+    Raises:
+        UnsupportedModel: it is none of mean squared error, mean absolute error and Huber's, or is weighted.
+    """
+    given = vars(model).get("loss")
+    if isinstance(given, list | dict):
+        raise UnsupportedModel(
+            'the loss is a list or dict, which is not supported; compile with "mse", "mae" or keras.losses.Huber(delta)'
+        )
+    shown = getattr(given, "name", getattr(given, "__name__", given))
+    try:
+        found: Any = keras.losses.get(given) if given is not None else None
+    except (ValueError, TypeError):
+        found = None
+    losses = keras.losses
+    supported: Loss | None = None
+    if found is losses.mean_squared_error or type(found) is losses.MeanSquaredError:
+        supported = MSE()
+    elif found is losses.mean_absolute_error or type(found) is losses.MeanAbsoluteError:
+        supported = MAE()
+    elif found is losses.huber:
+        supported = Huber()
+    elif type(found) is losses.Huber:
+        supported = Huber(float(found._fn_kwargs["delta"]))
+    if supported is None:
+        raise UnsupportedModel(
+            f'the loss is {shown}, which is not supported; compile with "mse", "mae" or keras.losses.Huber(delta)'
+        )
+    reduction = getattr(found, "reduction", "sum_over_batch_size")
+    if reduction not in ("sum_over_batch_size", "mean"):
+        raise UnsupportedModel(
+            f"the loss {shown} has reduction={reduction!r}, which is not supported; use the default, the mean"
+        )
+    if getattr(found, "dtype", "float32") != "float32":
+        raise UnsupportedModel(f"the loss {shown} has dtype {found.dtype}; leave it out: everything is float32")
+    weights = model._compile_loss._user_loss_weights
+    if weights is not None:
+        raise UnsupportedModel(
+            f"the model is compiled with loss_weights={weights}; leave them out, or scale the targets or the rate"
+        )
+    return supported
+
+
+def metrics_of(model: Any) -> tuple[Metric, ...]:
+    """The metrics a model is compiled with, unweighted ones first, as Keras orders them.
+
+    Raises:
+        UnsupportedModel: a metric is none of mse, mae and rmse.
+    """
+    compiled = model._compile_metrics
+    if compiled is None:
+        return ()
+    groups = ((compiled._user_metrics, False), (compiled._user_weighted_metrics, True))
+    return tuple(_metric(given, weighted) for group, weighted in groups for given in keras.tree.flatten(group or []))
+
+
+def _metric(given: Any, weighted: bool) -> Metric:
+    try:
+        found = keras.metrics.get(given)
+    except (ValueError, TypeError):
+        found = None
+    kinds = {
+        keras.metrics.MeanSquaredError: (False, False),
+        keras.metrics.MeanAbsoluteError: (True, False),
+        keras.metrics.RootMeanSquaredError: (False, True),
+        keras.losses.mean_squared_error: (False, False),
+        keras.losses.mean_absolute_error: (True, False),
+    }
+    kind = kinds.get(found) or kinds.get(type(found))
+    # Keras names a metric as it was named, an object by its name, a function by its own.
+    name = given if isinstance(given, str) else getattr(found, "name", getattr(found, "__name__", repr(given)))
+    if kind is None:
+        raise UnsupportedModel(
+            f'the metric {name} is not supported; use "mse", "mae" or keras.metrics.RootMeanSquaredError(), '
+            "or compute it from model.predict in a callback"
+        )
+    return Metric(name, *kind, weighted)

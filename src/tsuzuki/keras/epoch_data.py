@@ -1,0 +1,269 @@
+"""What an epoch reads: x and y of `model.fit`, or a series, as flat arrays and start offsets.
+
+A sliding-window view of a series says so by its strides, and the series under it is read as it lies: sample s begins at
+row s * step. Other samples are laid one after another, and step is then timesteps. Keras deals samples out in order, so
+lane j of update k holds sample k * batch_size + j; whether these continue one another is up to the arrays.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.data.series import Segment
+from tsuzuki.engine.session import Data
+from tsuzuki.errors import SettingError
+from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of
+from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Block, Layout, Streams, Windows, check_length, part
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a model takes and gives.
+
+    Attributes:
+        inputs: features of a step.
+        outputs: values of a forecast.
+        every_step: whether each step is scored.
+        stateful: whether the state is carried from batch to batch.
+        lanes: the batch size.
+        timesteps: steps of a sample, None where the model takes any.
+    """
+
+    inputs: int
+    outputs: int
+    every_step: bool
+    stateful: bool
+    lanes: int
+    timesteps: int | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows that are computed already."""
+
+    whole: Block
+
+    def block(self, first: int, last: int, lanes: int, timesteps: int) -> Block:
+        """The rows of the updates first to last."""
+        return part(self.whole, first, last)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Everything an epoch reads.
+
+    Attributes:
+        data: the flat arrays.
+        layout: its rows, all of them kept.
+        block: the same rows.
+        samples: how many there are.
+    """
+
+    data: Data
+    layout: Layout
+    block: Block
+    samples: int
+
+
+def from_arrays(
+    shape: Shape, x: Any, y: Any, weights: Any, *, scored_apart: bool, what: str = "", after: bool = False
+) -> Epoch:
+    """Lay out the samples of `model.fit`.
+
+    Args:
+        shape: what the model takes and gives.
+        x: [samples, timesteps, features], or [samples, timesteps] for one feature.
+        y: [samples, outputs], or [samples, timesteps, outputs] where every step is scored; the last axis may be left
+            out where it is 1. NaN is missing and not scored.
+        weights: of the loss: [samples], or [samples, timesteps] where every step is scored; or None.
+        scored_apart: whether each sample's forecasts are wanted by themselves, so that windows that overlap may not
+            share places.
+        what: "validation " before the arrays' names in messages.
+        after: whether the rows go on from the states that training saved.
+
+    Raises:
+        SettingError: shapes that do not fit the model or one another.
+        DataError: x is not finite.
+    """
+    x = as_array(x, f"{what}x")
+    if x.ndim == 2 and shape.inputs == 1:
+        x = x[:, :, None]
+    if x.ndim != 3 or x.shape[2] != shape.inputs or 0 in x.shape or shape.timesteps not in (None, x.shape[1]):
+        raise SettingError(
+            f"{what}x has shape {x.shape}; the model takes (samples, {shape.timesteps or 'timesteps'}, "
+            f"{shape.inputs}), at least one of each"
+        )
+    samples, steps, _ = x.shape
+    gives = (samples, steps, shape.outputs) if shape.every_step else (samples, shape.outputs)
+    y = targets_of(gives, as_array(y, f"{what}y"), what)
+    if weights is not None:
+        wanted = (samples, steps) if shape.every_step else (samples,)
+        weights = as_array(weights, f"{what}sample_weight")
+        if weights.shape not in (wanted, (*wanted, 1)):
+            raise SettingError(f"{what}sample_weight has shape {weights.shape}; give it as {wanted}")
+        weights = weights.reshape(wanted)
+    step = step_of(x)
+    apart = shape.every_step and step < steps
+    if apart and (scored_apart or weights is not None or step_of(y) != step):
+        x, step = np.ascontiguousarray(x), steps
+    series = flat_rows(x, step)
+    check_finite(series, x, what)
+    targets = np.zeros((len(series) + 1, shape.outputs), np.float32)
+    placed = None if weights is None else np.zeros(len(targets), np.float32)
+    if not shape.every_step:
+        targets[steps::step][:samples] = y
+        if placed is not None:
+            placed[steps::step][:samples] = weights
+    elif step < steps:
+        targets[1:] = flat_rows(y, step)
+    else:
+        targets[1:] = y.reshape(-1, shape.outputs)
+        if placed is not None:
+            placed[1:] = weights.ravel()
+    block = _deal(np.arange(samples, dtype=np.int64) * step, shape, steps, after)
+    layout = Layout(
+        timesteps=steps,
+        lanes=shape.lanes,
+        updates=len(block.starts),
+        every_step=shape.every_step,
+        targets=samples * (steps if shape.every_step else 1),
+        slots=shape.lanes if shape.stateful else 0,
+        rows=Kept(block),
+    )
+    return Epoch(Data(series, targets, shape.outputs, sample_weights=placed), layout, block, samples)
+
+
+def from_series(
+    shape: Shape, series: Any, targets: Any, weights: Any, *, timesteps: int | None, split: float, scored_apart: bool
+) -> tuple[Epoch, Epoch | None]:
+    """Lay out a series so that the rows of a stateful model continue one another, whatever the batch size.
+
+    A stateless model sees every window, as from `keras.utils.timeseries_dataset_from_array`; a stateful one that scores
+    every step sees every point once (`lanes.Streams`).
+
+    Args:
+        shape: what the model takes and gives.
+        series: [points] or [points, features].
+        targets: [points] or [points, outputs]: the forecast from the points before i is scored at row i. None: the
+            series itself.
+        weights: [points], of the loss at each target's position, or None.
+        timesteps: steps of a row; None: what the model was built for.
+        split: share of the points at the end that is held out; they go on from the state training ends in.
+        scored_apart: as in `from_arrays`.
+
+    Returns:
+        Training and validation rows; None without a split.
+    """
+    timesteps = shape.timesteps if timesteps is None else timesteps
+    if isinstance(timesteps, bool) or not isinstance(timesteps, int) or timesteps < 1:
+        raise SettingError(f"series is given with timesteps={timesteps}; give the steps of a row, from 1")
+    if shape.timesteps not in (None, timesteps):
+        raise SettingError(
+            f"timesteps is {timesteps}, but the model was built for {shape.timesteps}; leave it out, or rebuild the "
+            "model with None or another number in keras.Input"
+        )
+    values = columns_of(series, "series", shape.inputs, "features")
+    if targets is None and shape.outputs != shape.inputs:
+        raise SettingError(
+            f"the model has {shape.outputs} outputs, but the series {shape.inputs} columns; give targets=, "
+            "whose row i is what the model should say after the points up to i - 1"
+        )
+    aims = values if targets is None else columns_of(targets, "targets", shape.outputs, "outputs")
+    if len(aims) != len(values):
+        raise SettingError(f"series has {len(values)} points but targets {len(aims)}; give as many of both")
+    if weights is not None:
+        weights = np.ascontiguousarray(as_array(weights, "sample_weight"), np.float32)
+        if weights.shape != (len(values),):
+            raise SettingError(f"sample_weight has shape {weights.shape}; give one for each point: ({len(values)},)")
+    check_finite(values, None, "")
+    cut = len(values) if not split else int(len(values) * (1 - split))
+    training, held_out = [Segment(0, cut)], [Segment(cut, len(values))]
+    if not shape.stateful:
+        # The first held-out window is the one whose first scored value is held out.
+        reach = 1 if shape.every_step else timesteps
+        spans = [training[0]] + ([Segment(max(0, cut - reach), len(values))] if split else [])
+        epochs = [_windows(shape, values, aims, weights, span, timesteps, scored_apart) for span in spans]
+        return epochs[0], epochs[1] if split else None
+    data = Data(values, aims, shape.outputs, sample_weights=weights)
+    kind = Streams(timesteps, shape.lanes) if shape.every_step else Windows(timesteps, shape.lanes, stateful=True)
+    first = _kept(data, kind.over(training))
+    return first, _kept(data, kind.after(training, held_out)) if split else None
+
+
+def shuffled(epoch: Epoch, generator: np.random.Generator) -> Block:
+    """The rows of an epoch in a new random order."""
+    starts = epoch.block.starts.copy()
+    flat = starts.ravel()
+    flat[: epoch.samples] = flat[generator.permutation(epoch.samples)]
+    return replace(epoch.block, starts=starts)
+
+
+def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:
+    """Warn where the batches of a stateful model are seen not to continue one another, naming the first pair."""
+    found = first_break(x, shape.lanes)
+    if found is not None:
+        sample, follower, reason = found
+        warnings.warn(
+            f"row 0 of batch 1 (sample {follower} of {what}) does not go on where row 0 of batch 0 (sample {sample}) "
+            f"ended: {reason}, so the carried state is wrong; give the series itself: "
+            "tsuzuki.fit(model, series=…, timesteps=…, batch_size=…)",
+            stacklevel=3,
+        )
+
+
+def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool) -> Block:
+    """Deal samples out to the lanes of the updates, in order; what is left over in the last update is masked."""
+    lanes, count = shape.lanes, len(starts)
+    updates = -(-count // lanes)
+    table = np.full((updates, lanes), -1, np.int64)
+    table.ravel()[:count] = starts
+    valid = np.where(table >= 0, steps, 0).astype(np.int32)
+    entries = np.full(table.shape, CARRY if shape.stateful else ZERO, np.int32)
+    exits = np.full(table.shape, NOWHERE, np.int32)
+    if shape.stateful:
+        lane = np.arange(lanes, dtype=np.int32)
+        entries[0] = lane if after else ZERO
+        if not after:
+            # Each lane's state is saved where its last sample ends, for validation to go on from.
+            exits[updates - 1] = lane
+            if updates > 1:
+                exits[updates - 2] = lane
+    return Block(table, valid, entries, exits)
+
+
+def _kept(data: Data, layout: Layout) -> Epoch:
+    block = layout.block(0, layout.updates)
+    # A lane that has run out keeps its state, to be given back to the model.
+    entries = np.where(block.valid == 0, CARRY, block.entries).astype(np.int32)
+    entries[0] = np.where(entries[0] == CARRY, ZERO, entries[0])
+    block = replace(block, entries=entries)
+    return Epoch(data, replace(layout, rows=Kept(block)), block, int((block.valid > 0).sum()))
+
+
+def _windows(
+    shape: Shape,
+    values: Floats,
+    aims: Floats,
+    weights: Floats | None,
+    span: Segment,
+    timesteps: int,
+    scored_apart: bool,
+) -> Epoch:
+    """All windows of a stretch of a series, each with its target, without a copy of the inputs."""
+    check_length([span], timesteps + 1, f"a window of {timesteps} steps with its target")
+    here = slice(span.start, span.stop)
+
+    def rolled(array: NDArray[Any]) -> NDArray[Any]:
+        return np.moveaxis(np.lib.stride_tricks.sliding_window_view(array, timesteps, axis=0), -1, 1)
+
+    x = rolled(values[here][:-1])
+    if shape.every_step:
+        y = rolled(aims[here][1:])
+        placed = None if weights is None else rolled(weights[here][1:])
+    else:
+        y = aims[here][timesteps:]
+        placed = None if weights is None else weights[here][timesteps:]
+    return from_arrays(shape, x, y, placed, scored_apart=scored_apart)

@@ -1,0 +1,207 @@
+"""The epochs of a `fit`: sessions of the compiled engine, and Keras's callbacks around them.
+
+Whenever one of the user's callbacks is about to look, the engine's weights, slots and states are written into the
+model; what it may have changed there is read back before the engine goes on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from tsuzuki.engine.plan import lower, unpad
+from tsuzuki.engine.session import Objective, Session, aligned
+from tsuzuki.keras import variable_transfer as mirror
+from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
+from tsuzuki.keras.compile_config import Metric, current_rate
+from tsuzuki.keras.epoch_data import Epoch, Shape, shuffled
+from tsuzuki.keras.metrics import Tally, needs_forecasts
+from tsuzuki.layouts.lanes import Block, part
+from tsuzuki.network.layers import Network
+from tsuzuki.network.losses import Loss
+from tsuzuki.network.optimizers import Optimizer, Schedule
+from tsuzuki.training.fit import calls, diverged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Job:
+    """A compiled model in the engine's words."""
+
+    network: Network
+    shape: Shape
+    optimizer: Optimizer
+    loss: Loss
+    metrics: tuple[Metric, ...]
+
+
+def build(model: Any, job: Job) -> None:
+    """Make the optimiser's variables and the metrics' objects, as Keras does at the first batch."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    compiled = model._compile_metrics
+    if compiled is not None and not compiled.built:
+        # Callbacks look up there whether a metric should fall or rise.
+        example = np.zeros((1, job.shape.outputs), np.float32)
+        compiled.build(example, example)
+
+
+class Run:
+    """One call of `fit`: the sessions, the callbacks, and the epochs."""
+
+    def __init__(
+        self,
+        model: Any,
+        job: Job,
+        training: Epoch,
+        held_out: Epoch | None,
+        shuffle: bool | None,
+        epochs: int,
+        verbose: Any,
+        callbacks: Any,
+    ) -> None:
+        self.model, self.job, self.training, self.held_out, self.epochs = model, job, training, held_out, epochs
+        self.shuffles = not job.shape.stateful if shuffle is None else shuffle
+        # From NumPy's own generator, so that keras.utils.set_random_seed makes a run repeat.
+        seed = int(np.random.randint(2**31))
+        self.generator = np.random.default_rng(seed)
+        layout = training.layout
+        plan = lower(job.network, layout.lanes, layout.timesteps, layout.every_step)
+        slots = max(layout.slots, held_out.layout.slots if held_out else 0)
+        bank = aligned(max(1, slots) * plan.state_size)
+        objective = Objective(job.loss)
+        self.session = Session(plan, training.data, objective, job.optimizer, bank=bank, seed=seed)
+        self.checker = None
+        if held_out is not None:
+            other = held_out.layout
+            check_plan = lower(job.network, other.lanes, other.timesteps, other.every_step)
+            self.checker = Session(check_plan, held_out.data, objective, bank=bank, threads=1)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            self.callbacks = callbacks
+        else:
+            self.callbacks = keras.callbacks.CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                verbose=verbose,
+                epochs=epochs,
+                steps=layout.updates,
+                model=model,
+            )
+        known = (keras.callbacks.History, keras.callbacks.ProgbarLogger)
+        users = [callback for callback in self.callbacks.callbacks if type(callback) not in known]
+        self.bars = [bar for bar in self.callbacks.callbacks if isinstance(bar, keras.callbacks.ProgbarLogger)]
+        self.enders = [one for one in users if isinstance(one, keras.callbacks.TerminateOnNaN)]
+        self.watched = bool(users)
+        self.by_batch = any(hears(callback, TRAINING) for callback in users)
+        self.by_test_batch = any(hears(callback, TESTING) for callback in users)
+
+    def go(self, initial_epoch: int) -> Any:
+        """Run the epochs; whatever ends them, the model has the weights that were reached."""
+        model = self.model
+        model.stop_training = False
+        self.callbacks.on_train_begin()
+        mirror.read(model, self.session)
+        logs = None
+        # BackupAndRestore leaves the epoch to go on with here.
+        for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, self.epochs):
+            try:
+                logs = self._epoch(epoch)
+            except BaseException:
+                mirror.write(model, self.session)
+                raise
+            if model.stop_training:
+                break
+        if logs is not None:
+            mirror.write(model, self.session)
+        self.callbacks.on_train_end(logs)
+        return model.history
+
+    def _epoch(self, epoch: int) -> dict[str, Any]:
+        self.callbacks.on_epoch_begin(epoch)
+        self._listen()
+        self._set_rate()
+        block = shuffled(self.training, self.generator) if self.shuffles else self.training.block
+        tally = self._tally(self.training)
+        if self.by_batch:
+            results = self._one_by_one(block, tally)
+        else:
+            results = calls(self.session, self.training.layout, block, tally.forecasts)
+        for at, result in results:
+            done = at + len(result)
+            tally.add(part(block, at, done), result)
+            if not np.isfinite(result[-1, 0]):
+                self._end_or_raise(epoch, done)
+                break
+            if self.by_batch:
+                mirror.write(self.model, self.session)
+                self.callbacks.on_train_batch_end(at, tally.logs())
+                self._listen()
+                if self.model.stop_training:
+                    break
+            else:
+                for bar in self.bars:
+                    bar.on_train_batch_end(done - 1, tally.logs())
+        logs = tally.logs()
+        if self.watched:
+            mirror.write(self.model, self.session)
+        if self.held_out is not None:
+            logs |= {f"val_{name}": value for name, value in self._validate(self.held_out).items()}
+        self.callbacks.on_epoch_end(epoch, logs)
+        return logs
+
+    def _one_by_one(self, block: Block, tally: Tally) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+        """Train update by update, for callbacks that hear of each; otherwise as `training.calls`."""
+        for k in range(len(block.starts)):
+            self.callbacks.on_train_batch_begin(k)
+            self._listen()
+            self._set_rate()
+            yield k, self.session.run(part(block, k, k + 1), tally.forecasts)
+
+    def _validate(self, held_out: Epoch) -> dict[str, Any]:
+        assert self.checker is not None
+        self.callbacks.on_test_begin()
+        self.checker.parameters[:] = self.session.parameters
+        tally = self._tally(held_out)
+        block = held_out.block
+        result = self.checker.forward(block, tally.forecasts)
+        if self.by_test_batch:
+            for k in range(len(block.starts)):
+                self.callbacks.on_test_batch_begin(k)
+                tally.add(part(block, k, k + 1), result[k : k + 1])
+                self.callbacks.on_test_batch_end(k, tally.logs())
+        else:
+            tally.add(block, result)
+        logs = tally.logs()
+        self.callbacks.on_test_end(logs)
+        return logs
+
+    def _tally(self, epoch: Epoch) -> Tally:
+        data, forecasts = epoch.data, None
+        assert data.targets is not None
+        if needs_forecasts(self.job.loss, self.job.metrics, data.sample_weights is not None):
+            forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
+        return Tally(epoch, self.job.loss, self.job.metrics, forecasts)
+
+    def _listen(self) -> None:
+        """Take over what a callback may have changed in the model."""
+        if self.watched:
+            mirror.read(self.model, self.session)
+
+    def _set_rate(self) -> None:
+        """Follow a learning rate that a callback has set."""
+        assert self.session.optimizer is not None
+        if self.watched and not isinstance(self.session.optimizer.learning_rate, Schedule):
+            rate = current_rate(self.model.optimizer)
+            self.session.optimizer = replace(self.session.optimizer, learning_rate=rate)
+
+    def _end_or_raise(self, epoch: int, update: int) -> None:
+        """Let TerminateOnNaN end the run where there is one, else raise."""
+        for ender in self.enders:
+            ender.on_batch_end(update - 1, {"loss": float("nan")})
+        if not self.enders:
+            raise diverged(epoch + 1, update, unpad(self.session.plan, self.session.parameters))

@@ -1,0 +1,59 @@
+"""Weights, optimiser slots, iterations and states, carried between a Keras model and the compiled engine."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.engine.plan import pad, unpad
+from tsuzuki.engine.session import Session
+
+# Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
+SLOTS = {
+    "SGD": ("momentums",),
+    "RMSprop": ("_velocities", "_momentums", "_average_gradients"),
+    "Adam": ("_momentums", "_velocities", "_velocity_hats"),
+    "AdamW": ("_momentums", "_velocities", "_velocity_hats"),
+}
+
+
+def slots_of(optimizer: Any) -> list[list[Any]]:
+    """The optimiser's variables, slot by slot, each in the order of the weights; [] where it keeps none."""
+    return [list(getattr(optimizer, name, [])) for name in SLOTS[type(optimizer).__name__]]
+
+
+def read(model: Any, session: Session) -> None:
+    """Take weights, slots and the iteration count out of the model into the engine."""
+    plan, optimizer = session.plan, model.optimizer
+    pad(plan, [_values(variable) for variable in model.trainable_variables], session.parameters)
+    for i, variables in enumerate(slots_of(optimizer)):
+        if variables:
+            part = session.slots[i * plan.size : (i + 1) * plan.size]
+            pad(plan, [_values(variable) for variable in variables], part)
+    session.updates_done = int(_values(optimizer.iterations))
+
+
+def write(model: Any, session: Session) -> None:
+    """Put the engine's weights, slots, iteration count and carried states into the model."""
+    plan, optimizer = session.plan, model.optimizer
+    pairs = list(zip(model.trainable_variables, unpad(plan, session.parameters), strict=True))
+    for i, variables in enumerate(slots_of(optimizer)):
+        if variables:
+            part = session.slots[i * plan.size : (i + 1) * plan.size]
+            pairs += zip(variables, unpad(plan, part), strict=True)
+    for variable, value in pairs:
+        variable.assign(value)
+    optimizer.iterations.assign(session.updates_done)
+    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    # A stateless layer keeps no state to write to, though the engine has one for each.
+    for layer, states in zip(stateful, session.states(), strict=False):
+        for variable, state in zip(layer.states, states, strict=True):
+            # Short data use fewer lanes than the model has rows; the others have no state.
+            rows = np.zeros(tuple(variable.shape), np.float32)
+            rows[: len(state)] = state
+            variable.assign(rows)
+
+
+def _values(variable: Any) -> NDArray[Any]:
+    return np.asarray(keras.ops.convert_to_numpy(variable))

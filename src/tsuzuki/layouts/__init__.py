@@ -1,0 +1,1 @@
+"""Which rows an update holds: segments become windows or streams whose rows continue one another."""

@@ -1,0 +1,1 @@
+"""Descriptions only: layers, losses and optimisers as frozen dataclasses; nothing here computes."""

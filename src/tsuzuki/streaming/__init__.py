@@ -1,0 +1,1 @@
+"""One reading at a time, with the state kept."""

@@ -1,0 +1,419 @@
+"""Networks that wait for the next reading, with their state kept: nothing of the past is ever computed again.
+
+A `Bank` stands in many series at once; a `Stream` is one series without the bookkeeping of many, a few microseconds a
+reading. What they hold of the past is the state and as many values as the longest lag reaches back.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.errors import DataError, SettingError
+from tsuzuki.forecasting.fit import Fitted, Settings
+from tsuzuki.forecasting.model_file import model_id
+from tsuzuki.forecasting.predict import bounds, point
+from tsuzuki.layouts.lanes import CARRY, ZERO
+from tsuzuki.streaming.prepared_step import LANES, Call, prepare
+from tsuzuki.streaming.upcoming_times import MONTH, ahead, calendar_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Rows that are made ready at once, as their calendar costs least together: for each series at least and at most, and
+# for all series together about.
+FEWEST_ROWS, MOST_ROWS, ALL_ROWS = 64, 1024, 1 << 16
+# Series of a call: a call for k series takes the smallest that holds them.
+SIZES = (1, LANES, 4 * LANES, 16 * LANES)
+
+
+class Bank:
+    """Many series and where the networks stand in each.
+
+    Args:
+        fitted: what training left.
+        settings: of the forecaster.
+        ids: the series; None for those of the training data. Series that training has not seen begin from a zero state.
+        scales: (mean, deviation) of series that training has not seen; without, the average of those it has.
+        start: the time before the first reading of such series; without, where the training data end.
+        learns: whether the weights may still change.
+
+    Attributes:
+        ids: the series, in order.
+        horizon: steps ahead.
+        stamps: datetime64 [series], the time of each series' last reading, missing or not.
+        missing: int64 [series], how many readings in a row each has missed; one that begins anew counts as too many.
+        scales: float64 [series, 2], mean and deviation.
+        before: rows that lags reach back.
+        room: rows made ready at once.
+        cap: rows kept of each series.
+        at: int64 [series], which of them was run last; those behind it hold the calendar of times to come.
+        rows: for each network float32 [cap, series, columns]: what one update reads lies together.
+        banks: for each network its saved states.
+        parameters: for each network its padded weights.
+        latest: float32 [series, outputs], the last forecasts in the series' units.
+
+    Raises:
+        SettingError: the networks read covariates, which a stream of readings does not bring.
+    """
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        settings: Settings,
+        ids: Sequence[str] | None = None,
+        scales: "Mapping[str, tuple[float, float]] | None" = None,
+        start: Any = None,
+        learns: bool = False,
+    ) -> None:
+        if settings.past or settings.known or settings.static:
+            raise SettingError(
+                "the forecaster reads covariates, which a stream of readings does not bring; use its update(frame)"
+            )
+        self.fitted, self.settings, self.horizon, self._learns = fitted, settings, settings.horizon, learns
+        self.ids = tuple(fitted.ids if ids is None else ids)
+        if len(set(self.ids)) < len(self.ids) or not self.ids:
+            raise SettingError("the ids of a bank are none, or one of them stands there twice; give each series once")
+        count = len(self.ids)
+        self._number = {name: i for i, name in enumerate(self.ids)}
+        self._all = np.arange(count)
+        self.before = fitted.way.before
+        self.room = max(FEWEST_ROWS, min(MOST_ROWS, ALL_ROWS // count))
+        self.cap = self.before + 1 + self.room
+        self.scales = self._choose_scales(scales or {})
+        self.missing = np.full(count, settings.max_gap + 1, np.int64)
+        self.stamps = np.empty(count, "datetime64[ns]")
+        self.at = np.full(count, self.before, np.int64)
+        self.latest = np.zeros((count, fitted.way.network.outputs), np.float32)
+        self._open(start)
+
+    def _choose_scales(self, given: "Mapping[str, tuple[float, float]]") -> NDArray[np.float64]:
+        usual = self.fitted.scales.mean(axis=0)
+        trained = dict(zip(self.fitted.ids, self.fitted.scales, strict=True))
+        found = np.array([given.get(name, trained.get(name, usual)) for name in self.ids], np.float64)
+        if not (np.isfinite(found).all() and (found[:, 1] > 0).all()):
+            raise SettingError("a scale of the bank is not finite or its deviation not above 0; give (mean, deviation)")
+        return found
+
+    def _open(self, start: Any) -> None:
+        """Take up the states that training left."""
+        from tsuzuki.engine.plan import lower, pad, pad_states
+        from tsuzuki.engine.session import aligned
+
+        fitted, count = self.fitted, len(self.ids)
+        columns = 2 + fitted.way.beside
+        plan = lower(fitted.way.network, 1, 1, True)
+        trained = {name: i for i, name in enumerate(fitted.ids)}
+        known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
+        source = np.array([trained[self.ids[i]] for i in known], np.int64)
+        ends = np.array([times[-1] for times in fitted.times], "datetime64[ns]")
+        self.stamps[:] = ends.max() if start is None else np.datetime64(start, "ns")
+        self.stamps[known] = ends[source]
+        self.rows: list[NDArray[np.float32]] = []
+        self.banks: list[NDArray[np.float32]] = []
+        self.parameters: list[NDArray[np.float32]] = []
+        for weights, state in zip(fitted.members, fitted.states, strict=True):
+            rows = np.zeros((self.cap, count, columns), np.float32)
+            rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
+            bank = aligned(count * plan.state_size)
+            states = np.zeros((count, state.saved.shape[1]), np.float32)
+            states[known] = state.saved[source]
+            pad_states(plan, states, bank)
+            parameters = aligned(plan.size)
+            pad(plan, weights, parameters)
+            self.rows.append(rows)
+            self.banks.append(bank)
+            self.parameters.append(parameters)
+        self._calls: dict[int, Call] = {}
+        self._make_ready(np.arange(count))
+        self.missing[known] = 0
+        # The last row of the training data is not in the state yet, but scaled already.
+        if len(known):
+            self._run(known, np.zeros(len(known), bool))
+
+    def _make_ready(self, which: NDArray[np.int64]) -> None:
+        """Write the calendar of the times to come into the rows behind the present one."""
+        if not self.settings.with_calendar or len(which) == 0:
+            return
+        said, place = calendar_ahead(
+            self.fitted, [self.ids[number] for number in which.tolist()], self.stamps[which], self.room
+        )
+        stands = self.at[which]
+        for at in np.unique(stands):
+            here = stands == at
+            # Series that stand at the same time share one calendar.
+            own = (said if len(said) == 1 else said[place[here]])[:, : self.cap - 1 - at].swapaxes(0, 1)
+            some: Any = slice(None) if len(here) == len(self.ids) and here.all() else which[here]
+            for rows in self.rows:
+                rows[at + 1 :, some, 2:] = own
+
+    def now(self, number: int) -> int:
+        """Where a series stands, in nanoseconds since 1970."""
+        return int(self.stamps[number].astype(np.int64))
+
+    def jump(self, number: int, steps: int) -> None:
+        """Let so many readings of a series be missed that it begins anew with the next one."""
+        now, step = self.now(number), self.fitted.step
+        if step < MONTH:
+            self.stamps[number] = np.datetime64(now + steps * step, "ns")
+        else:
+            self.stamps[number] = ahead(self.fitted, self.ids[number], now, steps)[-1]
+        self.missing[number] = self.settings.max_gap + 1
+        self.at[number] = self.before
+        self._make_ready(np.array([number]))
+
+    def grown(self, ids: Sequence[str], before: "Mapping[str, int]") -> "Bank":
+        """A bank that stands where this one does and has further series.
+
+        Args:
+            ids: the new ones.
+            before: for each of them the time (nanoseconds since 1970) one step before its first reading.
+        """
+        scales = {name: (float(mean), float(scale)) for name, (mean, scale) in zip(self.ids, self.scales, strict=True)}
+        found = Bank(self.fitted, self.settings, [*self.ids, *ids], scales)
+        old = np.arange(len(self.ids))
+        found.restore(old, self.state_of(old), self.stamps, self.missing)
+        for name in ids:
+            found.stamps[found.number(name)] = np.datetime64(before[name], "ns")
+        found._make_ready(np.arange(len(self.ids), len(found.ids)))
+        return found
+
+    def number(self, name: str) -> int:
+        """A series' place in the bank, -1 if it has none."""
+        return self._number.get(name, -1)
+
+    def update(self, values: Any, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Take the next reading of series and forecast.
+
+        Args:
+            values: float [series], NaN for a reading that is missing.
+            ids: which series; None for all, in order.
+
+        Returns:
+            float32 [series, horizon], in the series' units.
+
+        Raises:
+            DataError: not one value for each series; no number or an infinite one; an id unknown, or twice.
+        """
+        which = self._all if ids is None else self._which(ids)
+        try:
+            values = np.asarray(values, np.float64)
+        except (TypeError, ValueError):
+            raise DataError("a reading is no number; give floats, NaN where one is missing") from None
+        if values.shape != which.shape:
+            raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
+        if np.isinf(values).any():
+            raise DataError(f"the reading of series {self.ids[which[np.isinf(values).argmax()]]!r} is infinite")
+        self.advance(which, values)
+        return self.forecasts(which)
+
+    def _which(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        try:
+            which = np.array([self._number[name] for name in ids], np.int64)
+        except KeyError as error:
+            raise DataError(f"series {error.args[0]!r} is not in the bank; name it when the bank is made") from None
+        if len(np.unique(which)) < len(which):
+            raise DataError("a series stands twice among the ids; give its readings one after the other")
+        return which
+
+    def advance(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Take the next reading (NaN: missing) of some series, each of them once."""
+        # All of them in order need no picking.
+        some: Any = slice(None) if which is self._all else which
+        at = self.at[some] + 1
+        full = at == self.cap
+        if full.any():
+            self.wrap(which[full])
+            at = self.at[some] + 1
+        self.at[some] = at
+        self.stamps[some] = self.next_stamps(which)
+        absent, missing = np.isnan(values), self.missing[some]
+        anew = ~absent & (missing > self.settings.max_gap)
+        self.missing[some] = (missing + 1) * absent
+        if anew.any() and self.before:
+            begun = which[anew]
+            scaled = (values[anew] - self.scales[begun, 0]) / self.scales[begun, 1]
+            for rows in self.rows:
+                rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled
+        most = len(which) if len(which) == len(self.ids) else SIZES[-1]
+        for first in range(0, len(which), most):
+            own = slice(first, first + most)
+            self._run(which if most == len(which) else which[own], anew[own], values[own])
+
+    def next_stamps(self, which: NDArray[np.int64]) -> NDArray[np.datetime64]:
+        """The time of the next reading of some series."""
+        if self.fitted.step < MONTH:
+            stamps = self.stamps if which is self._all else self.stamps[which]
+            return (stamps.view(np.int64) + self.fitted.step).view("datetime64[ns]")
+        numbers = which.tolist()
+        return np.array([ahead(self.fitted, self.ids[n], self.now(n), 1)[0] for n in numbers], "datetime64[ns]")
+
+    def wrap(self, which: NDArray[np.int64]) -> None:
+        """Move the rows that lags still need to the front."""
+        for rows in self.rows:
+            rows[: self.before + 1, which] = rows[self.cap - self.before - 1 :, which]
+        self.at[which] = self.before
+        self._make_ready(which)
+
+    def _run(
+        self, which: NDArray[np.int64], anew: NDArray[np.bool_], values: NDArray[np.float64] | None = None
+    ) -> None:
+        """Run the present row of some series in every network.
+
+        Args:
+            which: the series, as many as a call holds.
+            anew: [series], which of them begin from a zero state.
+            values: [series], the readings that the rows have yet to take up; None: they hold theirs.
+        """
+        count = len(which)
+        call = self.prepared(count, reads=False) if values is None else self._call(count)
+        block = call.block
+        starts, valid, entries, exits = (a.ravel() for a in (block.starts, block.valid, block.entries, block.exits))
+        np.multiply(self.at if which is self._all else self.at[which], len(self.ids), out=starts[:count])
+        starts[:count] += which
+        valid[:count], valid[count:] = 1, 0
+        entries[:count], entries[count:] = which, CARRY
+        if anew.any():
+            entries[:count][anew] = ZERO
+        exits[:count] = which
+        if values is not None:
+            call.readings[:count] = values
+        call.run()
+        self.latest[slice(None) if which is self._all else which] = call.mean()[:count]
+
+    def _call(self, count: int) -> Call:
+        """The prepared call for so many series, kept for the next time."""
+        size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)
+        if size not in self._calls:
+            self._calls[size] = self.prepared(size)
+        return self._calls[size]
+
+    def prepared(self, count: int, *, reads: bool = True) -> Call:
+        """A new call for so many series; `reads` says whether the rows take up readings."""
+        networks = list(zip(self.rows, self.banks, self.parameters, strict=True))
+        return prepare(self.fitted.way, networks, self.scales, count, learns=self._learns, reads=reads)
+
+    def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
+        return np.sort(self.latest[which].reshape(len(which), self.horizon, -1).astype(np.float64), axis=2)
+
+    def forecasts(self, which: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """The latest point forecasts, float32 [series, horizon], of all series if None."""
+        if not self.settings.quantiles:
+            return self.latest.copy() if which is None or which is self._all else self.latest[which]
+        return np.asarray(point(self.settings, self.outputs(self._all if which is None else which)), np.float32)
+
+    def interval(
+        self, level: float, ids: Sequence[str] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ends of the intervals around the latest forecasts, [series, horizon] each.
+
+        Raises:
+            SettingError: a level that cannot be had.
+        """
+        which = self._all if ids is None else self._which(ids)
+        trained = {name: i for i, name in enumerate(self.fitted.ids)}
+        ends = []
+        for number, own in zip(which, self.outputs(which), strict=True):
+            series = trained.get(self.ids[number], 0)
+            low, high = bounds(self.fitted, self.settings, own, series, level, self.scales[number, 1])
+            ends.append((low, high))
+        return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
+
+    def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
+        """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
+        from tsuzuki.engine.plan import lower, unpad_states
+
+        plan = lower(self.fitted.way.network, 1, 1, True)
+        parts = [self.latest[which]]
+        for rows, bank in zip(self.rows, self.banks, strict=True):
+            own = bank.reshape(len(self.ids), -1)[which]
+            back = self.at[which][:, None] + np.arange(-self.before, 1)
+            parts += [unpad_states(plan, own.ravel()), rows[back, which[:, None], 0]]
+        return np.concatenate(parts, axis=1)
+
+    def restore(
+        self,
+        which: NDArray[np.int64],
+        states: NDArray[np.float32],
+        stamps: NDArray[np.datetime64],
+        missing: NDArray[np.int64],
+    ) -> None:
+        """Put series where `state_of`, `times` and `missing` said that they were."""
+        from tsuzuki.engine.plan import lower, pad_states
+        from tsuzuki.engine.session import aligned
+        from tsuzuki.forecasting.stepwise import state_size
+
+        plan = lower(self.fitted.way.network, 1, 1, True)
+        sizes = [self.latest.shape[1]]
+        for _ in self.rows:
+            sizes += [state_size(self.fitted.way.network), self.before + 1]
+        if states.shape != (len(which), sum(sizes)):
+            raise DataError(
+                f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
+                "use the states with the model that wrote them"
+            )
+        parts = np.split(states, np.cumsum(sizes)[:-1], axis=1)
+        self.latest[which] = parts[0]
+        self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
+        for number, (rows, bank) in enumerate(zip(self.rows, self.banks, strict=True)):
+            own = aligned(len(which) * plan.state_size)
+            pad_states(plan, np.ascontiguousarray(parts[1 + 2 * number]), own)
+            bank.reshape(len(self.ids), -1)[which] = own.reshape(len(which), -1)
+            rows[: self.before + 1, which, 0] = parts[2 + 2 * number].T
+        self._make_ready(which)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Where the networks stand in every series, as arrays."""
+        return {
+            "states": self.state_of(np.arange(len(self.ids))),
+            "times": self.stamps.astype(np.int64),
+            "missing": self.missing,
+            "scales": self.scales,
+        }
+
+    def adopt(self, arrays: "Mapping[str, NDArray[Any]]") -> None:
+        """Go to where `arrays` stood.
+
+        Raises:
+            DataError: arrays of other sizes.
+        """
+        self.scales[:] = arrays["scales"]
+        stamps = arrays["times"].astype("datetime64[ns]")
+        which = np.arange(len(self.ids))
+        self.restore(which, arrays["states"].astype(np.float32), stamps, arrays["missing"])
+
+    def save(self, path: str | Path) -> None:
+        """Write where the networks stand in every series; the model itself is not in it.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        from tsuzuki.storage import write
+
+        write(path, "stream", {"ids": list(self.ids), "model": model_id(self.fitted)}, self.arrays())
+
+    def load(self, path: str | Path) -> "Bank":
+        """Go to where `save` stood.
+
+        Raises:
+            FileError: the file is not whole, or holds the states of another model or of other series.
+        """
+        from tsuzuki.storage import read
+
+        stored = read(path, "stream")
+        check_owner(stored.facts, self, path)
+        self.adopt(stored.arrays)
+        return self
+
+
+def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> None:
+    """Raise FileError where states belong to another model or to other series."""
+    from tsuzuki.errors import FileError
+
+    if facts.get("model") != model_id(bank.fitted):
+        raise FileError(f"{path} holds the states of another model; load them with the model that wrote them")
+    if facts.get("ids") != list(bank.ids):
+        raise FileError(f"{path} holds the states of other series; make the bank of the same ids")

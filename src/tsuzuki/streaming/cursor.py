@@ -1,0 +1,187 @@
+"""Where the networks stand in one series of a bank, moved on a reading at a time without the bookkeeping of many."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.errors import DataError
+from tsuzuki.layouts.lanes import ZERO
+from tsuzuki.streaming.bank import Bank
+from tsuzuki.streaming.upcoming_times import MONTH, steps_due
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.fit import Fitted, Settings
+
+NAN = float("nan")
+
+
+class Cursor:
+    """One series of a bank.
+
+    While a cursor moves, the bank does not know how far its series has got: `settle` tells it. After somebody else has
+    moved the series, `resume` tells the cursor.
+
+    Args:
+        bank: holds the series.
+        number: its place there.
+    """
+
+    def __init__(self, bank: Bank, number: int) -> None:
+        self.bank, self._number, self._only = bank, number, np.array([number])
+        self._fitted: Fitted = bank.fitted
+        self._settings: Settings = bank.settings
+        self._call = bank.prepared(1)
+        self._call.block.valid[0, 0], self._call.block.exits[0, 0] = 1, number
+        # Where the call reads its row's number and the reading from: memory views, whose single items are written
+        # sooner than an array's.
+        self._start, self._reading = flat(self._call.block.starts, "q"), flat(self._call.readings, "d")
+        self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
+        # The row behind which care is needed: the last one there is, and any where months differ.
+        self._last = -1 if self._step >= MONTH else bank.cap - 1
+        self._single, self._whole = len(self._call.found) == 1, not bank.settings.quantiles
+        # The latest outputs; a single network writes them there itself.
+        self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
+        self.resume()
+
+    def resume(self) -> None:
+        """Go to where the bank has been put."""
+        bank, number = self.bank, self._number
+        self._call.block.entries[0, 0] = number
+        self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
+        self._set_time(bank.now(number))
+        self._latest[:] = bank.latest[number]
+
+    def _set_time(self, now: int) -> None:
+        # The time follows from the row, so that a step need not count it.
+        self._origin = now - self._at * self._step
+
+    @property
+    def now(self) -> int:
+        """The time of the last reading, missing or not, in nanoseconds since 1970."""
+        return self._origin + self._at * self._step
+
+    @property
+    def at(self) -> int:
+        """Which of the series' rows was run last."""
+        return self._at
+
+    @property
+    def missed(self) -> int:
+        """How many readings in a row are missing; one that begins anew counts as too many."""
+        return self._missed
+
+    @property
+    def time(self) -> np.datetime64:
+        """The time of the last reading, missing or not."""
+        return np.datetime64(self.now, "ns")
+
+    def take(self, value: float | None) -> None:
+        """Move on by one step. What a bank does for many, here for one.
+
+        Raises:
+            DataError: the value is infinite or no number; nothing has moved.
+        """
+        try:
+            self._reading[0] = value
+            usual = value - value == 0  # type: ignore[operator]
+        except (TypeError, ValueError, OverflowError):
+            usual = False
+        if not usual or self._missed or self._at >= self._last:
+            self._take_with_care(value)
+            return
+        self._at = at = self._at + 1
+        self._start[0] = at * self._every + self._number
+        self._run()
+        if not self._single:
+            self._latest[:] = self._call.mean()[0]
+
+    def _take_with_care(self, value: float | None) -> None:
+        """A step at which something is missing or was, rows run out, or months differ."""
+        absent = value is None or value != value
+        reading = NAN if absent else as_number(value)
+        bank, number = self.settle(), self._number
+        later = int(bank.next_stamps(self._only)[0].astype(np.int64))
+        if self._at + 1 == bank.cap:
+            bank.wrap(self._only)
+            self._at = int(bank.at[number])
+        anew = not absent and self._missed > self._settings.max_gap
+        self._missed = self._missed + 1 if absent else 0
+        self._at = at = self._at + 1
+        self._set_time(later)
+        if anew:
+            mean, scale = bank.scales[number]
+            for rows in bank.rows:
+                rows[at - bank.before : at, number, 0] = (reading - mean) / scale
+        self._call.block.entries[0, 0] = ZERO if anew else number
+        self._start[0], self._reading[0] = at * self._every + number, reading
+        self._run()
+        self._call.block.entries[0, 0] = number
+        if not self._single:
+            self._latest[:] = self._call.mean()[0]
+
+    def reach(self, stamp: int) -> None:
+        """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.
+
+        Raises:
+            DataError: the time is late, that of the last reading, or beside the grid; nothing has moved.
+        """
+        missed = steps_due(self._fitted, self.bank.ids[self._number], self.now, stamp) - 1
+        if missed > self._settings.max_gap:
+            self.skip(missed)
+        else:
+            for _ in range(missed):
+                self.take(None)
+
+    def skip(self, steps: int) -> None:
+        """Let so many readings be missed that the series begins anew with the next one."""
+        self.settle().jump(self._number, steps)
+        self.resume()
+
+    def forecast(self) -> NDArray[np.float32]:
+        """The latest forecast, float32 [horizon], in the series' unit."""
+        if self._whole:
+            return self._latest.copy()
+        return np.asarray(self.settle().forecasts(self._only)[0])
+
+    def settle(self) -> Bank:
+        """Tell the bank where the series has got to, and return it."""
+        bank, number = self.bank, self._number
+        bank.at[number], bank.missing[number] = self._at, self._missed
+        bank.stamps[number] = self.time
+        bank.latest[number] = self._latest
+        return bank
+
+
+def as_number(value: Any) -> float:
+    """A reading as a number.
+
+    Raises:
+        DataError: it is none, or infinite.
+    """
+    try:
+        if value - value == 0:
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"the reading {value!r:.60} is no number; give a float, or None where it is missing") from None
+    raise DataError(f"the reading {value} is infinite; give None where it is missing")
+
+
+def flat(array: Any, kind: str) -> Any:
+    """An array's memory as a memory view of items of one kind, as `struct` names them."""
+    return memoryview(array).cast("B").cast(kind)  # type: ignore[call-overload]
+
+
+def nanoseconds(ds: Any) -> int:
+    """A time as nanoseconds since 1970.
+
+    Raises:
+        DataError: it is no time.
+    """
+    try:
+        stamp = np.datetime64(ds, "ns")
+    except (ValueError, TypeError):
+        stamp = np.datetime64("NaT")
+    if np.isnat(stamp):
+        raise DataError(f"{ds!r} is no time; give one such as 2026-01-31 12:00")
+    return int(stamp.astype(np.int64))

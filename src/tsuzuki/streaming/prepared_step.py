@@ -1,0 +1,131 @@
+"""Networks run on by one step in many series, prepared once and called again and again with little ado.
+
+Series lie in blocks of some lanes, one update of the program after another: what the lanes of one update need stays in
+the fastest cache. Many updates are shared out among threads, as each of them takes up and saves states of its own.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.forecasting.stepwise import Way
+from tsuzuki.layouts.lanes import CARRY, NOWHERE, Block, part
+
+# Lanes of an update: as many as the fastest cache holds.
+LANES = 64
+# Updates that are worth a thread of their own: waking it takes some ten microseconds.
+WORTH_A_THREAD = 8
+
+
+class Call(NamedTuple):
+    """A prepared call: networks of one kind that read the same rows, each with states and weights of its own.
+
+    Attributes:
+        block: the rows to run, [updates, lanes]; whoever calls writes into its arrays.
+        readings: float64 [updates * lanes], the rows' readings in their series' units, NaN where one is missing; these
+            are written likewise.
+        found: for each network float32 [updates * lanes, outputs], the forecasts of the last run.
+        run: runs the rows.
+    """
+
+    block: Block
+    readings: NDArray[np.float64]
+    found: Sequence[NDArray[np.float32]]
+    run: Callable[[], object]
+
+    def mean(self) -> NDArray[np.float32]:
+        """The mean of what the networks found; of a single one, what it found itself."""
+        return self.found[0] if len(self.found) == 1 else np.asarray(np.mean(self.found, axis=0))
+
+
+def prepare(
+    way: Way,
+    networks: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]],
+    scales: NDArray[np.float64],
+    count: int,
+    *,
+    learns: bool,
+    reads: bool = True,
+) -> Call:
+    """Make ready to run networks in up to `count` series.
+
+    Args:
+        way: the networks and how they read.
+        networks: for each its rows, float32 [rows, series, columns], which the block's starts number through; its saved
+            states; its padded weights.
+        scales: float64 [series, 2], mean and deviation, in whose unit readings and forecasts are.
+        count: series of a call.
+        learns: whether the weights may still change.
+        reads: whether the rows take up readings; if not, they hold all already.
+    """
+    from tsuzuki.engine.plan import lower
+    from tsuzuki.engine.session import Data, Session, threads_allowed
+
+    lanes = 1 if count == 1 else LANES
+    updates = -(-count // lanes)
+    shape = updates, lanes
+    block = Block(
+        np.full(shape, -1, np.int64),
+        np.zeros(shape, np.int32),
+        np.full(shape, CARRY, np.int32),
+        np.full(shape, NOWHERE, np.int32),
+    )
+    readings = np.zeros(updates * lanes)
+    found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for _ in networks]
+    plan = lower(way.network, lanes, 1, True)
+    shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
+    runs = []
+    for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
+        own, some = part(block, first, last), slice(first * lanes, last * lanes)
+        every = []
+        for (rows, bank, parameters), forecasts in zip(networks, found, strict=True):
+            flat = rows.reshape(-1, rows.shape[2])
+            data = Data(flat, None, 1, residual=True, lags=way.lags, spacing=rows.shape[1], feed=way.feed)
+            session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
+            new = readings[some] if reads else None
+            every.append(session.prepare(own, forecasts[some], scales=scales, readings=new, learns=learns))
+        runs.append(_one_by_one(every))
+    return Call(block, readings, found, _together(runs))
+
+
+def _one_by_one(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
+    """One function that runs several in turn."""
+    if len(runs) == 1:
+        return runs[0]
+
+    def run() -> None:
+        for one in runs:
+            one()
+
+    return run
+
+
+def _together(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
+    """One function that runs several side by side."""
+    if len(runs) == 1:
+        return runs[0]
+
+    def run() -> None:
+        pool = _pool(len(runs) - 1)
+        others = [pool.submit(one) for one in runs[1:]]
+        runs[0]()
+        for other in others:
+            other.result()
+
+    return run
+
+
+@functools.cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, "tsuzuki")
+
+
+# A forked child has the pool but none of its threads, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,99 @@
+"""One series, a reading at a time: a value in, the next steps out, in a few microseconds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.errors import SettingError
+from tsuzuki.streaming.bank import Bank
+from tsuzuki.streaming.cursor import Cursor, as_number, nanoseconds
+from tsuzuki.streaming.upcoming_times import ahead
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsuzuki.forecasting.fit import Fitted, Settings
+
+
+class Stream(Cursor):
+    """One series and where the networks stand in it.
+
+    Args:
+        fitted: what training left.
+        settings: of the forecaster.
+        unique_id: the series; None where there is only one.
+        learns: whether the weights may still change.
+
+    Raises:
+        SettingError: an unknown series, or none named where there are several; networks that read covariates.
+    """
+
+    def __init__(
+        self, fitted: "Fitted", settings: "Settings", unique_id: str | None = None, *, learns: bool = False
+    ) -> None:
+        if unique_id is None and len(fitted.ids) > 1:
+            raise SettingError(f"the forecaster knows {len(fitted.ids)} series; name one: unique_id={fitted.ids[0]!r}")
+        name = fitted.ids[0] if unique_id is None else unique_id
+        if name not in fitted.ids:
+            raise SettingError(f"series {name!r} is not known ({', '.join(fitted.ids[:5])}); use a bank for new series")
+        super().__init__(Bank(fitted, settings, [name], learns=learns), 0)
+
+    def update(self, value: float | None, ds: Any = None) -> NDArray[np.float32]:
+        """Take the next reading and forecast.
+
+        Args:
+            value: the reading; None or NaN where it is missing: the network's own forecast is fed.
+            ds: its time. Steps that were passed over count as missing; without a time it is the next step's.
+
+        Returns:
+            float32 [horizon], in the series' unit.
+
+        Raises:
+            DataError: an infinite value, a late or repeated time, or one beside the grid.
+        """
+        if ds is not None:
+            if value is not None and value == value:
+                as_number(value)
+            self.reach(nanoseconds(ds))
+        self.take(value)
+        return self._latest.copy() if self._whole else self.forecast()
+
+    def interval(self, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The ends of the interval around the latest forecast, [horizon] each.
+
+        Raises:
+            SettingError: a level that cannot be had.
+        """
+        low, high = self.settle().interval(level)
+        return low[0], high[0]
+
+    def predict(self, levels: Sequence[float] | None = None) -> "pd.DataFrame":
+        """The latest forecast as a frame with intervals, as `Forecaster.predict` gives it."""
+        import pandas as pd
+
+        times = ahead(self._fitted, self.bank.ids[0], self.now, self._settings.horizon)
+        columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": times, "tsuzuki": self.forecast()}
+        for level in self._settings.levels if levels is None else levels:
+            columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = self.interval(level)
+        return pd.DataFrame(columns)
+
+    def save(self, path: str | Path) -> None:
+        """Write where the stream stands; the model itself is not in it.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        self.settle().save(path)
+
+    def load(self, path: str | Path) -> "Stream":
+        """Go to where `save` stood, bit for bit.
+
+        Raises:
+            FileError: the file is not whole, or holds the state of another model or series.
+        """
+        self.bank.load(path)
+        self.resume()
+        return self

@@ -1,0 +1,1 @@
+"""Epochs: what happens between the calls of the compiled program."""
