@@ -40,7 +40,7 @@ network = Network(1, (GRU(6, dropout=0.1, recurrent_dropout=0.1), Dense(1)))
 kinds = Streams(5, 3)
 done = fit(
     network, initialise(network, 1), inputs, targets, kinds.over([Segment(0, 1200)]), epochs=6,
-    optimizer=Adam(), feed=0, residual=True, validation=kinds.after([Segment(0, 1200)], [Segment(1200, 1500)]),
+    optimizer=Adam(), impute_from=0, residual=True, validation=kinds.after([Segment(0, 1200)], [Segment(1200, 1500)]),
     early_stopping=EarlyStopping(3), checkpoint=sys.argv[1] or None, every=0.05,
     on_progress=lambda now: time.sleep(float(sys.argv[3])),
 )

@@ -51,7 +51,7 @@ def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
             states.append(bank.copy())
         # One step forward with the weights as they are.
         one = np.ascontiguousarray(row[None])
-        stepper = Session(single, Data(one, None, 1, residual=True, feed=fitted.way.feed), bank=bank)
+        stepper = Session(single, Data(one, None, 1, residual=True, impute_from=fitted.way.impute_from), bank=bank)
         stepper.parameters[:] = _repacked(plan, single, parameters)
         stepper.forward(_block(0, 1, 0, 0), None)
         if value is None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.data.calendar import DAY, calendar
-from tsuzuki.data.covariates import Source
+from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.series import Segment
 from tsuzuki.forecasting.references import NEAR_DAYS, RIDGE_PENALTY, references
 
@@ -16,7 +16,7 @@ HOUR = DAY // 24
 
 def source_of(values, start="2023-11-20", step="h"):
     times = pd.date_range(start, periods=len(values), freq=step).to_numpy("datetime64[ns]")
-    return Source("a", values, times, (Segment(0, len(values)),), np.zeros((len(values), 0)))
+    return CovariateSeries("a", values, times, (Segment(0, len(values)),), np.zeros((len(values), 0)))
 
 
 def noisy(points, seed=0):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 import reference
 from tsuzuki.data.series import Segment
-from tsuzuki.forecasting.panel import Track, lay_out
-from tsuzuki.forecasting.stepwise import Way, roll
+from tsuzuki.forecasting.panel import SeriesInputs, build_panel
+from tsuzuki.forecasting.stepwise import ModelSpec, run_stepwise
 from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise
 
 LAGS = ((1, 1), (5, 1), (0, 4), (2, 3))
@@ -22,7 +22,7 @@ def cases(draw):
     lags = tuple(draw(st.lists(st.sampled_from(LAGS), unique=True)))
     cell = draw(st.sampled_from([SimpleRNN, GRU, LSTM]))
     network = Network(2 + beside + len(lags), (cell(draw(st.integers(1, 9))), Dense(horizon)))
-    way = Way(network, lags, draw(st.integers(0, horizon - 1)))
+    way = ModelSpec(network, lags, draw(st.integers(0, horizon - 1)))
     tracks = []
     for _ in range(draw(st.integers(1, 3))):
         points = draw(st.integers(3, 40))
@@ -36,7 +36,7 @@ def cases(draw):
                 segments.append(Segment(start + known[0], start + known[-1] + 1))
         if segments:
             others = generator.normal(size=(points, beside)).astype(np.float32)
-            tracks.append(Track(values, others, tuple(segments)))
+            tracks.append(SeriesInputs(values, others, tuple(segments)))
     return way, [weight * 1.5 for weight in initialise(network, draw(st.integers(0, 99)))], tracks, horizon
 
 
@@ -46,19 +46,19 @@ def test_forecasts_over_gaps_and_lags_agree_with_the_plain_twin(case):
     way, weights, tracks, horizon = case
     if not tracks:
         return
-    panel = lay_out(tracks, way.before, horizon)
+    panel = build_panel(tracks, way.before, horizon)
     wanted = np.zeros(len(panel.inputs), bool)
-    for number in range(panel.tracks):
+    for number in range(panel.series_count):
         wanted[panel.rows_of(number)[0]] = True
-    found, _ = roll(way, weights, panel, wanted)
+    found, _ = run_stepwise(way, weights, panel, wanted)
     expected = [
         reference.follow(
             way.network,
             weights,
             way.lags,
-            way.feed,
+            way.impute_from,
             track.values[one.start : one.stop].astype(np.float64),
-            track.beside[one.start : one.stop],
+            track.covariates[one.start : one.stop],
         )
         for track in tracks
         for one in track.segments
@@ -70,7 +70,7 @@ def test_forecasts_over_gaps_and_lags_agree_with_the_plain_twin(case):
 @given(cases(), st.data())
 def test_a_run_in_two_parts_ends_like_one_run(case, data):
     way, weights, tracks, horizon = case
-    tracks = [Track(one.values, one.beside, one.segments[:1]) for one in tracks]
+    tracks = [SeriesInputs(one.values, one.covariates, one.segments[:1]) for one in tracks]
     tracks = [one for one in tracks if one.segments[0].stop - one.segments[0].start > 2]
     if not tracks:
         return
@@ -78,18 +78,18 @@ def test_a_run_in_two_parts_ends_like_one_run(case, data):
     for track in tracks:
         segment = track.segments[0]
         cut = data.draw(st.integers(segment.start + 1, segment.stop - 1))
-        firsts.append(Track(track.values, track.beside, (Segment(segment.start, cut),)))
+        firsts.append(SeriesInputs(track.values, track.covariates, (Segment(segment.start, cut),)))
         seconds.append((track, cut, segment.stop))
-    whole = lay_out(tracks, way.before, horizon)
-    _, end = roll(way, weights, whole, np.zeros(len(whole.inputs), bool))
-    panel = lay_out(firsts, way.before, horizon)
-    _, state = roll(way, weights, panel, np.zeros(len(panel.inputs), bool))
+    whole = build_panel(tracks, way.before, horizon)
+    _, end = run_stepwise(way, weights, whole, np.zeros(len(whole.inputs), bool))
+    panel = build_panel(firsts, way.before, horizon)
+    _, state = run_stepwise(way, weights, panel, np.zeros(len(panel.inputs), bool))
     later = [
-        Track(track.values[cut:stop], track.beside[cut:stop], (Segment(0, stop - cut),), state.rows[number])
+        SeriesInputs(track.values[cut:stop], track.covariates[cut:stop], (Segment(0, stop - cut),), state.rows[number])
         for number, (track, cut, stop) in enumerate(seconds)
     ]
-    panel = lay_out(later, way.before, horizon)
-    _, moved = roll(way, weights, panel, np.zeros(len(panel.inputs), bool), state)
+    panel = build_panel(later, way.before, horizon)
+    _, moved = run_stepwise(way, weights, panel, np.zeros(len(panel.inputs), bool), state)
     np.testing.assert_allclose(moved.saved, end.saved, rtol=1e-4, atol=1e-5)
     # The value of the last row is what it was read as; its calendar and covariates are the row's own.
     np.testing.assert_allclose(moved.rows[:, :, 0], end.rows[:, :, 0], rtol=1e-4, atol=1e-5)
@@ -97,8 +97,8 @@ def test_a_run_in_two_parts_ends_like_one_run(case, data):
 
 def test_a_missing_value_is_flagged_and_a_stretch_never_reads_the_one_before():
     values = np.array([1, np.nan, 3, 100, 5], np.float32)
-    track = Track(values, np.zeros((5, 0), np.float32), (Segment(0, 3), Segment(4, 5)))
-    panel = lay_out([track], before=2, after=1)
+    track = SeriesInputs(values, np.zeros((5, 0), np.float32), (Segment(0, 3), Segment(4, 5)))
+    panel = build_panel([track], before=2, after=1)
     assert panel.inputs[:, 0].tolist()[:3] == [1, 1, 1]
     np.testing.assert_array_equal(panel.inputs[2:5, 1], [0, 1, 0])
     # Behind the first stretch's trail stand the second one's own first value, twice, and then itself.
@@ -111,8 +111,8 @@ def test_a_missing_value_is_flagged_and_a_stretch_never_reads_the_one_before():
 
 @pytest.mark.parametrize("first", [0, 2])
 def test_flat_segments_of_positions_stay_inside_their_stretches(first):
-    track = Track(np.arange(6, dtype=np.float32), np.zeros((6, 0), np.float32), (Segment(0, 3), Segment(4, 6)))
-    panel = lay_out([track], before=1, after=1)
+    track = SeriesInputs(np.arange(6, dtype=np.float32), np.zeros((6, 0), np.float32), (Segment(0, 3), Segment(4, 6)))
+    panel = build_panel([track], before=1, after=1)
     found = panel.segments([first], [5])
     positions = np.concatenate([panel.targets[one.start : one.stop, 0] for one in found])
     assert positions.tolist() == [place for place in (0, 1, 2, 4) if place >= first]

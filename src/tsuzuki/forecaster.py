@@ -129,12 +129,12 @@ class Forecaster:
             DataError: a frame that cannot be used.
             TooShortError: no series has two readings.
         """
-        from tsuzuki.data.covariates import sources_of
+        from tsuzuki.data.covariates import covariate_series
         from tsuzuki.data.frames import as_long
         from tsuzuki.forecasting.fit import train
 
         long = as_long(frame, self.settings.columns.all)
-        sources = sources_of(long, self.settings.columns, self.settings.max_gap)
+        sources = covariate_series(long, self.settings.columns, self.settings.max_gap)
         self.fitted = train(sources, self.settings, on_progress, checkpoint, every)
         return self
 
@@ -196,12 +196,12 @@ class Forecaster:
         Raises:
             TooShortError: fewer points than the windows need.
         """
-        from tsuzuki.data.covariates import sources_of
+        from tsuzuki.data.covariates import covariate_series
         from tsuzuki.data.frames import as_long
         from tsuzuki.forecasting.backtest import backtest
 
         long = as_long(frame, self.settings.columns.all)
-        sources = sources_of(long, self.settings.columns, self.settings.max_gap)
+        sources = covariate_series(long, self.settings.columns, self.settings.max_gap)
         wanted = self.settings.levels if levels is None else levels
         return backtest(sources, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]
 

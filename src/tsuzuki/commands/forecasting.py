@@ -153,7 +153,7 @@ def backtest(
     debug: Debug = False,
 ) -> None:
     """Score forecasts from past origins beside hard references."""
-    from tsuzuki.data.covariates import sources_of
+    from tsuzuki.data.covariates import covariate_series
     from tsuzuki.data.frames import as_long
     from tsuzuki.forecasting.backtest import backtest as run
     from tsuzuki.forecasting.evaluation import evaluate
@@ -166,7 +166,7 @@ def backtest(
         found = reading(source, column, time)
         announce_compilation(quiet)
         settings = forecaster.settings
-        sources = sources_of(as_long(found.frame, settings.columns.all), settings.columns, max_gap)
+        sources = covariate_series(as_long(found.frame, settings.columns.all), settings.columns, max_gap)
         with bar("training", quiet) as advance:
             table, fitted = run(sources, settings, windows, step or horizon, wanted, advance)
         scores = evaluate(table)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Columns:
+class CovariateNames:
     """Covariates by what is known of them.
 
     Attributes:
@@ -44,7 +44,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Source:
+class CovariateSeries:
     """One series on its grid.
 
     Attributes:
@@ -52,7 +52,7 @@ class Source:
         values: float64 [points], NaN where no reading stood.
         times: datetime64[ns] [points].
         segments: the unbroken stretches.
-        covariates: float64 [points, columns], in the order of `Columns.all`, NaN where missing.
+        covariates: float64 [points, columns], in the order of `CovariateNames.all`, NaN where missing.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Source:
     segments: tuple[Segment, ...]
     covariates: NDArray[np.float64]
 
-    def until(self, stop: int) -> "Source":
+    def until(self, stop: int) -> "CovariateSeries":
         """What was known when `stop` points were."""
         segments = tuple(Segment(one.start, min(one.stop, stop)) for one in self.segments if one.start < stop)
-        return Source(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
+        return CovariateSeries(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
 
 
-def sources_of(frame: "pd.DataFrame", columns: Columns, max_gap: int) -> list[Source]:
+def covariate_series(frame: "pd.DataFrame", columns: CovariateNames, max_gap: int) -> list[CovariateSeries]:
     """Put a long frame's series and their covariates on regular grids.
 
     Args:
@@ -90,13 +90,15 @@ def sources_of(frame: "pd.DataFrame", columns: Columns, max_gap: int) -> list[So
                     f"static column {name!r} changes within series {series.name!r}; name it in past= instead"
                 )
         beside = on_grid(rows, series.times, columns.all)
-        found.append(Source(series.name, values, series.times, series.segments, beside))
+        found.append(CovariateSeries(series.name, values, series.times, series.segments, beside))
     return found
 
 
 def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
-    """Columns of one series' rows on its grid, [points, columns]: the mean where several rows fall on a step, NaN where
-    none does."""
+    """Columns of one series' rows on its grid, [points, columns].
+
+    The mean where several rows fall on a step, NaN where none does.
+    """
     place = locate(times, frame["ds"].to_numpy("datetime64[ns]"))
     found = np.full((len(times), len(columns)), np.nan)
     for number, name in enumerate(columns):
@@ -108,7 +110,7 @@ def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Seque
     return found
 
 
-def newer(
+def newer_rows(
     frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
     """The rows of one series that come after the last of `times`, on the grid that goes on from there.
@@ -135,11 +137,11 @@ def newer(
     return ahead[:stop], values[:stop]
 
 
-def beside(
+def covariate_inputs(
     times: NDArray[np.datetime64],
     step: int,
     covariates: NDArray[np.float64],
-    columns: Columns,
+    columns: CovariateNames,
     horizon: int,
     *,
     with_calendar: bool,

@@ -90,7 +90,8 @@ class Plan:
         work_size: floats of one block's work space.
         blocks: how many blocks the lanes are split into.
         block_lanes: lanes of a block; the last may have fewer.
-        shared: offsets of SCRATCH, ONES, ZEROS, X_GATHERED and FED in the work space, and FED_STATE in a saved state.
+        shared: offsets of SCRATCH, ONES, ZEROS, X_GATHERED and LAST_FORECAST in the work space, and of
+            LAST_FORECAST_STATE in a saved state.
     """
 
     network: Network
@@ -163,8 +164,8 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         "ONES": work.take(WIDTH),
         "ZEROS": work.take(max(widest, padded(network.inputs))),
         "X_GATHERED": work.take(timesteps * each * network.inputs + WIDTH),
-        "FED": work.take(each),
-        "FED_STATE": state.take(1),
+        "LAST_FORECAST": work.take(each),
+        "LAST_FORECAST_STATE": state.take(1),
     }
     input_size, stride, x, skip, d_x, steps = network.inputs, network.inputs, shared["X_GATHERED"], 0, -1, timesteps
     for i, layer in enumerate(network.layers):
@@ -281,7 +282,7 @@ def _state_places(plan: Plan) -> list[tuple[int, int]]:
     places = []
     for row in plan.rows:
         places += [(int(row[field]), int(row[UNITS])) for field in (STATE, CELL_STATE) if row[field] >= 0]
-    return [*places, (plan.shared["FED_STATE"], 1)]
+    return [*places, (plan.shared["LAST_FORECAST_STATE"], 1)]
 
 
 def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32]) -> None:

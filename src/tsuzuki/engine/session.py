@@ -62,7 +62,8 @@ class Data:
         lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
             one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
         spacing: rows from one step of a series to its next, where lags are; more than 1 for rows of one step only.
-        feed: the output that stands in for a first input that is NaN, written into `inputs`; rows of one step only.
+        impute_from: the output whose forecast replaces a first input that is NaN, written into `inputs`; rows of one
+            step only.
     """
 
     inputs: NDArray[np.float32]
@@ -72,7 +73,7 @@ class Data:
     sample_weights: NDArray[np.float32] | None = None
     lags: tuple[tuple[int, int], ...] = ()
     spacing: int = 1
-    feed: int | None = None
+    impute_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Session:
         job, plan, data = self._job, self.plan, self.data
         job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, data.inputs.shape[1]
         job[p.SPACING] = data.spacing
-        job[p.LAG_COUNT], job[p.FEED] = len(data.lags), -1 if data.feed is None else data.feed
+        job[p.LAG_COUNT], job[p.IMPUTE_FROM] = len(data.lags), -1 if data.impute_from is None else data.impute_from
         self._keep(p.LAGS, np.array(data.lags, np.int64).reshape(-1, 2))
         if data.targets is not None:
             job[p.TARGETS], job[p.TARGET_STRIDE] = data.targets.ctypes.data, data.targets.shape[1]

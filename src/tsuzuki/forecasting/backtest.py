@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import seasons
-from tsuzuki.data.covariates import Source
+from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.forecasting.fit import Fitted, Settings, cores, tracks_of, train
-from tsuzuki.forecasting.panel import Panel, lay_out
+from tsuzuki.forecasting.fit import Fitted, Settings, cores, series_inputs, train
+from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.predict import bounds, ends_of, point
 from tsuzuki.forecasting.references import references
-from tsuzuki.forecasting.stepwise import roll
+from tsuzuki.forecasting.stepwise import run_stepwise
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def backtest(
-    sources: Sequence[Source],
+    sources: Sequence[CovariateSeries],
     settings: Settings,
     windows: int,
     step: int,
@@ -69,7 +69,7 @@ def backtest(
     return table, fitted
 
 
-def _origins(source: Source, horizon: int, windows: int, step: int) -> NDArray[np.int64]:
+def _origins(source: CovariateSeries, horizon: int, windows: int, step: int) -> NDArray[np.int64]:
     """How many points are known at each origin, the last one `horizon` steps before the end."""
     if windows < 1 or step < 1:
         raise SettingError(f"a backtest of {windows} windows, {step} steps apart, is none; give whole numbers from 1")
@@ -84,16 +84,16 @@ def _origins(source: Source, horizon: int, windows: int, step: int) -> NDArray[n
 
 
 def _roll_on(
-    fitted: Fitted, settings: Settings, sources: Sequence[Source], origins: Sequence[NDArray[np.int64]]
+    fitted: Fitted, settings: Settings, sources: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
     """The mean forecasts [origins, horizon, quantiles or 1] of each series in its unit, and which origins have one."""
-    tracks, _ = tracks_of(sources, settings, fitted.step, fitted.scales, fitted.covariate_scales)
-    panel = lay_out(tracks, fitted.way.before, settings.horizon)
+    tracks, _ = series_inputs(sources, settings, fitted.step, fitted.scales, fitted.covariate_scales)
+    panel = build_panel(tracks, fitted.way.before, settings.horizon)
     wanted, order, seen = _wanted(panel, origins)
 
     def one(weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         own = replace(panel, inputs=panel.inputs.copy())
-        return roll(fitted.way, weights, own, wanted)[0]
+        return run_stepwise(fitted.way, weights, own, wanted)[0]
 
     with ThreadPoolExecutor(cores()) as pool:
         together = np.stack(list(pool.map(one, fitted.members))).mean(axis=0, dtype=np.float64)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tsuzuki.data.covariates import Columns, Source
+    from tsuzuki.data.covariates import CovariateNames, CovariateSeries
     from tsuzuki.data.series import Segment
     from tsuzuki.forecasting.intervals import Calibration
-    from tsuzuki.forecasting.panel import Panel, Track
-    from tsuzuki.forecasting.stepwise import State, Way
+    from tsuzuki.forecasting.panel import Panel, SeriesInputs
+    from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
     from tsuzuki.layouts.lanes import Layout
     from tsuzuki.training.records import EpochRecord
 
@@ -98,11 +98,11 @@ class Settings:
         return tuple(round(100 - 200 * q, 9) for q in sorted(lower, reverse=True))
 
     @property
-    def columns(self) -> "Columns":
+    def columns(self) -> "CovariateNames":
         """The covariates."""
-        from tsuzuki.data.covariates import Columns
+        from tsuzuki.data.covariates import CovariateNames
 
-        return Columns(self.past, self.known, self.static)
+        return CovariateNames(self.past, self.known, self.static)
 
 
 @dataclass
@@ -129,9 +129,9 @@ class Fitted:
 
     ids: tuple[str, ...]
     step: int
-    way: "Way"
+    way: "ModelSpec"
     members: "list[list[NDArray[np.float32]]]"
-    states: "list[State]"
+    states: "list[SeriesState]"
     times: "list[NDArray[np.datetime64]]"
     scales: "NDArray[np.float64]"
     covariate_scales: "NDArray[np.float64]"
@@ -158,10 +158,10 @@ def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
 
 
-def way_of(settings: Settings, step: int, lags: tuple[tuple[int, int], ...]) -> "Way":
+def model_spec(settings: Settings, step: int, lags: tuple[tuple[int, int], ...]) -> "ModelSpec":
     """The network that settings describe for data on a grid, and how it reads."""
     from tsuzuki.data.calendar import cycles
-    from tsuzuki.forecasting.stepwise import Way
+    from tsuzuki.forecasting.stepwise import ModelSpec
     from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN
 
     beside = 2 * len(cycles(step)) if settings.with_calendar else 0
@@ -170,12 +170,12 @@ def way_of(settings: Settings, step: int, lags: tuple[tuple[int, int], ...]) -> 
     head = (Dense(settings.head, "relu"),) if settings.head else ()
     heads = len(settings.quantiles) or 1
     layers = (*(kind(settings.units) for _ in range(settings.layers)), *head, Dense(settings.horizon * heads))
-    feed = settings.quantiles.index(0.5) if settings.quantiles else 0
-    return Way(Network(2 + beside + len(lags), layers), lags, feed)
+    impute_from = settings.quantiles.index(0.5) if settings.quantiles else 0
+    return ModelSpec(Network(2 + beside + len(lags), layers), lags, impute_from)
 
 
 def train(
-    sources: "Sequence[Source]",
+    sources: "Sequence[CovariateSeries]",
     settings: Settings,
     on_progress: Callable[[float], object] | None = None,
     checkpoint: "str | Path | None" = None,
@@ -185,35 +185,35 @@ def train(
     import numpy as np
 
     from tsuzuki.forecasting.intervals import calibrate
-    from tsuzuki.forecasting.panel import lay_out
-    from tsuzuki.forecasting.stepwise import roll
+    from tsuzuki.forecasting.panel import build_panel
+    from tsuzuki.forecasting.stepwise import run_stepwise
 
     points = [len(source.values) for source in sources]
     step = int(np.median(np.diff(sources[0].times)).astype(np.int64))
-    way = way_of(settings, step, default_lags(step, max(points)) if settings.lags is None else settings.lags)
+    way = model_spec(settings, step, default_lags(step, max(points)) if settings.lags is None else settings.lags)
     scales = np.array([_scale(source.values) for source in sources])
     covariate_scales = _covariate_scales(sources)
-    tracks, last_covariates = tracks_of(sources, settings, step, scales, covariate_scales)
-    panel = lay_out(tracks, way.before, settings.horizon)
+    tracks, last_covariates = series_inputs(sources, settings, step, scales, covariate_scales)
+    panel = build_panel(tracks, way.before, settings.horizon)
     told = on_progress or (lambda share: None)
     stopped = Event()
 
     def tell(share: float) -> None:
-        heed()
+        check_cancelled()
         told(share)
 
-    def heed() -> None:
+    def check_cancelled() -> None:
         if stopped.is_set():
             raise _StoppedError
 
-    def one(member: int) -> "tuple[Any, State, list[NDArray[np.float32]]]":
+    def one(member: int) -> "tuple[Any, SeriesState, list[NDArray[np.float32]]]":
         first, last = held_out_of(points, settings, member)
         held_out = [stop - start for start, stop in zip(first, last, strict=True)]
         kept = None if checkpoint is None else f"{checkpoint}.{member}"
-        trained = _member(panel, way, settings, member, first, last, tell, heed, kept, every)
+        trained = _member(panel, way, settings, member, first, last, tell, check_cancelled, kept, every)
         wanted = rows_before(panel, first, last) if sum(held_out) else rows_before(panel, [0] * len(points), points)
         own = replace(panel, inputs=panel.inputs.copy())
-        forecasts, state = roll(way, trained.weights, own, wanted)
+        forecasts, state = run_stepwise(way, trained.weights, own, wanted)
         errors = _errors(panel, wanted, forecasts, settings.horizon) if not settings.quantiles else []
         tell(0.1 / settings.ensemble)
         return trained, state, errors
@@ -257,7 +257,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def fingerprint(sources: "Sequence[Source]") -> str:
+def fingerprint(sources: "Sequence[CovariateSeries]") -> str:
     """A hash of series' names, times and values."""
     import hashlib
 
@@ -274,7 +274,7 @@ def _scale(values: "NDArray[np.float64]") -> tuple[float, float]:
     return float(np.nanmean(values)), float(np.nanstd(values)) or 1.0
 
 
-def _covariate_scales(sources: "Sequence[Source]") -> "NDArray[np.float64]":
+def _covariate_scales(sources: "Sequence[CovariateSeries]") -> "NDArray[np.float64]":
     import numpy as np
 
     together = np.concatenate([source.covariates for source in sources])
@@ -294,28 +294,28 @@ def without_gaps(covariates: "NDArray[np.float64]", scales: "NDArray[np.float64]
     return scaled
 
 
-def tracks_of(
-    sources: "Sequence[Source]",
+def series_inputs(
+    sources: "Sequence[CovariateSeries]",
     settings: Settings,
     step: int,
     scales: "NDArray[np.float64]",
     covariate_scales: "NDArray[np.float64]",
-) -> "tuple[list[Track], NDArray[np.float64]]":
+) -> "tuple[list[SeriesInputs], NDArray[np.float64]]":
     """Series as a network reads them, from their beginning, and the last covariates of each."""
     import numpy as np
 
-    from tsuzuki.data.covariates import beside
-    from tsuzuki.forecasting.panel import Track
+    from tsuzuki.data.covariates import covariate_inputs
+    from tsuzuki.forecasting.panel import SeriesInputs
 
     tracks, last = [], np.zeros((len(sources), len(covariate_scales)))
     for number, (source, (mean, scale)) in enumerate(zip(sources, scales, strict=True)):
         covariates = without_gaps(source.covariates, covariate_scales, last[number])
         if len(covariate_scales):
             last[number] = covariates[-1]
-        others = beside(
+        others = covariate_inputs(
             source.times, step, covariates, settings.columns, settings.horizon, with_calendar=settings.with_calendar
         )
-        tracks.append(Track(((source.values - mean) / scale).astype(np.float32), others, source.segments))
+        tracks.append(SeriesInputs(((source.values - mean) / scale).astype(np.float32), others, source.segments))
     return tracks, last
 
 
@@ -336,7 +336,7 @@ def rows_before(panel: "Panel", first: Sequence[int], last: Sequence[int]) -> "N
     import numpy as np
 
     wanted = np.zeros(len(panel.inputs), bool)
-    for track in range(panel.tracks):
+    for track in range(panel.series_count):
         rows, places = panel.rows_of(track)
         wanted[rows[(places >= first[track] - 1) & (places < last[track] - 1)]] = True
     return wanted
@@ -352,8 +352,8 @@ def layout_of(
     """
     from tsuzuki.layouts.lanes import Streams
 
-    ends = [10**18] * panel.tracks
-    segments = (*panel.segments([0] * panel.tracks, first), *panel.segments(last, ends))
+    ends = [10**18] * panel.series_count
+    segments = (*panel.segments([0] * panel.series_count, first), *panel.segments(last, ends))
     count = sum(segment.stop - segment.start for segment in segments)
     lanes = max(1, min(settings.lanes, count // (4 * settings.timesteps)))
     return Streams(settings.timesteps, lanes).over(segments), segments, panel.segments(first, last)
@@ -361,13 +361,13 @@ def layout_of(
 
 def _member(
     panel: "Panel",
-    way: "Way",
+    way: "ModelSpec",
     settings: Settings,
     member: int,
     first: Sequence[int],
     last: Sequence[int],
     tell: Callable[[float], object],
-    heed: Callable[[], object],
+    check_cancelled: Callable[[], object],
     checkpoint: str | None,
     every: str | float,
 ) -> Any:
@@ -414,7 +414,7 @@ def _member(
         horizon=settings.horizon,
         residual=True,
         lags=way.lags,
-        feed=way.feed,
+        impute_from=way.impute_from,
         validation=validation,
         validation_targets=panel.targets,
         early_stopping=EarlyStopping(patience=epochs) if validation is not None else None,
@@ -423,7 +423,7 @@ def _member(
         checkpoint=checkpoint,
         every=every,
         on_epoch=on_epoch,
-        on_progress=lambda now: heed(),
+        on_progress=lambda now: check_cancelled(),
     )
 
 
@@ -435,7 +435,7 @@ def _errors(
 
     place = np.cumsum(wanted) - 1
     found = []
-    for track in range(panel.tracks):
+    for track in range(panel.series_count):
         rows = panel.rows_of(track)[0]
         rows = rows[wanted[rows]]
         actual = panel.targets[rows[:, None] + np.arange(1, horizon + 1)[None, :], 0]

@@ -91,17 +91,17 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
 def _fitted(stored: "Stored", settings: "Settings") -> "Fitted":
     import numpy as np
 
-    from tsuzuki.forecasting.fit import Fitted, way_of
+    from tsuzuki.forecasting.fit import Fitted, model_spec
     from tsuzuki.forecasting.intervals import PROBABILITIES, Calibration
-    from tsuzuki.forecasting.stepwise import State, state_size
+    from tsuzuki.forecasting.stepwise import SeriesState, state_size
     from tsuzuki.network.layers import check_weights, parameters
     from tsuzuki.training.records import EpochRecord
 
     facts, arrays = stored.facts, stored.arrays
     lags = tuple((int(behind), int(over)) for behind, over in facts["lags"])
     ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
-    way = way_of(settings, step, lags)
-    series, columns = len(ids), 2 + way.beside
+    way = model_spec(settings, step, lags)
+    series, columns = len(ids), 2 + way.covariate_count
     covariates = len(settings.columns.all)
 
     def array(name: str, kind: Any, *shape: int) -> "NDArray[Any]":
@@ -117,7 +117,7 @@ def _fitted(stored: "Stored", settings: "Settings") -> "Fitted":
         members.append([np.ascontiguousarray(one, np.float32) for one in weights])
         saved = array(f"network {number} states", np.float32, series, state_size(way.network))
         rows = array(f"network {number} rows", np.float32, series, way.before + 1, columns)
-        states.append(State(saved, rows))
+        states.append(SeriesState(saved, rows))
     kept = [int(count) for count in facts["kept_times"]]
     if len(kept) != series or min(kept) < 2:
         raise ValueError("the times of the series are missing")

@@ -16,19 +16,19 @@ from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Block
 
 
 @dataclass(frozen=True)
-class Track:
+class SeriesInputs:
     """One series ready for a network.
 
     Attributes:
         values: float32 [points], in units of its scale; NaN is missing.
-        beside: float32 [points, columns], the other inputs of each step.
+        covariates: float32 [points, columns], the other inputs of each step.
         segments: the unbroken stretches, each beginning and ending with a value.
         past: float32 [rows, 2 + columns], rows of an earlier panel that end with the one not yet run, if the first
             segment goes on from a saved state; it must then begin at 0.
     """
 
     values: NDArray[np.float32]
-    beside: NDArray[np.float32]
+    covariates: NDArray[np.float32]
     segments: tuple[Segment, ...]
     past: NDArray[np.float32] | None = None
 
@@ -60,13 +60,13 @@ class Panel:
         inputs: float32 [points, 2 + columns]: the value (NaN is missing), whether it is missing, the other inputs.
         targets: float32 [points, 1], NaN where missing and between stretches.
         stretches: in the order of the series and of time.
-        tracks: how many series there are.
+        series_count: how many series there are.
     """
 
     inputs: NDArray[np.float32]
     targets: NDArray[np.float32]
     stretches: tuple[Stretch, ...]
-    tracks: int
+    series_count: int
 
     def segments(self, first: Sequence[int], last: Sequence[int]) -> tuple[Segment, ...]:
         """The flat stretches of each series' positions first to last (exclusive)."""
@@ -86,14 +86,14 @@ class Panel:
         nothing = [np.zeros(0, np.int64)]
         return np.concatenate(rows or nothing), np.concatenate(places or nothing)
 
-    def one_by_one(self) -> Block:
+    def single_step_rows(self) -> Block:
         """Every row of every series, one step an update, each series in a lane; the state is saved behind the last but
         one row, so that the last can be run again with more known about what follows."""
-        own = [self.rows_of(track)[0] for track in range(self.tracks)]
+        own = [self.rows_of(track)[0] for track in range(self.series_count)]
         updates = max(len(rows) for rows in own)
-        starts = np.full((updates, self.tracks), -1, np.int64)
-        entries = np.full((updates, self.tracks), CARRY, np.int32)
-        exits = np.full((updates, self.tracks), NOWHERE, np.int32)
+        starts = np.full((updates, self.series_count), -1, np.int64)
+        entries = np.full((updates, self.series_count), CARRY, np.int32)
+        exits = np.full((updates, self.series_count), NOWHERE, np.int32)
         for track, rows in enumerate(own):
             starts[: len(rows), track] = rows
             if len(rows) > 1:
@@ -106,7 +106,7 @@ class Panel:
         return Block(starts, (starts >= 0).astype(np.int32), entries, exits)
 
 
-def lay_out(tracks: Sequence[Track], before: int, after: int) -> Panel:
+def build_panel(tracks: Sequence[SeriesInputs], before: int, after: int) -> Panel:
     """Lay series one after another.
 
     Args:
@@ -117,7 +117,7 @@ def lay_out(tracks: Sequence[Track], before: int, after: int) -> Panel:
     inputs, targets, stretches, at = [], [], [], 0
     for number, track in enumerate(tracks):
         rows = np.concatenate(
-            [track.values[:, None], np.isnan(track.values)[:, None], track.beside], axis=1, dtype=np.float32
+            [track.values[:, None], np.isnan(track.values)[:, None], track.covariates], axis=1, dtype=np.float32
         )
         for index, segment in enumerate(track.segments):
             own = rows[segment.start : segment.stop]

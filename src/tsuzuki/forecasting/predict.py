@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tsuzuki.forecasting.stepwise import State
+    from tsuzuki.forecasting.stepwise import SeriesState
 
 
 def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     """Run newer rows through the networks."""
     import numpy as np
 
-    from tsuzuki.data.covariates import beside, newer
+    from tsuzuki.data.covariates import covariate_inputs, newer_rows
     from tsuzuki.data.frames import as_long
     from tsuzuki.data.series import segments_of
-    from tsuzuki.forecasting.panel import Track, lay_out
-    from tsuzuki.forecasting.stepwise import roll
+    from tsuzuki.forecasting.panel import SeriesInputs, build_panel
+    from tsuzuki.forecasting.stepwise import run_stepwise
 
     columns = settings.columns
     long = as_long(frame, columns.all)
@@ -42,12 +42,14 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     for number, name in enumerate(fitted.ids):
         if name not in groups:
             continue
-        ahead, values = newer(groups[name], fitted.times[number], ("y", *columns.all))
+        ahead, values = newer_rows(groups[name], fitted.times[number], ("y", *columns.all))
         if len(ahead) == 0:
             continue
         mean, scale = fitted.scales[number]
         covariates = without_gaps(values[:, 1:], fitted.covariate_scales, last[number])
-        others = beside(ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar)
+        others = covariate_inputs(
+            ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar
+        )
         # Behind a gap that is too long the state begins anew.
         segments, goes_on = segments_of(~np.isnan(values[:, 0]), settings.max_gap)
         if not segments:
@@ -55,7 +57,7 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
         if len(covariates) and len(last[number]):
             last[number] = covariates[-1]
         scaled = ((values[:, 0] - mean) / scale).astype(np.float32)
-        tracks.append((Track(scaled, others, segments), goes_on))
+        tracks.append((SeriesInputs(scaled, others, segments), goes_on))
         times[number] = np.concatenate([fitted.times[number], ahead])[-KEPT_TIMES:]
         which.append(number)
     if not which:
@@ -66,26 +68,26 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
             replace(track, past=state.rows[number] if goes_on else None)
             for number, (track, goes_on) in zip(which, tracks, strict=True)
         ]
-        panel = lay_out(own, fitted.way.before, settings.horizon)
+        panel = build_panel(own, fitted.way.before, settings.horizon)
         nothing = np.zeros(len(panel.inputs), bool)
-        _, moved = roll(fitted.way, weights, panel, nothing, some_of(state, which))
+        _, moved = run_stepwise(fitted.way, weights, panel, nothing, some_of(state, which))
         states.append(_merged(state, moved, which))
     return replace(fitted, states=states, times=times, last_covariates=last)
 
 
-def some_of(state: "State", which: Sequence[int]) -> "State":
+def some_of(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
     """The state of some of the series."""
-    from tsuzuki.forecasting.stepwise import State
+    from tsuzuki.forecasting.stepwise import SeriesState
 
-    return State(state.saved[list(which)], state.rows[list(which)])
+    return SeriesState(state.saved[list(which)], state.rows[list(which)])
 
 
-def _merged(state: "State", moved: "State", which: Sequence[int]) -> "State":
-    from tsuzuki.forecasting.stepwise import State
+def _merged(state: "SeriesState", moved: "SeriesState", which: Sequence[int]) -> "SeriesState":
+    from tsuzuki.forecasting.stepwise import SeriesState
 
     saved, rows = state.saved.copy(), state.rows.copy()
     saved[list(which)], rows[list(which)] = moved.saved, moved.rows
-    return State(saved, rows)
+    return SeriesState(saved, rows)
 
 
 def forecasts_of(fitted: Fitted, settings: Settings, future: Any = None) -> "NDArray[np.float64]":
@@ -93,7 +95,7 @@ def forecasts_of(fitted: Fitted, settings: Settings, future: Any = None) -> "NDA
     import numpy as np
 
     from tsuzuki.forecasting.panel import Panel, Stretch
-    from tsuzuki.forecasting.stepwise import roll
+    from tsuzuki.forecasting.stepwise import run_stepwise
 
     ahead = _known_ahead(fitted, settings, future) if settings.known else None
     total = np.zeros((len(fitted.ids), fitted.way.network.outputs))
@@ -106,7 +108,7 @@ def forecasts_of(fitted: Fitted, settings: Settings, future: Any = None) -> "NDA
         panel = Panel(rows.reshape(-1, columns), np.zeros((0, 1), np.float32), stretches, series)
         wanted = np.zeros(series * before, bool)
         wanted[before - 1 :: before] = True
-        total += roll(fitted.way, weights, panel, wanted, state)[0]
+        total += run_stepwise(fitted.way, weights, panel, wanted, state)[0]
     mean, scale = fitted.scales[:, :1], fitted.scales[:, 1:]
     found = (total / len(fitted.members)).reshape(len(fitted.ids), settings.horizon, -1)
     return np.sort(found, axis=2) * scale[..., None] + mean[..., None]

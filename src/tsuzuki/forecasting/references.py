@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import DAY, calendar, seasons
-from tsuzuki.data.covariates import Source
+from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.series import later
 
 # Values that the ridge regression looks at, rows that it learns from at most, and its penalty on standardised values.
@@ -20,7 +20,7 @@ NEAR_DAYS = 15
 
 
 def references(
-    source: Source, cut: int, origins: NDArray[np.int64], horizon: int, step: int
+    source: CovariateSeries, cut: int, origins: NDArray[np.int64], horizon: int, step: int
 ) -> dict[str, NDArray[np.float64]]:
     """Forecast from each origin by every reference that the series allows.
 

@@ -19,7 +19,7 @@ CALL_ROWS = 200_000
 
 
 @dataclass(frozen=True)
-class State:
+class SeriesState:
     """Where a network stands in each of some series.
 
     Attributes:
@@ -33,21 +33,21 @@ class State:
 
 
 @dataclass(frozen=True)
-class Way:
+class ModelSpec:
     """How a network reads rows and what its outputs are.
 
     Attributes:
         network: the description.
         lags: as in `training.fit`.
-        feed: the output that stands in for a missing value.
+        impute_from: the output that stands in for a missing value.
     """
 
     network: Network
     lags: tuple[tuple[int, int], ...]
-    feed: int
+    impute_from: int
 
     @property
-    def beside(self) -> int:
+    def covariate_count(self) -> int:
         """Inputs beside the value, whether it is missing, and the lags."""
         return self.network.inputs - 2 - len(self.lags)
 
@@ -64,13 +64,13 @@ def state_size(network: Network) -> int:
     )
 
 
-def roll(
-    way: Way,
+def run_stepwise(
+    way: ModelSpec,
     weights: Sequence[NDArray[np.float32]],
     panel: Panel,
     wanted: NDArray[np.bool_],
-    state: State | None = None,
-) -> tuple[NDArray[np.float32], State]:
+    state: SeriesState | None = None,
+) -> tuple[NDArray[np.float32], SeriesState]:
     """Run a network over a panel.
 
     Args:
@@ -86,30 +86,30 @@ def roll(
     from tsuzuki.engine.plan import lower, pad, pad_states, unpad_states
     from tsuzuki.engine.session import Data, Session, aligned
 
-    plan = lower(way.network, panel.tracks, 1, True)
-    bank = aligned(panel.tracks * plan.state_size)
+    plan = lower(way.network, panel.series_count, 1, True)
+    bank = aligned(panel.series_count * plan.state_size)
     if state is not None:
         pad_states(plan, state.saved, bank)
-    data = Data(panel.inputs, None, 1, residual=True, lags=way.lags, feed=way.feed)
+    data = Data(panel.inputs, None, 1, residual=True, lags=way.lags, impute_from=way.impute_from)
     session = Session(plan, data, bank=bank)
     pad(plan, weights, session.parameters)
-    block = panel.one_by_one()
+    block = panel.single_step_rows()
     found = np.empty((int(wanted.sum()), way.network.outputs), np.float32)
     place = np.cumsum(wanted) - 1
     # Only the pages that are written take memory, and each forecast stands one row behind the row it was made from.
     forecasts = np.empty((len(panel.inputs) + 1, way.network.outputs), np.float32)
     updates = len(block.starts)
-    step = max(1, CALL_ROWS // panel.tracks)
+    step = max(1, CALL_ROWS // panel.series_count)
     for first in range(0, updates, step):
         some = part(block, first, min(updates, first + step))
         rows = some.starts[some.starts >= 0]
         rows = rows[wanted[rows]]
         session.forward(some, forecasts if len(rows) else None)
         found[place[rows]] = forecasts[rows + 1]
-    for track in range(panel.tracks):
+    for track in range(panel.series_count):
         final = [one for one in panel.stretches if one.track == track][-1]
         if final.stop - final.start == 1 and final.entry == ZERO:
-            bank.reshape(panel.tracks, -1)[track] = 0
-    last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.tracks)])
+            bank.reshape(panel.series_count, -1)[track] = 0
+    last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.series_count)])
     tails = panel.inputs[last[:, None] + np.arange(-way.before, 1)[None, :]]
-    return found, State(unpad_states(plan, bank), tails)
+    return found, SeriesState(unpad_states(plan, bank), tails)

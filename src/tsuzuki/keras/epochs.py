@@ -17,7 +17,7 @@ from tsuzuki.keras import variable_transfer as mirror
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 from tsuzuki.keras.compile_config import Metric, current_rate
 from tsuzuki.keras.epoch_data import Epoch, Shape, shuffled
-from tsuzuki.keras.metrics import Tally, needs_forecasts
+from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.layouts.lanes import Block, part
 from tsuzuki.network.layers import Network
 from tsuzuki.network.losses import Loss
@@ -154,7 +154,7 @@ class Run:
         self.callbacks.on_epoch_end(epoch, logs)
         return logs
 
-    def _one_by_one(self, block: Block, tally: Tally) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+    def _one_by_one(self, block: Block, tally: EpochMetrics) -> "Iterator[tuple[int, NDArray[np.float64]]]":
         """Train update by update, for callbacks that hear of each; otherwise as `training.calls`."""
         for k in range(len(block.starts)):
             self.callbacks.on_train_batch_begin(k)
@@ -180,12 +180,12 @@ class Run:
         self.callbacks.on_test_end(logs)
         return logs
 
-    def _tally(self, epoch: Epoch) -> Tally:
+    def _tally(self, epoch: Epoch) -> EpochMetrics:
         data, forecasts = epoch.data, None
         assert data.targets is not None
         if needs_forecasts(self.job.loss, self.job.metrics, data.sample_weights is not None):
             forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
-        return Tally(epoch, self.job.loss, self.job.metrics, forecasts)
+        return EpochMetrics(epoch, self.job.loss, self.job.metrics, forecasts)
 
     def _listen(self) -> None:
         """Take over what a callback may have changed in the model."""

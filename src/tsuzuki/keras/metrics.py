@@ -27,7 +27,7 @@ def _is_loss(metric: Metric, loss: Loss, weighted: bool) -> bool:
 
 
 @dataclass
-class Tally:
+class EpochMetrics:
     """Sums over the updates of an epoch so far.
 
     Attributes:

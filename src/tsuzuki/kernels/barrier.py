@@ -48,7 +48,7 @@ def give_way(typing):
 
 
 @kernel
-def meet(place, threads, meeting):
+def wait_at_barrier(place, threads, meeting):
     """Wait until all threads have come to the meeting with this number, counted from 1."""
     if threads == 1:
         return

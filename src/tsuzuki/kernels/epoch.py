@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tsuzuki.kernels import dense, elementwise, gru, lstm, simple_rnn
-from tsuzuki.kernels.barrier import meet
+from tsuzuki.kernels.barrier import wait_at_barrier
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.losses import count_scored, score
 from tsuzuki.kernels.matrix import pack, pack_transposed
@@ -42,14 +42,12 @@ from tsuzuki.kernels.table import (
     ENTRIES,
     EXITS,
     FEATURES,
-    FED,
-    FED_STATE,
-    FEED,
     FIRST_UPDATE,
     FRESH,
     GATES,
     GRADIENTS,
     HEADER,
+    IMPUTE_FROM,
     INPUT_SIZE,
     INPUTS,
     KERNEL,
@@ -57,6 +55,8 @@ from tsuzuki.kernels.table import (
     LAG_COUNT,
     LAGS,
     LANES,
+    LAST_FORECAST,
+    LAST_FORECAST_STATE,
     LAYERS,
     LOSSES,
     LSTM_CELL,
@@ -110,7 +110,7 @@ def enter(job, work, lanes, k, first_lane):
         if entry == CARRY:
             continue
         saved = shift(floats_at(job[BANK]), max(entry, 0) * job[STATE_SIZE])
-        work[job[FED] + lane] = saved[job[FED_STATE]] if entry >= 0 else f32(0)
+        work[job[LAST_FORECAST] + lane] = saved[job[LAST_FORECAST_STATE]] if entry >= 0 else f32(0)
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
             wide = row[WIDE]
@@ -144,11 +144,11 @@ def leave(job, work, lanes, k, first_lane):
             keep(job, lanes, row[WIDE], valid, exits, shift(work, row[OUT]), row[STATE])
         if row[CELL_STATE] >= 0:
             keep(job, lanes, row[WIDE], valid, exits, shift(work, row[CELL]), row[CELL_STATE])
-    if job[FEED] >= 0:
+    if job[IMPUTE_FROM] >= 0:
         for lane in range(lanes):
             if valid[lane] > 0 and exits[lane] >= 0:
                 saved = shift(floats_at(job[BANK]), exits[lane] * job[STATE_SIZE])
-                saved[job[FED_STATE]] = work[job[FED] + lane]
+                saved[job[LAST_FORECAST_STATE]] = work[job[LAST_FORECAST] + lane]
 
 
 @kernel
@@ -165,7 +165,7 @@ def lag(values, stride, behind, over):
 
 
 @kernel
-def take_up(row, reading, mean_and_scale):
+def ingest_reading(row, reading, mean_and_scale):
     """Write a reading into a row: its value, scaled, and whether it is missing."""
     row[0] = f32((reading - mean_and_scale[0]) / mean_and_scale[1])
     row[1] = f32(math.isnan(reading))
@@ -186,7 +186,7 @@ def gather(job, work, lanes, k, first_lane):
     readings, exits = shift(doubles_at(job[READINGS]), at), shift(small_ints_at(job[EXITS]), at)
     inputs, x, pairs = floats_at(job[INPUTS]), shift(work, job[X_GATHERED]), ints_at(job[LAGS])
     whole = features + lags
-    if whole == 1 and job[FEED] < 0:
+    if whole == 1 and job[IMPUTE_FROM] < 0:
         for step in range(steps):
             for lane in range(lanes):
                 x[step * lanes + lane] = inputs[starts[lane] + step] if step < valid[lane] else f32(0)
@@ -194,11 +194,11 @@ def gather(job, work, lanes, k, first_lane):
     for lane in range(lanes):
         source, real = shift(inputs, starts[lane] * features), valid[lane]
         if job[READINGS] != 0 and real > 0:
-            take_up(source, readings[lane], shift(doubles_at(job[SCALES]), 2 * exits[lane]))
+            ingest_reading(source, readings[lane], shift(doubles_at(job[SCALES]), 2 * exits[lane]))
         for step in range(real):
             target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
-            if job[FEED] >= 0 and math.isnan(here[0]):
-                here[0] = work[job[FED] + lane]
+            if job[IMPUTE_FROM] >= 0 and math.isnan(here[0]):
+                here[0] = work[job[LAST_FORECAST] + lane]
             for feature in range(features):
                 target[feature] = here[feature]
             for i in range(lags):
@@ -292,7 +292,7 @@ def run(address, thread):
     meeting = 1
     if not job[FRESH]:
         refresh_packed(job, thread)
-    meet(place, threads, meeting)
+    wait_at_barrier(place, threads, meeting)
     for k in range(job[UPDATES]):
         count = count_scored(job, k)
         block = thread
@@ -317,7 +317,7 @@ def run(address, thread):
                 scored_counts[k] = count
             continue
         meeting += 1
-        meet(place, threads, meeting)
+        wait_at_barrier(place, threads, meeting)
         loss = 0.0
         for block in range(blocks):
             loss += block_losses[block]
@@ -331,15 +331,15 @@ def run(address, thread):
         sum_gradients(job, first_float, end_float)
         if job[CLIP]:
             meeting += 1
-            meet(place, threads, meeting)
+            wait_at_barrier(place, threads, meeting)
             if thread == 0:
                 clip_gradients(job)
             meeting += 1
-            meet(place, threads, meeting)
+            wait_at_barrier(place, threads, meeting)
         optimise(job, k, first_float, end_float)
         meeting += 1
-        meet(place, threads, meeting)
+        wait_at_barrier(place, threads, meeting)
         refresh_packed(job, thread)
         meeting += 1
-        meet(place, threads, meeting)
+        wait_at_barrier(place, threads, meeting)
     return job[UPDATES]

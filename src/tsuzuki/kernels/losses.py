@@ -17,15 +17,15 @@ from tsuzuki.kernels.table import (
     EVERY_STEP,
     EXITS,
     FEATURES,
-    FED,
-    FEED,
     FORECASTS,
     GAUSSIAN,
     HEADS,
     HORIZON,
     HUBER,
+    IMPUTE_FROM,
     INPUTS,
     LANES,
+    LAST_FORECAST,
     LOSS,
     LOSS_SETTINGS,
     MAE,
@@ -156,7 +156,7 @@ def score(job, row, work, lanes, k, first_lane, count):
     scale = f32(1.0 / parts) if parts > 0 else f32(0)
     first_step = job[TIMESTEPS] - row[STEPS]
     weighted = job[SAMPLE_WEIGHTS] != 0 or job[OUTPUT_WEIGHTS] != 0
-    unusual = weighted or job[MASKED_TARGETS] != 0 or job[FORECASTS] != 0 or job[FEED] >= 0 or job[TARGETS] == 0
+    unusual = weighted or job[MASKED_TARGETS] != 0 or job[FORECASTS] != 0 or job[IMPUTE_FROM] >= 0 or job[TARGETS] == 0
     if kind == MSE and not unusual:
         return score_plainly(job, row, lanes, starts, valid, out, d_out, scale)
     total = 0.0
@@ -174,8 +174,8 @@ def score(job, row, work, lanes, k, first_lane, count):
             base = f32(0)
             if job[RESIDUAL]:
                 base = inputs[(position - 1) * job[FEATURES]]
-            if job[FEED] >= 0:
-                work[job[FED] + lane] = here[job[FEED]] + base
+            if job[IMPUTE_FROM] >= 0:
+                work[job[LAST_FORECAST] + lane] = here[job[IMPUTE_FROM]] + base
             if job[FORECASTS] != 0:
                 place = k * job[LANES] + first_lane + lane if job[BY_LANE] else position
                 if job[SCALES] != 0:

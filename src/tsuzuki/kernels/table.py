@@ -29,7 +29,7 @@ FLAG, CLIP_LIMIT = 3, 4
     LAGS, LAG_COUNT,
     # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
     # in the work space and in a saved state
-    FEED, FED, FED_STATE,
+    IMPUTE_FROM, LAST_FORECAST, LAST_FORECAST_STATE,
     # address of new readings, float64 [updates, lanes], that the rows have yet to take up (0: they hold all)
     READINGS,
     # whether the packed copies are up to date already

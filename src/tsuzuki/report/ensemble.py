@@ -66,7 +66,7 @@ def reading(
         known to training; and how many positions there are.
     """
     from tsuzuki.forecasting.fit import held_out_of, layout_of
-    from tsuzuki.forecasting.panel import Track, lay_out
+    from tsuzuki.forecasting.panel import SeriesInputs, build_panel
 
     cuts = [
         int(np.searchsorted(series.times, times[-1])) + 1
@@ -76,8 +76,8 @@ def reading(
     for series, cut in zip(collection.series, cuts, strict=True):
         segments = tuple(Segment(one.start, min(one.stop, cut)) for one in series.segments if one.start < cut)
         # Where rows lie does not depend on what stands in them.
-        tracks.append(Track(np.zeros(cut, np.float32), np.zeros((cut, 0), np.float32), segments))
-    panel = lay_out(tracks, fitted.way.before, settings.horizon)
+        tracks.append(SeriesInputs(np.zeros(cut, np.float32), np.zeros((cut, 0), np.float32), segments))
+    panel = build_panel(tracks, fitted.way.before, settings.horizon)
     layout, _, _ = layout_of(panel, settings, *held_out_of(cuts, settings, 0))
     offsets = np.concatenate([[0], np.cumsum(cuts)])
     places = np.zeros(len(panel.inputs), np.int64)

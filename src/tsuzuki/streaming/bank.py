@@ -16,7 +16,7 @@ from tsuzuki.forecasting.fit import Fitted, Settings
 from tsuzuki.forecasting.model_file import model_id
 from tsuzuki.forecasting.predict import bounds, point
 from tsuzuki.layouts.lanes import CARRY, ZERO
-from tsuzuki.streaming.prepared_step import LANES, Call, prepare
+from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
 from tsuzuki.streaming.upcoming_times import MONTH, ahead, calendar_ahead
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Bank:
         from tsuzuki.engine.session import aligned
 
         fitted, count = self.fitted, len(self.ids)
-        columns = 2 + fitted.way.beside
+        columns = 2 + fitted.way.covariate_count
         plan = lower(fitted.way.network, 1, 1, True)
         trained = {name: i for i, name in enumerate(fitted.ids)}
         known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
@@ -126,7 +126,7 @@ class Bank:
             self.rows.append(rows)
             self.banks.append(bank)
             self.parameters.append(parameters)
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, PreparedStep] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
         # The last row of the training data is not in the state yet, but scaled already.
@@ -283,14 +283,14 @@ class Bank:
         call.run()
         self.latest[slice(None) if which is self._all else which] = call.mean()[:count]
 
-    def _call(self, count: int) -> Call:
+    def _call(self, count: int) -> PreparedStep:
         """The prepared call for so many series, kept for the next time."""
         size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)
         if size not in self._calls:
             self._calls[size] = self.prepared(size)
         return self._calls[size]
 
-    def prepared(self, count: int, *, reads: bool = True) -> Call:
+    def prepared(self, count: int, *, reads: bool = True) -> PreparedStep:
         """A new call for so many series; `reads` says whether the rows take up readings."""
         networks = list(zip(self.rows, self.banks, self.parameters, strict=True))
         return prepare(self.fitted.way, networks, self.scales, count, learns=self._learns, reads=reads)

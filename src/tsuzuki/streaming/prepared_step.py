@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.forecasting.stepwise import Way
+from tsuzuki.forecasting.stepwise import ModelSpec
 from tsuzuki.layouts.lanes import CARRY, NOWHERE, Block, part
 
 # Lanes of an update: as many as the fastest cache holds.
@@ -23,7 +23,7 @@ LANES = 64
 WORTH_A_THREAD = 8
 
 
-class Call(NamedTuple):
+class PreparedStep(NamedTuple):
     """A prepared call: networks of one kind that read the same rows, each with states and weights of its own.
 
     Attributes:
@@ -45,14 +45,14 @@ class Call(NamedTuple):
 
 
 def prepare(
-    way: Way,
+    way: ModelSpec,
     networks: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]],
     scales: NDArray[np.float64],
     count: int,
     *,
     learns: bool,
     reads: bool = True,
-) -> Call:
+) -> PreparedStep:
     """Make ready to run networks in up to `count` series.
 
     Args:
@@ -86,12 +86,12 @@ def prepare(
         every = []
         for (rows, bank, parameters), forecasts in zip(networks, found, strict=True):
             flat = rows.reshape(-1, rows.shape[2])
-            data = Data(flat, None, 1, residual=True, lags=way.lags, spacing=rows.shape[1], feed=way.feed)
+            data = Data(flat, None, 1, residual=True, lags=way.lags, spacing=rows.shape[1], impute_from=way.impute_from)
             session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
             new = readings[some] if reads else None
             every.append(session.prepare(own, forecasts[some], scales=scales, readings=new, learns=learns))
         runs.append(_one_by_one(every))
-    return Call(block, readings, found, _together(runs))
+    return PreparedStep(block, readings, found, _together(runs))
 
 
 def _one_by_one(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:

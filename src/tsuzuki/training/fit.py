@@ -16,9 +16,9 @@ from tsuzuki.layouts.lanes import Block, Layout, blocks, part
 from tsuzuki.network.layers import Network, check_weights
 from tsuzuki.network.losses import GaussianNLL, Loss, named
 from tsuzuki.network.optimizers import Optimizer, RMSprop
-from tsuzuki.training.imputation import Filler
-from tsuzuki.training.records import EarlyStopping, EpochRecord, Progress, ReduceOnPlateau, Training, Watch
-from tsuzuki.training.state import Run
+from tsuzuki.training.imputation import Imputer
+from tsuzuki.training.records import EarlyStopping, EpochRecord, LossMonitor, Progress, ReduceOnPlateau, Training
+from tsuzuki.training.state import TrainingState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ def fit(
     horizon: int | None = None,
     residual: bool = False,
     lags: Lags = (),
-    feed: int | None = None,
+    impute_from: int | None = None,
     sample_weights: "NDArray[np.float32] | None" = None,
     output_weights: "NDArray[np.float32] | None" = None,
     validation: Layout | None = None,
@@ -70,7 +70,8 @@ def fit(
     Args:
         network: the description.
         weights: arrays to start from (`network.initialise`); they are not changed.
-        inputs: [points, features], finite where a row reads them, but for a missing first input where there is `feed`.
+        inputs: [points, features], finite where a row reads them, except a missing first input where there is
+            `impute_from`.
         targets: [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is missing:
             it is not scored.
         layout: the rows of an epoch, or a function of the epoch (from 0) that gives them.
@@ -82,8 +83,8 @@ def fit(
         residual: the network forecasts the change from the first input one step before the target.
         lags: pairs (behind, over), each an input more: the mean of `over` first inputs that end `behind` steps before
             a position, less the one at it. As many rows as they reach back must stand before each row read.
-        feed: the output whose own forecast stands in for a first input that is NaN. It is renewed before the first
-            epochs and then ever more rarely (1, 2, 4, 8 ...), as the network changes less.
+        impute_from: the output whose own forecast replaces a first input that is NaN. The forecasts are renewed
+            before the first epochs and then ever more rarely (1, 2, 4, 8 ...), as the network changes less.
         sample_weights: [points], a factor for the loss at each target's position.
         output_weights: [outputs], a factor for the loss of each output.
         validation: rows to score at the end of each epoch (`layout.after`), from the states training ended in.
@@ -116,11 +117,11 @@ def fit(
     if epochs < 1:
         raise SettingError(f"a run of {epochs} epochs trains nothing; give at least 1")
     check_weights(network, weights)
-    data = _data(network, inputs, targets, horizon, residual, sample_weights, lags, feed)
+    data = _data(network, inputs, targets, horizon, residual, sample_weights, lags, impute_from)
     of_epoch = layout if callable(layout) else lambda epoch: layout
     first = of_epoch(0)
-    filler = Filler(network, data, first, validation) if feed is not None else None
-    data = replace(data, feed=None) if filler is None else filler.filled
+    imputer = Imputer(network, data, first, validation) if impute_from is not None else None
+    data = replace(data, impute_from=None) if imputer is None else imputer.filled
     _check_returns(network, first)
     plan = lower(network, first.lanes, first.timesteps, first.every_step)
     bank = aligned(max(1, first.slots, validation.slots if validation else 0) * plan.state_size)
@@ -140,12 +141,12 @@ def fit(
         if held_out.targets is None or data.targets is None or held_out.targets.shape != data.targets.shape:
             raise SettingError("validation_targets are not as many as the targets; give both the same shape")
         checker = Session(check_plan, held_out, judged, bank=bank, threads=1)
-    run = Run(session, bank, filler, Watch(early_stopping, reduce_on_plateau))
-    history, watch, interrupted = run.history, run.watch, False
+    run = TrainingState(session, bank, imputer, LossMonitor(early_stopping, reduce_on_plateau))
+    history, monitor, interrupted = run.history, run.monitor, False
     keeper = None
     if checkpoint is not None:
         head = first.block(0, min(first.updates, IDENTIFYING))
-        described = (network, optimizer, loss, horizon, residual, lags, feed, early_stopping, reduce_on_plateau)
+        described = (network, optimizer, loss, horizon, residual, lags, impute_from, early_stopping, reduce_on_plateau)
         shapes = [
             (one.lanes, one.timesteps, one.updates, one.targets, one.every_step, one.slots)
             for one in (first, validation)
@@ -159,8 +160,8 @@ def fit(
     try:
         for epoch in range(run.epoch, epochs if not run.done else run.epoch):
             rows = of_epoch(epoch)
-            if filler is not None and epoch & (epoch - 1) == 0 and run.at == 0:
-                filler.renew(session.parameters)
+            if imputer is not None and epoch & (epoch - 1) == 0 and run.at == 0:
+                imputer.renew(session.parameters)
             if kept is None or kept[0] is not rows:
                 small = rows.updates * rows.lanes <= KEPT_ROWS
                 kept = (rows, within(rows.block(0, rows.updates), data)) if small else None
@@ -181,14 +182,14 @@ def fit(
                 checked = _score(checker, validation)
             record = EpochRecord(epoch + 1, run.loss, checked, run.seconds, rows.updates)
             history.append(record)
-            improved = watch.see(record)
+            improved = monitor.see(record)
             if improved or early_stopping is None:
                 run.best[:], run.best_epoch = session.parameters, epoch + 1
-            session.rate_factor = watch.rate_factor
+            session.rate_factor = monitor.rate_factor
             run.next_epoch()
             if on_epoch is not None:
                 on_epoch(record)
-            if watch.stops:
+            if monitor.stops:
                 break
         run.done = True
         if keeper is not None:
@@ -269,7 +270,7 @@ def _data(
     residual: bool,
     sample_weights: "NDArray[np.float32] | None",
     lags: Lags,
-    feed: int | None,
+    impute_from: int | None,
 ) -> "Data":
     import numpy as np
 
@@ -296,7 +297,7 @@ def _data(
         if behind < 0 or over < 1:
             raise SettingError(f"lag ({behind}, {over}) looks ahead or at nothing; give behind >= 0 and over >= 1")
     stride = 1 if targets is None else targets.shape[1]
-    return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), feed=feed)
+    return Data(inputs, targets, horizon or stride, residual, sample_weights, tuple(lags), impute_from=impute_from)
 
 
 def within(block: Block, data: "Data") -> Block:

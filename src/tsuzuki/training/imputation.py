@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tsuzuki.engine.session import Data
 
 
-class Filler:
+class Imputer:
     """The missing first inputs of flat arrays, and the forward passes that fill them in.
 
     Attributes:
@@ -32,7 +32,7 @@ class Filler:
         self._holes = np.flatnonzero(np.isnan(data.inputs[:, 0]))
         # Without holes nothing is copied: the inputs may be a memory-mapped file.
         own = data if len(self._holes) == 0 else replace(data, inputs=data.inputs.copy())
-        self.filled = replace(own, feed=None)
+        self.filled = replace(own, impute_from=None)
         self._passes: list[tuple[Session, Layout]] = []
         if len(self._holes) == 0:
             return

@@ -86,11 +86,11 @@ class Training:
 
 # An infinity is no JSON, so the best losses begin as the largest float.
 LARGEST = 1.7976931348623157e308
-WATCHED = ("best", "plateau_best", "waited", "plateau_waited", "rate_factor", "stops")
+MONITOR_FIELDS = ("best", "plateau_best", "waited", "plateau_waited", "rate_factor", "stops")
 
 
 @dataclass
-class Watch:
+class LossMonitor:
     """Keeps count of epochs without a better loss."""
 
     stopping: EarlyStopping | None

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tsuzuki.training.imputation import Filler
-from tsuzuki.training.records import WATCHED, EpochRecord, Watch
+from tsuzuki.training.imputation import Imputer
+from tsuzuki.training.records import MONITOR_FIELDS, EpochRecord, LossMonitor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tsuzuki.training.checkpoints import Checkpoint
 
 
-class Run:
+class TrainingState:
     """Where a run stands: all that changes while it goes on, and its way to a checkpoint and back.
 
     Attributes:
@@ -30,8 +30,10 @@ class Run:
         done: whether there is nothing left to do.
     """
 
-    def __init__(self, session: "Session", bank: "NDArray[np.float32]", filler: Filler | None, watch: Watch) -> None:
-        self._session, self._bank, self._filler, self.watch = session, bank, filler, watch
+    def __init__(
+        self, session: "Session", bank: "NDArray[np.float32]", imputer: Imputer | None, monitor: LossMonitor
+    ) -> None:
+        self._session, self._bank, self._imputer, self.monitor = session, bank, imputer, monitor
         self.epoch, self.at, self.total, self.scored, self.seconds = 0, 0, 0.0, 0.0, 0.0
         self.history: list[EpochRecord] = []
         self.best, self.best_epoch, self.done = session.parameters.copy(), 0, False
@@ -55,11 +57,11 @@ class Run:
 
     def store(self, keeper: "Checkpoint") -> None:
         """Write a checkpoint."""
-        facts = {name: getattr(self, name) for name in STANDING}
+        facts = {name: getattr(self, name) for name in STATE_FIELDS}
         facts |= {
             "updates_done": self._session.updates_done,
             "rate_factor": self._session.rate_factor,
-            "watch": {name: getattr(self.watch, name) for name in WATCHED},
+            "watch": {name: getattr(self.monitor, name) for name in MONITOR_FIELDS},
             "history": [asdict(record) for record in self.history],
         }
         arrays = {
@@ -69,8 +71,8 @@ class Run:
             "bank": self._bank,
             "best": self.best,
         }
-        if self._filler is not None:
-            arrays["filled"] = self._filler.values
+        if self._imputer is not None:
+            arrays["filled"] = self._imputer.values
         keeper.write(facts, arrays)
 
     def restore(self, stored: "Stored | None") -> None:
@@ -78,17 +80,17 @@ class Run:
         if stored is None:
             return
         facts, arrays = stored.facts, stored.arrays
-        for name in STANDING:
+        for name in STATE_FIELDS:
             setattr(self, name, facts[name])
         self._session.updates_done, self._session.rate_factor = facts["updates_done"], facts["rate_factor"]
-        for name in WATCHED:
-            setattr(self.watch, name, facts["watch"][name])
+        for name in MONITOR_FIELDS:
+            setattr(self.monitor, name, facts["watch"][name])
         self.history[:] = [EpochRecord(**record) for record in facts["history"]]
         self._session.parameters[:], self._session.slots[:] = arrays["parameters"], arrays["slots"]
         self._session.carry(arrays["carried"])
         self._bank[:], self.best[:] = arrays["bank"], arrays["best"]
-        if self._filler is not None:
-            self._filler.values = arrays["filled"]
+        if self._imputer is not None:
+            self._imputer.values = arrays["filled"]
 
 
-STANDING = ("epoch", "at", "total", "scored", "seconds", "best_epoch", "done")
+STATE_FIELDS = ("epoch", "at", "total", "scored", "seconds", "best_epoch", "done")
