@@ -17,7 +17,9 @@ def one(path: str, points: int) -> None:
     """In a process of its own: train two epochs of a small stream over a mapped file; print time and memory."""
     from tsuzuki.data.series import Segment
     from tsuzuki.layouts.lanes import Streams
-    from tsuzuki.network.layers import GRU, Dense, Network, initialise
+    from tsuzuki.network.initialisers import initialise
+    from tsuzuki.network.layers import GRU, Dense
+    from tsuzuki.network.network import Network
     from tsuzuki.training.fit import fit
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -34,7 +36,9 @@ def lanes() -> dict[int, float]:
     """Nanoseconds for an observation by the number of lanes."""
     from tsuzuki.data.series import Segment
     from tsuzuki.layouts.lanes import Streams
-    from tsuzuki.network.layers import GRU, Dense, Network, initialise
+    from tsuzuki.network.initialisers import initialise
+    from tsuzuki.network.layers import GRU, Dense
+    from tsuzuki.network.network import Network
     from tsuzuki.training.fit import fit
 
     # Divides evenly among all these lanes, so that no masked row is timed.

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
+from tsuzuki.network.network import Network
 
 CELLS = {"SimpleRNN": SimpleRNN, "GRU": GRU, "LSTM": LSTM}
 # Updates after which every competitor's mean loss is compared, so that nobody times other work.

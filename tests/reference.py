@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.network.layers import GRU, LSTM, Dense, Network, Recurrent, SimpleRNN
+from tsuzuki.network.layers import GRU, LSTM, Dense, Recurrent, SimpleRNN
+from tsuzuki.network.network import Network
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 
 Array = NDArray[np.float64]

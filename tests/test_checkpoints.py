@@ -14,7 +14,9 @@ from tsuzuki.data.series import Segment
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.layouts.lanes import Streams, Windows
-from tsuzuki.network.layers import GRU, Dense, Network, initialise
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, Dense
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.training.checkpoints import seconds_of
 from tsuzuki.training.fit import fit
@@ -25,7 +27,9 @@ RUN = """
 import sys, time
 import numpy as np
 from tsuzuki.layouts.lanes import Streams
-from tsuzuki.network.layers import GRU, Dense, Network, initialise
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, Dense
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.training.records import EarlyStopping
 from tsuzuki.data.series import Segment

@@ -11,7 +11,9 @@ from tsuzuki.data.series import Segment
 from tsuzuki.engine.plan import lower, pad, unpad
 from tsuzuki.engine.session import Data, Objective, Session, aligned
 from tsuzuki.layouts.lanes import Streams, Windows
-from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Dense, Network, Recurrent, SimpleRNN, initialise
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Dense, Recurrent, SimpleRNN
+from tsuzuki.network.network import Network
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
 from tsuzuki.network.optimizers import SGD, Adam, AdamW, Cosine, Exponential, RMSprop, Step
 from tsuzuki.training.fit import fit

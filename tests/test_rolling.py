@@ -9,7 +9,9 @@ import reference
 from tsuzuki.data.series import Segment
 from tsuzuki.forecasting.panel import SeriesInputs, build_panel
 from tsuzuki.forecasting.stepwise import ModelSpec, run_stepwise
-from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
+from tsuzuki.network.network import Network
 
 LAGS = ((1, 1), (5, 1), (0, 4), (2, 3))
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import Network
+from tsuzuki.network.network import Network
 
 
 def fit(*arguments: Any, **options: Any) -> Any:

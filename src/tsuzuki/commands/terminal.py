@@ -32,7 +32,7 @@ def announce_compilation(quiet: bool) -> None:
 
     if not engine.is_compiled():
         if not quiet:
-            typer.echo("compiling for this CPU, once (about 20 s) ...", err=True)
+            typer.echo("compiling for this CPU, once (some seconds) ...", err=True)
         engine.load()
 
 

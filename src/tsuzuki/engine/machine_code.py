@@ -1,22 +1,23 @@
-"""The compiled program on disk: built once for a machine, loaded in milliseconds ever after.
+"""Machine code for this very CPU: from the cache, else from the package's bitcode, else compiled from the sources.
 
-Numba's own cache looks only at the file of the function it caches, so an edited callee would leave old code in use;
-and loading from it means importing all of Numba, which takes longer than training a small network. So the machine code
-itself is kept, under a name that is a hash of everything it depends on: all kernel sources, the versions of Numba and
-LLVM, the CPU and its features, the vector width. A later process needs only llvmlite.
+The kernels are compiled unit by unit (see `kernels.build`), and only those a network uses. Each unit's machine code is
+kept under a hash of everything it depends on: its own sources, the compilers' versions, the CPU and its features, the
+vector width. A later process needs only llvmlite and milliseconds. A wheel brings every unit as bitcode, which llvmlite
+turns into machine code in a fraction of a second; Numba is needed only where the sources are newer than that.
 
-The program is called with the address of a job (see `plan`) and a thread number, through ctypes, which releases the
-interpreter's lock.
+The driver is called with the address of a job (see `kernels.table`) and a thread number, through ctypes, which
+releases the interpreter's lock.
 """
 
 import ctypes
 import functools
 import hashlib
+import json
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,15 @@ from typing import Any
 from tsuzuki.kernels.host import WIDTH, features
 
 Program = Callable[[int, int], int]
-_lock = threading.Lock()
+KERNELS = Path(__file__).parents[1] / "kernels"
+BITCODE = KERNELS / "bitcode"
+# What every network needs besides its layer kinds, those first that others call.
+ALWAYS = ("shared", "objectives", "updates", "driver")
 _DIGEST = 32
+_lock = threading.RLock()
+_loaded: set[str] = set()
+_engines: list[Any] = []
+_addresses: dict[str, int] = {}
 
 
 def cache_folder() -> Path:
@@ -41,43 +49,61 @@ def cache_folder() -> Path:
     return base / "tsuzuki"
 
 
+def sources_digest() -> str:
+    """A hash of all kernel sources together: quicker to have than each unit's own, and what these are kept under."""
+    digest = hashlib.sha256(str(WIDTH).encode())
+    for path in sorted([*KERNELS.glob("*.py"), *KERNELS.glob("layers/*.py")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
 @functools.cache
-def key() -> str:
-    """Hash everything that the machine code depends on."""
+def _source_keys() -> dict[str, str]:
+    """Each unit's hash of its sources: from the package or the cache where the sources are the same as there."""
+    digest = sources_digest()
+    index = cache_folder() / f"units-{digest}.json"
+    for path in (BITCODE / f"units-{digest}.json", index):
+        try:
+            return dict(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            continue
+    from tsuzuki.kernels.build import UNITS, source_key
+
+    keys = {unit: source_key(unit) for unit in UNITS}
+    _write(index, json.dumps(keys).encode())
+    return keys
+
+
+@functools.cache
+def _machine_key() -> str:
+    """A hash of the compilers and the CPU."""
     from llvmlite import binding
 
-    digest = hashlib.sha256()
-    for source in sorted((Path(__file__).parent.parent / "kernels").glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    facts = [metadata.version("numba"), metadata.version("llvmlite"), binding.get_host_cpu_name(), str(WIDTH)]
-    digest.update("\0".join([*facts, *sorted(features())]).encode())
-    return digest.hexdigest()[:24]
+    facts = [metadata.version("llvmlite"), binding.get_host_cpu_name(), str(WIDTH), *sorted(features())]
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
 
-def _file() -> Path:
-    return cache_folder() / f"kernels-{key()}.bin"
+def _file(unit: str) -> Path:
+    key = hashlib.sha256(f"{_source_keys()[unit]} {_machine_key()}".encode()).hexdigest()[:24]
+    return cache_folder() / f"{unit}-{key}.bin"
 
 
-def is_compiled() -> bool:
-    """Whether the program is on disk or loaded already, so that `load` will take no time to speak of."""
-    return _load.cache_info().currsize > 0 or _file().is_file()
+def is_compiled(units: Sequence[str] = ()) -> bool:
+    """Whether all that is needed is loaded, on disk or in the package, so that it takes no time to speak of."""
+    wanted = [unit for unit in (*ALWAYS, *units) if unit not in _loaded]
+    return all(_file(unit).is_file() or _shipped(unit) is not None for unit in wanted)
 
 
-def _compile() -> tuple[str, bytes]:
-    """Let Numba type and lower the kernels; return the entry's symbol and the machine code."""
-    from llvmlite import binding
-    from numba import types
-
-    from tsuzuki.kernels.epoch import run
-
-    signature = (types.int64, types.int64)
-    run.compile(signature)
-    module = binding.parse_assembly(run.inspect_llvm(signature))
-    symbol = run.overloads[signature].fndesc.llvm_func_name
-    return symbol, _machine().emit_object(module)
+def _shipped(unit: str) -> bytes | None:
+    """The package's bitcode of a unit, if it was made from these very sources."""
+    try:
+        return (BITCODE / f"{unit}-{_source_keys()[unit]}.bc").read_bytes()
+    except OSError:
+        return None
 
 
-def _machine() -> Any:
+def host_machine() -> Any:
+    """LLVM's picture of this machine."""
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -93,90 +119,98 @@ def _machine() -> Any:
     )
 
 
-def _read(path: Path) -> tuple[str, bytes] | None:
-    """The stored symbol and code, or None where the file is absent or not whole."""
+def emit(bitcode: bytes) -> bytes:
+    """Turn optimised bitcode into machine code for this CPU: its procedures' names, a zero byte, an object file."""
+    from llvmlite import binding
+
+    module = binding.parse_bitcode(bitcode)
+    names = [function.name for function in module.functions if function.linkage == binding.Linkage.external]
+    defined = [name for name in names if not module.get_function(name).is_declaration]
+    return " ".join(defined).encode() + b"\0" + bytes(host_machine().emit_object(module))
+
+
+def _read(path: Path) -> bytes | None:
+    """The stored code, or None where the file is absent or not whole."""
     try:
         content = path.read_bytes()
     except OSError:
         return None
-    digest, body = content[:_DIGEST], content[_DIGEST:]
-    if hashlib.sha256(body).digest() != digest:
-        return None
-    symbol, _, code = body.partition(b"\0")
-    return symbol.decode(), code
+    digest, code = content[:_DIGEST], content[_DIGEST:]
+    return code if hashlib.sha256(code).digest() == digest else None
 
 
-def _write(path: Path, symbol: str, code: bytes) -> None:
-    """Store the code whole or not at all; a folder that cannot be written only means compiling again next time."""
-    body = symbol.encode() + b"\0" + code
+def _write(path: Path, content: bytes) -> None:
+    """Store a file whole or not at all; a folder that cannot be written only means making it again next time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(body).digest() + body)
+            file.write(content)
         os.replace(file.name, path)
     except OSError:
         return
 
 
-@functools.cache
-def _engine(symbol: str, code: bytes) -> tuple[Any, int]:
+def _code_of(units: Sequence[str]) -> dict[str, bytes]:
+    """Machine code of each unit."""
+    found = {unit: code for unit in units if (code := _read(_file(unit))) is not None}
+    made = {unit: emit(shipped) for unit in units if unit not in found and (shipped := _shipped(unit)) is not None}
+    if missing := [unit for unit in units if unit not in found and unit not in made]:
+        from tsuzuki.engine.compiling import compile_units
+
+        made |= compile_units(missing)
+    for unit, code in made.items():
+        _write(_file(unit), hashlib.sha256(code).digest() + code)
+    return found | made
+
+
+def _link(code: bytes) -> None:
+    """Bring a unit's code into memory and make its procedures known to the units that come after it."""
     from llvmlite import binding
 
-    machine = _machine()
+    names, _, machine_code = code.partition(b"\0")
     # The small code model reads constants relative to the code, so both must lie within 2 GB of each other; only this
-    # memory manager sees to it. Without it the process is aborted where the address space is crowded (after JAX).
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine, use_lmm=True)
-    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    # memory manager sees to it. Without it the process is aborted where the address space is crowded (after JAX). It
+    # takes one object file alone, so each unit has an engine of its own.
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), host_machine(), use_lmm=True)
+    engine.add_object_file(binding.ObjectFileRef.from_data(machine_code))
     engine.finalize_object()
-    return engine, engine.get_function_address(symbol)
+    _engines.append(engine)
+    for name in names.decode().split():
+        _addresses[name] = engine.get_function_address(name)
+        binding.add_symbol(name, _addresses[name])
 
 
-@functools.cache
-def _address() -> int:
-    found = _read(_file())
-    if found is None:
-        found = _compile()
-        _write(_file(), *found)
-    return _engine(*found)[1]
-
-
-@functools.cache
-def _load() -> Program:
-    # Numba's calling convention: a place for the result, a place for an exception (none can occur), the arguments.
-    native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
-        _address()
-    )
-
-    def program(job: int, thread: int) -> int:
-        result, trouble = ctypes.c_int64(0), ctypes.c_void_p(None)
-        native(ctypes.addressof(result), ctypes.addressof(trouble), job, thread)
-        return result.value
-
-    return program
-
-
-def load() -> Program:
-    """Return the program, compiling it first (about 15 s) where this machine has not done so yet.
-
-    Returns:
-        A function of a job's address and a thread's number that returns how many updates were finite.
-    """
+def load(units: Sequence[str] = ()) -> None:
+    """Have the driver and some layer kinds in memory, compiling first what this machine has not compiled yet."""
     with _lock:
-        return _load()
+        missing = [unit for unit in dict.fromkeys((*ALWAYS, *units)) if unit not in _loaded]
+        if missing:
+            code = _code_of(missing)
+            for unit in missing:
+                _link(code[unit])
+                _loaded.add(unit)
+
+
+def address_of(module: str, procedure: str) -> int:
+    """The address of a loaded procedure, by the names of its module and itself."""
+    return _addresses[f"tsuzuki_{module}_{procedure}"]
+
+
+@functools.cache
+def program() -> Program:
+    """The driver, as a function of a job's address and a thread's number that returns how many updates were finite."""
+    load()
+    native = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    return native(address_of("epoch", "run"))
 
 
 def bind(address: int, *, briefly: bool) -> Callable[[], object]:
-    """The program with its arguments in place, for one thread: a call costs a third of what `load`'s costs.
+    """The program with its arguments in place, for one thread: a call costs a third of what `program`'s costs.
 
     Args:
         address: of a job, which must live as long as what is returned.
         briefly: keep the interpreter's lock meanwhile, which is sooner done than letting go of it and taking it back.
     """
     load()
-    native = (ctypes.PYFUNCTYPE if briefly else ctypes.CFUNCTYPE)(None)(_address())
-    result, trouble = ctypes.c_int64(0), ctypes.c_void_p(None)
-    places = ctypes.c_void_p(ctypes.addressof(result)), ctypes.c_void_p(ctypes.addressof(trouble))
-    call = functools.partial(native, *places, ctypes.c_int64(address), ctypes.c_int64(0))
-    # What the addresses point at lives as long.
-    call.kept = result, trouble  # type: ignore[attr-defined]
-    return call
+    native = (ctypes.PYFUNCTYPE if briefly else ctypes.CFUNCTYPE)(None)(address_of("epoch", "run"))
+    return functools.partial(native, ctypes.c_int64(address), ctypes.c_int64(0))

@@ -7,73 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.kernels.host import WIDTH, padded
+from tsuzuki.kernels.layers import kind_of, kinds
+from tsuzuki.kernels.memory import Place, Source, Spaces
 from tsuzuki.kernels.table import (
     ACTIVATION,
-    BIAS,
-    CELL,
-    CELL_STATE,
-    D_CARRIED,
-    D_CELL,
     D_OUT,
     D_X,
-    DENSE,
     DEPTH_BLOCK,
     DROP_LAYER,
     DROPOUT,
-    ELEMENTWISE,
-    EXTRA,
-    GATES,
-    GRU_AFTER,
-    GRU_BEFORE,
-    INPUT_SIZE,
-    INPUT_STRIDE,
-    KERNEL,
-    KIND,
+    HEADER,
     LINEAR,
-    LSTM_CELL,
-    MASK,
-    MASKED_STATE,
-    MASKED_X,
     OUT,
-    PACKED_KERNEL_T,
-    PACKED_RECURRENT,
-    PACKED_RECURRENT_T,
     PANEL,
-    RECURRENT_ACTIVATION,
-    RECURRENT_BIAS,
     RECURRENT_DROPOUT,
-    RECURRENT_KERNEL,
-    RECURRENT_MASK,
     RETURNS_ALL,
     ROW,
     SCORED_OFFSET,
-    SHORT_ROW,
-    SIMPLE_RNN,
     STATE,
+    STATES,
     STEPS,
     UNITS,
     VARIABLE,
     WIDE,
-    X_SKIP,
-    X,
-    Z,
 )
-from tsuzuki.network.layers import (
-    ACTIVATIONS,
-    GRU,
-    LSTM,
-    Dense,
-    Dropout,
-    Elementwise,
-    Layer,
-    Network,
-    Parameter,
-    Recurrent,
-    SimpleRNN,
-    gates,
-    parameters,
-    widths,
-)
+from tsuzuki.network.layers import Concatenate, Layer, Recurrent
+from tsuzuki.network.network import Network, Parameter, parameters
 
 
 @dataclass(frozen=True)
@@ -82,7 +41,9 @@ class Plan:
 
     Attributes:
         network: what was lowered.
-        rows: int64 [layers, ROW], the table's rows.
+        kinds: the layer kind of each row.
+        rows: int64 [rows, ROW], the table's rows.
+        links: int64, the lists that rows point to; they stand behind the rows.
         places: for each array of weights its offset in the parameters and its padded shape (rows, gates, wide).
         size: floats of the padded parameters.
         packed_size: floats of the packed copies.
@@ -98,7 +59,9 @@ class Plan:
     lanes: int
     timesteps: int
     every_step: bool
+    kinds: tuple[str, ...]
     rows: NDArray[np.int64]
+    links: NDArray[np.int64]
     places: tuple[tuple[Parameter, int, tuple[int, int, int]], ...]
     size: int
     packed_size: int
@@ -107,18 +70,6 @@ class Plan:
     blocks: int
     block_lanes: int
     shared: dict[str, int]
-
-
-class _Space:
-    """Hands out places in a buffer, each on a boundary of 16 floats (a cache line)."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def take(self, count: int) -> int:
-        place = self.size
-        self.size += -(-count // 16) * 16
-        return place
 
 
 # A block of lanes is what one thread takes at a time. Below this many multiplications in an update a second block costs
@@ -142,112 +93,126 @@ def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]
     return -(-lanes // each), each
 
 
-def _kind(layer: Layer) -> int:
-    if isinstance(layer, GRU):
-        return GRU_AFTER if layer.reset_after else GRU_BEFORE
-    if isinstance(layer, Elementwise):
-        return ELEMENTWISE
-    return {Dense: DENSE, SimpleRNN: SIMPLE_RNN, LSTM: LSTM_CELL}[type(layer)]
-
-
 def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Plan:
     """Lay a network out for the kernels: where everything lies, and how large it is."""
     blocks, each = split_lanes(network, lanes, timesteps)
-    weights, packed, work, state = _Space(), _Space(), _Space(), _Space()
-    rows = np.full((len(network.layers), ROW), -1, np.int64)
-    named = {(parameter.layer, parameter.name): parameter for parameter in parameters(network)}
-    places = []
-    sizes = widths(network)
-    widest = max(gates(layer) * padded(units) for layer, units in zip(network.layers, sizes, strict=True))
+    spaces = Spaces()
+    widest = max(layer.gates * padded(units) for layer, units in zip(network.layers, network.widths, strict=True))
     shared = {
-        "SCRATCH": work.take(DEPTH_BLOCK * PANEL),
-        "ONES": work.take(WIDTH),
-        "ZEROS": work.take(max(widest, padded(network.inputs))),
-        "X_GATHERED": work.take(timesteps * each * network.inputs + WIDTH),
-        "LAST_FORECAST": work.take(each),
-        "LAST_FORECAST_STATE": state.take(1),
+        "SCRATCH": spaces.work.take(DEPTH_BLOCK * PANEL),
+        "ONES": spaces.work.take(WIDTH),
+        "ZEROS": spaces.work.take(max(widest, padded(network.inputs))),
+        # An input that stands beside others is read a little past the end.
+        "X_GATHERED": spaces.work.take(timesteps * each * network.inputs + network.inputs + WIDTH),
+        "LAST_FORECAST": spaces.work.take(each),
+        "LAST_FORECAST_STATE": spaces.state.take(1),
     }
-    input_size, stride, x, skip, d_x, steps = network.inputs, network.inputs, shared["X_GATHERED"], 0, -1, timesteps
-    for i, layer in enumerate(network.layers):
-        row = rows[i]
-        units, count = sizes[i], gates(layer)
-        wide = padded(units)
-        whole = count * wide
-        recurrent = isinstance(layer, Recurrent)
-        if recurrent:
-            steps = timesteps if i != network.last_recurrent or every_step else 1
-        row[KIND], row[INPUT_SIZE], row[INPUT_STRIDE] = _kind(layer), input_size, stride
-        row[UNITS], row[WIDE], row[GATES] = units, wide, count
-        row[ACTIVATION] = LINEAR if isinstance(layer, Dropout) else ACTIVATIONS.index(layer.activation)
+    order = _order(network)
+    rows = np.full((len(order), ROW), -1, np.int64)
+    named: dict[int, dict[str, Parameter]] = {}
+    for parameter in parameters(network):
+        named.setdefault(parameter.layer, {})[parameter.name] = parameter
+    outputs = _Outputs(network, timesteps, every_step, each, spaces, shared["X_GATHERED"])
+    branches = []
+    for row, (kind, layer, number, read) in zip(rows, order, strict=True):
+        row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
+        steps = outputs.steps_of(number)
         row[STEPS], row[RETURNS_ALL] = steps, steps == timesteps
-        row[DROP_LAYER], row[X], row[X_SKIP], row[D_X] = i, x, skip, d_x
-        row[DROPOUT] = row[RECURRENT_DROPOUT] = 0
-
-        def place(name: str, of: int = i, wide: int = wide) -> int:
-            parameter = named[of, name]
-            shape = (int(np.prod(parameter.shape)) // parameter.shape[-1], parameter.gates, wide)
-            places.append((parameter, weights.take(int(np.prod(shape))), shape))
-            return places[-1][1]
-
-        if not isinstance(layer, Elementwise):
-            row[KERNEL] = place("kernel")
-            if recurrent:
-                row[RECURRENT_KERNEL] = place("recurrent_kernel")
-            if layer.use_bias:
-                row[BIAS] = place("bias")
-        if row[KERNEL] >= 0 and d_x >= 0:
-            row[PACKED_KERNEL_T] = packed.take(-(-input_size // PANEL) * PANEL * whole)
-        if isinstance(layer, Recurrent):
-            if not isinstance(layer, SimpleRNN):
-                row[RECURRENT_ACTIVATION] = ACTIVATIONS.index(layer.recurrent_activation)
-            row[DROPOUT] = round(layer.dropout * 2**32)
-            row[RECURRENT_DROPOUT] = round(layer.recurrent_dropout * 2**32)
-            if whole > SHORT_ROW:
-                row[PACKED_RECURRENT] = packed.take(-(-whole // PANEL) * PANEL * layer.units)
-            row[PACKED_RECURRENT_T] = packed.take(-(-layer.units // PANEL) * PANEL * whole)
-            row[STATE] = state.take(wide)
-            row[Z] = work.take(timesteps * each * whole)
-            row[OUT] = work.take((timesteps + 1) * each * wide)
-            if isinstance(layer, LSTM):
-                row[CELL_STATE] = state.take(wide)
-                row[CELL] = work.take((timesteps + 1) * each * wide)
-                row[D_CELL] = work.take(each * wide)
-                row[EXTRA] = work.take(timesteps * each * wide)
-            if isinstance(layer, GRU):
-                row[EXTRA] = work.take(timesteps * each * (whole if layer.reset_after else wide))
-                if layer.reset_after and layer.use_bias:
-                    row[RECURRENT_BIAS] = row[BIAS] + whole
-            row[D_CARRIED] = work.take(each * wide)
-            if layer.dropout:
-                row[MASK] = work.take(each * stride)
-                row[MASKED_X] = work.take(timesteps * each * stride)
-            if layer.recurrent_dropout:
-                row[RECURRENT_MASK] = work.take(each * wide)
-                row[MASKED_STATE] = work.take(timesteps * each * wide)
-            row[SCORED_OFFSET] = 1 if steps == timesteps else timesteps
-        else:
-            row[OUT] = work.take(steps * each * wide)
-            row[SCORED_OFFSET] = 0
-            if isinstance(layer, Dropout) and layer.rate:
-                row[DROPOUT] = round(layer.rate * 2**32)
-                row[MASK] = work.take(steps * each * wide)
-        row[D_OUT] = work.take(steps * each * wide)
-        input_size, stride, x, skip, d_x = units, wide, int(row[OUT]), int(row[SCORED_OFFSET]), int(row[D_OUT])
+        if layer is None:
+            branches.append((row, number))
+            continue
+        processed = timesteps if isinstance(layer, Recurrent) else steps
+        sources = tuple(outputs.read(source, processed) for source in read)
+        kinds()[kind].lay_out(
+            layer, Place(row, sources, named.get(number, {}), timesteps, steps, each, spaces, HEADER + rows.size)
+        )
+        outputs.add(number, row)
+    for row, number in branches:
+        row[D_X] = outputs.rows[number][D_OUT]
+        place = Place(
+            row, tuple(outputs.readers[number]), {}, timesteps, int(row[STEPS]), each, spaces, HEADER + rows.size
+        )
+        kinds()["branch"].lay_out(network.widths[number], place)
     return Plan(
         network=network,
         lanes=lanes,
         timesteps=timesteps,
         every_step=every_step,
+        kinds=tuple(kind for kind, *_ in order),
         rows=rows,
-        places=tuple(places),
-        size=-(-weights.size // WIDTH) * WIDTH,
-        packed_size=packed.size,
-        state_size=state.size,
-        work_size=work.size,
+        links=np.array(spaces.links, np.int64),
+        places=tuple(spaces.places),
+        size=-(-spaces.weights.size // WIDTH) * WIDTH,
+        packed_size=spaces.packed.size,
+        state_size=spaces.state.size,
+        work_size=spaces.work.size,
         blocks=blocks,
         block_lanes=each,
         shared=shared,
     )
+
+
+def _order(network: Network) -> list[tuple[str, Layer | None, int, tuple[int, ...]]]:
+    """The rows of a network: (kind, layer, number, what it reads), the layer None for a branch behind layer `number`.
+
+    A layer that several others read is followed by a branch. Several outputs, or one that other layers read too, are
+    joined at the end.
+    """
+    last = len(network.layers) - 1
+    readers = [0] * len(network.layers)
+    for source in [source for read in network.sources for source in read if source >= 0]:
+        readers[source] += 1
+    joined = network.last != (last,) or readers[last] > 0
+    for end in network.last:
+        readers[end] += joined
+    order: list[tuple[str, Layer | None, int, tuple[int, ...]]] = []
+    for number, layer in enumerate(network.layers):
+        order.append((kind_of(layer), layer, number, network.sources[number]))
+        if readers[number] > 1:
+            order.append(("branch", None, number, ()))
+    if joined:
+        order.append((kind_of(Concatenate()), Concatenate(), last + 1, network.last))
+    return order
+
+
+class _Outputs:
+    """Where the outputs of the layers laid out so far lie, and who reads them."""
+
+    def __init__(
+        self, network: Network, timesteps: int, every_step: bool, lanes: int, spaces: Spaces, gathered: int
+    ) -> None:
+        self._network, self._timesteps, self._every_step = network, timesteps, every_step
+        self._lanes, self._spaces, self._gathered = lanes, spaces, gathered
+        self._branches = {number for _, layer, number, _ in _order(network) if layer is None}
+        self.rows: dict[int, NDArray[np.int64]] = {}
+        self.readers: dict[int, list[Source]] = {}
+
+    def steps_of(self, number: int) -> int:
+        """How many steps of a layer's output somebody sees; a join stands behind all layers."""
+        follows = number < len(self._network.layers) and self._network.recurrent_follows[number]
+        return self._timesteps if self._every_step or follows else 1
+
+    def add(self, number: int, row: NDArray[np.int64]) -> None:
+        """Take in a layer that has been laid out."""
+        self.rows[number] = row
+
+    def read(self, source: int, steps: int) -> Source:
+        """The last `steps` steps of a layer's output or of an input, for one more reader."""
+        network = self._network
+        if source < 0:
+            sizes = network.input_sizes or (network.inputs,)
+            before = sum(sizes[: -1 - source])
+            return Source(
+                self._gathered + before, self._timesteps - steps, network.inputs, sizes[-1 - source], -1, steps
+            )
+        row = self.rows[source]
+        wide, d_x = int(row[WIDE]), int(row[D_OUT])
+        if source in self._branches:
+            d_x = self._spaces.work.take(steps * self._lanes * wide)
+        skip = int(row[SCORED_OFFSET] + row[STEPS]) - steps
+        found = Source(int(row[OUT]), skip, wide, int(row[UNITS]), d_x, steps)
+        self.readers.setdefault(source, []).append(found)
+        return found
 
 
 def pad(plan: Plan, weights: Sequence[NDArray[np.float32]], target: NDArray[np.float32]) -> None:
@@ -281,7 +246,7 @@ def _state_places(plan: Plan) -> list[tuple[int, int]]:
     """Where the parts of a lane's saved state lie, (offset, floats): each layer's, then the last forecast fed."""
     places = []
     for row in plan.rows:
-        places += [(int(row[field]), int(row[UNITS])) for field in (STATE, CELL_STATE) if row[field] >= 0]
+        places += [(int(row[STATE + 2 * n]), int(row[UNITS])) for n in range(row[STATES])]
     return [*places, (plan.shared["LAST_FORECAST_STATE"], 1)]
 
 

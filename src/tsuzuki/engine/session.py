@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.machine_code import Program, bind, load
+from tsuzuki.engine.machine_code import Program, address_of, bind, load, program
 from tsuzuki.engine.plan import Plan, variables
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
@@ -114,8 +114,13 @@ class Session:
         self._block_losses = aligned(plan.blocks, np.float64)
         self._barrier = aligned(8, np.int64)
         self._kept: list[Any] = []
-        self._job = aligned(p.HEADER + plan.rows.size, np.int64)
-        self._job[p.HEADER :] = plan.rows.ravel()
+        self._job = aligned(p.HEADER + plan.rows.size + plan.links.size, np.int64)
+        rows = self._job[p.HEADER : p.HEADER + plan.rows.size].reshape(plan.rows.shape)
+        rows[:] = plan.rows
+        self._job[p.HEADER + plan.rows.size :] = plan.links
+        load(plan.kinds)
+        for row, kind in zip(rows, plan.kinds, strict=True):
+            row[p.FORWARD], row[p.BACKWARD] = address_of(kind, "forward"), address_of(kind, "backward")
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
         self._describe(objective or Objective(MSE()), seed)
@@ -258,13 +263,13 @@ class Session:
         if readings is not None:
             self._keep(p.READINGS, readings)
         self._point_at(block, forecasts, training=False)
-        program, address = load(), job.ctypes.data
+        run, address = program(), job.ctypes.data
         # No update at all brings the packed copies up to the parameters.
         job[p.UPDATES] = 0
-        program(address, 0) if self.threads == 1 else self._run_threads(program, address)
+        run(address, 0) if self.threads == 1 else self._run_threads(run, address)
         job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
         if self.threads > 1:
-            return lambda: self._run_threads(program, address)
+            return lambda: self._run_threads(run, address)
         call = bind(address, briefly=self.plan.lanes == 1)
         # The buffers live as long as the function.
         call.session = self  # type: ignore[attr-defined]
@@ -286,8 +291,8 @@ class Session:
         for work in self._work.reshape(self.plan.blocks, self.plan.work_size):
             for row in self.plan.rows:
                 size = self.plan.block_lanes * int(row[p.WIDE])
-                places = [(p.STATE, p.OUT), (p.CELL_STATE, p.CELL)]
-                parts += [work[row[at] : row[at] + size] for state, at in places if row[state] >= 0]
+                places = [row[p.STATE_OUT + 2 * n] for n in range(row[p.STATES])]
+                parts += [work[at : at + size] for at in places]
         return parts
 
     def states(self) -> list[list[NDArray[np.float32]]]:
@@ -303,7 +308,7 @@ class Session:
         found = []
         for row in plan.rows:
             wide, units = int(row[p.WIDE]), int(row[p.UNITS])
-            places = [int(row[at]) for at, saved in ((p.OUT, p.STATE), (p.CELL, p.CELL_STATE)) if row[saved] >= 0]
+            places = [int(row[p.STATE_OUT + 2 * n]) for n in range(row[p.STATES])]
             if places:
                 parts = [
                     [work[b, at : at + n * wide].reshape(n, wide)[:, :units] for b, n in enumerate(lanes)]
@@ -322,8 +327,8 @@ class Session:
 
     def _call(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> int:
         self._point_at(block, forecasts, training=training)
-        program, address = load(), self._job.ctypes.data
-        return program(address, 0) if self.threads == 1 else self._run_threads(program, address)
+        run, address = program(), self._job.ctypes.data
+        return run(address, 0) if self.threads == 1 else self._run_threads(run, address)
 
     def _run_threads(self, program: Program, address: int) -> int:
         self._barrier[:] = 0

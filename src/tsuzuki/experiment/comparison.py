@@ -15,7 +15,9 @@ from tsuzuki.data.scaling import Standardizer
 from tsuzuki.data.series import Collection, Segment
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.layouts.lanes import Layout, Streams, Windows, check_length
-from tsuzuki.network.layers import GRU, LSTM, Dense, Layer, Network, SimpleRNN, initialise
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, LSTM, Dense, Layer, SimpleRNN
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Cosine, RMSprop
 from tsuzuki.training.fit import fit, predict
 from tsuzuki.training.records import EpochRecord, Progress

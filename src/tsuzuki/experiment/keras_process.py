@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.errors import MissingExtraError, SettingError, TsuzukiError
 from tsuzuki.experiment.comparison import STATEFUL, STATELESS, Problem, Recipe, Row
 from tsuzuki.layouts.lanes import Windows
-from tsuzuki.network.layers import initialise
+from tsuzuki.network.initialisers import initialise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -162,7 +162,8 @@ def model_spec(settings: Settings, step: int, lags: tuple[tuple[int, int], ...])
     """The network that settings describe for data on a grid, and how it reads."""
     from tsuzuki.data.calendar import cycles
     from tsuzuki.forecasting.stepwise import ModelSpec
-    from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN
+    from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
+    from tsuzuki.network.network import Network
 
     beside = 2 * len(cycles(step)) if settings.with_calendar else 0
     beside += len(settings.past) + len(settings.static) + len(settings.known) * settings.horizon
@@ -375,7 +376,7 @@ def _member(
     import numpy as np
 
     from tsuzuki.layouts.lanes import Streams
-    from tsuzuki.network.layers import initialise
+    from tsuzuki.network.initialisers import initialise
     from tsuzuki.network.losses import Pinball
     from tsuzuki.network.optimizers import AdamW, Cosine
     from tsuzuki.training import fit as training

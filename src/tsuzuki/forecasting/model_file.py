@@ -94,7 +94,7 @@ def _fitted(stored: "Stored", settings: "Settings") -> "Fitted":
     from tsuzuki.forecasting.fit import Fitted, model_spec
     from tsuzuki.forecasting.intervals import PROBABILITIES, Calibration
     from tsuzuki.forecasting.stepwise import SeriesState, state_size
-    from tsuzuki.network.layers import check_weights, parameters
+    from tsuzuki.network.network import check_weights, parameters
     from tsuzuki.training.records import EpochRecord
 
     facts, arrays = stored.facts, stored.arrays

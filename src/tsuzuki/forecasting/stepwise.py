@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from tsuzuki.forecasting.panel import Panel
 from tsuzuki.layouts.lanes import ZERO, part
-from tsuzuki.network.layers import LSTM, Network, Recurrent
+from tsuzuki.network.layers import LSTM, Recurrent
+from tsuzuki.network.network import Network
 
 # Rows whose forecasts are held at once.
 CALL_ROWS = 200_000

@@ -19,8 +19,8 @@ from tsuzuki.keras.compile_config import Metric, current_rate
 from tsuzuki.keras.epoch_data import Epoch, Shape, shuffled
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.layouts.lanes import Block, part
-from tsuzuki.network.layers import Network
 from tsuzuki.network.losses import Loss
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Optimizer, Schedule
 from tsuzuki.training.fit import calls, diverged
 

@@ -5,19 +5,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError, UnsupportedModel
-from tsuzuki.network.layers import (
-    ACTIVATIONS,
-    GRU,
-    LSTM,
-    Activation,
-    Dense,
-    Dropout,
-    Layer,
-    Network,
-    Recurrent,
-    SimpleRNN,
-    check_weights,
-)
+from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, Layer, Recurrent, SimpleRNN
+from tsuzuki.network.network import Network, check_weights
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import (
-    GRU,
-    LSTM,
-    Activation,
-    Dense,
-    Dropout,
-    Layer,
-    Network,
-    Recurrent,
-    SimpleRNN,
-    check_weights,
-)
+from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, SimpleRNN
+from tsuzuki.network.network import Network, check_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,10 +60,11 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
         return keras.layers.Activation(layer.activation)
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(layer.rate)
+    assert isinstance(layer, SimpleRNN | GRU | LSTM)
     return _recurrent(layer, stateful, returns)
 
 
-def _recurrent(layer: Recurrent, stateful: bool, returns: bool) -> Any:
+def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> Any:
     options: dict[str, Any] = {
         "activation": layer.activation,
         "use_bias": layer.use_bias,

@@ -6,7 +6,7 @@ Each slope is computed from the activation's output, which the backward pass sti
 import numpy as np
 
 from tsuzuki.kernels.host import HAS_AVX512, WIDTH
-from tsuzuki.kernels.simd import (
+from tsuzuki.kernels.language import (
     fma,
     inlined,
     larger,
@@ -15,7 +15,6 @@ from tsuzuki.kernels.simd import (
     rounded,
     smaller,
     splat,
-    stand_alone,
     store,
     times_power_of_two,
     where_positive,
@@ -120,7 +119,6 @@ def slope(kind, y):
 @procedure("ifi")
 def activate_all(kind, values, count):
     """Apply an activation in place to `count` floats (a multiple of WIDTH)."""
-    stand_alone()
     if kind == TANH:
         for at in range(0, count, WIDTH):
             store(values, at, tanh(load(values, at)))
@@ -132,7 +130,6 @@ def activate_all(kind, values, count):
 @procedure("ifffi")
 def times_slope(kind, gradients, outputs, results, count):
     """results = gradients * the slope of `kind` at `outputs`, over `count` floats; may run in place."""
-    stand_alone()
     if kind == TANH:
         for at in range(0, count, WIDTH):
             store(results, at, load(gradients, at) * slope(TANH, load(outputs, at)))

@@ -1,4 +1,6 @@
-"""The one compiled program: some consecutive updates of any network, or a run forward without updates.
+"""The driver: some consecutive updates of any network, or a run forward without updates.
+
+It knows no layer kind: each row of the table holds the addresses of its kind's forward and backward pass.
 
 Each thread calls `run` with its number. A thread takes whole blocks of lanes through the forward and the backward pass;
 then the threads meet, each sums the blocks' gradients for its slice of the parameters and moves them, they meet again,
@@ -10,39 +12,39 @@ import math
 
 import numpy as np
 
-from tsuzuki.kernels import dense, elementwise, gru, lstm, simple_rnn
 from tsuzuki.kernels.barrier import wait_at_barrier
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.losses import count_scored, score
-from tsuzuki.kernels.matrix import pack, pack_transposed
-from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
-from tsuzuki.kernels.simd import (
+from tsuzuki.kernels.language import (
+    call_backward,
+    call_forward,
     doubles_at,
     floats_at,
     ints_at,
     kernel,
     load,
+    procedure,
     shift,
     small_ints_at,
     splat,
     stand_alone,
     store,
 )
+from tsuzuki.kernels.losses import count_scored, score
+from tsuzuki.kernels.matrix import pack, pack_transposed
+from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.table import (
+    BACKWARD,
     BANK,
     BARRIER,
     BLOCK_LANES,
     BLOCK_LOSSES,
     BLOCKS,
-    CELL,
-    CELL_STATE,
     CLIP,
-    DENSE,
-    ELEMENTWISE,
     ENTRIES,
     EXITS,
     FEATURES,
     FIRST_UPDATE,
+    FORWARD,
     FRESH,
     GATES,
     GRADIENTS,
@@ -51,7 +53,6 @@ from tsuzuki.kernels.table import (
     INPUT_SIZE,
     INPUTS,
     KERNEL,
-    KIND,
     LAG_COUNT,
     LAGS,
     LANES,
@@ -59,8 +60,6 @@ from tsuzuki.kernels.table import (
     LAST_FORECAST_STATE,
     LAYERS,
     LOSSES,
-    LSTM_CELL,
-    OUT,
     PACKED,
     PACKED_KERNEL_T,
     PACKED_RECURRENT,
@@ -71,12 +70,13 @@ from tsuzuki.kernels.table import (
     ROW,
     SCALES,
     SCORED,
-    SIMPLE_RNN,
     SIZE,
     SPACING,
     STARTS,
     STATE,
+    STATE_OUT,
     STATE_SIZE,
+    STATES,
     THREADS,
     TIMESTEPS,
     TRAIN,
@@ -114,10 +114,9 @@ def enter(job, work, lanes, k, first_lane):
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
             wide = row[WIDE]
-            if row[STATE] >= 0:
-                fill(shift(work, row[OUT] + lane * wide), wide, shift(saved, row[STATE]), entry >= 0)
-            if row[CELL_STATE] >= 0:
-                fill(shift(work, row[CELL] + lane * wide), wide, shift(saved, row[CELL_STATE]), entry >= 0)
+            for n in range(row[STATES]):
+                state = shift(row, 2 * n)
+                fill(shift(work, state[STATE_OUT] + lane * wide), wide, shift(saved, state[STATE]), entry >= 0)
 
 
 @kernel
@@ -140,10 +139,9 @@ def leave(job, work, lanes, k, first_lane):
     valid, exits = shift(small_ints_at(job[VALID]), at), shift(small_ints_at(job[EXITS]), at)
     for i in range(job[LAYERS]):
         row = shift(job, HEADER + i * ROW)
-        if row[STATE] >= 0:
-            keep(job, lanes, row[WIDE], valid, exits, shift(work, row[OUT]), row[STATE])
-        if row[CELL_STATE] >= 0:
-            keep(job, lanes, row[WIDE], valid, exits, shift(work, row[CELL]), row[CELL_STATE])
+        for n in range(row[STATES]):
+            state = shift(row, 2 * n)
+            keep(job, lanes, row[WIDE], valid, exits, shift(work, state[STATE_OUT]), state[STATE])
     if job[IMPUTE_FROM] >= 0:
         for lane in range(lanes):
             if valid[lane] > 0 and exits[lane] >= 0:
@@ -215,16 +213,7 @@ def forward(job, work, lanes, k, first_lane):
     update = job[FIRST_UPDATE] + k
     for i in range(job[LAYERS]):
         row = shift(job, HEADER + i * ROW)
-        if row[KIND] == DENSE:
-            dense.forward(job, row, work, lanes, update, first_lane)
-        elif row[KIND] == SIMPLE_RNN:
-            simple_rnn.forward(job, row, work, lanes, update, first_lane)
-        elif row[KIND] == LSTM_CELL:
-            lstm.forward(job, row, work, lanes, update, first_lane)
-        elif row[KIND] == ELEMENTWISE:
-            elementwise.forward(job, row, work, lanes, update, first_lane)
-        else:
-            gru.forward(job, row, work, lanes, update, first_lane)
+        call_forward(row[FORWARD], job, row, work, lanes, update, first_lane)
 
 
 @kernel
@@ -232,16 +221,7 @@ def backward(job, work, lanes, gradients):
     """All layers, last to first."""
     for back in range(job[LAYERS]):
         row = shift(job, HEADER + (job[LAYERS] - 1 - back) * ROW)
-        if row[KIND] == DENSE:
-            dense.backward(job, row, work, lanes, gradients)
-        elif row[KIND] == SIMPLE_RNN:
-            simple_rnn.backward(job, row, work, lanes, gradients)
-        elif row[KIND] == LSTM_CELL:
-            lstm.backward(job, row, work, lanes, gradients)
-        elif row[KIND] == ELEMENTWISE:
-            elementwise.backward(job, row, work, lanes)
-        else:
-            gru.backward(job, row, work, lanes, gradients)
+        call_backward(row[BACKWARD], job, row, work, lanes, gradients)
 
 
 @kernel
@@ -280,7 +260,7 @@ def slice_of(size, thread, threads):
     return size // WIDTH * thread // threads * WIDTH
 
 
-@kernel
+@procedure("ii", "i")
 def run(address, thread):
     """Do the job at `address` as thread number `thread`; return how many updates were finite, from the first on."""
     job = ints_at(address)

@@ -10,7 +10,16 @@ import math
 import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.simd import doubles_at, floats_at, ints_at, kernel, shift, small_ints_at, splat, stand_alone, store
+from tsuzuki.kernels.language import (
+    doubles_at,
+    floats_at,
+    ints_at,
+    kernel,
+    shift,
+    small_ints_at,
+    splat,
+    store,
+)
 from tsuzuki.kernels.table import (
     BY_LANE,
     D_OUT,
@@ -59,10 +68,9 @@ def scored(job, valid, step):
     return valid == job[TIMESTEPS]
 
 
-@kernel
+@procedure("ti", "i")
 def count_scored(job, k):
     """How many target values the update k scores over all lanes; missing ones are not counted."""
-    stand_alone()
     lanes, steps, horizon = job[LANES], job[TIMESTEPS], job[HORIZON]
     starts, valid = shift(ints_at(job[STARTS]), k * lanes), shift(small_ints_at(job[VALID]), k * lanes)
     total = 0
@@ -137,10 +145,9 @@ def score_plainly(job, row, lanes, starts, valid, out, d_out, scale):
     return total
 
 
-@kernel
+@procedure("ttfiiii", "d")
 def score(job, row, work, lanes, k, first_lane, count):
     """The loss of a block's rows in update k, as their part of the mean over `count` values; fills D_OUT, forecasts."""
-    stand_alone()
     wide, outputs, heads = row[WIDE], row[UNITS], job[HEADS]
     kind, settings = job[LOSS], doubles_at(job[LOSS_SETTINGS])
     stride, training = job[TARGET_STRIDE], job[TRAIN] != 0

@@ -6,14 +6,13 @@ together first (`pack`, `pack_transposed`, or inside `product`, for one block of
 """
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
-from tsuzuki.kernels.simd import kernel, load, procedure, shift, stand_alone, store, tile, transpose_square
+from tsuzuki.kernels.language import kernel, load, procedure, shift, store, tile, transpose_square
 from tsuzuki.kernels.table import DEPTH_BLOCK, PANEL, SHORT_ROW
 
 
 @procedure("iifif")
 def pack(depth, n, b, b_stride, panels):
     """Copy B[depth, n] into panels [ceil(n / PANEL), depth, PANEL]."""
-    stand_alone()
     at = 0
     for column in range(0, n, PANEL):
         if column + PANEL <= n:
@@ -30,7 +29,6 @@ def pack(depth, n, b, b_stride, panels):
 @procedure("iifif")
 def pack_transposed(rows, n, b, b_stride, panels):
     """Copy the transpose of B[rows, n] into panels [ceil(rows / PANEL), n, PANEL], zeros where a row is padding."""
-    stand_alone()
     for row in range(0, rows, WIDTH):
         panel = shift(panels, (row // PANEL) * n * PANEL + row % PANEL)
         height = min(WIDTH, rows - row)
@@ -92,7 +90,6 @@ def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, st
 @procedure("iiifiifififif")
 def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
     """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds DEPTH_BLOCK * PANEL floats."""
-    stand_alone()
     if b_stride <= SHORT_ROW or m <= MAX_ROWS:
         product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, PANEL, start, start_stride, c, c_stride)
         return

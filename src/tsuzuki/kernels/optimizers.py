@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.simd import (
+from tsuzuki.kernels.language import (
     doubles_at,
     floats_at,
     fma,
@@ -18,13 +18,13 @@ from tsuzuki.kernels.simd import (
     kernel,
     larger,
     load,
+    procedure,
     reciprocal,
     reciprocal_root,
     shift,
     smaller,
     splat,
     sqrt,
-    stand_alone,
     store,
     sum_lanes,
 )
@@ -58,10 +58,9 @@ from tsuzuki.kernels.table import (
 f32 = np.float32
 
 
-@kernel
+@procedure("tii")
 def sum_gradients(job, first, last):
     """Add the blocks' gradients into the first block's, always in the same order, between two places."""
-    stand_alone()
     gradients, size = floats_at(job[GRADIENTS]), job[SIZE]
     if job[BLOCKS] == 1:
         return
@@ -82,10 +81,9 @@ def squared_norm(values, size):
     return total
 
 
-@kernel
+@procedure("t")
 def clip_gradients(job):
     """Clip the summed gradients: each value, each variable's norm, or the norm of all together."""
-    stand_alone()
     gradients, limit = floats_at(job[GRADIENTS]), doubles_at(job[OPTIMIZER_SETTINGS])[CLIP_LIMIT]
     variables = ints_at(job[VARIABLES])
     kind = job[CLIP]
@@ -178,10 +176,9 @@ def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, 
         store(parameters, at, load(parameters, at) - mean * rates * reciprocal(sqrt(square) + epsilons))
 
 
-@kernel
+@procedure("tiii")
 def optimise(job, k, first, last):
     """Apply update k to the parameters between two places."""
-    stand_alone()
     parameters, slots, gradients = floats_at(job[PARAMETERS]), floats_at(job[SLOTS]), floats_at(job[GRADIENTS])
     settings, size = doubles_at(job[OPTIMIZER_SETTINGS]), job[SIZE]
     rate = f32(doubles_at(job[RATES])[k])

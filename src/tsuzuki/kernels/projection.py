@@ -3,9 +3,9 @@
 Dense layers are nothing else; recurrent cells do this before they step through time, and again, backwards, after it.
 """
 
-from tsuzuki.kernels.dropout import draw_mask, drop
+from tsuzuki.kernels.language import floats_at, kernel, procedure, shift
+from tsuzuki.kernels.masks import draw_mask, drop
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
-from tsuzuki.kernels.simd import floats_at, kernel, procedure, shift, stand_alone
 from tsuzuki.kernels.table import (
     BIAS,
     D_X,
@@ -48,7 +48,6 @@ def input_of(job, row, work, lanes):
 @procedure("ttfiifii")
 def project(job, row, work, lanes, steps, results, update, first_lane):
     """results[steps * lanes, gates * wide] = x W + b."""
-    stand_alone()
     wide = row[GATES] * row[WIDE]
     stride = row[INPUT_STRIDE]
     if dropping(job, row):
@@ -68,7 +67,6 @@ def project(job, row, work, lanes, steps, results, update, first_lane):
 @procedure("tfiifif")
 def sum_rows(job, work, count, wide, values, stride, sums):
     """sums[wide] = the sum of `count` rows, as a product with a column of ones."""
-    stand_alone()
     ones, zeros = shift(work, job[ONES]), shift(work, job[ZEROS])
     product_of_panels(1, wide, count, ones, 0, 0, values, stride, PANEL, zeros, 0, sums, 0)
 
@@ -76,7 +74,6 @@ def sum_rows(job, work, count, wide, values, stride, sums):
 @procedure("ttfiiff")
 def project_back(job, row, work, lanes, steps, slopes, gradients):
     """From the slopes at x W + b to the gradients of W, b and x; slopes are [steps * lanes, gates * wide]."""
-    stand_alone()
     wide = row[GATES] * row[WIDE]
     stride = row[INPUT_STRIDE]
     count = steps * lanes

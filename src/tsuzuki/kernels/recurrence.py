@@ -1,9 +1,9 @@
 """What all recurrent cells share in time: the state's way into a product, and the gradient's way back through it."""
 
-from tsuzuki.kernels.dropout import draw_mask, drop
 from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
+from tsuzuki.kernels.masks import draw_mask, drop
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
-from tsuzuki.kernels.simd import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
 from tsuzuki.kernels.table import (
     D_CARRIED,
     D_OUT,
@@ -66,7 +66,6 @@ def states_before(job, row, work):
 @procedure("ttifiififi")
 def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stride, results, stride):
     """results = start + state V, for `count` gates from `first_gate` on, which begins a panel."""
-    stand_alone()
     wide, units = row[WIDE], row[UNITS]
     whole = row[GATES] * wide
     if whole <= SHORT_ROW:
@@ -96,7 +95,6 @@ def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stri
 @procedure("ttifiiifif")
 def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, results):
     """results[lanes, wide] = start + slopes[lanes, count gates] V^T, for `count` gates from `first_gate` on."""
-    stand_alone()
     wide, units = row[WIDE], row[UNITS]
     turned = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT_T] + first_gate * wide * PANEL)
     panel = row[GATES] * wide * PANEL
@@ -135,7 +133,6 @@ def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, co
     It is added to what stands there already (the gradient from the layer above, the share that does not pass V); with
     `fresh`, nothing stands there yet unless the layer above sees every step.
     """
-    stand_alone()
     wide = row[WIDE]
     size = lanes * wide
     target = d_state(job, row, work, lanes, step - 1)
@@ -155,7 +152,6 @@ def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, co
 @procedure("ttfiiffiiif")
 def recurrent_gradient(job, row, work, lanes, steps, states, slopes, slope_stride, first_gate, count, gradients):
     """The gradient of V's `count` gates from `first_gate` on: states^T slopes over all lanes and steps at once."""
-    stand_alone()
     wide = row[WIDE]
     whole = row[GATES] * wide
     zeros, scratch = shift(work, job[ZEROS]), shift(work, job[SCRATCH])

@@ -13,7 +13,6 @@ DEPTH_BLOCK = 256
 SHORT_ROW = 4 * WIDTH
 
 LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU = range(5)
-DENSE, SIMPLE_RNN, GRU_AFTER, GRU_BEFORE, LSTM_CELL, ELEMENTWISE = range(6)
 MSE, MAE, HUBER, PINBALL, GAUSSIAN = range(5)
 SGD, RMSPROP, ADAM = range(3)
 NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_GLOBAL_NORM = range(4)
@@ -58,22 +57,33 @@ FLAG, CLIP_LIMIT = 3, 4
 ) = range(63)
 
 (
-    KIND, INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
+    # addresses of the layer kind's two procedures
+    FORWARD, BACKWARD,
+    INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
     # steps that the next layer or the loss sees, and whether these are all of them
     STEPS, RETURNS_ALL, SCORED_OFFSET,
     # offsets into the parameters, -1 where absent
-    KERNEL, RECURRENT_KERNEL, BIAS, RECURRENT_BIAS,
+    KERNEL, RECURRENT_KERNEL, BIAS,
     # offsets into the packed copies, -1 where absent; _T is transposed
     PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T,
     # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, the output (a recurrent layer's
-    # begins with the state before the first step), gradients of output, input (-1: not wanted), cell and carried state
-    X, X_SKIP, Z, OUT, CELL, EXTRA, D_OUT, D_X, D_CELL, D_CARRIED,
-    # offsets into a lane's saved state, -1 where absent
-    STATE, CELL_STATE,
+    # begins with the state before the first step), gradients of output, input (-1: not wanted) and carried state
+    X, X_SKIP, Z, OUT, D_OUT, D_X, D_CARRIED,
+    # how many arrays a lane carries from step to step, and a pair for each: the offsets in a lane's saved state and in
+    # the work space, where [1 + steps, lanes, wide] begin with the state before the first step
+    STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
     # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
     DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
+    # where the table lists several inputs of the layer, or several readers of its output, and how many there are
+    LINKS, LINK_COUNT,
+    # fields whose meaning only the layer's kind knows
+    OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
-) = range(38)
+) = range(44)
+
+# An entry of such a list: offset of the input, steps of it to skip, its stride and size, and the offset of its gradient
+# (-1: not wanted); a reader's has the gradient that it gives and its steps.
+LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK = range(7)
 
 # A row of the table of variables.
 VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, VARIABLE = range(4)

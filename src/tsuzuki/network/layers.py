@@ -1,12 +1,13 @@
-"""What a network is: frozen descriptions of layers, the shapes of their weights, and how these begin.
+"""What a layer is: a frozen description with the shapes of its weights and how these begin.
 
 Names, defaults and the order of weights are Keras's, so that lists of weights pass between the two unchanged. How a
-network is computed is none of this module's business: `kernels` lowers the description.
+layer is computed is none of this module's business: each kind has a file in `kernels/layers`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tsuzuki.errors import SettingError
 
@@ -17,20 +18,89 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu")
 
 
-@dataclass(frozen=True)
-class SimpleRNN:
-    """h[t] = activation(x[t] W + h[t-1] V + b), as in `keras.layers.SimpleRNN`.
+class Layer(ABC):
+    """What every layer can say of itself.
+
+    Attributes:
+        gates: how many gates stand side by side in the last axis of its weights.
+        states: how many arrays of `units` values it carries from step to step.
+        merges: whether it takes several inputs.
+    """
+
+    gates: ClassVar[int] = 1
+    states: ClassVar[int] = 0
+    merges: ClassVar[bool] = False
+
+    @abstractmethod
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """How many values it gives for a step, from the sizes of its inputs."""
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of its weights by Keras's names, in Keras's order."""
+        return {}
+
+    def initial_bias(self, shape: tuple[int, ...]) -> "NDArray[np.float64]":
+        """What its bias begins with."""
+        import numpy as np
+
+        return np.zeros(shape)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+class Recurrent(Layer):
+    """A layer whose state goes on from step to step.
 
     Attributes:
         units: size of the state, >= 1.
         activation: one of `ACTIVATIONS`.
-        use_bias: whether b is there.
+        use_bias: whether there is a bias.
         dropout: share of the inputs that is dropped while training; one mask for all steps of an update.
-        recurrent_dropout: likewise for the state where it enters the product with V.
+        recurrent_dropout: likewise for the state where it enters the product with the recurrent kernel.
         return_sequences: whether the next layer sees every step. None: as its place asks for (every step before
             another recurrent layer; after the last one, every step if every step is scored).
         go_backwards: refused: a state carried from past to future cannot run from future to past.
     """
+
+    units: int
+    activation: str
+    use_bias: bool
+    dropout: float
+    recurrent_dropout: float
+    return_sequences: bool | None
+    go_backwards: bool
+    states: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _check_units(self, self.units)
+        _check_activation(self, self.activation)
+        _check_activation(self, getattr(self, "recurrent_activation", self.activation))
+        for name in ("dropout", "recurrent_dropout"):
+            _check_rate(self, name, getattr(self, name))
+        if self.go_backwards:
+            raise SettingError(
+                f"{self} has go_backwards=True, but a state carried from the past into the future cannot run "
+                "backwards; leave it out, or reverse the series yourself"
+            )
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """The state is the output."""
+        return self.units
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """Kernel [inputs, gates * units], recurrent kernel [units, gates * units], bias [gates * units]."""
+        wide = self.gates * self.units
+        found: dict[str, tuple[int, ...]] = {"kernel": (inputs, wide), "recurrent_kernel": (self.units, wide)}
+        return found | {"bias": (wide,)} if self.use_bias else found
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.units})"
+
+
+@dataclass(frozen=True)
+class SimpleRNN(Recurrent):
+    """h[t] = activation(x[t] W + h[t-1] V + b), as in `keras.layers.SimpleRNN`; the attributes are `Recurrent`'s."""
 
     units: int
     activation: str = "tanh"
@@ -40,17 +110,16 @@ class SimpleRNN:
     return_sequences: bool | None = None
     go_backwards: bool = False
 
-    def __post_init__(self) -> None:
-        _check_recurrent(self)
-
 
 @dataclass(frozen=True)
-class GRU:
+class GRU(Recurrent):
     """Gated recurrent unit (Cho et al. 2014), gates z, r, h as in `keras.layers.GRU`.
 
-    `reset_after=True` is the variant of cuDNN with two biases; False applies the reset gate before the product with
-    the recurrent kernel. The other attributes are those of `SimpleRNN`.
+    `reset_after=True` is the variant of cuDNN with two biases, [2, 3 * units]; False applies the reset gate before the
+    product with the recurrent kernel. The other attributes are `Recurrent`'s.
     """
+
+    gates: ClassVar[int] = 3
 
     units: int
     activation: str = "tanh"
@@ -62,17 +131,24 @@ class GRU:
     return_sequences: bool | None = None
     go_backwards: bool = False
 
-    def __post_init__(self) -> None:
-        _check_recurrent(self)
-        _check_activation(self, self.recurrent_activation)
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """As `Recurrent.shapes`, but for the bias of `reset_after`: [2, 3 * units]."""
+        found = super().shapes(inputs)
+        if self.use_bias and self.reset_after:
+            found["bias"] = (2, *found["bias"])
+        return found
 
 
 @dataclass(frozen=True)
-class LSTM:
+class LSTM(Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997), gates i, f, c, o as in `keras.layers.LSTM`.
 
-    `unit_forget_bias` starts the forget gate's bias at 1. The other attributes are those of `SimpleRNN`.
+    `unit_forget_bias` starts the forget gate's bias at 1. The other attributes are `Recurrent`'s. Its states are the
+    output and the cell.
     """
+
+    gates: ClassVar[int] = 4
+    states: ClassVar[int] = 2
 
     units: int
     activation: str = "tanh"
@@ -84,13 +160,19 @@ class LSTM:
     return_sequences: bool | None = None
     go_backwards: bool = False
 
-    def __post_init__(self) -> None:
-        _check_recurrent(self)
-        _check_activation(self, self.recurrent_activation)
+    def initial_bias(self, shape: tuple[int, ...]) -> "NDArray[np.float64]":
+        """Zeros, but ones for the forget gate with `unit_forget_bias`."""
+        values = super().initial_bias(shape)
+        if self.unit_forget_bias:
+            values[self.units : 2 * self.units] = 1
+        return values
+
+
+CELLS: dict[str, type[SimpleRNN] | type[GRU] | type[LSTM]] = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Layer):
     """y = activation(x W + b), at each step by itself, as in `keras.layers.Dense`."""
 
     units: int
@@ -98,12 +180,24 @@ class Dense:
     use_bias: bool = True
 
     def __post_init__(self) -> None:
-        _check_units(self)
+        _check_units(self, self.units)
         _check_activation(self, self.activation)
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """Its units."""
+        return self.units
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """Kernel [inputs, units] and bias [units]."""
+        found: dict[str, tuple[int, ...]] = {"kernel": (inputs, self.units)}
+        return found | {"bias": (self.units,)} if self.use_bias else found
+
+    def __str__(self) -> str:
+        return f"Dense({self.units})"
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(Layer):
     """An activation by itself, as `keras.layers.Activation`."""
 
     activation: str
@@ -111,9 +205,13 @@ class Activation:
     def __post_init__(self) -> None:
         _check_activation(self, self.activation)
 
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
+
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(Layer):
     """Drop a share of the values while training, each step drawn anew, as `keras.layers.Dropout`.
 
     A recurrent layer's own `dropout` is another thing: it holds one mask over all steps of an update.
@@ -124,170 +222,79 @@ class Dropout:
     def __post_init__(self) -> None:
         _check_rate(self, "rate", self.rate)
 
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
 
-Recurrent = SimpleRNN | GRU | LSTM
-Elementwise = Activation | Dropout
-Layer = SimpleRNN | GRU | LSTM | Dense | Activation | Dropout
 
+class _Merge(Layer):
+    """A merge of inputs of equal size, value by value."""
 
-@dataclass(frozen=True)
-class Network:
-    """Layers one after another, at least one of them recurrent.
+    merges: ClassVar[bool] = True
+    at_most: ClassVar[int | None] = None
 
-    Attributes:
-        inputs: features of a step, >= 1.
-        layers: the layers, first to last; the last one's units are the outputs.
-    """
-
-    inputs: int
-    layers: tuple[Layer, ...]
-
-    def __post_init__(self) -> None:
-        if self.inputs < 1:
-            raise SettingError(f"a network needs at least 1 input, not {self.inputs}; give the number of features")
-        recurrent = [i for i, layer in enumerate(self.layers) if isinstance(layer, Recurrent)]
-        if not recurrent:
-            raise SettingError("no layer of the network is recurrent; put a SimpleRNN, GRU or LSTM among its layers")
-        for i in recurrent[:-1]:
-            if self.layers[i].return_sequences is False:  # type: ignore[union-attr]
-                raise SettingError(
-                    f"layer {i + 1} ({_name(self.layers[i])}) has return_sequences=False, but a recurrent layer "
-                    "follows it; set it to True or leave it out"
-                )
-
-    @property
-    def outputs(self) -> int:
-        """Values the network gives for a step."""
-        return widths(self)[-1]
-
-    @property
-    def last_recurrent(self) -> int:
-        """Position of the recurrent layer after which the scored steps are picked."""
-        return max(i for i, layer in enumerate(self.layers) if isinstance(layer, Recurrent))
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as each input has."""
+        if len(set(inputs)) > 1:
+            raise SettingError(f"{self} merges inputs of {', '.join(map(str, inputs))} values; give them the same size")
+        if self.at_most is not None and len(inputs) != self.at_most:
+            raise SettingError(f"{self} takes {self.at_most} inputs, not {len(inputs)}")
+        return inputs[0]
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One array of weights.
-
-    Attributes:
-        layer: position of its layer.
-        name: Keras's name: kernel, recurrent_kernel or bias.
-        shape: (rows, gates * units), or (gates * units,), or (2, gates * units) for the two biases of a GRU.
-        gates: how many gates stand side by side in the last axis.
-    """
-
-    layer: int
-    name: str
-    shape: tuple[int, ...]
-    gates: int
+class Add(_Merge):
+    """The sum of its inputs, as `keras.layers.Add`."""
 
 
-def gates(layer: Layer) -> int:
-    """Count the gates that stand side by side in a layer's weights."""
-    return {GRU: 3, LSTM: 4}.get(type(layer), 1)
+@dataclass(frozen=True)
+class Average(_Merge):
+    """The mean of its inputs, as `keras.layers.Average`."""
 
 
-def widths(network: Network) -> tuple[int, ...]:
-    """How many values each layer gives for a step."""
-    found = [network.inputs]
-    for layer in network.layers:
-        found.append(found[-1] if isinstance(layer, Elementwise) else layer.units)
-    return tuple(found[1:])
+@dataclass(frozen=True)
+class Multiply(_Merge):
+    """The product of its inputs, as `keras.layers.Multiply`."""
 
 
-def parameters(network: Network) -> tuple[Parameter, ...]:
-    """List the weights of a network in Keras's order."""
-    found = []
-    inputs = network.inputs
-    for i, layer in enumerate(network.layers):
-        if isinstance(layer, Elementwise):
-            continue
-        count = gates(layer)
-        wide = count * layer.units
-        found.append(Parameter(i, "kernel", (inputs, wide), count))
-        if isinstance(layer, Recurrent):
-            found.append(Parameter(i, "recurrent_kernel", (layer.units, wide), count))
-        if layer.use_bias:
-            two = isinstance(layer, GRU) and layer.reset_after
-            found.append(Parameter(i, "bias", (2, wide) if two else (wide,), count))
-        inputs = layer.units
-    return tuple(found)
+@dataclass(frozen=True)
+class Maximum(_Merge):
+    """The largest of its inputs, as `keras.layers.Maximum`; equal ones share the gradient evenly."""
 
 
-def initialise(network: Network, seed: int) -> "list[NDArray[np.float32]]":
-    """Draw the weights a network starts with, by Keras's default initialisers.
-
-    Kernels are Glorot uniform (Glorot and Bengio 2010), recurrent kernels orthogonal (Saxe et al. 2014), biases zero
-    but for the forget gate's.
-
-    Args:
-        network: the description.
-        seed: same seed, same bits.
-
-    Returns:
-        Arrays in the order and with the shapes of `parameters(network)`.
-    """
-    import numpy as np
-
-    generator = np.random.default_rng(seed)
-    weights = []
-    for parameter in parameters(network):
-        layer = network.layers[parameter.layer]
-        if parameter.name == "kernel":
-            limit = np.sqrt(6 / sum(parameter.shape))
-            values = generator.uniform(-limit, limit, parameter.shape)
-        elif parameter.name == "recurrent_kernel":
-            rows, columns = parameter.shape
-            q, r = np.linalg.qr(generator.normal(size=(columns, rows)))
-            values = (q * np.sign(np.diag(r))).T
-        else:
-            values = np.zeros(parameter.shape)
-            if isinstance(layer, LSTM) and layer.unit_forget_bias:
-                values[layer.units : 2 * layer.units] = 1
-        weights.append(np.ascontiguousarray(values, np.float32))
-    return weights
+@dataclass(frozen=True)
+class Minimum(_Merge):
+    """The smallest of its inputs, as `keras.layers.Minimum`; equal ones share the gradient evenly."""
 
 
-def check_weights(network: Network, weights: "Sequence[NDArray[np.float32]]") -> None:
-    """Raise SettingError where weights do not fit a network, naming the first that does not."""
-    expected = parameters(network)
-    if len(weights) != len(expected):
-        raise SettingError(f"the network has {len(expected)} arrays of weights, not {len(weights)}; give one for each")
-    for i, (parameter, array) in enumerate(zip(expected, weights, strict=True)):
-        if array.shape != parameter.shape:
-            raise SettingError(
-                f"weights {i} ({parameter.name} of layer {parameter.layer + 1}) have shape {array.shape}; "
-                f"give them as {parameter.shape}"
-            )
+@dataclass(frozen=True)
+class Subtract(_Merge):
+    """The first input less the second, as `keras.layers.Subtract`."""
+
+    at_most: ClassVar[int | None] = 2
 
 
-def _name(layer: Layer) -> str:
-    return repr(layer) if isinstance(layer, Elementwise) else f"{type(layer).__name__}({layer.units})"
+@dataclass(frozen=True)
+class Concatenate(Layer):
+    """Its inputs side by side, as `keras.layers.Concatenate`."""
+
+    merges: ClassVar[bool] = True
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """All that come in."""
+        return sum(inputs)
 
 
 def _check_rate(layer: Layer, name: str, rate: float) -> None:
     if not 0 <= rate < 1:
-        raise SettingError(f"{_name(layer)} has {name} {rate}; give a share of at least 0 and below 1")
+        raise SettingError(f"{layer} has {name} {rate}; give a share of at least 0 and below 1")
 
 
-def _check_units(layer: Recurrent | Dense) -> None:
-    if layer.units < 1:
-        raise SettingError(f"{_name(layer)} has no units; give at least 1")
+def _check_units(layer: Layer, units: int) -> None:
+    if units < 1:
+        raise SettingError(f"{layer} has no units; give at least 1")
 
 
 def _check_activation(layer: Layer, activation: str) -> None:
     if activation not in ACTIVATIONS:
-        raise SettingError(f"{_name(layer)} has activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}")
-
-
-def _check_recurrent(layer: Recurrent) -> None:
-    _check_units(layer)
-    _check_activation(layer, layer.activation)
-    for name in ("dropout", "recurrent_dropout"):
-        _check_rate(layer, name, getattr(layer, name))
-    if layer.go_backwards:
-        raise SettingError(
-            f"{_name(layer)} has go_backwards=True, but a state carried from the past into the future cannot run "
-            "backwards; leave it out, or reverse the series yourself"
-        )
+        raise SettingError(f"{layer} has activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}")

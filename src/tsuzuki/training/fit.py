@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from tsuzuki.errors import DivergedError, SettingError
 from tsuzuki.layouts.lanes import Block, Layout, blocks, part
-from tsuzuki.network.layers import Network, check_weights
 from tsuzuki.network.losses import GaussianNLL, Loss, named
+from tsuzuki.network.network import Network, check_weights
 from tsuzuki.network.optimizers import Optimizer, RMSprop
 from tsuzuki.training.imputation import Imputer
 from tsuzuki.training.records import EarlyStopping, EpochRecord, LossMonitor, Progress, ReduceOnPlateau, Training

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tsuzuki.layouts.lanes import Layout, blocks, single_steps
-from tsuzuki.network.layers import Network
+from tsuzuki.network.network import Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

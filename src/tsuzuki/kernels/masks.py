@@ -6,7 +6,7 @@ Flood 2014). One mask is held over all steps of an update, as in Keras; unlike K
 
 import numpy as np
 
-from tsuzuki.kernels.simd import kernel, procedure, stand_alone
+from tsuzuki.kernels.language import kernel, procedure
 from tsuzuki.kernels.table import DROP_LAYER, SEED
 
 u64 = np.uint64
@@ -25,7 +25,6 @@ def mixed(value):
 @procedure("ttiiiiiiif")
 def draw_mask(job, row, rate, kind, lanes, units, stride, update, first_lane, mask):
     """mask[lanes, stride]: 1 / (1 - share) or 0; `rate` is the share times 2^32, `kind` 0 for inputs, 1 for states."""
-    stand_alone()
     kept = f32(4294967296.0 / (4294967296.0 - rate))
     stream = mixed(mixed(mixed(u64(job[SEED])) ^ u64(update)) ^ u64(2 * row[DROP_LAYER] + kind))
     for lane in range(lanes):
@@ -40,7 +39,14 @@ def draw_mask(job, row, rate, kind, lanes, units, stride, update, first_lane, ma
 @procedure("fiiff")
 def drop(mask, size, steps, source, target):
     """target[steps, size] = source * mask[size]; may run in place."""
-    stand_alone()
     for step in range(steps):
         for i in range(size):
             target[step * size + i] = source[step * size + i] * mask[i]
+
+
+@procedure("iififi")
+def copy_rows(count, units, source, source_stride, target, target_stride):
+    """Copy `count` rows of so many units between two strides; the network's input has no padding, outputs have."""
+    for i in range(count):
+        for unit in range(units):
+            target[i * target_stride + unit] = source[i * source_stride + unit]

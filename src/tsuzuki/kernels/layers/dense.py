@@ -1,24 +1,35 @@
 """Dense: activation(x W + b), at each step by itself."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.language import procedure, shift
+from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs, take_weights
 from tsuzuki.kernels.projection import project, project_back
-from tsuzuki.kernels.simd import kernel, shift, stand_alone
 from tsuzuki.kernels.table import ACTIVATION, D_OUT, LINEAR, OUT, STEPS, WIDE
+from tsuzuki.network.layers import ACTIVATIONS, Dense
+
+DESCRIPTIONS = (Dense,)
 
 
-@kernel
+def lay_out(layer: Dense, place: Place) -> None:
+    """Reserve weights and output."""
+    describe_source(place)
+    describe_outputs(place, layer.units)
+    place.row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
+    take_weights(place)
+    take_outputs(place)
+
+
+@procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide]."""
-    stand_alone()
     out = shift(work, row[OUT])
     project(job, row, work, lanes, row[STEPS], out, update, first_lane)
     activate_all(row[ACTIVATION], out, row[STEPS] * lanes * row[WIDE])
 
 
-@kernel
+@procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input."""
-    stand_alone()
     d_out = shift(work, row[D_OUT])
     if row[ACTIVATION] != LINEAR:
         times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, row[STEPS] * lanes * row[WIDE])

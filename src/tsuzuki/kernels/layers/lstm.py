@@ -1,12 +1,14 @@
 """LSTM with the gates i, f, c, o side by side, as in Keras: c' = f c + i g and h' = o activation(c').
 
-EXTRA keeps activation(c') of every step for the way back.
+SQUASHED keeps activation(c') of every step for the way back.
 """
 
 import numpy as np
 
 from tsuzuki.kernels.activations import activate, slope
 from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.language import fma, inlined, load, procedure, shift, splat, store
+from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import (
     carry_back,
@@ -17,20 +19,30 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     times_recurrent,
 )
-from tsuzuki.kernels.simd import fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
 from tsuzuki.kernels.table import (
     ACTIVATION,
-    CELL,
-    D_CELL,
-    EXTRA,
     OUT,
+    OWN_1,
+    OWN_2,
     RECURRENT_ACTIVATION,
+    SECOND_STATE_OUT,
     SIGMOID,
     TANH,
     TIMESTEPS,
     WIDE,
     Z,
 )
+from tsuzuki.network.layers import LSTM
+
+DESCRIPTIONS = (LSTM,)
+CELL, D_CELL, SQUASHED = SECOND_STATE_OUT, OWN_1, OWN_2
+
+
+def lay_out(layer: LSTM, place: Place) -> None:
+    """Reserve what a recurrent layer needs, the cell's gradient, and activation(cell) of every step."""
+    take_recurrent(place, layer)
+    wide = int(place.row[WIDE])
+    place.row[D_CELL], place.row[SQUASHED] = place.work(1, wide), place.work(place.timesteps, wide)
 
 
 @inlined
@@ -77,7 +89,6 @@ def turn_backward(activation, gate, lanes, wide, z, cell_before, squashed, d_out
 @procedure("iiiifffff")
 def gates_forward(activation, gate, lanes, wide, z, cell_before, cell, squashed, out):
     """Turn the sums z [lanes, 4 wide] into the gates' values, in place; fill cell, activation(cell) and out."""
-    stand_alone()
     # The usual activations as constants: no questions inside the loop (measured: 0.8 of the time at 10 units).
     if activation == TANH and gate == SIGMOID:
         turn_forward(TANH, SIGMOID, lanes, wide, z, cell_before, cell, squashed, out)
@@ -88,21 +99,19 @@ def gates_forward(activation, gate, lanes, wide, z, cell_before, cell, squashed,
 @procedure("iiiifffff")
 def gates_backward(activation, gate, lanes, wide, z, cell_before, squashed, d_out, d_cell):
     """Turn the gates' values z into the slopes at their sums, in place; d_cell goes one step back."""
-    stand_alone()
     if activation == TANH and gate == SIGMOID:
         turn_backward(TANH, SIGMOID, lanes, wide, z, cell_before, squashed, d_out, d_cell)
     else:
         turn_backward(activation, gate, lanes, wide, z, cell_before, squashed, d_out, d_cell)
 
 
-@kernel
+@procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT and CELL [1 + steps, lanes, wide], whose first rows hold the state before the first step."""
-    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     z, cell, out = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[OUT])
-    squashed = shift(work, row[EXTRA])
+    squashed = shift(work, row[SQUASHED])
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
     for step in range(steps):
@@ -122,14 +131,13 @@ def forward(job, row, work, lanes, update, first_lane):
         )
 
 
-@kernel
+@procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
-    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])
-    squashed = shift(work, row[EXTRA])
+    squashed = shift(work, row[SQUASHED])
     for at in range(0, size, WIDTH):
         store(d_cell, at, splat(np.float32(0)))
     for back in range(steps):

@@ -1,6 +1,8 @@
 """SimpleRNN: h[t] = activation(x[t] W + b + h[t-1] V)."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.language import procedure, shift
+from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import (
     carry_back,
@@ -11,14 +13,20 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     times_recurrent,
 )
-from tsuzuki.kernels.simd import kernel, shift, stand_alone
 from tsuzuki.kernels.table import ACTIVATION, OUT, TIMESTEPS, WIDE, Z
+from tsuzuki.network.layers import SimpleRNN
+
+DESCRIPTIONS = (SimpleRNN,)
 
 
-@kernel
+def lay_out(layer: SimpleRNN, place: Place) -> None:
+    """Reserve what a recurrent layer needs; there is nothing more to it."""
+    take_recurrent(place, layer)
+
+
+@procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
-    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     z = shift(work, row[Z])
@@ -31,10 +39,9 @@ def forward(job, row, work, lanes, update, first_lane):
         activate_all(row[ACTIVATION], out, size)
 
 
-@kernel
+@procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
-    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     slopes = shift(work, row[Z])

@@ -8,6 +8,8 @@ import numpy as np
 
 from tsuzuki.kernels.activations import activate, slope
 from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.language import floats_at, fma, inlined, kernel, load, procedure, shift, splat, store
+from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back, sum_rows
 from tsuzuki.kernels.recurrence import (
     carry_back,
@@ -20,17 +22,16 @@ from tsuzuki.kernels.recurrence import (
     times_recurrent,
     times_recurrent_t,
 )
-from tsuzuki.kernels.simd import floats_at, fma, inlined, kernel, load, procedure, shift, splat, stand_alone, store
 from tsuzuki.kernels.table import (
     ACTIVATION,
+    BIAS,
     D_CARRIED,
-    EXTRA,
-    GRU_AFTER,
-    KIND,
     OUT,
+    OWN_1,
+    OWN_2,
+    OWN_3,
     PARAMETERS,
     RECURRENT_ACTIVATION,
-    RECURRENT_BIAS,
     RECURRENT_MASK,
     RETURNS_ALL,
     SIGMOID,
@@ -40,8 +41,23 @@ from tsuzuki.kernels.table import (
     ZEROS,
     Z,
 )
+from tsuzuki.network.layers import GRU
+
+DESCRIPTIONS = (GRU,)
+# Whether the reset gate comes after the product, the second bias (-1: none), and what EXTRA says above.
+RESET_AFTER, RECURRENT_BIAS, EXTRA = OWN_1, OWN_2, OWN_3
 
 f32 = np.float32
+
+
+def lay_out(layer: GRU, place: Place) -> None:
+    """Reserve what a recurrent layer needs, and EXTRA."""
+    take_recurrent(place, layer)
+    row = place.row
+    row[RESET_AFTER] = layer.reset_after
+    row[EXTRA] = place.work(place.timesteps, place.whole if layer.reset_after else int(row[WIDE]))
+    if layer.reset_after and layer.use_bias:
+        row[RECURRENT_BIAS] = row[BIAS] + place.whole
 
 
 @inlined
@@ -91,7 +107,6 @@ def turn_after_backward(activation, gate, lanes, wide, z, product, before, d_out
 @procedure("iiiiffff")
 def after_forward(activation, gate, lanes, wide, z, extra, before, out):
     """`turn_after_forward` with the usual activations as constants: no questions inside the loop."""
-    stand_alone()
     if activation == TANH and gate == SIGMOID:
         turn_after_forward(TANH, SIGMOID, lanes, wide, z, extra, before, out)
     else:
@@ -101,7 +116,6 @@ def after_forward(activation, gate, lanes, wide, z, extra, before, out):
 @procedure("iiiifffffi")
 def after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
     """`turn_after_backward`, likewise."""
-    stand_alone()
     if activation == TANH and gate == SIGMOID:
         turn_after_backward(TANH, SIGMOID, lanes, wide, z, extra, before, d_out, d_before, adds)
     else:
@@ -168,10 +182,9 @@ def before_reset(gate, lanes, wide, z, entering, d_product, mask, masks, d_befor
                 store(d_before, at + unit, load(d_before, at + unit) + share)
 
 
-@kernel
+@procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
-    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
@@ -185,7 +198,7 @@ def forward(job, row, work, lanes, update, first_lane):
         here = shift(z, step * 3 * size)
         before, out = shift(work, row[OUT] + step * size), shift(work, row[OUT] + (step + 1) * size)
         entering = state_before(job, row, work, lanes, step)
-        if row[KIND] == GRU_AFTER:
+        if row[RESET_AFTER]:
             beside = shift(extra, step * 3 * size)
             times_recurrent(job, row, lanes, entering, 0, 3, bias, 0, beside, 3 * wide)
             after_forward(activation, gate, lanes, wide, here, beside, before, out)
@@ -197,10 +210,9 @@ def forward(job, row, work, lanes, update, first_lane):
             before_finish(activation, lanes, wide, here, before, out)
 
 
-@kernel
+@procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
-    stand_alone()
     steps, wide = job[TIMESTEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
@@ -216,7 +228,7 @@ def backward(job, row, work, lanes, gradients):
         d_out = d_state(job, row, work, lanes, step)
         # Before the first step there is no gradient to keep: its share goes where d_out was.
         d_before = d_state(job, row, work, lanes, max(step - 1, 0))
-        if row[KIND] == GRU_AFTER:
+        if row[RESET_AFTER]:
             beside = shift(extra, step * 3 * size)
             after_backward(activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and step > 0)
             if step > 0:
@@ -230,7 +242,7 @@ def backward(job, row, work, lanes, gradients):
             before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0)
             if step > 0:
                 carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
-    if row[KIND] == GRU_AFTER:
+    if row[RESET_AFTER]:
         recurrent_gradient(job, row, work, lanes, steps, states, extra, 3 * wide, 0, 3, gradients)
         if row[RECURRENT_BIAS] >= 0:
             sum_rows(job, work, steps * lanes, 3 * wide, extra, 3 * wide, shift(gradients, row[RECURRENT_BIAS]))

@@ -1,0 +1,38 @@
+"""An activation by itself, value by value."""
+
+from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.language import procedure, shift
+from tsuzuki.kernels.masks import copy_rows
+from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
+from tsuzuki.kernels.table import ACTIVATION, D_OUT, D_X, INPUT_STRIDE, OUT, STEPS, UNITS, WIDE, X_SKIP, X
+from tsuzuki.network.layers import ACTIVATIONS, Activation
+
+DESCRIPTIONS = (Activation,)
+
+
+def lay_out(layer: Activation, place: Place) -> None:
+    """Reserve the output."""
+    describe_source(place)
+    describe_outputs(place, place.sources[0].size)
+    take_outputs(place)
+    place.row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
+
+
+@procedure("ttfiii")
+def forward(job, row, work, lanes, update, first_lane):
+    """Fill OUT [steps, lanes, wide] with activation(x)."""
+    stride, wide, count = row[INPUT_STRIDE], row[WIDE], row[STEPS] * lanes
+    out = shift(work, row[OUT])
+    copy_rows(count, row[UNITS], shift(work, row[X] + row[X_SKIP] * lanes * stride), stride, out, wide)
+    activate_all(row[ACTIVATION], out, count * wide)
+
+
+@procedure("ttfif")
+def backward(job, row, work, lanes, gradients):
+    """From D_OUT, which it overwrites, to the gradient of the input."""
+    wide, count = row[WIDE], row[STEPS] * lanes
+    d_out = shift(work, row[D_OUT])
+    if row[D_X] < 0:
+        return
+    times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, count * wide)
+    copy_rows(count, row[UNITS], d_out, wide, shift(work, row[D_X]), row[INPUT_STRIDE])

@@ -1,0 +1,206 @@
+"""Where a layer's arrays lie: what each layer kind asks for when a network is laid out, in offsets of floats."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.kernels.host import padded
+from tsuzuki.kernels.table import (
+    ACTIVATION,
+    BIAS,
+    D_CARRIED,
+    D_OUT,
+    D_X,
+    DROPOUT,
+    GATES,
+    INPUT_SIZE,
+    INPUT_STRIDE,
+    KERNEL,
+    LINK_COUNT,
+    LINKS,
+    MASK,
+    MASKED_STATE,
+    MASKED_X,
+    OUT,
+    PACKED_KERNEL_T,
+    PACKED_RECURRENT,
+    PACKED_RECURRENT_T,
+    PANEL,
+    RECURRENT_ACTIVATION,
+    RECURRENT_DROPOUT,
+    RECURRENT_KERNEL,
+    RECURRENT_MASK,
+    SCORED_OFFSET,
+    SHORT_ROW,
+    STATE,
+    STATE_OUT,
+    STATES,
+    UNITS,
+    WIDE,
+    X_SKIP,
+    X,
+    Z,
+)
+from tsuzuki.network.layers import ACTIVATIONS, Recurrent
+from tsuzuki.network.network import Parameter
+
+
+class Space:
+    """Hands out places in a buffer, each on a boundary of 16 floats (a cache line)."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, count: int) -> int:
+        """Reserve `count` floats; return where they begin."""
+        place = self.size
+        self.size += -(-count // 16) * 16
+        return place
+
+
+@dataclass
+class Spaces:
+    """The buffers that all layers of a network share.
+
+    Attributes:
+        weights: the padded parameters.
+        packed: copies of weights as the products want them.
+        work: a block's work space.
+        state: a lane's saved state.
+        places: for each array of weights its offset and padded shape (rows, gates, wide).
+        links: the lists that rows point to, flat.
+    """
+
+    weights: Space = field(default_factory=Space)
+    packed: Space = field(default_factory=Space)
+    work: Space = field(default_factory=Space)
+    state: Space = field(default_factory=Space)
+    places: list[tuple[Parameter, int, tuple[int, int, int]]] = field(default_factory=list)
+    links: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a layer reads: an array [steps, lanes, stride] in the work space, of which `size` values are real.
+
+    Attributes:
+        x: its offset in the work space.
+        skip: steps to skip there.
+        stride: floats from one lane to the next.
+        size: values of a lane.
+        d_x: offset of its gradient, -1 where none is wanted.
+        steps: steps of that gradient.
+    """
+
+    x: int
+    skip: int
+    stride: int
+    size: int
+    d_x: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of the table to fill for one layer, and the buffers to take from.
+
+    Attributes:
+        row: int64 [ROW], filled with -1 or what all kinds share.
+        sources: what the layer reads.
+        parameters: its arrays of weights by name.
+        timesteps: steps of an update.
+        steps: steps of its output that somebody sees.
+        lanes: of a block.
+        spaces: the buffers.
+        first_link: where the lists of links begin, in integers from the job's beginning.
+    """
+
+    row: NDArray[np.int64]
+    sources: tuple[Source, ...]
+    parameters: Mapping[str, Parameter]
+    timesteps: int
+    steps: int
+    lanes: int
+    spaces: Spaces
+    first_link: int
+
+    @property
+    def whole(self) -> int:
+        """Floats of all gates of a lane."""
+        return int(self.row[GATES] * self.row[WIDE])
+
+    def work(self, steps: int, width: int) -> int:
+        """Reserve [steps, lanes, width] in the work space."""
+        return self.spaces.work.take(steps * self.lanes * width)
+
+
+def describe_outputs(place: Place, units: int, gates: int = 1) -> None:
+    """Note how many values a lane of the layer has."""
+    place.row[UNITS], place.row[WIDE], place.row[GATES] = units, padded(units), gates
+
+
+def describe_source(place: Place) -> None:
+    """Note where the only input lies."""
+    (source,) = place.sources
+    row = place.row
+    row[X], row[X_SKIP], row[D_X] = source.x, source.skip, source.d_x
+    row[INPUT_STRIDE], row[INPUT_SIZE] = source.stride, source.size
+
+
+def describe_links(place: Place, sources: tuple[Source, ...]) -> None:
+    """List several inputs, or several readers of the output."""
+    links = place.spaces.links
+    place.row[LINKS], place.row[LINK_COUNT] = place.first_link + len(links), len(sources)
+    for one in sources:
+        links += [one.x, one.skip, one.stride, one.size, one.d_x, one.steps]
+
+
+def take_outputs(place: Place) -> None:
+    """Reserve the output of a layer without state, and the output's gradient."""
+    wide = int(place.row[WIDE])
+    place.row[OUT], place.row[SCORED_OFFSET] = place.work(place.steps, wide), 0
+    place.row[D_OUT] = place.work(place.steps, wide)
+
+
+def take_weights(place: Place) -> None:
+    """Reserve the arrays of weights, and the packed kernel that the gradient of the input needs."""
+    for name, at in (("kernel", KERNEL), ("recurrent_kernel", RECURRENT_KERNEL), ("bias", BIAS)):
+        if name in place.parameters:
+            parameter = place.parameters[name]
+            rows = int(np.prod(parameter.shape)) // parameter.shape[-1]
+            shape = (rows, parameter.gates, int(place.row[WIDE]))
+            place.row[at] = place.spaces.weights.take(int(np.prod(shape)))
+            place.spaces.places.append((parameter, int(place.row[at]), shape))
+    if place.row[D_X] >= 0:
+        panels = -(-int(place.row[INPUT_SIZE]) // PANEL)
+        place.row[PACKED_KERNEL_T] = place.spaces.packed.take(panels * PANEL * place.whole)
+
+
+def take_recurrent(place: Place, layer: Recurrent) -> None:
+    """Reserve what every recurrent layer needs: gates, states, packed recurrent kernels, masks, gradients."""
+    row, spaces, steps = place.row, place.spaces, place.timesteps
+    describe_source(place)
+    describe_outputs(place, layer.units, layer.gates)
+    take_weights(place)
+    wide, stride, whole = int(row[WIDE]), int(row[INPUT_STRIDE]), place.whole
+    row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
+    row[RECURRENT_ACTIVATION] = ACTIVATIONS.index(getattr(layer, "recurrent_activation", layer.activation))
+    row[DROPOUT], row[RECURRENT_DROPOUT] = (round(share * 2**32) for share in (layer.dropout, layer.recurrent_dropout))
+    if whole > SHORT_ROW:
+        row[PACKED_RECURRENT] = spaces.packed.take(-(-whole // PANEL) * PANEL * layer.units)
+    row[PACKED_RECURRENT_T] = spaces.packed.take(-(-layer.units // PANEL) * PANEL * whole)
+    row[Z] = place.work(steps, whole)
+    row[OUT] = place.work(steps + 1, wide)
+    row[STATES] = layer.states
+    for state in range(layer.states):
+        row[STATE + 2 * state] = spaces.state.take(wide)
+        row[STATE_OUT + 2 * state] = place.work(steps + 1, wide) if state else row[OUT]
+    row[D_CARRIED] = place.work(1, wide)
+    if layer.dropout:
+        row[MASK], row[MASKED_X] = place.work(1, stride), place.work(steps, stride)
+    if layer.recurrent_dropout:
+        row[RECURRENT_MASK], row[MASKED_STATE] = place.work(1, wide), place.work(steps, wide)
+    row[SCORED_OFFSET] = 1 if place.steps == steps else steps
+    row[D_OUT] = place.work(place.steps, wide)

@@ -1,0 +1,196 @@
+"""A network: layers in topological order, each naming the layers that it reads; the list of its weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tsuzuki.errors import SettingError
+from tsuzuki.network.layers import Layer, Recurrent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers of which at least one is recurrent: one after another, or wired as a graph (see `graph`).
+
+    Attributes:
+        inputs: features of a step, >= 1.
+        layers: the layers, each after all that it reads; the last one's units are the outputs.
+        wiring: what each layer reads, or () where each reads the one before: the number of an earlier layer, or
+            -1, -2, ... for the first, second ... of the inputs.
+        input_sizes: features of each input where there are several, side by side in a step; they add up to `inputs`.
+        ends: the layers whose outputs, side by side, are the network's, or () for the last layer alone.
+    """
+
+    inputs: int
+    layers: tuple[Layer, ...]
+    wiring: tuple[tuple[int, ...], ...] = ()
+    input_sizes: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.inputs < 1:
+            raise SettingError(f"a network needs at least 1 input, not {self.inputs}; give the number of features")
+        if not any(isinstance(layer, Recurrent) for layer in self.layers):
+            raise SettingError("no layer of the network is recurrent; put a SimpleRNN, GRU or LSTM among its layers")
+        if self.input_sizes and sum(self.input_sizes) != self.inputs:
+            raise SettingError(
+                f"inputs of {', '.join(map(str, self.input_sizes))} features make no {self.inputs}; mend one of both"
+            )
+        if self.wiring and len(self.wiring) != len(self.layers):
+            raise SettingError(f"there are {len(self.layers)} layers but {len(self.wiring)} of them are wired")
+        for i, read in enumerate(self.sources):
+            if not read or min(read) < -len(self.input_sizes or (0,)) or max(read) >= i:
+                raise SettingError(f"layer {i + 1} ({self.layers[i]}) reads {read}; name inputs or earlier layers")
+            if len(read) > 1 and not self.layers[i].merges:
+                raise SettingError(
+                    f"layer {i + 1} ({self.layers[i]}) reads {len(read)} layers; merge them first, as with Concatenate"
+                )
+        for end in self.ends:
+            if not 0 <= end < len(self.layers):
+                raise SettingError(f"output {end} is no layer; name layers from 0 to {len(self.layers) - 1}")
+        read_by_some = {source for read in self.sources for source in read} | set(self.last)
+        for i, layer in enumerate(self.layers):
+            if i not in read_by_some:
+                raise SettingError(f"layer {i + 1} ({layer}) is read by no other and is no output; leave it out")
+            if getattr(layer, "return_sequences", None) is False and self.recurrent_follows[i]:
+                raise SettingError(
+                    f"layer {i + 1} ({layer}) has return_sequences=False, but a recurrent layer "
+                    "follows it; set it to True or leave it out"
+                )
+        _ = self.widths
+
+    @cached_property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """What each layer reads: numbers of layers, or -1 - k for input k."""
+        return self.wiring or tuple((i - 1,) for i in range(len(self.layers)))
+
+    @cached_property
+    def last(self) -> tuple[int, ...]:
+        """The layers whose outputs are the network's."""
+        return self.ends or (len(self.layers) - 1,)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """How many values each layer gives for a step."""
+        found: list[int] = []
+        for layer, read in zip(self.layers, self.sources, strict=True):
+            found.append(layer.outputs([self.width_of(source, found) for source in read]))
+        return tuple(found)
+
+    def width_of(self, source: int, widths: Sequence[int]) -> int:
+        """How many values a layer, or input -1 - source, gives for a step."""
+        return widths[source] if source >= 0 else (self.input_sizes or (self.inputs,))[-1 - source]
+
+    @cached_property
+    def recurrent_follows(self) -> tuple[bool, ...]:
+        """For each layer whether a recurrent one reads it, directly or through others."""
+        follows = [False] * len(self.layers)
+        for i in reversed(range(len(self.layers))):
+            for source in self.sources[i]:
+                if source >= 0:
+                    follows[source] |= follows[i] or isinstance(self.layers[i], Recurrent)
+        return tuple(follows)
+
+    @property
+    def outputs(self) -> int:
+        """Values the network gives for a step."""
+        return sum(self.widths[i] for i in self.last)
+
+    @property
+    def last_recurrent(self) -> int:
+        """Position of the recurrent layer after which the scored steps are picked (the last of several)."""
+        return max(i for i, layer in enumerate(self.layers) if isinstance(layer, Recurrent))
+
+
+def graph(
+    inputs: int | Mapping[str, int], layers: Mapping[str, tuple[Layer, *tuple[str, ...]]], outputs: str | Sequence[str]
+) -> Network:
+    """Describe a network that branches and merges.
+
+    Example:
+        graph(
+            {"history": 1, "calendar": 4},
+            {
+                "state": (GRU(16), "history"),
+                "season": (Dense(8, "tanh"), "calendar"),
+                "both": (Concatenate(), "state", "season"),
+                "y": (Dense(24), "both"),
+            },
+            "y",
+        )
+
+    Args:
+        inputs: features of a step of each input by name; they stand side by side, in this order, in the data. A number
+            alone is one input named "inputs".
+        layers: each layer by name, with the names of the inputs or earlier layers that it reads.
+        outputs: the layer or layers whose outputs, side by side, are the network's.
+
+    Raises:
+        SettingError: a name that is not known where it is read, or sizes that do not fit.
+    """
+    sizes = {"inputs": inputs} if isinstance(inputs, int) else dict(inputs)
+    numbers = {name: -1 - k for k, name in enumerate(sizes)}
+    wiring = []
+    for name, (layer, *read) in layers.items():
+        for source in read:
+            if source not in numbers:
+                raise SettingError(f"layer {name!r} ({layer}) reads {source!r}; known there: {', '.join(numbers)}")
+        wiring.append(tuple(numbers[source] for source in read))
+        if name in numbers:
+            raise SettingError(f"{name!r} names two layers or inputs; choose another name for one")
+        numbers[name] = len(wiring) - 1
+    wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    for name in wanted:
+        if numbers.get(name, -1) < 0:
+            raise SettingError(f"output {name!r} is no layer; choose among {', '.join(layers)}")
+    return Network(
+        sum(sizes.values()),
+        tuple(layer for layer, *_ in layers.values()),
+        tuple(wiring),
+        tuple(sizes.values()),
+        tuple(numbers[name] for name in wanted),
+    )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of weights.
+
+    Attributes:
+        layer: position of its layer.
+        name: Keras's name: kernel, recurrent_kernel or bias.
+        shape: (rows, gates * units), or (gates * units,), or (2, gates * units) for two biases.
+        gates: how many gates stand side by side in the last axis.
+    """
+
+    layer: int
+    name: str
+    shape: tuple[int, ...]
+    gates: int
+
+
+def parameters(network: Network) -> tuple[Parameter, ...]:
+    """List the weights of a network in Keras's order."""
+    found = []
+    for i, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
+        inputs = sum(network.width_of(source, network.widths) for source in read)
+        found += [Parameter(i, name, shape, layer.gates) for name, shape in layer.shapes(inputs).items()]
+    return tuple(found)
+
+
+def check_weights(network: Network, weights: "Sequence[NDArray[np.float32]]") -> None:
+    """Raise SettingError where weights do not fit a network, naming the first that does not."""
+    expected = parameters(network)
+    if len(weights) != len(expected):
+        raise SettingError(f"the network has {len(expected)} arrays of weights, not {len(weights)}; give one for each")
+    for i, (parameter, array) in enumerate(zip(expected, weights, strict=True)):
+        if array.shape != parameter.shape:
+            raise SettingError(
+                f"weights {i} ({parameter.name} of layer {parameter.layer + 1}) have shape {array.shape}; "
+                f"give them as {parameter.shape}"
+            )
