@@ -1,8 +1,8 @@
 """From kernels to LLVM: each unit is typed by Numba, linked, optimised once, and left as bitcode.
 
 A unit is what is compiled together: the `driver`, the `objectives` (losses), the `updates` (optimisers), what all layer
-kinds share (`shared`), and each layer kind by itself. Units know one another's procedures by their symbols alone, so one can be compiled
-without the others, and an edited one without those that call it.
+kinds share (`shared`), and each layer kind by itself. Units know one another's procedures by their symbols alone, so
+one can be compiled without the others, and an edited one without those that call it.
 
 Numba's own optimisation is left out (NUMBA_OPT=0, set by whoever starts this): it would optimise a function anew in
 every function that calls it, two thirds of the whole time.
@@ -34,6 +34,10 @@ UNITS = {
 }
 # What LLVM may assume of the machine while it optimises: no more than every machine with vectors of this width has.
 GENERIC = {16: "x86-64-v4", 8: "sandybridge", 4: "x86-64"}
+
+
+# Calls of C's library (exp, memset) go by way of the address table too, see `_external`.
+USE_ADDRESS_TABLE = '!llvm.module.flags = !{!0}\n!0 = !{i32 7, !"RtLibUseGOT", i32 1}\n'
 
 
 def modules_of(unit: str) -> list[Any]:
@@ -236,7 +240,7 @@ def bitcode(unit: str) -> bytes:
         raise RuntimeError("kernels are built with NUMBA_OPT=0 in the environment, set before Numba is imported")
     _emit_nothing()
     machine = generic_machine()
-    module = binding.parse_assembly("")
+    module = binding.parse_assembly(USE_ADDRESS_TABLE)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     exported = [_export(procedure, module).name for procedure in procedures_of(unit)]
     for function in module.functions:

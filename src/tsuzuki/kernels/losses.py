@@ -15,6 +15,7 @@ from tsuzuki.kernels.language import (
     floats_at,
     ints_at,
     kernel,
+    procedure,
     shift,
     small_ints_at,
     splat,
