@@ -12,8 +12,8 @@ from tsuzuki.engine.session import Data, Objective, Session, aligned
 from tsuzuki.layouts.lanes import Streams, Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, SimpleRNN
-from tsuzuki.network.network import Network
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD, Adam, AdamW, RMSprop
 
 LOSSES = (MSE(), MAE(), Huber(0.3), Pinball((0.1, 0.5, 0.8)), GaussianNLL())

@@ -211,7 +211,8 @@ def _export(procedure: Procedure, module: Any) -> Any:
     function = ir.Function(
         wrapper, ir.FunctionType(result if procedure.result else ir.VoidType(), kinds), procedure.symbol
     )
-    function.attributes.add("noinline")
+    if not procedure.inlines:
+        function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block())
     place, failure = builder.alloca(result), builder.alloca(trouble)
     builder.call(inner, [place, failure, *function.args])

@@ -33,11 +33,13 @@ class Procedure:
         function: what it does.
         arguments: a letter each: "i" an integer, "t" the job's table or a row of it, "f" floats.
         result: "" nothing, "i" an integer, "d" a double.
+        inlines: whether its own unit may inline it.
     """
 
     function: Callable[..., Any]
     arguments: str
     result: str = ""
+    inlines: bool = False
 
     @property
     def symbol(self) -> str:
@@ -55,9 +57,9 @@ def inlined(function: Callable[..., Any]) -> Kernel:
     return Kernel(function, vanishes=True)
 
 
-def procedure(arguments: str, result: str = "") -> Callable[[Callable[..., Any]], Procedure]:
+def procedure(arguments: str, result: str = "", *, inlines: bool = False) -> Callable[[Callable[..., Any]], Procedure]:
     """Declare a procedure."""
-    return lambda function: Procedure(function, arguments, result)
+    return lambda function: Procedure(function, arguments, result, inlines)
 
 
 # Pointers and addresses

@@ -46,7 +46,7 @@ def next_rows(left):
     return MAX_ROWS
 
 
-@procedure("iiiiifiifiififi")
+@procedure("iiiiifiifiififi", inlines=True)
 def product_of_pieces(
     m, n, depth, pieces, gap, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
 ):
@@ -81,7 +81,7 @@ def product_of_pieces(
         panel = shift(panel, b_panel)
 
 
-@procedure("iiifiifiififi")
+@procedure("iiifiifiififi", inlines=True)
 def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
     """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
     product_of_pieces(m, n, depth, 1, 0, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride)
