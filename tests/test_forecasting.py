@@ -1,7 +1,11 @@
 """The forecaster: frames in, forecasts with intervals out, the state kept."""
 
+import itertools
 import signal
 import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,6 +17,7 @@ from pandas.testing import assert_frame_equal
 
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.forecasting import ensemble
 
 SMALL = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "epochs": 2}
 
@@ -195,23 +200,74 @@ def test_levels_that_are_not_asked_for_are_those_of_the_quantiles():
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends signals otherwise")
-def test_ctrl_c_stops_all_networks_at_once():
-    done = []
+def test_ctrl_c_stops_all_networks_at_once(monkeypatch):
+    running, leave = set(threading.enumerate()), ThreadPoolExecutor.shutdown
+    stopping, numbers, reports = threading.Event(), itertools.count(), Counter()
+
+    def shutdown(pool, *arguments, **options):
+        stopping.set()
+        leave(pool, *arguments, **options)
 
     def press(share):
-        done.append(share)
-        if len(done) == 1:
+        reports[threading.get_ident()] += 1
+        if next(numbers) == 0:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        # No network goes on before the caller's thread has got the signal and waits for the networks to end.
+        assert stopping.wait(60)
 
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
     with pytest.raises(KeyboardInterrupt):
-        Forecaster(2, units=32, epochs=200, ensemble=4).fit(hourly(2000), on_progress=press)
-    assert sum(done) < 0.5
+        Forecaster(2, units=8, epochs=50, ensemble=4).fit(hourly(2000), on_progress=press)
+    # A thread that went on, with its network or with one that had not begun, would have reported again.
+    assert set(reports.values()) == {1}
+    assert set(threading.enumerate()) <= running
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("networks", [1, 3])
+def test_what_on_progress_raises_ends_the_training(error, networks):
+    reports = Counter()
+
+    def refuse(share):
+        reports[threading.get_ident()] += 1
+        raise error
+
+    forecaster = Forecaster(2, **(SMALL | {"ensemble": networks}))
+    with pytest.raises(error):
+        forecaster.fit(hourly(300), on_progress=refuse)
+    assert set(reports.values()) == {1}
+    assert forecaster.fitted is None
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 6), st.data())
+def test_when_a_network_fails_the_others_stop_and_its_error_is_raised(count, data):
+    failing, begun = data.draw(st.integers(0, count - 1)), threading.Barrier(count)
+
+    def work(member, check_cancelled):
+        begun.wait(60)
+        if member == failing:
+            raise ValueError(f"network {member}")
+        for _ in range(60_000):
+            check_cancelled()
+            time.sleep(0.001)
+        return member
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ensemble, "available_cores", lambda: count)
+        with pytest.raises(ValueError, match=f"network {failing}"):
+            ensemble.run_members(work, count)
+
+
+@given(st.integers(1, 9))
+def test_the_results_of_an_ensemble_stand_in_the_order_of_its_networks(count):
+    assert ensemble.run_members(lambda member, check_cancelled: member, count) == list(range(count))
 
 
 def test_the_defaults_that_are_shown_are_those_that_are_used():
     import inspect
 
-    from tsuzuki.forecasting.fit import Settings
+    from tsuzuki.forecasting.settings import Settings
 
     shown = inspect.signature(Forecaster).parameters
     assert list(shown) == list(Settings.__dataclass_fields__)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tooling import tool
+from tooling import ROOT, tool
 
 pages = tool("pages")
 
@@ -63,3 +63,12 @@ def test_a_page_whose_blocks_cannot_be_run_is_named(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         pages.renew(page)
     assert page.read_text("utf-8") == text
+
+
+def test_the_reference_shows_the_settings_as_the_arguments_of_a_forecaster():
+    griffe = pytest.importorskip("griffe", reason='Griffe is not installed: pip install "tsuzuki[docs]"')
+    extensions = griffe.load_extensions("dataclasses", tool("reference_signatures").PassedOnArguments())
+    package = griffe.load("tsuzuki", search_paths=[ROOT / "src"], extensions=extensions)
+    shown = package["forecaster.Forecaster"].parameters
+    assert [str(one) for one in shown] == [str(one) for one in package["forecasting.settings.Settings"].parameters]
+    assert len(shown) > 2

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tsuzuki import __version__
-from tsuzuki.commands import compare, forecasting, plotting, streaming
+from tsuzuki.commands import backtest, compare, fit, forecast, info, plotting, streaming
 
 app = typer.Typer(
     name="tsuzuki",
@@ -41,8 +41,9 @@ def _everything(
     """Take the options that stand before a command."""
 
 
-for _command, _example in (*compare.EXAMPLES, *forecasting.EXAMPLES, *streaming.EXAMPLES, *plotting.EXAMPLES):
-    app.command(epilog=_example)(_command)
+for _room in (compare, fit, forecast, backtest, info, streaming, plotting):
+    for _command, _example in _room.EXAMPLES:
+        app.command(epilog=_example)(_command)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The forecaster as a user holds it: settings and a frame in, a frame out; streams, banks and files from there.
 
-What it does is done elsewhere: `fitting` trains, `forecasting` forecasts, `backtesting` looks back, `stream` follows.
+What it does is done elsewhere: `forecasting.fit` trains, `forecasting.predict` forecasts, `forecasting.backtest` looks
+back, `streaming` follows.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError
-from tsuzuki.forecasting.fit import Fitted, Settings
+from tsuzuki.forecasting.fitted import Fitted
+from tsuzuki.forecasting.settings import Settings, takes_arguments_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,30 +25,8 @@ if TYPE_CHECKING:
 class Forecaster:
     """A recurrent network that forecasts the next `horizon` steps of one or many series.
 
-    Args:
-        horizon: steps ahead.
-        cell: simple_rnn, gru or lstm.
-        units: of each recurrent layer.
-        layers: recurrent layers.
-        head: units of a relu layer before the output; 0 for none.
-        timesteps: steps through which an update's gradient flows; the state itself is carried without end.
-        lanes: stretches of the data that are read side by side; short data get fewer.
-        epochs: how often the data are gone through; short data more often.
-        learning_rate: the highest one; it rises for a twentieth of the updates and then falls along a cosine (AdamW).
-        weight_decay: AdamW's.
-        ensemble: networks that are averaged, trained side by side, each with another seed and another held-out stretch.
-        validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
-            calibrate intervals.
-        past: columns known up to the present.
-        known: columns known ahead.
-        static: columns that are the same at all times of a series.
-        with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
-        lags: pairs (behind, over): means of `over` values that end `behind` steps back, given as differences from the
-            present value. None: as the grid suggests (parts of a day, a day, a week).
-        quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
-            them.
-        max_gap: longest run of missing steps that the state is carried through, on the network's own forecasts.
-        seed: same seed, same bits.
+    Its arguments are the settings: `horizon`, and by name all others that `Settings` lists, with the defaults that
+    stand there.
 
     Attributes:
         settings: all of these.
@@ -56,52 +36,9 @@ class Forecaster:
         SettingError: settings that cannot work.
     """
 
-    def __init__(
-        self,
-        horizon: int = 24,
-        *,
-        cell: str = "gru",
-        units: int = 64,
-        layers: int = 2,
-        head: int = 64,
-        timesteps: int = 12,
-        lanes: int = 8,
-        epochs: int = 20,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.1,
-        ensemble: int = 4,
-        validation_fraction: float = 0.125,
-        past: str | Sequence[str] = (),
-        known: str | Sequence[str] = (),
-        static: str | Sequence[str] = (),
-        with_calendar: bool = True,
-        lags: Sequence[tuple[int, int]] | None = None,
-        quantiles: Sequence[float] = (),
-        max_gap: int = 24,
-        seed: int = 0,
-    ) -> None:
-        self.settings = Settings(
-            horizon=horizon,
-            cell=cell,
-            units=units,
-            layers=layers,
-            head=head,
-            timesteps=timesteps,
-            lanes=lanes,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            ensemble=ensemble,
-            validation_fraction=validation_fraction,
-            past=_names(past),
-            known=_names(known),
-            static=_names(static),
-            with_calendar=with_calendar,
-            lags=None if lags is None else tuple((behind, over) for behind, over in lags),
-            quantiles=tuple(quantiles),
-            max_gap=max_gap,
-            seed=seed,
-        )
+    @takes_arguments_of(Settings)
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        self.settings = Settings(*given, **settings)
         self.fitted: Fitted | None = None
 
     def fit(
@@ -120,7 +57,8 @@ class Forecaster:
             checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
                 A fit that was killed and is started again in the same way ends with the same bits.
             every: how often the files are written, in seconds or as "30s", "5m", "1h".
-            on_progress: told each further share of the work done, the shares adding up to 1.
+            on_progress: called with each further share of the work done, the shares adding up to 1, from the networks'
+                threads; what it raises ends the training.
 
         Returns:
             The forecaster, standing at the end of the data.
@@ -134,8 +72,8 @@ class Forecaster:
         from tsuzuki.forecasting.fit import train
 
         long = as_long(frame, self.settings.columns.all)
-        sources = covariate_series(long, self.settings.columns, self.settings.max_gap)
-        self.fitted = train(sources, self.settings, on_progress, checkpoint, every)
+        series = covariate_series(long, self.settings.columns, self.settings.max_gap)
+        self.fitted = train(series, self.settings, on_progress, checkpoint, every)
         return self
 
     def update(self, frame: Any) -> "Forecaster":
@@ -201,9 +139,9 @@ class Forecaster:
         from tsuzuki.forecasting.backtest import backtest
 
         long = as_long(frame, self.settings.columns.all)
-        sources = covariate_series(long, self.settings.columns, self.settings.max_gap)
+        series = covariate_series(long, self.settings.columns, self.settings.max_gap)
         wanted = self.settings.levels if levels is None else levels
-        return backtest(sources, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]
+        return backtest(series, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]
 
     def stream(
         self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4
@@ -212,7 +150,8 @@ class Forecaster:
 
         Args:
             unique_id: the series; None where there is only one.
-            learn: whether the networks go on learning from each reading; see `learning.LearningStream`.
+            learn: whether the networks go on learning from each reading; see
+                `streaming.online_learning.LearningStream`.
             learning_rate: of that learning.
         """
         if learn:
@@ -230,7 +169,7 @@ class Forecaster:
         scales: "Mapping[str, tuple[float, float]] | None" = None,
         start: Any = None,
     ) -> "Bank":
-        """Follow many series at once; see `streaming.Bank`."""
+        """Follow many series at once; see `streaming.bank.Bank`."""
         from tsuzuki.streaming.bank import Bank
 
         return Bank(self._known(), self.settings, ids, scales, start)
@@ -264,8 +203,3 @@ def load(path: Path | str) -> Forecaster:
     found = Forecaster()
     found.settings, found.fitted = revive(read(path, "forecaster"), str(path))
     return found
-
-
-def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    # A text is a sequence too, of letters; one name is meant.
-    return (given,) if isinstance(given, str) else tuple(given)

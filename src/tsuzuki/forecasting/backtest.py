@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 from tsuzuki.data.calendar import seasons
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.forecasting.fit import Fitted, Settings, cores, series_inputs, train
+from tsuzuki.forecasting.ensemble import available_cores
+from tsuzuki.forecasting.fit import train
+from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.predict import bounds, ends_of, point
 from tsuzuki.forecasting.references import references
+from tsuzuki.forecasting.scaling import series_inputs
+from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.stepwise import run_stepwise
 
 if TYPE_CHECKING:
@@ -95,7 +99,7 @@ def _roll_on(
         own = replace(panel, inputs=panel.inputs.copy())
         return run_stepwise(fitted.way, weights, own, wanted)[0]
 
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         together = np.stack(list(pool.map(one, fitted.members))).mean(axis=0, dtype=np.float64)
     found = []
     for number in range(len(sources)):

@@ -9,7 +9,8 @@ from tsuzuki.errors import FileError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
     from tsuzuki.storage import Stored
 
 
@@ -28,7 +29,7 @@ def revive(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
     Raises:
         FileError: they do not fit together.
     """
-    from tsuzuki.forecasting.fit import Settings
+    from tsuzuki.forecasting.settings import Settings
 
     try:
         known = {field.name for field in fields(Settings)}
@@ -91,7 +92,8 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
 def _fitted(stored: "Stored", settings: "Settings") -> "Fitted":
     import numpy as np
 
-    from tsuzuki.forecasting.fit import Fitted, model_spec
+    from tsuzuki.forecasting.architecture import model_spec
+    from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.intervals import PROBABILITIES, Calibration
     from tsuzuki.forecasting.stepwise import SeriesState, state_size
     from tsuzuki.network.network import check_weights, parameters

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import DataError, SettingError
-from tsuzuki.forecasting.fit import KEPT_TIMES, Fitted, Settings, without_gaps
+from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
+from tsuzuki.forecasting.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     from tsuzuki.data.frames import as_long
     from tsuzuki.data.series import segments_of
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
+    from tsuzuki.forecasting.scaling import scale_and_fill
     from tsuzuki.forecasting.stepwise import run_stepwise
 
     columns = settings.columns
@@ -46,7 +48,7 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
         if len(ahead) == 0:
             continue
         mean, scale = fitted.scales[number]
-        covariates = without_gaps(values[:, 1:], fitted.covariate_scales, last[number])
+        covariates = scale_and_fill(values[:, 1:], fitted.covariate_scales, last[number])
         others = covariate_inputs(
             ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar
         )
@@ -122,21 +124,22 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     from tsuzuki.data.frames import as_long
     from tsuzuki.data.series import later
 
-    names = ", ".join(settings.known)
+    known = settings.columns.known
+    names = ", ".join(known)
     if future is None:
         raise DataError(f"the network reads columns known ahead ({names}); give them for the forecast times as future=")
-    groups = dict(iter(as_long(future, settings.known, needs_y=False).groupby("unique_id", sort=False)))
-    first = len(settings.past)
-    scales = fitted.covariate_scales[first : first + len(settings.known)]
-    found = np.zeros((len(fitted.ids), settings.horizon, len(settings.known)))
+    groups = dict(iter(as_long(future, known, needs_y=False).groupby("unique_id", sort=False)))
+    first = len(settings.columns.past)
+    scales = fitted.covariate_scales[first : first + len(known)]
+    found = np.zeros((len(fitted.ids), settings.horizon, len(known)))
     for number, name in enumerate(fitted.ids):
         ahead = later(fitted.times[number], settings.horizon)
-        values = on_grid(groups[name], ahead, settings.known) if name in groups else np.full(found.shape[1:], np.nan)
+        values = on_grid(groups[name], ahead, known) if name in groups else np.full(found.shape[1:], np.nan)
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
             time = str(ahead[step])[:19].replace("T", " ")
             raise DataError(
-                f"future has no {settings.known[column]} for series {name!r} at {time}; "
+                f"future has no {known[column]} for series {name!r} at {time}; "
                 f"give every forecast time a value of {names}"
             )
         found[number] = (values - scales[:, 0]) / scales[:, 1]

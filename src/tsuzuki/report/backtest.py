@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tsuzuki.data.series import Collection, Series
-    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
 
 OWN = "tsuzuki"
 INKS, DASHES = ("c2", "c3", "c4", "c5", "c6", "c7"), ("dash", "dot", "dashdot", "longdash", "longdashdot", "dash")

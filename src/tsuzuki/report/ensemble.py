@@ -11,7 +11,8 @@ from tsuzuki.report.texts import Both
 
 if TYPE_CHECKING:
     from tsuzuki.data.series import Collection
-    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
     from tsuzuki.layouts.lanes import Layout
 
 INKS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
@@ -65,28 +66,28 @@ def reading(
         The layout; the position in all series that each row of its flat inputs stands for; the unbroken stretches
         known to training; and how many positions there are.
     """
-    from tsuzuki.forecasting.fit import held_out_of, layout_of
+    from tsuzuki.forecasting.held_out import held_out_of, training_layout
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
 
     cuts = [
         int(np.searchsorted(series.times, times[-1])) + 1
         for series, times in zip(collection.series, fitted.times, strict=True)
     ]
-    tracks = []
+    inputs = []
     for series, cut in zip(collection.series, cuts, strict=True):
         segments = tuple(Segment(one.start, min(one.stop, cut)) for one in series.segments if one.start < cut)
         # Where rows lie does not depend on what stands in them.
-        tracks.append(SeriesInputs(np.zeros(cut, np.float32), np.zeros((cut, 0), np.float32), segments))
-    panel = build_panel(tracks, fitted.way.before, settings.horizon)
-    layout, _, _ = layout_of(panel, settings, *held_out_of(cuts, settings, 0))
+        inputs.append(SeriesInputs(np.zeros(cut, np.float32), np.zeros((cut, 0), np.float32), segments))
+    panel = build_panel(inputs, fitted.way.before, settings.horizon)
+    layout, _, _ = training_layout(panel, settings, held_out_of(cuts, settings, 0))
     offsets = np.concatenate([[0], np.cumsum(cuts)])
     places = np.zeros(len(panel.inputs), np.int64)
-    for number in range(len(tracks)):
+    for number in range(len(inputs)):
         rows, at = panel.rows_of(number)
         places[rows] = at + offsets[number]
     known = [
         (int(offsets[number]) + one.start, int(offsets[number]) + one.stop)
-        for number, track in enumerate(tracks)
-        for one in track.segments
+        for number, one_series in enumerate(inputs)
+        for one in one_series.segments
     ]
     return layout, places, known, int(offsets[-1])

@@ -11,7 +11,8 @@ from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.upcoming_times import MONTH, steps_due
 
 if TYPE_CHECKING:
-    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
 
 NAN = float("nan")
 

@@ -18,7 +18,8 @@ from tsuzuki.layouts.lanes import NOWHERE, Block
 from tsuzuki.streaming.stream import Stream
 
 if TYPE_CHECKING:
-    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
 
 # The guard's averages forget a loss by this share at each reading; it needs so many losses before it judges, and holds
 # an update back whose loss lies this many usual deviations above the usual loss.
@@ -168,7 +169,7 @@ class _Learner:
         self._session = Session(
             self._plan,
             Data(self._rows, self._targets, settings.horizon, residual=True, lags=way.lags),
-            Objective(Pinball(settings.quantiles) if settings.quantiles else MSE()),
+            Objective(Pinball(tuple(settings.quantiles)) if settings.quantiles else MSE()),
             Adam(learning_rate=rate, global_clipnorm=1.0),
             bank=self._start,
             parameters=bank.parameters[member],

@@ -15,7 +15,8 @@ from tsuzuki.streaming.upcoming_times import ahead
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsuzuki.forecasting.fit import Fitted, Settings
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
 
 
 class Stream(Cursor):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.calendar import calendar
 from tsuzuki.data.series import later
 from tsuzuki.errors import DataError
-from tsuzuki.forecasting.fit import Fitted
+from tsuzuki.forecasting.fitted import Fitted
 
 # A grid whose step is at least so long (nanoseconds) is one of months.
 MONTH = 27 * 86400 * 10**9

@@ -1,0 +1,70 @@
+"""`tsuzuki backtest`: forecasts as they would have been made, scored beside references."""
+
+from typing import Annotated, Any
+
+import typer
+
+from tsuzuki.commands.forecast import parse_levels
+from tsuzuki.commands.options import Column, Csv, Debug, Json, Quiet, Source, Time, takes_settings
+from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
+from tsuzuki.commands.tables import backtest_verdict, print_table, records, score_table, write_csv
+from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
+from tsuzuki.forecasting.settings import Settings
+
+
+@takes_settings
+def backtest(
+    source: Source,
+    *,
+    column: Column = None,
+    time: Time = None,
+    windows: Annotated[int, typer.Option(help="Origins to forecast from, at the end of the data.")] = 52,
+    step: Annotated[int | None, typer.Option(help="Steps between two origins; the horizon if not given.")] = None,
+    settings: dict[str, Any],
+    levels: Annotated[str, typer.Option(help="Of the intervals, in per cent.")] = "80,95",
+    csv: Csv = None,
+    json_path: Json = None,
+    report: Report = None,
+    lang: Lang = "en",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Score forecasts from past origins beside hard references."""
+    from tsuzuki.data.covariates import covariate_series
+    from tsuzuki.data.frames import as_long
+    from tsuzuki.forecasting.backtest import backtest as run
+    from tsuzuki.forecasting.evaluation import evaluate
+
+    with errors_in_words(debug):
+        wanted = parse_levels(levels)
+        check_targets({"--csv": csv, "--json": json_path, "--report": report}, [source])
+        check_report(report, lang)
+        chosen = Settings(**settings)
+        found = reading(source, column, time)
+        announce_compilation(quiet)
+        series = covariate_series(as_long(found.frame, chosen.columns.all), chosen.columns, chosen.max_gap)
+        with bar("training", quiet) as advance:
+            table, fitted = run(series, chosen, windows, step or chosen.horizon, wanted, advance)
+        scores = evaluate(table)
+        if csv is not None:
+            write_csv(csv, table)
+        if json_path is not None:
+            write_json(json_path, {"scores": records(scores), "by_horizon": records(evaluate(table, by_horizon=True))})
+        if "-" not in (csv, json_path) and not quiet:
+            origins, cutoffs = len(table[["unique_id", "cutoff"]].drop_duplicates()), table["cutoff"]
+            print_table(
+                f"{found.name}: {origins:,} origins from {cutoffs.min()} to {cutoffs.max()}, "
+                f"{chosen.horizon} steps ahead each"
+            )
+            print_table(score_table(scores, found.unit))
+            print_table(backtest_verdict(scores))
+        if report is not None:
+            from tsuzuki.data.series import collect
+            from tsuzuki.report import backtest_page
+
+            collection = collect(found.name, found.frame, unit=found.unit, max_gap=chosen.max_gap)
+            page = backtest_page(table, collection, fitted, chosen, command=command_line(), lang=lang)
+            write_report(report, page, quiet)
+
+
+EXAMPLES = ((backtest, "Example: tsuzuki backtest readings.csv --horizon 24 --windows 52 --step 168"),)

@@ -1,0 +1,56 @@
+"""`tsuzuki fit`: a file of readings in, a trained forecaster in a file out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tsuzuki.commands.info import facts
+from tsuzuki.commands.options import Column, Debug, Json, Quiet, Source, Time, takes_settings
+from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
+
+
+@takes_settings
+def fit(
+    source: Source,
+    *,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="PATH", help="The model file.")] = "model.tsuzuki",
+    column: Column = None,
+    time: Time = None,
+    settings: dict[str, Any],
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
+    ] = None,
+    every: Annotated[str, typer.Option(help="How often the checkpoint is written: 30s, 5m.")] = "30s",
+    json_path: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a forecaster and keep it in a file."""
+    from tsuzuki.forecaster import Forecaster
+
+    with errors_in_words(debug):
+        check_targets({"--output": output, "--json": json_path}, [source])
+        forecaster = Forecaster(**settings)
+        found = reading(source, column, time)
+        announce_compilation(quiet)
+        with bar("training", quiet) as advance:
+            forecaster.fit(found.frame, checkpoint=checkpoint, every=every, on_progress=advance)
+        forecaster.save(output)
+        if checkpoint is not None:
+            for number in range(forecaster.settings.ensemble):
+                Path(f"{checkpoint}.{number}").unlink(missing_ok=True)
+        assert forecaster.fitted is not None
+        outcome = facts(forecaster.settings, forecaster.fitted)
+        if json_path is not None:
+            write_json(json_path, outcome | {"file": output})
+        if json_path != "-" and not quiet:
+            series = "1 series" if outcome["series"] == 1 else f"{outcome['series']:,} series"
+            typer.echo(
+                f"trained {outcome['networks']} x {outcome['network']} on {outcome['points']:,} points of {series} in "
+                f"{outcome['training_seconds']:.1f} s of training; written to {output}"
+            )
+            typer.echo(f"next: tsuzuki forecast {output}")
+
+
+EXAMPLES = ((fit, "Example: tsuzuki fit readings.csv --horizon 24 -o model.tsuzuki"),)

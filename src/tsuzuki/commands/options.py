@@ -1,0 +1,58 @@
+"""Options that several commands share, and those that are made from a forecaster's settings."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from tsuzuki.forecasting.settings import Settings, explanations
+
+Source = Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")]
+Column = Annotated[str | None, typer.Option(help="The value column, where there are several.")]
+Time = Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")]
+Csv = Annotated[
+    str | None, typer.Option("--csv", metavar="PATH", help="Write the forecasts as CSV; - prints it alone.")
+]
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+
+
+def setting_options() -> list[inspect.Parameter]:
+    """An option for each setting of a forecaster that one word can say; lists are left to Python."""
+    helps = explanations(Settings)
+    made = []
+    for field in fields(Settings):
+        if field.type in (int, float, str, bool):
+            explained = helps.get(field.name, "")
+            option = typer.Option(help=explained[:1].upper() + explained[1:])
+            made.append(
+                inspect.Parameter(
+                    field.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=field.default,
+                    annotation=Annotated[field.type, option],
+                )
+            )
+    return made
+
+
+def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each setting, in the place of its parameter `settings`, a dictionary of them."""
+    options = setting_options()
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        parameters += options if parameter.name == "settings" else [parameter]
+
+    # `__annotations__` stays this function's own: Typer reads types from the signature.
+    @functools.wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    def run(**given: Any) -> None:
+        command(settings={option.name: given.pop(option.name) for option in options}, **given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run

@@ -1,0 +1,47 @@
+"""The network that settings describe for data on a grid, and the lags that it reads."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.settings import Settings
+    from tsuzuki.forecasting.stepwise import ModelSpec
+
+# Means of long stretches cost their length at every step.
+LONGEST_LAG = 1024
+
+
+def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
+    """Lags that a grid suggests: the step before, quarters of a day and the day; means of these and of a week.
+
+    Args:
+        step: the grid's step in nanoseconds.
+        points: of the longest series.
+    """
+    from tsuzuki.data.calendar import seasons
+
+    found = {(1, 1)}
+    usual = [season for season in seasons(step, points) if season <= LONGEST_LAG]
+    if usual:
+        day = usual[0]
+        found |= {(day * quarter // 4, 1) for quarter in (1, 2, 3) if day * quarter // 4 > 0}
+        found |= {(day - 1, 1), (day, 1)}
+        found |= {(0, season) for season in (*usual, day // 2, day // 4)}
+    return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
+
+
+def model_spec(settings: "Settings", step: int, lags: tuple[tuple[int, int], ...]) -> "ModelSpec":
+    """The network that settings describe for data on a grid, and how it reads."""
+    from tsuzuki.data.calendar import cycles
+    from tsuzuki.forecasting.stepwise import ModelSpec
+    from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
+    from tsuzuki.network.network import Network
+
+    columns = settings.columns
+    covariates = 2 * len(cycles(step)) if settings.with_calendar else 0
+    covariates += len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
+    kind = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}[settings.cell]
+    head = (Dense(settings.head, "relu"),) if settings.head else ()
+    outputs = settings.horizon * (len(settings.quantiles) or 1)
+    layers = (*(kind(settings.units) for _ in range(settings.layers)), *head, Dense(outputs))
+    impute_from = settings.quantiles.index(0.5) if settings.quantiles else 0
+    return ModelSpec(Network(2 + covariates + len(lags), layers), lags, impute_from)

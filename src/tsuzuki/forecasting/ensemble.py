@@ -1,0 +1,69 @@
+"""The networks of an ensemble side by side, one a core; when one fails or Ctrl-C is pressed, all stop."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Event
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+# Ctrl-C does not wake a thread that is about to wait without end, nor any such thread on Windows: so it wakes itself.
+WAKE_SECONDS = 0.1
+
+
+class _CancelledError(Exception):
+    """Raised in the thread of a network when the others have stopped."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_members(work: Callable[[int, Callable[[], None]], Result], count: int) -> list[Result]:
+    """Run the networks of an ensemble in threads and wait for all.
+
+    Args:
+        work: called with the number of a network and a function `check_cancelled`, to be called often: it raises once
+            the network has to stop.
+        count: how many networks there are.
+
+    Returns:
+        What `work` returns, in the order of the networks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; no network goes on.
+        BaseException: what the first network raised that failed; no other goes on.
+    """
+    submitted, cancelled = Event(), Event()
+
+    def check_cancelled() -> None:
+        if cancelled.is_set():
+            raise _CancelledError
+
+    def run(member: int) -> Result:
+        # A thread that Ctrl-C interrupts while it is started would be forgotten by the pool.
+        submitted.wait()
+        check_cancelled()
+        try:
+            return work(member, check_cancelled)
+        except BaseException:
+            cancelled.set()
+            raise
+
+    with ThreadPoolExecutor(min(count, available_cores())) as pool:
+        try:
+            members = [pool.submit(run, member) for member in range(count)]
+            submitted.set()
+            while wait(members, timeout=WAKE_SECONDS).not_done:
+                pass
+        except BaseException:
+            # Ctrl-C reaches this thread alone, and leaving the pool waits for the others.
+            cancelled.set()
+            submitted.set()
+            raise
+    failures = [error for error in (member.exception() for member in members) if error is not None]
+    for failure in sorted(failures, key=lambda error: isinstance(error, _CancelledError)):
+        raise failure
+    return [member.result() for member in members]

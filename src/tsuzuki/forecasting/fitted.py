@@ -1,0 +1,54 @@
+"""What training leaves behind: trained networks with their states, scales and intervals."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tsuzuki.forecasting.intervals import Calibration
+    from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
+    from tsuzuki.training.records import EpochRecord
+
+# Points kept so that the grid can go on from its end.
+KEPT_TIMES = 14
+
+
+@dataclass
+class Fitted:
+    """All that a forecast needs, and nothing of the data but their last rows.
+
+    Attributes:
+        ids: the series, in order.
+        step: the grid's step in nanoseconds.
+        way: the network and how it reads.
+        members: the weights of each network.
+        states: where each network stands at the end of the data.
+        times: for each series its last times.
+        scales: float64 [series, 2], mean and deviation.
+        covariate_scales: float64 [covariates, 2].
+        last_covariates: float64 [series, covariates], scaled, the last ones known.
+        calibration: the intervals, or None where quantiles are forecast.
+        histories: each network's epochs.
+        best_epochs: the epoch whose weights each network has.
+        points: readings in the data.
+        fingerprint: a hash of the data.
+        checked: whether a held-out stretch was there to choose weights and calibrate by.
+    """
+
+    ids: tuple[str, ...]
+    step: int
+    way: "ModelSpec"
+    members: "list[list[NDArray[np.float32]]]"
+    states: "list[SeriesState]"
+    times: "list[NDArray[np.datetime64]]"
+    scales: "NDArray[np.float64]"
+    covariate_scales: "NDArray[np.float64]"
+    last_covariates: "NDArray[np.float64]"
+    calibration: "Calibration | None"
+    histories: "tuple[tuple[EpochRecord, ...], ...]"
+    best_epochs: tuple[int, ...]
+    points: int
+    fingerprint: str
+    checked: bool = True

@@ -1,0 +1,91 @@
+"""The stretch of time that each network of an ensemble does not learn from, to check it and calibrate its intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.data.series import Segment
+from tsuzuki.layouts.lanes import Layout, Streams
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.panel import Panel
+    from tsuzuki.forecasting.settings import Settings
+
+# Behind the end of every series.
+_BEHIND_ALL = 10**18
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Positions first to last (exclusive) of each series, as many where nothing is held out of it."""
+
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        return self.first != self.last
+
+
+def held_out_of(points: Sequence[int], settings: "Settings", member: int) -> HeldOut:
+    """What is held out from a network of series with so many points; nothing of a short one.
+
+    Networks have stretches that lie one before another, the first network the latest.
+    """
+    first, last = [], []
+    for count in points:
+        size = int(count * settings.validation_fraction)
+        if size < 2:
+            size = 0
+        last.append(count - member * size)
+        first.append(last[-1] - size)
+    return HeldOut(tuple(first), tuple(last))
+
+
+def training_layout(
+    panel: "Panel", settings: "Settings", held_out: HeldOut
+) -> tuple[Layout, tuple[Segment, ...], tuple[Segment, ...]]:
+    """How a network reads a panel without what is held out.
+
+    Returns:
+        The layout, the flat stretches that it reads, and those held out.
+    """
+    before = panel.segments([0] * panel.series_count, held_out.first)
+    behind = panel.segments(held_out.last, [_BEHIND_ALL] * panel.series_count)
+    segments = (*before, *behind)
+    count = sum(segment.stop - segment.start for segment in segments)
+    lanes = max(1, min(settings.lanes, count // (4 * settings.timesteps)))
+    layout = Streams(settings.timesteps, lanes).over(segments)
+    return layout, segments, panel.segments(held_out.first, held_out.last)
+
+
+def origin_rows(panel: "Panel", first: Sequence[int], last: Sequence[int]) -> NDArray[np.bool_]:
+    """The flat rows whose forecasts begin at positions first to last (exclusive): bool [points]."""
+    wanted = np.zeros(len(panel.inputs), bool)
+    for number in range(panel.series_count):
+        rows, places = panel.rows_of(number)
+        wanted[rows[(places >= first[number] - 1) & (places < last[number] - 1)]] = True
+    return wanted
+
+
+def forecast_errors(
+    panel: "Panel", wanted: NDArray[np.bool_], forecasts: NDArray[np.float32], horizon: int
+) -> list[NDArray[np.float32]]:
+    """Actual less forecast for each series, [rows, horizon], in units of its scale.
+
+    Args:
+        panel: the series.
+        wanted: bool [points], the rows that the forecasts were made from.
+        forecasts: [wanted rows, horizon].
+        horizon: steps of a forecast.
+    """
+    place = np.cumsum(wanted) - 1
+    found = []
+    for number in range(panel.series_count):
+        rows = panel.rows_of(number)[0]
+        rows = rows[wanted[rows]]
+        actual = panel.targets[rows[:, None] + np.arange(1, horizon + 1)[None, :], 0]
+        found.append(actual - forecasts[place[rows]])
+    return found

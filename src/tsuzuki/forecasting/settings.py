@@ -1,0 +1,156 @@
+"""What a forecaster can be told: the one place for each setting's name, type, default and explanation.
+
+`Forecaster` takes these as its arguments, and `tsuzuki fit` and `tsuzuki backtest` take those that a word can say as
+options. A new setting is a field of `Settings` with a line in its docstring, and nothing else.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+from tsuzuki.errors import SettingError
+
+if TYPE_CHECKING:
+    from tsuzuki.data.covariates import CovariateNames
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a forecaster; `Forecaster` takes the same arguments.
+
+    Attributes:
+        horizon: steps ahead.
+        cell: kind of the recurrent layers: simple_rnn, gru or lstm.
+        units: units of each recurrent layer.
+        layers: recurrent layers.
+        head: units of a relu layer before the output; 0 for none.
+        timesteps: steps through which an update's gradient flows; the state itself is carried without end.
+        lanes: stretches of the data that are read side by side; short data get fewer.
+        epochs: passes over the data; short data get more.
+        learning_rate: highest learning rate; it rises for a twentieth of the updates and then falls along a cosine.
+        weight_decay: weight decay of the optimiser, AdamW.
+        ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
+        validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
+            calibrate intervals.
+        past: covariates known up to the present: one column's name or several.
+        known: covariates known ahead.
+        static: covariates that are the same at all times of a series.
+        with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
+        lags: pairs (behind, over): means of `over` values that end `behind` steps back, given as differences from the
+            present value. None: as the grid suggests (parts of a day, a day, a week).
+        quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
+            them.
+        max_gap: longest gap in steps that the state is carried through, on the network's own forecasts.
+        seed: same seed, same bits.
+
+    Raises:
+        SettingError: settings that cannot work.
+    """
+
+    horizon: int = 24
+    _: KW_ONLY
+    cell: str = "gru"
+    units: int = 64
+    layers: int = 2
+    head: int = 64
+    timesteps: int = 12
+    lanes: int = 8
+    epochs: int = 20
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.1
+    ensemble: int = 4
+    validation_fraction: float = 0.125
+    past: str | Sequence[str] = ()
+    known: str | Sequence[str] = ()
+    static: str | Sequence[str] = ()
+    with_calendar: bool = True
+    lags: Sequence[tuple[int, int]] | None = None
+    quantiles: Sequence[float] = ()
+    max_gap: int = 24
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        from tsuzuki.network.losses import Pinball
+
+        self._freeze()
+        for name in ("horizon", "units", "layers", "timesteps", "lanes", "epochs", "ensemble"):
+            value = getattr(self, name)
+            if not (hasattr(value, "__index__") and value >= 1):
+                raise SettingError(f"{name} is {value}; give a whole number from 1")
+        if not (self.learning_rate > 0 and self.weight_decay >= 0):
+            raise SettingError(
+                f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}; give a rate above 0 and "
+                "a decay from 0"
+            )
+        if self.cell not in ("simple_rnn", "gru", "lstm"):
+            raise SettingError(f"cell is {self.cell!r}; choose simple_rnn, gru or lstm")
+        if self.head < 0 or self.max_gap < 0:
+            raise SettingError("head and max_gap cannot be negative; give 0 for none")
+        if not 0 <= self.validation_fraction < 0.5:
+            raise SettingError(f"validation_fraction is {self.validation_fraction}; give a share from 0 to below 0.5")
+        if self.ensemble * self.validation_fraction > 1:
+            raise SettingError(
+                f"{self.ensemble} networks with {self.validation_fraction:g} of the data held out from each need more "
+                "than there is; lower one of the two"
+            )
+        self.columns.check()
+        if self.quantiles:
+            Pinball(tuple(self.quantiles))
+            if 0.5 not in self.quantiles:
+                raise SettingError("quantiles lack 0.5, the point forecast; add it")
+
+    def _freeze(self) -> None:
+        """Turn every sequence into a tuple, so that equal settings compare equal."""
+        for name in ("past", "known", "static"):
+            given = getattr(self, name)
+            # A text is a sequence too, of letters; one name is meant.
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        object.__setattr__(self, "quantiles", tuple(self.quantiles))
+        if self.lags is not None:
+            object.__setattr__(self, "lags", tuple((behind, over) for behind, over in self.lags))
+
+    @property
+    def columns(self) -> "CovariateNames":
+        """The covariates."""
+        from tsuzuki.data.covariates import CovariateNames
+
+        return CovariateNames(tuple(self.past), tuple(self.known), tuple(self.static))
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the intervals that are shown where none are asked for, in per cent."""
+        if not self.quantiles:
+            return (80, 95)
+        lower = [q for q in self.quantiles if q < 0.5 and any(abs(q + other - 1) < 1e-9 for other in self.quantiles)]
+        return tuple(round(100 - 200 * q, 9) for q in sorted(lower, reverse=True))
+
+
+def explanations(described: type) -> dict[str, str]:
+    """What a class's docstring says of each attribute, in one line each; nothing where docstrings are stripped."""
+    section = (inspect.getdoc(described) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def takes_arguments_of(
+    described: Callable[P, object],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Declare that a method passes its arguments on to `described`.
+
+    Type checkers and editors then show those arguments by their names and types, and so do `inspect.signature` and
+    `help`.
+    """
+
+    def declare(method: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
+        own = inspect.signature(method).parameters["self"]
+        passed_on = inspect.signature(described)
+        shown = passed_on.replace(parameters=[own, *passed_on.parameters.values()])
+        method.__signature__ = shown  # type: ignore[attr-defined]
+        method.__doc__ = described.__doc__
+        return method
+
+    return declare
