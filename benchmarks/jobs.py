@@ -52,7 +52,7 @@ class Job:
 
     def _layout(self):
         from tsuzuki.data.series import Segment
-        from tsuzuki.layouts.lanes import Windows
+        from tsuzuki.layouts.windows import Windows
 
         return Windows(self.steps, self.lanes, stateful=True).over([Segment(0, self.points)])
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.network.layers import GRU, LSTM, Dense, Recurrent, SimpleRNN
-from tsuzuki.network.network import Network
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
+from tsuzuki.network.network import Network
 
 Array = NDArray[np.float64]
 CARRY, ZERO = -2, -1

@@ -13,7 +13,8 @@ import pytest
 from tsuzuki.data.series import Segment
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network
@@ -26,7 +27,7 @@ from tsuzuki.training.records import EarlyStopping
 RUN = """
 import sys, time
 import numpy as np
-from tsuzuki.layouts.lanes import Streams
+from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network

@@ -16,7 +16,7 @@ import numpy as np
 from tsuzuki.engine import machine_code as engine
 from tsuzuki.network.layers import *
 from tsuzuki.training.fit import predict
-from tsuzuki.layouts.lanes import Windows
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.data.series import Segment
 was = engine.is_compiled()
 network = Network(1, (SimpleRNN(3, "relu", use_bias=False), Dense(1)))

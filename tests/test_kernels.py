@@ -9,11 +9,12 @@ import reference
 from tsuzuki.data.series import Segment
 from tsuzuki.engine.plan import lower, pad, unpad
 from tsuzuki.engine.session import Data, Objective, Session, aligned
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, SimpleRNN
-from tsuzuki.network.network import Network
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD, Adam, AdamW, RMSprop
 
 LOSSES = (MSE(), MAE(), Huber(0.3), Pinball((0.1, 0.5, 0.8)), GaussianNLL())

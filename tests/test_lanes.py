@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tsuzuki.data.series import Segment
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Streams, Windows
+from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 
 sizes = st.integers(1, 9)
 

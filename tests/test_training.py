@@ -5,11 +5,12 @@ import pytest
 
 from tsuzuki.data.series import Segment
 from tsuzuki.errors import DivergedError, SettingError
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
-from tsuzuki.network.network import Network
 from tsuzuki.network.losses import GaussianNLL, Pinball
+from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD, Adam, Cosine, RMSprop
 from tsuzuki.training.fit import fit, predict
 from tsuzuki.training.progress import _state, progress_bar

@@ -21,7 +21,9 @@ _HOMES = {
     "data.readers": ("read", "Reading"),
     "data.series": ("Collection", "Segment", "Series", "collect"),
     "data.scaling": ("Standardizer",),
-    "layouts.lanes": ("Layout", "Streams", "Windows"),
+    "layouts.layout": ("Layout",),
+    "layouts.windows": ("Windows",),
+    "layouts.streams": ("Streams",),
     "network.layers": (
         "GRU",
         "LSTM",

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from tsuzuki.data.scaling import Standardizer
 from tsuzuki.data.series import Collection, Segment
 from tsuzuki.errors import DataError, SettingError
-from tsuzuki.layouts.lanes import Layout, Streams, Windows, check_length
+from tsuzuki.layouts.layout import Layout, check_length
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, LSTM, Dense, Layer, SimpleRNN
 from tsuzuki.network.network import Network

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import MissingExtraError, SettingError, TsuzukiError
 from tsuzuki.experiment.comparison import STATEFUL, STATELESS, Problem, Recipe, Row
-from tsuzuki.layouts.lanes import Windows
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 
 if TYPE_CHECKING:

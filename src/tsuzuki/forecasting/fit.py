@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.intervals import Calibration
     from tsuzuki.forecasting.panel import Panel, SeriesInputs
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
-    from tsuzuki.layouts.lanes import Layout
+    from tsuzuki.layouts.layout import Layout
     from tsuzuki.training.records import EpochRecord
 
 # An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
@@ -351,7 +351,7 @@ def layout_of(
     Returns:
         The layout, the flat stretches that it reads, and those held out.
     """
-    from tsuzuki.layouts.lanes import Streams
+    from tsuzuki.layouts.streams import Streams
 
     ends = [10**18] * panel.series_count
     segments = (*panel.segments([0] * panel.series_count, first), *panel.segments(last, ends))
@@ -375,7 +375,7 @@ def _member(
     """Train one network of the ensemble."""
     import numpy as np
 
-    from tsuzuki.layouts.lanes import Streams
+    from tsuzuki.layouts.streams import Streams
     from tsuzuki.network.initialisers import initialise
     from tsuzuki.network.losses import Pinball
     from tsuzuki.network.optimizers import AdamW, Cosine

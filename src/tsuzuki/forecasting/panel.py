@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.series import Segment
-from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Block
+from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tsuzuki.report.texts import Both
 if TYPE_CHECKING:
     from tsuzuki.data.series import Collection
     from tsuzuki.forecasting.fit import Fitted, Settings
-    from tsuzuki.layouts.lanes import Layout
+    from tsuzuki.layouts.layout import Layout
 
 INKS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
 

@@ -15,7 +15,7 @@ from tsuzuki.errors import DataError, SettingError
 from tsuzuki.forecasting.fit import Fitted, Settings
 from tsuzuki.forecasting.model_file import model_id
 from tsuzuki.forecasting.predict import bounds, point
-from tsuzuki.layouts.lanes import CARRY, ZERO
+from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
 from tsuzuki.streaming.upcoming_times import MONTH, ahead, calendar_ahead
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.errors import DataError
-from tsuzuki.layouts.lanes import ZERO
+from tsuzuki.layouts.layout import ZERO
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.upcoming_times import MONTH, steps_due
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.layouts.lanes import NOWHERE, Block
+from tsuzuki.layouts.layout import NOWHERE, Block
 from tsuzuki.streaming.stream import Stream
 
 if TYPE_CHECKING:
