@@ -12,7 +12,7 @@ from numba import njit
 from tsuzuki.kernels.simd import floats_at, tile
 
 from jobs import JOBS, Job
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.layouts.streams import Streams
@@ -33,7 +33,7 @@ from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.training.records import EarlyStopping
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.training.fit import fit
 
 series = np.sin(np.arange(1500) / 7).astype(np.float32)[:, None]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine.plan import lower, pad, unpad
 from tsuzuki.engine.session import Data, Objective, Session, aligned
 from tsuzuki.layouts.streams import Streams

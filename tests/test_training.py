@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import DivergedError, SettingError
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows

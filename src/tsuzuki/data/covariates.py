@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.series import Segment, collect, later, locate
+from tsuzuki.data.grid import following_times, nearest_positions
+from tsuzuki.data.segments import Segment
+from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Seque
 
     The mean where several rows fall on a step, NaN where none does.
     """
-    place = locate(times, frame["ds"].to_numpy("datetime64[ns]"))
+    place = nearest_positions(times, frame["ds"].to_numpy("datetime64[ns]"))
     found = np.full((len(times), len(columns)), np.nan)
     for number, name in enumerate(columns):
         values = frame[name].to_numpy(np.float64)
@@ -129,11 +131,11 @@ def newer_rows(
     count = int((stamps.max() - times[-1]) / step) + 2
     if count > 50_000_000:
         raise DataError(f"the newest row ({stamps.max()}) lies {count:,} steps after the last known ({times[-1]})")
-    ahead = later(times, count)
+    ahead = following_times(times, count)
     values = on_grid(frame[fresh], ahead, columns)
     known = np.flatnonzero(~np.isnan(values[:, 0])) if len(columns) else np.zeros(0, np.int64)
     # Without a reading the rows only say that time has passed; the last of them says how far.
-    stop = int(known[-1]) + 1 if len(known) else int(locate(ahead, stamps[fresh].max()[None])[0]) + 1
+    stop = int(known[-1]) + 1 if len(known) else int(nearest_positions(ahead, stamps[fresh].max()[None])[0]) + 1
     return ahead[:stop], values[:stop]
 
 

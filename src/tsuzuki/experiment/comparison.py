@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tsuzuki.data.scaling import Standardizer
-from tsuzuki.data.series import Collection, Segment
+from tsuzuki.data.segments import Segment
+from tsuzuki.data.series import Collection
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.layouts.layout import Layout, check_length
 from tsuzuki.layouts.streams import Streams

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsuzuki.data.covariates import CovariateNames, CovariateSeries
-    from tsuzuki.data.series import Segment
+    from tsuzuki.data.segments import Segment
     from tsuzuki.forecasting.intervals import Calibration
     from tsuzuki.forecasting.panel import Panel, SeriesInputs
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState

@@ -25,7 +25,7 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
 
     from tsuzuki.data.covariates import covariate_inputs, newer_rows
     from tsuzuki.data.frames import as_long
-    from tsuzuki.data.series import segments_of
+    from tsuzuki.data.segments import segments_between_gaps
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
     from tsuzuki.forecasting.stepwise import run_stepwise
 
@@ -51,7 +51,7 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
             ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar
         )
         # Behind a gap that is too long the state begins anew.
-        segments, goes_on = segments_of(~np.isnan(values[:, 0]), settings.max_gap)
+        segments, goes_on = segments_between_gaps(~np.isnan(values[:, 0]), settings.max_gap)
         if not segments:
             continue
         if len(covariates) and len(last[number]):
@@ -120,7 +120,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
 
     from tsuzuki.data.covariates import on_grid
     from tsuzuki.data.frames import as_long
-    from tsuzuki.data.series import later
+    from tsuzuki.data.grid import following_times
 
     names = ", ".join(settings.known)
     if future is None:
@@ -130,7 +130,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     scales = fitted.covariate_scales[first : first + len(settings.known)]
     found = np.zeros((len(fitted.ids), settings.horizon, len(settings.known)))
     for number, name in enumerate(fitted.ids):
-        ahead = later(fitted.times[number], settings.horizon)
+        ahead = following_times(fitted.times[number], settings.horizon)
         values = on_grid(groups[name], ahead, settings.known) if name in groups else np.full(found.shape[1:], np.nan)
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
@@ -196,12 +196,12 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     import numpy as np
     import pandas as pd
 
-    from tsuzuki.data.series import later
+    from tsuzuki.data.grid import following_times
 
     found = forecasts_of(fitted, settings, future)
     columns = {
         "unique_id": np.repeat(np.array(fitted.ids, object), settings.horizon),
-        "ds": np.concatenate([later(times, settings.horizon) for times in fitted.times]),
+        "ds": np.concatenate([following_times(times, settings.horizon) for times in fitted.times]),
         "tsuzuki": point(settings, found).ravel(),
     }
     for level in levels:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import DAY, calendar, seasons
 from tsuzuki.data.covariates import CovariateSeries
-from tsuzuki.data.series import later
+from tsuzuki.data.grid import following_times
 
 # Values that the ridge regression looks at, rows that it learns from at most, and its penalty on standardised values.
 RIDGE_LAGS, RIDGE_ROWS, RIDGE_PENALTY = 336, 100_000, 10.0
@@ -43,7 +43,7 @@ def references(
         found[f"seasonal-naive-{season}"] = values[back]
     found["drift"] = last + ahead * (last - values[0]) / np.maximum(origins - 1, 1)[:, None]
     rest = origins[:, None] + ahead - 1
-    times = np.concatenate([source.times, later(source.times, horizon)])
+    times = np.concatenate([source.times, following_times(source.times, horizon)])
     if step < 300 * DAY:
         found["climatology"] = _climate(source.times[:cut], source.values[:cut], step)(times)[rest]
     lags = min(RIDGE_LAGS, cut // 4)

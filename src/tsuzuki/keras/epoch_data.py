@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine.session import Data
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError, TooShortError
 
 CARRY, ZERO = -2, -1

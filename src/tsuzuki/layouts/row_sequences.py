@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.layouts.layout import NOWHERE, ZERO, Layout, check_length, check_sizes
 from tsuzuki.layouts.row_sequences import (
     RowSequence,

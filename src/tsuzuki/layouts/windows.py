@@ -7,7 +7,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError
 from tsuzuki.layouts.layout import NOWHERE, ZERO, Block, Layout, check_length, check_sizes
 from tsuzuki.layouts.row_sequences import RowSequence, arrange_in_lanes, preceding_segments, split_evenly

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.series import later
+from tsuzuki.data.grid import following_times
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.fit import Fitted
 
@@ -29,8 +29,8 @@ def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetim
     trained = dict(zip(fitted.ids, fitted.times, strict=True))
     grid = trained.get(name, fitted.times[0])
     while grid[-1] < stamp:
-        grid = np.concatenate([grid, later(grid, 12)])
-    return later(grid[grid <= stamp], count)
+        grid = np.concatenate([grid, following_times(grid, 12)])
+    return following_times(grid[grid <= stamp], count)
 
 
 def calendar_ahead(
