@@ -10,7 +10,9 @@ from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, 
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
-    from tsuzuki.experiment.comparison import Comparison, Problem, Recipe
+    from tsuzuki.experiment.comparison import Comparison
+    from tsuzuki.experiment.prepared_data import PreparedData
+    from tsuzuki.experiment.recipe import Recipe
 
 
 def compare(
@@ -39,7 +41,7 @@ def compare(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Say what carrying the state is worth, seed by seed."""
-    from tsuzuki.experiment.comparison import Recipe
+    from tsuzuki.experiment.recipe import Recipe
 
     with errors_in_words(debug):
         if engine not in ("tsuzuki", "keras"):
@@ -62,28 +64,31 @@ def _compare(
     from rich.console import Console
 
     from tsuzuki.experiment import keras_process
-    from tsuzuki.experiment.comparison import Signals, as_json, pose
+    from tsuzuki.experiment.comparison import RunControl
     from tsuzuki.experiment.comparison import compare as run
-    from tsuzuki.experiment.summary import describe, engines, table, verdict
+    from tsuzuki.experiment.comparison_json import as_json_values
+    from tsuzuki.experiment.prepared_data import prepare_data
+    from tsuzuki.experiment.tables import describe_data, engines_table, results_table
+    from tsuzuki.experiment.verdict import verdict
 
     if engine == "keras":
         keras_process.check()
-    problem = pose(_collect(source, column, time, recipe.max_gap), recipe)
+    data = prepare_data(_collect(source, column, time, recipe.max_gap), recipe)
     # What a person reads goes to the terminal only where JSON does not.
     out = Console(quiet=quiet or json_path == "-", highlight=False)
-    out.print(describe(problem.collection, recipe.test_fraction), soft_wrap=False)
+    out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
     announce_compilation(quiet)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    signals = Signals()
+    control = RunControl()
     with bar("training", quiet) as advance:
-        signals.advance = advance
-        comparison = run(problem, recipe, min(cores, 4 * recipe.seeds), signals)
-    outcome = as_json(comparison)
-    out.print(table(comparison, out.width))
+        control.on_progress = advance
+        comparison = run(data, recipe, min(cores, 4 * recipe.seeds), control)
+    outcome = as_json_values(comparison)
+    out.print(results_table(comparison, out.width))
     out.print(verdict(comparison))
     if engine == "keras":
-        theirs = _keras(problem, recipe, quiet)
-        out.print(engines(comparison.rows[:2], theirs))
+        theirs = _keras(data, recipe, quiet)
+        out.print(engines_table(comparison.results[:2], theirs))
         outcome["keras"] = [
             {"name": row.name, "seconds_per_epoch": row.seconds_per_epoch, "running_loss": row.running_loss}
             for row in theirs
@@ -93,11 +98,11 @@ def _compare(
     return comparison
 
 
-def _keras(problem: "Problem", recipe: "Recipe", quiet: bool) -> Any:
+def _keras(data: "PreparedData", recipe: "Recipe", quiet: bool) -> Any:
     from tsuzuki.experiment import keras_process
 
     with bar("training in Keras", quiet) as advance:
-        return keras_process.run(problem, recipe, advance)
+        return keras_process.run(data, recipe, advance)
 
 
 def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:

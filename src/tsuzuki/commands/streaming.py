@@ -50,7 +50,7 @@ def stream(
 def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> int:
     """Read to the end of the input; return how many lines were left out."""
     from tsuzuki.forecaster import load
-    from tsuzuki.forecasting.model_file import model_id
+    from tsuzuki.forecasting.serialization import model_id
     from tsuzuki.streaming.state_store import StateStore
 
     forecaster = load(model)
@@ -334,7 +334,7 @@ class _Follower:
         """Pass over missed steps; say which readings are due now."""
         import numpy as np
 
-        from tsuzuki.streaming.upcoming_times import BESIDE, steps_due
+        from tsuzuki.streaming.upcoming_calendar import BESIDE, steps_due
 
         bank = self.bank
         ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step

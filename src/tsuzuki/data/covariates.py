@@ -63,7 +63,7 @@ class CovariateSeries:
     segments: tuple[Segment, ...]
     covariates: NDArray[np.float64]
 
-    def until(self, stop: int) -> "CovariateSeries":
+    def cut_at(self, stop: int) -> "CovariateSeries":
         """What was known when `stop` points were."""
         segments = tuple(Segment(one.start, min(one.stop, stop)) for one in self.segments if one.start < stop)
         return CovariateSeries(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
@@ -91,12 +91,12 @@ def covariate_series(frame: "pd.DataFrame", columns: CovariateNames, max_gap: in
                 raise DataError(
                     f"static column {name!r} changes within series {series.name!r}; name it in past= instead"
                 )
-        beside = on_grid(rows, series.times, columns.all)
-        found.append(CovariateSeries(series.name, values, series.times, series.segments, beside))
+        aligned = align_to_grid(rows, series.times, columns.all)
+        found.append(CovariateSeries(series.name, values, series.times, series.segments, aligned))
     return found
 
 
-def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
+def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
     """Columns of one series' rows on its grid, [points, columns].
 
     The mean where several rows fall on a step, NaN where none does.
@@ -132,7 +132,7 @@ def newer_rows(
     if count > 50_000_000:
         raise DataError(f"the newest row ({stamps.max()}) lies {count:,} steps after the last known ({times[-1]})")
     ahead = following_times(times, count)
-    values = on_grid(frame[fresh], ahead, columns)
+    values = align_to_grid(frame[fresh], ahead, columns)
     known = np.flatnonzero(~np.isnan(values[:, 0])) if len(columns) else np.zeros(0, np.int64)
     # Without a reading the rows only say that time has passed; the last of them says how far.
     stop = int(known[-1]) + 1 if len(known) else int(nearest_positions(ahead, stamps[fresh].max()[None])[0]) + 1

@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import MissingExtraError, SettingError, TsuzukiError
-from tsuzuki.experiment.comparison import STATEFUL, STATELESS, Problem, Recipe, Row
+from tsuzuki.experiment.comparison import VariantResult
+from tsuzuki.experiment.prepared_data import PreparedData
+from tsuzuki.experiment.recipe import Recipe
+from tsuzuki.experiment.variants import STATEFUL, STATELESS
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 
@@ -50,11 +53,11 @@ def check() -> None:
             )
 
 
-def run(problem: Problem, recipe: Recipe, advance: Callable[[float], object]) -> tuple[Row, Row]:
+def run(data: PreparedData, recipe: Recipe, advance: Callable[[float], object]) -> tuple[VariantResult, VariantResult]:
     """Train the stateless and the stateful windows in Keras.
 
     Args:
-        problem: the data made ready.
+        data: the data made ready.
         recipe: what to train.
         advance: called with the share of the whole work that was just done.
 
@@ -67,10 +70,10 @@ def run(problem: Problem, recipe: Recipe, advance: Callable[[float], object]) ->
     import numpy as np
 
     windows = {
-        STATELESS: Windows(recipe.timesteps, recipe.batch_size).over(problem.training),
-        STATEFUL: Windows(recipe.timesteps, recipe.batch_size, stateful=True).over(problem.training),
+        STATELESS: Windows(recipe.timesteps, recipe.batch_size).over(data.training),
+        STATEFUL: Windows(recipe.timesteps, recipe.batch_size, stateful=True).over(data.training),
     }
-    arrays: dict[str, NDArray[Any]] = {"series": problem.scaled[:, 0]}
+    arrays: dict[str, NDArray[Any]] = {"series": data.scaled[:, 0]}
     for name, layout in windows.items():
         block = layout.block(0, layout.updates)
         arrays[f"{name} starts"] = block.starts
@@ -107,7 +110,7 @@ def run(problem: Problem, recipe: Recipe, advance: Callable[[float], object]) ->
     rows = []
     for name, layout in windows.items():
         rows.append(
-            Row(
+            VariantResult(
                 name=name,
                 updates_per_epoch=layout.updates,
                 samples_per_epoch=layout.targets,

@@ -19,18 +19,18 @@ KEYS = ("unique_id", "ds", "cutoff", "y")
 _BOUND = re.compile(r"(.+)-(lo|hi)-([0-9.]+)")
 
 
-def models(table: "pd.DataFrame") -> list[str]:
+def model_names(table: "pd.DataFrame") -> list[str]:
     """The point forecasts in a table."""
     return [name for name in table.columns if name not in KEYS and not _BOUND.fullmatch(name)]
 
 
-def levels(table: "pd.DataFrame", model: str) -> list[float]:
+def interval_levels(table: "pd.DataFrame", model: str) -> list[float]:
     """The levels of the intervals that a model has in a table."""
     found = [_BOUND.fullmatch(name) for name in table.columns]
     return sorted(float(match[3]) for match in found if match and match[1] == model and match[2] == "lo")
 
 
-def horizons(table: "pd.DataFrame") -> NDArray[np.int64]:
+def steps_ahead(table: "pd.DataFrame") -> NDArray[np.int64]:
     """How many steps each row lies behind its cutoff."""
     ahead = (table["ds"] - table["cutoff"]).to_numpy("timedelta64[ns]")
     step = ahead.min()
@@ -57,10 +57,10 @@ def evaluate(table: "pd.DataFrame", *, by_horizon: bool = False) -> "pd.DataFram
     """
     import pandas as pd
 
-    names = models(table)
+    names = model_names(table)
     if len(table) == 0 or not names:
         raise DataError("the table holds no forecasts to score; give what backtest returns")
-    ahead = horizons(table)
+    ahead = steps_ahead(table)
     groups = [(int(h), ahead == h) for h in np.unique(ahead)] if by_horizon else [(0, np.ones(len(table), bool))]
     rows = []
     for horizon, chosen in groups:
@@ -90,7 +90,7 @@ def _scores(table: "pd.DataFrame", model: str, scale: NDArray[np.float64]) -> di
         "smape": float(200 * np.where(total > 0, size / np.where(total > 0, total, 1), 0).mean()),
     }
     losses = [_pinball(y, forecast, 0.5)]
-    for level in levels(table, model):
+    for level in interval_levels(table, model):
         low, high = (table[f"{model}-{end}-{level:g}"].to_numpy(np.float64) for end in ("lo", "hi"))
         found[f"coverage-{level:g}"] = float(100 * ((y >= low) & (y <= high)).mean())
         found[f"width-{level:g}"] = float((high - low).mean())

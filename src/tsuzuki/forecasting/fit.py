@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tsuzuki.data.covariates import CovariateNames, CovariateSeries
     from tsuzuki.data.segments import Segment
-    from tsuzuki.forecasting.intervals import Calibration
+    from tsuzuki.forecasting.conformal_intervals import Calibration
     from tsuzuki.forecasting.panel import Panel, SeriesInputs
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
     from tsuzuki.layouts.layout import Layout
@@ -185,7 +185,7 @@ def train(
     """Train on series; see `Forecaster.fit`."""
     import numpy as np
 
-    from tsuzuki.forecasting.intervals import calibrate
+    from tsuzuki.forecasting.conformal_intervals import calibrate
     from tsuzuki.forecasting.panel import build_panel
     from tsuzuki.forecasting.stepwise import run_stepwise
 

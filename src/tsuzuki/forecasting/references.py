@@ -20,12 +20,12 @@ NEAR_DAYS = 15
 
 
 def references(
-    source: CovariateSeries, cut: int, origins: NDArray[np.int64], horizon: int, step: int
+    series: CovariateSeries, cut: int, origins: NDArray[np.int64], horizon: int, step: int
 ) -> dict[str, NDArray[np.float64]]:
     """Forecast from each origin by every reference that the series allows.
 
     Args:
-        source: the series; missing values are taken as the last one before them.
+        series: the series; missing values are taken as the last one before them.
         cut: how many points may be learned from.
         origins: how many points are known at each origin, each at least `cut`.
         horizon: steps ahead.
@@ -34,7 +34,7 @@ def references(
     Returns:
         By name float64 [origins, horizon].
     """
-    values = _carried_forward(source.values)
+    values = _carried_forward(series.values)
     ahead = np.arange(1, horizon + 1)
     last = values[origins - 1][:, None]
     found = {"persistence": np.repeat(last, horizon, axis=1)}
@@ -43,12 +43,12 @@ def references(
         found[f"seasonal-naive-{season}"] = values[back]
     found["drift"] = last + ahead * (last - values[0]) / np.maximum(origins - 1, 1)[:, None]
     rest = origins[:, None] + ahead - 1
-    times = np.concatenate([source.times, following_times(source.times, horizon)])
+    times = np.concatenate([series.times, following_times(series.times, horizon)])
     if step < 300 * DAY:
-        found["climatology"] = _climate(source.times[:cut], source.values[:cut], step)(times)[rest]
+        found["climatology"] = _climatology(series.times[:cut], series.values[:cut], step)(times)[rest]
     lags = min(RIDGE_LAGS, cut // 4)
     if lags >= 2 and cut - lags - horizon >= 2 * lags:
-        found["ridge"] = _ridge(values, calendar(source.times, step), cut, origins, horizon, lags)
+        found["ridge"] = _ridge(values, calendar(series.times, step), cut, origins, horizon, lags)
     return found
 
 
@@ -57,7 +57,7 @@ def _carried_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[place]
 
 
-def _climate(
+def _climatology(
     times: NDArray[np.datetime64], values: NDArray[np.float64], step: int
 ) -> Callable[[NDArray[np.datetime64]], NDArray[np.float64]]:
     """The mean of each step of the day and day of the year, days shared with their neighbours."""
@@ -86,7 +86,7 @@ def _climate(
 
 def _ridge(
     values: NDArray[np.float64],
-    beside: NDArray[np.float32],
+    calendar_columns: NDArray[np.float32],
     cut: int,
     origins: NDArray[np.int64],
     horizon: int,
@@ -99,7 +99,7 @@ def _ridge(
 
     def inputs(known: NDArray[np.int64]) -> NDArray[np.float64]:
         shape = windows[known - lags] - z[known - 1, None]
-        return np.concatenate([shape, beside[known - 1], np.ones((len(known), 1))], axis=1)
+        return np.concatenate([shape, calendar_columns[known - 1], np.ones((len(known), 1))], axis=1)
 
     rows = np.arange(lags, cut - horizon + 1)
     if len(rows) > RIDGE_ROWS:

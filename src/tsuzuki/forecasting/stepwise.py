@@ -108,7 +108,7 @@ def run_stepwise(
         session.forward(some, forecasts if len(rows) else None)
         found[place[rows]] = forecasts[rows + 1]
     for track in range(panel.series_count):
-        final = [one for one in panel.stretches if one.track == track][-1]
+        final = [one for one in panel.stretches if one.series == track][-1]
         if final.stop - final.start == 1 and final.entry == ZERO:
             bank.reshape(panel.series_count, -1)[track] = 0
     last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.series_count)])

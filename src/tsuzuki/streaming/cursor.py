@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import DataError
 from tsuzuki.layouts.layout import ZERO
 from tsuzuki.streaming.bank import Bank
-from tsuzuki.streaming.upcoming_times import MONTH, steps_due
+from tsuzuki.streaming.upcoming_calendar import MONTH, steps_due
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.fit import Fitted, Settings

@@ -104,7 +104,7 @@ class LearningStream(Stream):
         Raises:
             FileError: it cannot be written.
         """
-        from tsuzuki.forecasting.model_file import model_id
+        from tsuzuki.forecasting.serialization import model_id
         from tsuzuki.storage import write
 
         facts = {

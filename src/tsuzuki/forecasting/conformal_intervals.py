@@ -31,12 +31,12 @@ class Calibration:
 
     offsets: NDArray[np.float32]
 
-    def between(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def interval_offsets(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What to add to a forecast for the lower and the upper end of an interval, [series or 1, horizon] each."""
         check_levels([level])
-        return self.at(0.5 - level / 200), self.at(0.5 + level / 200)
+        return self.percentile(0.5 - level / 200), self.percentile(0.5 + level / 200)
 
-    def at(self, probability: float) -> NDArray[np.float32]:
+    def percentile(self, probability: float) -> NDArray[np.float32]:
         """The errors' percentile, [series or 1, horizon]."""
         place = float(np.interp(probability, PROBABILITIES, np.arange(len(PROBABILITIES))))
         low = int(place)
