@@ -48,5 +48,5 @@ def test_series_with_many_errors_have_intervals_of_their_own():
 
 @pytest.mark.parametrize("level", [0, 100, -5, 250])
 def test_a_level_that_is_no_percentage_is_refused(level):
-    with pytest.raises(SettingError, match="no percentage between 0 and 100"):
+    with pytest.raises(SettingError, match="not a percentage between 0 and 100"):
         calibrate([np.zeros((3, 1), np.float32)]).interval_offsets(level)

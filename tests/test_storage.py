@@ -75,7 +75,7 @@ def test_no_damaged_file_raises_anything_but_our_own_error(whole, damage):
 @settings(max_examples=200)
 def test_facts_that_describe_no_forecaster_are_said_to(text):
     content = storage.pack("forecaster", {"settings": {"horizon": text}, "ids": text}, ARRAYS)
-    with pytest.raises(FileError, match="describes no forecaster"):
+    with pytest.raises(FileError, match="is not a consistent forecaster"):
         serialization.restore(storage.unpack(content, "model"), "model")
 
 

@@ -18,12 +18,12 @@ MIN_FILLED_SHARE = 0.02
 
 
 def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int64], NDArray[np.datetime64], str, int]":
-    """Infer the grid; return each reading's position on it, its times, its step's name and how many stamps snapped."""
+    """Infer the grid; return each reading's position, the grid's times, its step's name and how many stamps snapped."""
     import numpy as np
 
     distinct = np.unique(stamps)
     if len(distinct) < 3:
-        raise DataError(f"{where} has {len(distinct)} different times; at least 3 are needed to tell its step")
+        raise DataError(f"{where} has {len(distinct)} different times; at least 3 are needed to infer its step")
     gaps = np.diff(distinct)
     monthly = _month_grid(stamps, gaps)
     if monthly is not None:
@@ -45,22 +45,22 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
 
 
 def _phase(stamps: "NDArray[np.int64]", step: int) -> int:
-    """Where in a step the readings stand: 51 minutes past the hour, say."""
+    """The readings' offset within a step, such as 51 minutes past the hour."""
     import numpy as np
 
     residuals, counts = np.unique(stamps % step, return_counts=True)
     if counts.max() > len(stamps) / 2:
         return int(residuals[counts.argmax()])
-    # The circular mean: 59 and 1 minute past are near each other.
+    # The circular mean: 59 and 1 minutes past the hour are close to each other.
     angle = np.exp(2j * np.pi * (stamps % step) / step).mean()
     return round(float(np.angle(angle)) / (2 * np.pi) * step)
 
 
 def _likeliest_step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> int:
-    """The grid's step in nanoseconds: of the common gaps and the round times about as long, the likeliest.
+    """The grid's step in nanoseconds: the likeliest of the common gaps and of round durations about as long.
 
-    A step is likely if many stamps lie near its grid, if it leaves few steps empty (half of a step fits wherever the
-    step does), and a little more so if it is round (a gap between two late readings is no step).
+    A step is likely if many stamps are near its grid and few steps stay empty (half the true step fits all stamps as
+    well), and slightly likelier if it is round (a gap between two late readings is not).
     """
     import numpy as np
 

@@ -1,6 +1,6 @@
 """Segments: the unbroken stretches of a series, and which gaps end one.
 
-A gap of up to `max_gap` steps is interpolated, or carried through; a longer one splits the series.
+A gap of up to `max_gap` missing steps is interpolated or carried through; a longer one splits the series.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Segment:
 def fill_short_gaps(
     values: "NDArray[np.float64]", observed: "NDArray[np.bool_]", breaks: "NDArray[np.bool_]", max_gap: int
 ) -> "tuple[NDArray[np.float64], tuple[Segment, ...]]":
-    """Interpolate short gaps; return the values and the stretches between what stays open."""
+    """Interpolate short gaps; return the values and the segments between the long ones."""
     import numpy as np
 
     known = np.flatnonzero(observed)
     gaps = np.diff(known) - 1
-    # A gap is named by the reading behind it; where a break lies there, nothing is carried over.
+    # A gap is identified by the reading after it; a break there ends the segment whatever the gap's length.
     ends = (gaps > max_gap) | breaks[known[1:]]
     filled = np.interp(np.arange(len(values)), known, values[known])
     for gap in np.flatnonzero(ends & (gaps > 0)):
@@ -38,9 +38,9 @@ def fill_short_gaps(
 
 
 def segments_between_gaps(observed: "NDArray[np.bool_]", max_gap: int) -> tuple[tuple[Segment, ...], bool]:
-    """The stretches of values that go on from earlier ones, and whether the first does go on.
+    """The segments of values that follow earlier ones, and whether the first continues them.
 
-    The first begins at 0, on missing steps if need be, unless so many are missing that it begins anew behind them.
+    The first begins at 0, even if steps are missing there, unless more than `max_gap` are; then it starts after them.
     """
     import numpy as np
 

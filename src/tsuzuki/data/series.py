@@ -1,7 +1,7 @@
-"""One or many series on a regular grid, and the unbroken stretches that a state may be carried through.
+"""One or many series on a regular grid, made from readings as they come.
 
-Readings as they come (late, twice, a minute off, missing) go in; values on a grid come out, with a record of what was
-done to them. Short gaps are interpolated; a long one, or a station that moved, ends a *segment*.
+Readings may be late, duplicated, a minute off or missing. The result is values on a grid and a count of the repairs.
+Short gaps are interpolated; a long gap, or a station that moved, ends a *segment*.
 """
 
 from dataclasses import dataclass, fields
@@ -21,13 +21,13 @@ MAX_GAP = 24
 
 @dataclass(frozen=True)
 class Repairs:
-    """What was done to make a series regular, in counts of readings or steps.
+    """Repairs that made a series regular, as counts of readings or steps.
 
     Attributes:
-        duplicates: readings merged into another of the same step (their mean is kept).
-        snapped: readings moved to their step, because their stamp lay beside the grid's.
+        duplicates: readings merged with another of the same step (into their mean).
+        snapped: readings moved to their step, because their time was off the grid.
         missing: steps without a reading.
-        interpolated: missing steps filled in a straight line.
+        interpolated: missing steps filled by linear interpolation.
         open: missing steps left open, in gaps longer than max_gap or across a break.
     """
 
@@ -45,11 +45,11 @@ class Series:
     Attributes:
         name: its id.
         values: float64 [points]; NaN only inside long gaps.
-        observed: bool [points], where a reading stood.
+        observed: bool [points], where there was a reading.
         times: datetime64 in nanoseconds [points].
-        step: the grid's step as people say it: "hour", "15 minutes", "month".
+        step: the grid's step in words: "hour", "15 minutes", "month".
         segments: the unbroken stretches, in positions of `values`.
-        repairs: what was done.
+        repairs: what was repaired.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Collection:
-    """One or several series laid one after another.
+    """One or several series, concatenated.
 
     Attributes:
         name: where they come from.
@@ -77,7 +77,7 @@ class Collection:
 
     @property
     def values(self) -> "NDArray[np.float64]":
-        """All values, [points], one series after another."""
+        """All values, [points], the series concatenated."""
         import numpy as np
 
         return np.concatenate([series.values for series in self.series])
@@ -92,7 +92,7 @@ class Collection:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The unbroken stretches of all series, in positions of `values`; none crosses from series to series."""
+        """The unbroken stretches of all series, in positions of `values`; none spans two series."""
         return tuple(
             Segment(offset + segment.start, offset + segment.stop)
             for offset, series in zip(self.offsets, self.series, strict=False)
@@ -101,7 +101,7 @@ class Collection:
 
     @property
     def repairs(self) -> Repairs:
-        """What was done to all series together."""
+        """The repairs of all series together."""
         return Repairs(
             **{
                 field.name: sum(getattr(series.repairs, field.name) for series in self.series)
@@ -140,20 +140,20 @@ def collect(name: str, frame: "pd.DataFrame", *, unit: str | None = None, max_ga
         The series in the order in which they first appear.
 
     Raises:
-        DataError: a series without values, with infinite ones or without a grid; or nothing that varies.
+        DataError: a series without values, with infinite ones or without a grid; or all values equal.
     """
     series = [
         regularize(group, f"series {key!r} of {name}" if frame["unique_id"].nunique() > 1 else name, str(key), max_gap)
         for key, group in frame.groupby("unique_id", sort=False)
     ]
     for one in series[:1]:
-        # One series among several may rest; where nothing varies at all there is nothing to learn.
+        # One of several series may be constant; if all are, there is nothing to learn.
         level = one.values[one.observed][0]
         if all((other.values[other.observed] == level).all() for other in series):
             raise DataError(f"{name} is constant ({level:g} throughout); there is nothing to learn from it")
     steps = {one.step for one in series}
     if len(steps) > 1:
-        raise DataError(f"the series of {name} have different steps ({', '.join(sorted(steps))}); read them one by one")
+        raise DataError(f"the series of {name} have different steps ({', '.join(sorted(steps))}); read them separately")
     return Collection(name, tuple(series), unit)
 
 
@@ -162,7 +162,7 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
 
     Args:
         frame: columns ds, y and perhaps change, in any order of time.
-        where: how to call the series in messages.
+        where: the series' name in messages.
         name: its id.
         max_gap: longest gap in steps that is interpolated.
     """

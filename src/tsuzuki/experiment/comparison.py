@@ -1,4 +1,4 @@
-"""Train every variant with every seed, side by side, and gather what they reached."""
+"""Train every variant with every seed in parallel and collect the results."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -27,12 +27,12 @@ class VariantResult:
 
     Attributes:
         name: stateless, stateful, streams, or "streams, decayed".
-        updates_per_epoch: updates of an epoch.
-        samples_per_epoch: targets scored in an epoch.
+        updates_per_epoch: updates per epoch.
+        samples_per_epoch: targets scored per epoch.
         seconds_per_epoch: mean over epochs and seeds.
-        running_loss: [seeds][epochs], what a training loop prints.
-        scores: [seeds], the finished weights'.
-        layout: the rows that trained.
+        running_loss: [seeds][epochs], as a training loop prints it.
+        scores: [seeds], of the finished weights.
+        layout: the rows trained on.
         forecasts: float32 [points] of scaled values, by the first seed's finished weights.
     """
 
@@ -52,7 +52,7 @@ class VariantResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The experiment's outcome."""
+    """The results of all variants."""
 
     data: PreparedData
     recipe: Recipe

@@ -7,7 +7,7 @@ from tsuzuki.experiment.paired_statistics import PairedDifference
 
 
 def as_json_values(comparison: Comparison) -> dict[str, object]:
-    """The outcome as plain values, for JSON; what does not exist is None."""
+    """The results as plain values, for JSON; None where there is no value."""
 
     def plain(value: float) -> float | None:
         return value if math.isfinite(value) else None

@@ -1,8 +1,8 @@
-"""The two window rows of the comparison in real Keras, in a process of its own.
+"""The two variants with windows, trained by real Keras in a separate process.
 
-Keras and its backend are heavy and claim threads of their own, so the comparison writes the work to a file, runs
-`python -m tsuzuki.experiment.keras_process`, and reads the losses back. Both engines train on the same batches from the
-same weights; states are reset by hand at the start of each epoch.
+Keras and its backend are slow to import and start their own threads. So the comparison writes the data to a file, runs
+`python -m tsuzuki.experiment.keras_process` and reads the losses back. Both engines train on the same batches from the
+same weights; states are reset at the start of each epoch.
 """
 
 import importlib.util
@@ -32,7 +32,7 @@ LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def check() -> None:
-    """Raise where real Keras cannot do what is asked, before anything is trained.
+    """Check before training that real Keras can run the comparison.
 
     Raises:
         MissingExtraError: Keras or TensorFlow is not installed.
@@ -57,15 +57,15 @@ def run(data: PreparedData, recipe: Recipe, advance: Callable[[float], object]) 
     """Train the stateless and the stateful windows in Keras.
 
     Args:
-        data: the data made ready.
+        data: from `prepare_data`.
         recipe: what to train.
         advance: called with the share of the whole work that was just done.
 
     Returns:
-        The two rows, with losses and times but without scores.
+        The two results, with losses and times but without scores.
 
     Raises:
-        TsuzukiError: Keras ended with an error; its last line is in the message.
+        TsuzukiError: Keras failed; its last line is in the message.
     """
     import numpy as np
 
@@ -77,7 +77,7 @@ def run(data: PreparedData, recipe: Recipe, advance: Callable[[float], object]) 
     for name, layout in windows.items():
         block = layout.block(0, layout.updates)
         arrays[f"{name} starts"] = block.starts
-        # Keras cannot mask single rows of a stateful batch, so it resets where all rows begin anew.
+        # Keras cannot mask single rows of a stateful batch, so it resets where all rows start from zero.
         arrays[f"{name} resets"] = (block.entries == -1).all(axis=1)
     for seed in range(recipe.seeds):
         for i, weights in enumerate(initialise(recipe.network, seed)):
@@ -149,7 +149,7 @@ def _train(
 
     series, starts, resets = work["series"], work[f"{name} starts"], work[f"{name} resets"]
     stateful = name == STATEFUL
-    # A stateful batch must be whole: what is left over at the end is not trained on in Keras.
+    # A stateful batch must be complete: Keras does not train on the remainder.
     whole = (starts >= 0).all(axis=1)
     if stateful:
         starts, resets = starts[whole], resets[whole]
@@ -160,7 +160,7 @@ def _train(
     flat = starts.ravel()[starts.ravel() >= 0]
     x = series[flat[:, None] + np.arange(recipe["timesteps"])][:, :, None]
     y = series[flat + recipe["timesteps"]][:, None]
-    # Passes that begin anew inside an epoch are fitted one by one, with a reset between them.
+    # Passes within an epoch are fitted separately, with a reset between them.
     begins = [*np.flatnonzero(resets if stateful else np.arange(len(starts)) == 0), len(starts)]
     losses, seconds = [], []
     for _ in range(recipe["epochs"]):
@@ -177,7 +177,7 @@ def _train(
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read the work in a folder, train, and write the losses beside it."""
+    """Read data and recipe from a folder, train, and write the losses there."""
     import numpy as np
 
     folder = Path(arguments[0])

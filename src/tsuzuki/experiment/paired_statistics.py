@@ -12,7 +12,7 @@ class PairedDifference:
     Attributes:
         mean_difference: below 0 where stateful is better.
         ci95: the 95 % confidence interval of the mean (Student's t), or None with a single seed.
-        stateful_better_share: the share of seeds in which stateful is the lower one.
+        stateful_better_share: the share of seeds in which stateful is lower.
     """
 
     mean_difference: float
@@ -21,7 +21,7 @@ class PairedDifference:
 
 
 def paired_difference(stateless: Sequence[float], stateful: Sequence[float]) -> PairedDifference:
-    """Compare two rows seed by seed."""
+    """Compare two variants seed by seed."""
     differences = [b - a for a, b in zip(stateless, stateful, strict=True)]
     count = len(differences)
     mean = sum(differences) / count

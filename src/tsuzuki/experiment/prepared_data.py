@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A collection made ready: scaled on its training part, flat, and split.
+    """A collection, standardised by its training part, concatenated and split.
 
     Attributes:
-        collection: where it comes from.
+        collection: the original series.
         scaled: float32 [points, 1], each series standardised by its training part.
         deviations: float64 [points], the standard deviation that undoes the scaling.
         training: the segments trained on.
-        segments: all segments, uncut.
-        train_targets: bool [points], the targets scored as training, the same for every row.
-        test_targets: bool [points], likewise held out.
+        segments: all segments, training and test part together.
+        train_targets: bool [points], the training targets, the same for every variant.
+        test_targets: bool [points], the held-out targets, likewise.
     """
 
     collection: Collection
@@ -39,7 +39,7 @@ class PreparedData:
 
 
 def prepare_data(collection: Collection, recipe: Recipe) -> PreparedData:
-    """Split by time, scale by the training part, and mark the targets that every row is scored on.
+    """Split by time, standardise by the training part, and mark the targets that every variant is scored on.
 
     Raises:
         TooShortError: no unbroken stretch of the training part holds timesteps + 2 points.

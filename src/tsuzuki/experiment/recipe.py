@@ -12,18 +12,18 @@ CELLS = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, and how.
+    """The network and its training.
 
     Attributes:
         cell: simple_rnn, gru or lstm.
-        layers: recurrent layers, one on another.
+        layers: recurrent layers, stacked.
         units: of each recurrent layer and of the Dense(tanh) between them and the output.
         timesteps: inputs of a window.
         batch_size: rows of an update.
-        epochs: over all windows; streams take timesteps times as many epochs, each over single observations.
-        seeds: how many paired runs.
+        epochs: over all windows; streams train for timesteps times as many epochs, each over single observations.
+        seeds: number of paired runs.
         learning_rate: of RMSprop.
-        test_fraction: the last part of each series that is held out; 0 trains on everything.
+        test_fraction: the last part of each series that is held out; 0 trains on all data.
         max_gap: longest gap in steps that is interpolated.
     """
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """Errors of finished weights; the test's are NaN where nothing is held out.
+    """Errors of finished weights; those of the test part are NaN where nothing is held out.
 
     Attributes:
         train_mse: of scaled values, on the training targets.
-        test_mse: likewise held out.
+        test_mse: likewise, on the held-out targets.
         test_rmse: in the series' unit.
     """
 
@@ -27,7 +27,7 @@ class Scores:
 
 
 def score(data: PreparedData, forecasts: "NDArray[np.float32]") -> Scores:
-    """Score forecasts [points] of scaled values at every row's common targets."""
+    """Score forecasts [points] of scaled values on the targets that all variants share."""
     import numpy as np
 
     errors = data.scaled[:, 0].astype(np.float64) - forecasts

@@ -1,4 +1,4 @@
-"""What a person reads on a terminal before the verdict: the data in a few lines, the results as tables."""
+"""The terminal output before the verdict: the data in a few lines, the results as tables."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def describe_data(collection: "Collection", test_fraction: float) -> str:
-    """Say in a few lines what the data are and what was done to make them regular."""
+    """Summarise the data and their repairs in a few lines."""
     first = min(str(series.times[0].astype("datetime64[D]")) for series in collection.series)
     last = max(str(series.times[-1].astype("datetime64[D]")) for series in collection.series)
     total, repairs = collection.offsets[-1], collection.repairs
@@ -46,7 +46,7 @@ def _plural(count: int, noun: str) -> str:
 
 
 def formatted_columns(comparison: Comparison) -> dict[str, list[str]]:
-    """The numbers of a comparison as text, column by column: a cell for each row, and one for persistence.
+    """The numbers of a comparison as text, by column: an entry for each variant and one for persistence.
 
     Columns: epoch (ms), update, sample (µs each), first, last (running loss), train, test (MSE), rmse (in the series'
     unit), skill; without the last three where nothing was held out.
@@ -72,7 +72,7 @@ def formatted_columns(comparison: Comparison) -> dict[str, list[str]]:
 
 
 def results_table(comparison: Comparison, width: int = 80) -> "Table":
-    """The comparison as a table of a terminal `width` columns wide: without the times where it has fewer than 80."""
+    """The results as a table for a terminal of `width` columns; below 80 without the times."""
     from rich import box
     from rich.table import Table
 
@@ -97,7 +97,7 @@ def results_table(comparison: Comparison, width: int = 80) -> "Table":
 
 
 def engines_table(ours: Sequence[VariantResult], theirs: Sequence[VariantResult]) -> "Table":
-    """Both engines' losses and times side by side."""
+    """Losses and times of both engines."""
     from rich import box
     from rich.table import Table
 

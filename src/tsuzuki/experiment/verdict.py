@@ -1,4 +1,4 @@
-"""The verdict in plain words: what the numbers of a comparison show, from the numbers alone."""
+"""The verdict in plain words: what the numbers of a comparison show."""
 
 import math
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the numbers show; `ENGLISH` has its sentence, `report.japanese` another.
+    """One result that the numbers show; `ENGLISH` and `report.japanese` have the sentences for it.
 
     Attributes:
         key: of the sentence.
-        values: what stands in it.
+        values: the values in the sentence.
     """
 
     key: str
@@ -47,12 +47,12 @@ ENGLISH = {
 
 
 def verdict(comparison: Comparison) -> str:
-    """Say in plain words what the numbers show."""
+    """State in plain words what the numbers show."""
     return " ".join(ENGLISH[finding.key].format(**finding.values) for finding in findings(comparison))
 
 
 def findings(comparison: Comparison) -> tuple[Finding, ...]:
-    """What the numbers show, in the order in which it is said."""
+    """What the numbers show, in the order of the verdict."""
     rows = {row.name: row for row in comparison.results}
     seeds = comparison.recipe.seeds
     found = [_start(rows, comparison.paired_first_epoch_loss, seeds)]

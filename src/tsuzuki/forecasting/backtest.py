@@ -1,6 +1,6 @@
-"""Forecasts as they would have been made: from origin after origin, with what was known there and nothing else.
+"""Backtests: forecasts from past origins, each with only what was known there.
 
-The networks are trained once, on what lies before the first origin; after that only their states move on.
+The networks are trained once, on the data before the first origin; after that only their states advance.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,22 +63,22 @@ def backtest(
         frames.append(frame[~np.isnan(frame["y"].to_numpy())])
         scales[one.name] = _seasonal_naive_mae(one.values[:cut], fitted.step)
     table = pd.concat(frames, ignore_index=True)
-    # A reference that one of the series is too short for is none for the table.
+    # A reference that is missing for one series is left out for all.
     table = table.dropna(axis=1)
     table.attrs["mase_scale"] = scales
     return table, fitted
 
 
 def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDArray[np.int64]:
-    """How many points are known at each origin, the last one `horizon` steps before the end."""
+    """The number of points known at each origin, the last one `horizon` steps before the end."""
     if windows < 1 or step < 1:
-        raise SettingError(f"a backtest of {windows} windows, {step} steps apart, is none; give whole numbers from 1")
+        raise SettingError(f"windows={windows} and step={step} are not both at least 1; give whole numbers from 1")
     found = len(one.values) - horizon - step * np.arange(windows)[::-1]
     if found[0] < 2 * horizon + 2:
         most = max(0, (len(one.values) - 3 * horizon - 2) // step + 1)
         raise TooShortError(
             f"series {one.name!r} has {len(one.values)} points, too few for {windows} windows {step} steps apart "
-            f"with something to train on before them; at most {most} windows fit"
+            f"with training data before them; at most {most} windows fit"
         )
     return np.asarray(found, np.int64)
 
@@ -108,7 +108,7 @@ def _forecast_from_origins(
 def _rows_before(
     panel: Panel, origins: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.bool_], list[NDArray[np.int64]], list[NDArray[np.bool_]]]:
-    """The flat rows before the origins, where each series' forecasts stand among theirs, and which origins have one."""
+    """The flat rows before the origins, the position of each series' rows among them, and which origins have one."""
     wanted = np.zeros(len(panel.inputs), bool)
     rows_of, seen = [], []
     for number, known in enumerate(origins):

@@ -1,7 +1,7 @@
-"""How good forecasts are: the usual metrics over a table of them, for each model in it.
+"""Metrics of forecasts: MAE, RMSE, MASE, sMAPE, skill, pinball loss, coverage and width, for each model in a table.
 
 The table is long (unique_id, ds, cutoff, y, and a column for each model), so that other libraries' metrics work on it
-too; MASE's scale, which needs the training data, comes along in the table's `attrs`.
+too. MASE's scale, which needs the training data, is in the table's `attrs`.
 """
 
 import re
@@ -31,7 +31,7 @@ def interval_levels(table: "pd.DataFrame", model: str) -> list[float]:
 
 
 def steps_ahead(table: "pd.DataFrame") -> NDArray[np.int64]:
-    """How many steps each row lies behind its cutoff."""
+    """The number of steps from each row's cutoff to its time."""
     ahead = (table["ds"] - table["cutoff"]).to_numpy("timedelta64[ns]")
     step = ahead.min()
     if step < np.timedelta64(27, "D"):
@@ -41,7 +41,7 @@ def steps_ahead(table: "pd.DataFrame") -> NDArray[np.int64]:
 
 
 def evaluate(table: "pd.DataFrame", *, by_horizon: bool = False) -> "pd.DataFrame":
-    """Score every model of a table.
+    """Score every model in a table.
 
     Args:
         table: what `Forecaster.backtest` returns, or one with the same columns.

@@ -1,7 +1,7 @@
-"""Forecasts from what training left: newer rows in, the next steps out, with intervals.
+"""Forecasts from trained networks: newer rows in, the next steps out, with intervals.
 
 One network learns all series. At every step it forecasts the whole horizon at once (the forking sequences of Wen et al.
-2017), as changes from the last value, in units of each series' own scale. Several networks can be averaged.
+2017), as changes from the last value, in units of each series' own scale. The forecasts of an ensemble are averaged.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
-    """Run newer rows through the networks."""
+    """Run newer rows through the networks, which updates their states."""
     import numpy as np
 
     from tsuzuki.data.covariates import covariate_inputs, newer_rows
@@ -50,7 +50,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
         others = covariate_inputs(
             ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar
         )
-        # Behind a gap that is too long the state begins anew.
+        # After a gap that is too long the state restarts from zero.
         segments, goes_on = segments_between_gaps(~np.isnan(values[:, 0]), settings.max_gap)
         if not segments:
             continue
@@ -91,7 +91,7 @@ def _replace_series(state: "SeriesState", moved: "SeriesState", which: Sequence[
 
 
 def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) -> "NDArray[np.float64]":
-    """The next steps of every series in its own unit, [series, horizon, quantiles or 1], increasing by quantile."""
+    """Forecast the next steps of every series in its unit, [series, horizon, quantiles or 1], sorted by quantile."""
     import numpy as np
 
     from tsuzuki.forecasting.panel import Panel, Stretch
@@ -139,7 +139,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
             time = str(ahead[step])[:19].replace("T", " ")
             raise DataError(
                 f"future has no {settings.known[column]} for series {name!r} at {time}; "
-                f"give every forecast time a value of {names}"
+                f"give {names} for every forecast time"
             )
         found[number] = (values - scales[:, 0]) / scales[:, 1]
     return found.reshape(len(fitted.ids), -1).astype(np.float32)
@@ -153,9 +153,9 @@ def interval_bounds(
     level: float,
     scale: float | None = None,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """The ends of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit.
+    """The bounds of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit.
 
-    `scale` is the series' own where it is not one of the training data.
+    `scale` is the series' scale where the series is not in the training data.
     """
     from tsuzuki.forecasting.conformal_intervals import check_levels
 
@@ -170,7 +170,7 @@ def interval_bounds(
 
 
 def interval_quantiles(settings: Settings, level: float) -> tuple[int, int]:
-    """Which quantiles are the ends of an interval.
+    """The indices of the two quantiles that bound an interval.
 
     Raises:
         SettingError: the network does not forecast them.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
-    """Write what was trained, and by which settings, to a file; see `Forecaster.save`."""
+    """Write trained networks and their settings to a file; see `Forecaster.save`."""
     from tsuzuki import __version__
     from tsuzuki.storage import write
 
@@ -23,7 +23,7 @@ def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
 
 
 def restore(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
-    """What a file's facts and arrays describe.
+    """The settings and networks that a file's facts and arrays describe.
 
     Raises:
         FileError: they do not fit together.
@@ -37,7 +37,7 @@ def restore(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
         return settings, _fitted_from(stored, settings)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         said = " ".join(str(error).split())[:120]
-        raise FileError(f"{name} describes no forecaster that fits together ({said}); fit and save it again") from None
+        raise FileError(f"{name} is not a consistent forecaster ({said}); fit and save it again") from None
 
 
 def model_id(fitted: "Fitted") -> str:

@@ -1,4 +1,4 @@
-"""The rows of each update as arrays of integers: what layouts give and the engine takes."""
+"""The rows of each update as arrays of integers, from `Windows` and `Streams` to the engine."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ NOWHERE = -1
 
 @dataclass(frozen=True)
 class Block:
-    """The rows of some consecutive updates, as the kernels take them; all arrays are [updates, lanes].
+    """The rows of consecutive updates, as the kernels read them; all arrays are [updates, lanes].
 
     Attributes:
         starts: int64, position of the row's first input, -1 where the lane has run out.
-        valid: int32, how many of the row's steps are real, 0 where run out.
-        entries: int32, the state before the row: CARRY on from the lane's last row, ZERO, or k >= 0: saved state k.
+        valid: int32, how many of the row's steps are real, 0 where the lane has run out.
+        entries: int32, the state before the row: CARRY (the lane's own), ZERO, or k >= 0: saved state k.
         exits: int32, where to save the state after the last valid step: NOWHERE, or k >= 0.
     """
 
@@ -55,7 +55,7 @@ def one_step_updates(block: Block, timesteps: int) -> Block:
 
 
 class Rows(Protocol):
-    """Where the rows of a layout lie."""
+    """Positions of a layout's rows."""
 
     def block(self, first: int, last: int, lanes: int, timesteps: int) -> Block:
         """The rows of the updates first to last."""
@@ -69,10 +69,10 @@ class Layout:
     Attributes:
         timesteps: steps of a row.
         lanes: rows of an update.
-        updates: updates of an epoch.
+        updates: updates per epoch.
         every_step: whether each valid step is scored (step t's target is position start + t + 1), or only the last
             step of a full row (target: start + timesteps).
-        targets: target positions scored in an epoch.
+        targets: target positions scored per epoch.
         slots: states that can be saved at the ends of segments.
         rows: where the rows lie.
     """
@@ -86,11 +86,11 @@ class Layout:
     rows: Rows
 
     def block(self, first: int, last: int) -> Block:
-        """The rows of the updates first to last (exclusive), computed when asked for."""
+        """The rows of the updates first to last (exclusive), computed on demand."""
         return self.rows.block(first, last, self.lanes, self.timesteps)
 
 
-# Rows of a block that is made at once: about 20 bytes each.
+# Rows of a block that is computed at once: about 20 bytes each.
 BLOCK_ROWS = 500_000
 
 

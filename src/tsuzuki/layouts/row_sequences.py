@@ -1,4 +1,4 @@
-"""Rows of a lane that follow one another in time, put one after another into lanes."""
+"""Rows of one lane that follow one another in time, and their arrangement in lanes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class LaneRows:
 
 
 def arrange_in_lanes(sequences: Sequence[RowSequence]) -> tuple[LaneRows, int]:
-    """Put sequences, given in each lane's order, one after another in their lanes; also count the lanes."""
+    """Queue the sequences in their lanes, in the given order; also return the number of lanes."""
     ordered = sorted((one for one in sequences if one.rows > 0), key=lambda one: one.lane)
     lane = np.array([one.lane for one in ordered], np.int64)
     rows = np.array([one.rows for one in ordered], np.int64)
@@ -77,7 +77,7 @@ def arrange_in_lanes(sequences: Sequence[RowSequence]) -> tuple[LaneRows, int]:
 
 
 def renumber_lanes(sequences: list[RowSequence]) -> list[RowSequence]:
-    """Number the lanes that are used from 0."""
+    """Number the lanes in use from 0."""
     used = {lane: number for number, lane in enumerate(sorted({one.lane for one in sequences}))}
     return [RowSequence(used[one.lane], one.start, one.stop, one.rows, one.entry, one.exit) for one in sequences]
 
@@ -105,6 +105,6 @@ def split_evenly(counts: Sequence[int], parts: int) -> list[list[tuple[int, int,
 
 
 def preceding_segments(training: Sequence[Segment], held_out: Sequence[Segment]) -> list[int | None]:
-    """For each held-out segment the training segment that it goes on from."""
+    """For each held-out segment the index of the training segment that it continues, or None."""
     ends = {segment.stop: index for index, segment in enumerate(training)}
     return [ends.get(segment.start) for segment in held_out]

@@ -1,4 +1,4 @@
-"""Streams: lanes that read the whole series once, a target at every step."""
+"""Streams: lanes that together read the whole series once per epoch, with a target at every step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tsuzuki.layouts.row_sequences import (
 
 @dataclass(frozen=True)
 class Streams:
-    """Lanes spread over the whole series, every step scored, each observation visited once an epoch.
+    """Lanes spread over the whole series; every step is scored and each observation visited once per epoch.
 
     Attributes:
         timesteps: steps of an update, through which the gradient flows back, >= 1.
@@ -50,10 +50,10 @@ class Streams:
         return self._layout(sequences, sum(counts), len(segments))
 
     def after(self, training: Sequence[Segment], held_out: Sequence[Segment]) -> Layout:
-        """Lay out held-out steps so that each segment goes on from the state at the end of training.
+        """Lay out held-out steps so that each segment continues from the state at the end of training.
 
-        A segment that begins where a training segment stops has its first input there, one position before its first
-        target. Each segment is one sequence of rows: cutting it would lose the state.
+        A segment that begins where a training segment stops has its first input one position before its first target.
+        Each segment is one sequence of rows: splitting it would lose the state.
 
         Raises:
             TooShortError: no held-out step has a target.

@@ -15,13 +15,13 @@ from tsuzuki.layouts.row_sequences import RowSequence, arrange_in_lanes, precedi
 
 @dataclass(frozen=True)
 class Windows:
-    """Overlapping windows, the value after each one scored.
+    """Overlapping windows; the value after each window is scored.
 
     Attributes:
         timesteps: inputs of a window, >= 1.
-        batch_size: windows of an update, >= 1.
-        stateful: whether each row goes on from the state its lane has reached.
-        shuffle: whether the windows come in a new random order each epoch; refuses `stateful`.
+        batch_size: windows per update, >= 1.
+        stateful: whether each row starts from the state that its lane has reached.
+        shuffle: whether the windows have a new random order in each epoch; not with `stateful`.
         seed: of the order.
 
     Raises:
@@ -43,7 +43,7 @@ class Windows:
             )
 
     def over(self, segments: Sequence[Segment], epoch: int = 0) -> Layout:
-        """Lay out the windows inside segments; `epoch` counts only where they are shuffled.
+        """Lay out the windows inside segments; `epoch` matters only where they are shuffled.
 
         Raises:
             TooShortError: no segment has timesteps + 1 points.
@@ -61,7 +61,7 @@ class Windows:
                 for index, begin, stop in pieces:
                     rows = len(range(begin + phase, stop, steps))
                     last = begin + phase + (rows - 1) * steps
-                    # The last window of its phase in the whole segment is where held-out data will go on.
+                    # Held-out data continue from the last window of each phase in the whole segment.
                     ends = last + steps >= counts[index]
                     start = firsts[index] + begin + phase
                     sequences.append(
@@ -76,11 +76,11 @@ class Windows:
         return self._layout(sequences, sum(counts), len(segments) * steps)
 
     def after(self, training: Sequence[Segment], held_out: Sequence[Segment]) -> Layout:
-        """Lay out held-out windows so that each goes on from the state its phase had at the end of training.
+        """Lay out held-out windows so that each continues from the state of its phase at the end of training.
 
-        The windows of a segment that begins where a training segment stops are those whose target is held out; their
-        inputs reach back. Segments that stand alone begin from zero. Lanes are the phases: cutting the rows for
-        more of them would lose the state.
+        Where a segment begins at the end of a training segment, its windows are those with a held-out target; their
+        inputs reach back into the training segment. Other segments begin from a zero state. Lanes are the phases:
+        splitting the rows over more lanes would lose the state.
 
         Raises:
             TooShortError: no held-out window has a target.
@@ -123,7 +123,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class _NumberedWindows:
-    """Windows by number, lane by lane and update by update; each begins from a zero state."""
+    """Windows by number, over lanes and then updates; each begins from a zero state."""
 
     first_starts: NDArray[np.int64]  # [segments] where each segment's first window begins
     first_numbers: NDArray[np.int64]  # [segments] that window's number
