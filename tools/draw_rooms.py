@@ -140,7 +140,7 @@ def drawing() -> str:
         f'<path class="way" d="M30 {bottom}V{TOP + 12}"/>',
         f'<path class="waytip" d="M30 {TOP}l-8 16h16z"/>',
         f'<text class="wayname" transform="translate(58 {(TOP + bottom) / 2:g}) rotate(-90)">'
-        "the way of the data: readings, batches, trained networks, forecasts, answers</text>",
+        "data flow: readings, batches, trained networks, forecasts, answers</text>",
     ]
     inside, high = "\n".join(shapes), ground + HIGH + 8
     return (
