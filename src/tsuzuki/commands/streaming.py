@@ -338,11 +338,11 @@ class _BatchRunner:
         """Advance over missed steps; return which readings are due now."""
         import numpy as np
 
-        from tsuzuki.streaming.upcoming_calendar import BESIDE, steps_due
+        from tsuzuki.streaming.upcoming_calendar import GRID_TOLERANCE, steps_due
 
         bank = self.bank
         ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step
-        due = np.abs(ahead - 1) <= BESIDE
+        due = np.abs(ahead - 1) <= GRID_TOLERANCE
         for i in np.flatnonzero(~due):
             number = int(which[i])
             try:

@@ -16,8 +16,8 @@ from tsuzuki.forecasting.fit import Fitted
 
 # A grid whose step is at least so long (nanoseconds) is one of months.
 MONTH = 27 * 86400 * 10**9
-# A reading's time may lie so many steps beside the grid.
-BESIDE = 0.25
+# How many steps a reading's time may be off the grid.
+GRID_TOLERANCE = 0.25
 
 
 def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetime64]:
@@ -77,7 +77,7 @@ def steps_due(fitted: Fitted, name: str, now: int, stamp: int) -> int:
     if steps < 1:
         word = "a second one for" if steps == 0 else "late: it lies before"
         raise DataError(f"{what} is {word} {_seconds(now)}, where the series stands; leave it out")
-    if abs(exact - steps) > BESIDE:
+    if abs(exact - steps) > GRID_TOLERANCE:
         raise DataError(
             f"{what} lies beside the grid, {exact - steps:+.2f} steps from a time that one is due; correct its time"
         )
