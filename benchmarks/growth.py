@@ -15,8 +15,8 @@ LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 def one(path: str, points: int) -> None:
     """In a process of its own: train two epochs of a small stream over a mapped file; print time and memory."""
-    from tsuzuki.data.series import Segment
-    from tsuzuki.layouts.lanes import Streams
+    from tsuzuki.data.segments import Segment
+    from tsuzuki.layouts.streams import Streams
     from tsuzuki.network.initialisers import initialise
     from tsuzuki.network.layers import GRU, Dense
     from tsuzuki.network.network import Network
@@ -34,8 +34,8 @@ def one(path: str, points: int) -> None:
 
 def lanes() -> dict[int, float]:
     """Nanoseconds for an observation by the number of lanes."""
-    from tsuzuki.data.series import Segment
-    from tsuzuki.layouts.lanes import Streams
+    from tsuzuki.data.segments import Segment
+    from tsuzuki.layouts.streams import Streams
     from tsuzuki.network.initialisers import initialise
     from tsuzuki.network.layers import GRU, Dense
     from tsuzuki.network.network import Network

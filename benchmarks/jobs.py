@@ -51,8 +51,8 @@ class Job:
         return self._layout().block(0, updates).starts
 
     def _layout(self):
-        from tsuzuki.data.series import Segment
-        from tsuzuki.layouts.lanes import Windows
+        from tsuzuki.data.segments import Segment
+        from tsuzuki.layouts.windows import Windows
 
         return Windows(self.steps, self.lanes, stateful=True).over([Segment(0, self.points)])
 

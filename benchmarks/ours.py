@@ -6,9 +6,10 @@ import time
 import numpy as np
 
 from competitor import answer, job_from
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine import machine_code as engine
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.training.fit import fit
 
 

@@ -9,12 +9,13 @@ from statistics import median
 
 import numpy as np
 from numba import njit
+from tsuzuki.kernels.simd import floats_at, tile
 
 from jobs import JOBS, Job
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
-from tsuzuki.kernels.simd import floats_at, tile
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.layers import gates
 from tsuzuki.training.fit import fit
 

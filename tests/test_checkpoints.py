@@ -10,10 +10,11 @@ import time
 import numpy as np
 import pytest
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network
@@ -26,13 +27,13 @@ from tsuzuki.training.records import EarlyStopping
 RUN = """
 import sys, time
 import numpy as np
-from tsuzuki.layouts.lanes import Streams
+from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.training.records import EarlyStopping
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.training.fit import fit
 
 series = np.sin(np.arange(1500) / 7).astype(np.float32)[:, None]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting.model_file import model_id
+from tsuzuki.forecasting.serialization import model_id
 from tsuzuki.streaming.state_store import StateStore
 
 pytestmark = pytest.mark.xdist_group("stream")

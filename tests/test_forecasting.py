@@ -286,8 +286,8 @@ def test_the_defaults_that_are_shown_are_those_that_are_used():
         ({"validation_fraction": 0.7}, "validation_fraction is 0.7; give a share"),
         ({"max_gap": -1}, "head and max_gap cannot be negative"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
-        ({"past": "w", "known": "w"}, "column 'w' stands twice among past, known and static; name it once"),
-        ({"past": "y"}, "column 'y' is named as a covariate, which it cannot be; leave it out"),
+        ({"past": "w", "known": "w"}, "column 'w' is named twice among past, known and static; name it once"),
+        ({"past": "y"}, "column 'y' cannot be a covariate; leave it out"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_words(settings, message):
@@ -318,7 +318,7 @@ def test_what_cannot_be_predicted_is_named(daily, small_forecaster):
         DataError, match=r"series .other. was not in the data the forecaster was fitted to .sensor.; fit it"
     ):
         small_forecaster.predict(daily.rename("other"))
-    with pytest.raises(SettingError, match="level 100 is no percentage"):
+    with pytest.raises(SettingError, match="level 100 is not a percentage"):
         small_forecaster.predict(levels=(100,))
 
 

@@ -40,7 +40,7 @@ def test_all_kinds_of_frames_say_the_same(frame):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ([1, 2, 3], "a list is no frame; give a pandas Series"),
+        ([1, 2, 3], "a list is not a frame; give a pandas Series"),
         (pd.DataFrame({"y": [1.0]}), r"has no times \(columns: y\); give it a DatetimeIndex or a column ds"),
         (pd.DataFrame({"a": 1.0, "b": 2.0}, TIMES), r"2 columns could be it \(a, b\); rename"),
         (LONG.assign(unique_id=["a", None, "b", "b"]), "column unique_id has 1 missing names; give every row one"),

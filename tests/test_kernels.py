@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine.plan import lower, pad, unpad
 from tsuzuki.engine.session import Data, Objective, Session, aligned
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, SimpleRNN
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball

@@ -6,7 +6,7 @@ import pytest
 
 from tsuzuki.errors import FileError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.layouts.lanes import Block
+from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.streaming.online_learning import FEWEST

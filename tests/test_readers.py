@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.data.readers import read
-from tsuzuki.data.series import Segment, collect
+from tsuzuki.data.segments import Segment
+from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, FileError
 
 HOURS = pd.date_range("2020-01-01", periods=30, freq="1h")

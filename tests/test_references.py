@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tsuzuki.data.calendar import DAY, calendar
 from tsuzuki.data.covariates import CovariateSeries
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting.references import NEAR_DAYS, RIDGE_PENALTY, references
 
 HOUR = DAY // 24

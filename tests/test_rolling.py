@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting.panel import SeriesInputs, build_panel
 from tsuzuki.forecasting.stepwise import ModelSpec, run_stepwise
 from tsuzuki.network.initialisers import initialise

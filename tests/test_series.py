@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tsuzuki.data import datasets, readers
 from tsuzuki.data.scaling import Standardizer
-from tsuzuki.data.series import Segment, collect, regularize
+from tsuzuki.data.segments import Segment
+from tsuzuki.data.series import collect, regularize
 from tsuzuki.errors import DataError
 
 STEPS = {"15 minutes": "15min", "hour": "1h", "6 hours": "6h", "day": "1D"}

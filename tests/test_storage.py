@@ -14,7 +14,7 @@ from safetensors.numpy import save as save_foreign
 from tsuzuki import forecaster, storage
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting import model_file as modelfile
+from tsuzuki.forecasting import serialization
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int64)}
 
@@ -68,15 +68,15 @@ def test_no_damaged_file_raises_anything_but_our_own_error(whole, damage):
     if spoiled == whole:
         return
     with pytest.raises(FileError):
-        modelfile.revive(storage.unpack(spoiled, "model"), "model")
+        serialization.restore(storage.unpack(spoiled, "model"), "model")
 
 
 @given(text=st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda one: st.lists(one, max_size=3)))
 @settings(max_examples=200)
 def test_facts_that_describe_no_forecaster_are_said_to(text):
     content = storage.pack("forecaster", {"settings": {"horizon": text}, "ids": text}, ARRAYS)
-    with pytest.raises(FileError, match="describes no forecaster"):
-        modelfile.revive(storage.unpack(content, "model"), "model")
+    with pytest.raises(FileError, match="is not a consistent forecaster"):
+        serialization.restore(storage.unpack(content, "model"), "model")
 
 
 def test_weights_of_another_shape_are_named(whole):
@@ -84,7 +84,7 @@ def test_weights_of_another_shape_are_named(whole):
     arrays = stored.arrays | {"network 0 weights 0": np.zeros((1, 1), np.float32)}
     spoiled = storage.pack("forecaster", stored.facts, arrays)
     with pytest.raises(FileError, match=r"weights 0 \(kernel of layer 1\) have shape"):
-        modelfile.revive(storage.unpack(spoiled, "model"), "model")
+        serialization.restore(storage.unpack(spoiled, "model"), "model")
 
 
 def test_a_header_that_claims_more_than_the_file_holds_is_refused_at_once():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import DivergedError, SettingError
-from tsuzuki.layouts.lanes import Streams, Windows
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
 from tsuzuki.network.losses import GaussianNLL, Pinball

@@ -6,7 +6,7 @@ python tools/make_drawings.py
 from pathlib import Path
 
 from tsuzuki import Segment, Streams, Windows
-from tsuzuki.layouts.lanes import CARRY, Layout, blocks
+from tsuzuki.layouts.layout import CARRY, Layout, blocks
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 BOX, GAP, TOP, LEFT, LINE = 22, 34, 30, 58, 30

@@ -15,10 +15,10 @@ def fit(*arguments: Any, **options: Any) -> Any:
 
     Two calls, told apart by the first argument:
 
-    - `fit(network, weights, inputs, targets, layout, *, epochs, …)`: see `tsuzuki.training.fit`, which says what it
+    - `fit(network, weights, inputs, targets, layout, *, epochs, …)`: see `tsuzuki.training.fit.fit`, which says what it
       takes and returns a `Training`.
     - `fit(model, x, y, *, batch_size, epochs, …)` or `fit(model, series=…, timesteps=…)` with a compiled Keras model:
-      see `tsuzuki.keras.fitting.fit`, which returns a `keras.callbacks.History`.
+      see `tsuzuki.keras.fit_model.fit`, which returns a `keras.callbacks.History`.
 
     Raises:
         SettingError: the first argument is neither; and what either of the two raises.

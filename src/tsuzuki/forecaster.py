@@ -78,9 +78,9 @@ class Forecaster:
 
     def update(self, frame: Any) -> "Forecaster":
         """Read newer rows of series it knows, so that forecasts go on from them; older rows are passed over."""
-        from tsuzuki.forecasting.predict import advance
+        from tsuzuki.forecasting.predict import run_newer_rows
 
-        self.fitted = advance(self._known(), self.settings, frame)
+        self.fitted = run_newer_rows(self._known(), self.settings, frame)
         return self
 
     def predict(
@@ -100,11 +100,11 @@ class Forecaster:
             SettingError: not fitted, or a level that cannot be had.
             DataError: rows of an unknown series, or covariates missing from `future`.
         """
-        from tsuzuki.forecasting.predict import advance, forecast_frame
+        from tsuzuki.forecasting.predict import forecast_frame, run_newer_rows
 
         fitted = self._known()
         if frame is not None:
-            fitted = advance(fitted, self.settings, frame)
+            fitted = run_newer_rows(fitted, self.settings, frame)
         return forecast_frame(fitted, self.settings, self.settings.levels if levels is None else levels, future)
 
     def backtest(
@@ -181,7 +181,7 @@ class Forecaster:
             SettingError: not fitted.
             FileError: the file cannot be written; what stood there before is intact.
         """
-        from tsuzuki.forecasting.model_file import save
+        from tsuzuki.forecasting.serialization import save
 
         save(self.settings, self._known(), path)
 
@@ -197,9 +197,9 @@ def load(path: Path | str) -> Forecaster:
     Raises:
         FileError: no such file, or it is not whole, foreign, of a newer format, or its shapes disagree.
     """
-    from tsuzuki.forecasting.model_file import revive
+    from tsuzuki.forecasting.serialization import restore
     from tsuzuki.storage import read
 
     found = Forecaster()
-    found.settings, found.fitted = revive(read(path, "forecaster"), str(path))
+    found.settings, found.fitted = restore(read(path, "forecaster"), str(path))
     return found

@@ -1,1 +1,1 @@
-"""The commands of the terminal, a module for each group of them; `cli` gathers them."""
+"""The commands of the command line, one module per group; `cli` collects them."""

@@ -1,4 +1,4 @@
-"""`tsuzuki compare`: does carrying the state help, on a series of the user's own?"""
+"""`tsuzuki compare`: does carrying the state help on the user's series?"""
 
 import os
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,36 +10,40 @@ from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, 
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
-    from tsuzuki.experiment.comparison import Comparison, Problem, Recipe
+    from tsuzuki.experiment.comparison import Comparison
+    from tsuzuki.experiment.prepared_data import PreparedData
+    from tsuzuki.experiment.recipe import Recipe
 
 
 def compare(
     source: Annotated[
         str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")
     ] = "beijing",
-    column: Annotated[str | None, typer.Option(help="The value column, where there are several.")] = None,
-    time: Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")] = None,
+    column: Annotated[str | None, typer.Option(help="The value column, if there are several.")] = None,
+    time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     cell: Annotated[str, typer.Option(help="simple_rnn, gru or lstm.")] = "simple_rnn",
-    layers: Annotated[int, typer.Option(help="Recurrent layers, one on another.")] = 1,
+    layers: Annotated[int, typer.Option(help="Recurrent layers, stacked.")] = 1,
     units: Annotated[int, typer.Option(help="Units of each layer.")] = 10,
     timesteps: Annotated[int, typer.Option(help="Steps of a window.")] = 6,
-    batch_size: Annotated[int, typer.Option(help="Rows of an update.")] = 6,
+    batch_size: Annotated[int, typer.Option(help="Rows per update.")] = 6,
     epochs: Annotated[int, typer.Option(help="Epochs over all windows.")] = 3,
     seeds: Annotated[int, typer.Option(help="Paired runs.")] = 10,
     learning_rate: Annotated[float, typer.Option(help="Of RMSprop.")] = 0.001,
-    test_fraction: Annotated[float, typer.Option(help="Last part that is held out; 0 trains on everything.")] = 0.2,
+    test_fraction: Annotated[
+        float, typer.Option(help="Share at the end that is held out; 0 trains on all data.")
+    ] = 0.2,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
-    engine: Annotated[str, typer.Option(help="tsuzuki, or keras beside it for the two rows of windows.")] = "tsuzuki",
+    engine: Annotated[str, typer.Option(help="tsuzuki; or keras to train windows in Keras too.")] = "tsuzuki",
     json_path: Annotated[
-        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
+        str | None, typer.Option("--json", metavar="PATH", help="Write all results as JSON; - prints only them.")
     ] = None,
     report: Report = None,
     lang: Lang = "en",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    """Say what carrying the state is worth, seed by seed."""
-    from tsuzuki.experiment.comparison import Recipe
+    """Compare training with and without a carried state, seed by seed."""
+    from tsuzuki.experiment.recipe import Recipe
 
     with errors_in_words(debug):
         if engine not in ("tsuzuki", "keras"):
@@ -62,28 +66,31 @@ def _compare(
     from rich.console import Console
 
     from tsuzuki.experiment import keras_process
-    from tsuzuki.experiment.comparison import Signals, as_json, pose
+    from tsuzuki.experiment.comparison import RunControl
     from tsuzuki.experiment.comparison import compare as run
-    from tsuzuki.experiment.summary import describe, engines, table, verdict
+    from tsuzuki.experiment.comparison_json import as_json_values
+    from tsuzuki.experiment.prepared_data import prepare_data
+    from tsuzuki.experiment.tables import describe_data, engines_table, results_table
+    from tsuzuki.experiment.verdict import verdict
 
     if engine == "keras":
         keras_process.check()
-    problem = pose(_collect(source, column, time, recipe.max_gap), recipe)
-    # What a person reads goes to the terminal only where JSON does not.
+    data = prepare_data(_collect(source, column, time, recipe.max_gap), recipe)
+    # Tables go to the terminal only if JSON does not.
     out = Console(quiet=quiet or json_path == "-", highlight=False)
-    out.print(describe(problem.collection, recipe.test_fraction), soft_wrap=False)
+    out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
     announce_compilation(quiet)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    signals = Signals()
+    control = RunControl()
     with bar("training", quiet) as advance:
-        signals.advance = advance
-        comparison = run(problem, recipe, min(cores, 4 * recipe.seeds), signals)
-    outcome = as_json(comparison)
-    out.print(table(comparison, out.width))
+        control.on_progress = advance
+        comparison = run(data, recipe, min(cores, 4 * recipe.seeds), control)
+    outcome = as_json_values(comparison)
+    out.print(results_table(comparison, out.width))
     out.print(verdict(comparison))
     if engine == "keras":
-        theirs = _keras(problem, recipe, quiet)
-        out.print(engines(comparison.rows[:2], theirs))
+        theirs = _keras(data, recipe, quiet)
+        out.print(engines_table(comparison.results[:2], theirs))
         outcome["keras"] = [
             {"name": row.name, "seconds_per_epoch": row.seconds_per_epoch, "running_loss": row.running_loss}
             for row in theirs
@@ -93,11 +100,11 @@ def _compare(
     return comparison
 
 
-def _keras(problem: "Problem", recipe: "Recipe", quiet: bool) -> Any:
+def _keras(data: "PreparedData", recipe: "Recipe", quiet: bool) -> Any:
     from tsuzuki.experiment import keras_process
 
     with bar("training in Keras", quiet) as advance:
-        return keras_process.run(problem, recipe, advance)
+        return keras_process.run(data, recipe, advance)
 
 
 def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:

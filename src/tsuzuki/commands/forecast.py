@@ -49,7 +49,7 @@ def forecast(
 
 def parse_levels(text: str) -> tuple[float, ...]:
     """The levels in an option such as 80,95."""
-    from tsuzuki.forecasting.intervals import check_levels
+    from tsuzuki.forecasting.conformal_intervals import check_levels
 
     try:
         levels = tuple(float(part) for part in text.split(",") if part.strip())

@@ -18,7 +18,7 @@ def info(
     debug: Debug = False,
 ) -> None:
     """Say what a file holds."""
-    from tsuzuki.forecasting.model_file import revive
+    from tsuzuki.forecasting.serialization import restore
     from tsuzuki.storage import read
 
     with errors_in_words(debug):
@@ -26,7 +26,7 @@ def info(
         stored = read(model)
         outcome: dict[str, Any] = {"kind": stored.kind}
         if stored.kind == "forecaster":
-            outcome |= facts(*revive(stored, model)) | {"tsuzuki": stored.facts.get("tsuzuki")}
+            outcome |= facts(*restore(stored, model)) | {"tsuzuki": stored.facts.get("tsuzuki")}
         else:
             outcome |= {name: value for name, value in stored.facts.items() if isinstance(value, str | int | float)}
         if json_path is not None:

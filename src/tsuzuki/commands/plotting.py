@@ -1,4 +1,4 @@
-"""`tsuzuki plot`: the picture of a series by itself; and what the commands with a report share."""
+"""`tsuzuki plot`: a picture of a series; and the options and functions shared by commands with a report."""
 
 import shlex
 from pathlib import Path
@@ -9,14 +9,14 @@ import typer
 from tsuzuki.commands.terminal import check_targets, errors_in_words, reading
 from tsuzuki.errors import SettingError
 
-Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a page to look at, in one HTML file.")]
-Lang = Annotated[str, typer.Option(help="Language that the page shows first: en or ja.")]
+Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a report as one HTML file.")]
+Lang = Annotated[str, typer.Option(help="Language of the page at first: en or ja.")]
 
 
 def plot(
     source: Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")],
-    column: Annotated[str | None, typer.Option(help="The value column, where there are several.")] = None,
-    time: Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")] = None,
+    column: Annotated[str | None, typer.Option(help="The value column, if there are several.")] = None,
+    time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
     html: Annotated[str | None, typer.Option(metavar="PATH", help="Write an HTML page.")] = None,
     png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
@@ -61,7 +61,7 @@ def _page(collection: Any, lang: str) -> str:
 
 
 def _show(page: str) -> None:
-    """Open a page in the browser where there is a screen; say where it lies in any case."""
+    """Write a page to a temporary file, print its path, and open it in a browser if there is a screen."""
     import tempfile
     import webbrowser
 
@@ -73,7 +73,7 @@ def _show(page: str) -> None:
 
 
 def has_screen() -> bool:
-    """Whether a browser would have somewhere to show a page."""
+    """Whether there is a screen for a browser."""
     import os
     import sys
 
@@ -81,14 +81,14 @@ def has_screen() -> bool:
 
 
 def command_line() -> str:
-    """The command now running, as one would type it."""
+    """The running command, as typed."""
     import sys
 
     return shlex.join(["tsuzuki", *sys.argv[1:]])
 
 
 def check_report(path: str | None, lang: str) -> None:
-    """Check the needs of --report before anything is trained."""
+    """Check before training that --report can be written."""
     if path is not None:
         from tsuzuki.report import check
 
@@ -96,7 +96,7 @@ def check_report(path: str | None, lang: str) -> None:
 
 
 def write_report(path: str, page: str, quiet: bool) -> None:
-    """Write a page and say so where nothing else is to be read."""
+    """Write a page, and print its path unless quiet."""
     from tsuzuki.storage import write_bytes
 
     write_bytes(Path(path), page.encode())

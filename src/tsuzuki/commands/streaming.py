@@ -1,4 +1,4 @@
-"""`tsuzuki stream`: readings in on standard input, forecasts out on standard output, states safe on disk."""
+"""`tsuzuki stream`: readings from standard input, forecasts to standard output, states kept on disk."""
 
 import csv
 import json
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
     from tsuzuki.streaming.state_store import StateStore
 
 CHUNK = 1 << 20
-# Messages about single lines that are shown; further ones are only counted.
-SHOWN = 20
-# Where a series' lines are many and fewer series than this stand in a batch, each line is run on its own.
-TOGETHER = 16
+# The number of messages about single lines shown; further ones are only counted.
+MAX_MESSAGES = 20
+# Below this many series per round of a batch, each line is run separately.
+MIN_SERIES_PER_ROUND = 16
 
 
 def stream(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A file that `tsuzuki fit` wrote.")],
     state: Annotated[str, typer.Option("--state", metavar="DIR", help="The folder that keeps the states.")],
-    format_: Annotated[str, typer.Option("--format", help="csv, ndjson, or auto: as the first line looks.")] = "auto",
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, ndjson, or auto: recognised from the first line.")
+    ] = "auto",
     replay: Annotated[
-        bool, typer.Option("--replay", help="The input starts from its beginning again: pass over what is done.")
+        bool, typer.Option("--replay", help="The input starts from its beginning: skip lines already processed.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing about single lines.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no messages about single lines.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
-    """Forecast after every reading that comes in, and keep the states."""
+    """Forecast after every reading, and keep the states on disk."""
     with errors_in_words(debug):
         if format_ not in ("auto", "csv", "ndjson"):
             raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
@@ -50,7 +52,7 @@ def stream(
 def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> int:
     """Read to the end of the input; return how many lines were left out."""
     from tsuzuki.forecaster import load
-    from tsuzuki.forecasting.model_file import model_id
+    from tsuzuki.forecasting.serialization import model_id
     from tsuzuki.streaming.state_store import StateStore
 
     forecaster = load(model)
@@ -59,12 +61,12 @@ def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> 
     announce_compilation(quiet)
     with StateStore(state, model_id(fitted)) as store:
         bank = _open(forecaster.bank(), store)
-        follower = _Follower(bank, store, _Messages(quiet))
+        follower = _BatchRunner(bank, store, _Messages(quiet))
         skip, out, text = store.line if replay else 0, sys.stdout, None
         first = True
         for lines in _batches(sys.stdin.fileno()):
             if text is None:
-                text = _Text(
+                text = _LineFormat(
                     "ndjson"
                     if format_ == "auto" and lines[0].lstrip().startswith("{")
                     else ("csv" if format_ == "auto" else format_),
@@ -77,15 +79,15 @@ def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> 
                 first = False
             passed = min(skip, len(lines))
             skip -= passed
-            # What is written out has been committed; what has not been committed is never written out.
-            out.write(follower.take(lines[passed:], text))
+            # Forecasts are written out only after their states are committed.
+            out.write(follower.process(lines[passed:], text))
             out.flush()
-            follower.messages.tell()
+            follower.messages.print_notes()
         return follower.messages.count
 
 
 def _open(bank: "Bank", store: "StateStore") -> "Bank":
-    """Put a bank where the store stands."""
+    """Restore a bank from the store."""
     import numpy as np
 
     stored = store.load()
@@ -101,7 +103,7 @@ def _open(bank: "Bank", store: "StateStore") -> "Bank":
 
 
 def _batches(handle: int) -> Iterator[list[str]]:
-    """Whole lines as they come: what is there is not kept waiting for what is not."""
+    """Complete lines as they arrive, without waiting for more."""
     rest = b""
     while chunk := os.read(handle, CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")
@@ -113,34 +115,34 @@ def _batches(handle: int) -> Iterator[list[str]]:
 
 @dataclass
 class _Messages:
-    """What is said about lines that are left out."""
+    """Messages about lines that are left out."""
 
     quiet: bool
     count: int = 0
     _waiting: list[tuple[int, str]] = field(default_factory=list)
 
-    def say(self, line: int, text: str) -> None:
+    def note(self, line: int, text: str) -> None:
         """Note why a line is left out."""
         self._waiting.append((line, text))
 
     def refuse(self, line: int, error: DataError) -> None:
-        """Note what was wrong with a reading; what to do about it is done."""
-        self.say(line, f"{str(error).rpartition(';')[0]}; left out")
+        """Note why a reading is refused."""
+        self.note(line, f"{str(error).rpartition(';')[0]}; left out")
 
-    def tell(self) -> None:
-        """Say what was noted, in the order of the lines, unless such was said too often."""
+    def print_notes(self) -> None:
+        """Print the notes in the order of the lines, up to the limit."""
         for line, text in sorted(self._waiting):
             self.count += 1
-            if not self.quiet and self.count <= SHOWN:
+            if not self.quiet and self.count <= MAX_MESSAGES:
                 typer.echo(f"line {line}: {text}", err=True)
-                if self.count == SHOWN:
+                if self.count == MAX_MESSAGES:
                     typer.echo("further lines are only counted", err=True)
         self._waiting.clear()
 
 
 @dataclass
-class _Text:
-    """Lines of text and what they mean.
+class _LineFormat:
+    """The format of input and output lines.
 
     Attributes:
         kind: csv or ndjson.
@@ -155,7 +157,7 @@ class _Text:
         return self.kind == "csv" and [cell.strip() for cell in line.split(",")][:3] == ["unique_id", "ds", "y"]
 
     def header(self) -> str:
-        """What stands above the forecasts."""
+        """The header line of the output."""
         if self.kind == "ndjson":
             return ""
         return ",".join(["line", "unique_id", "ds", *(f"tsuzuki-{h + 1}" for h in range(self.horizon))]) + "\n"
@@ -164,7 +166,7 @@ class _Text:
         """A line's unique_id, ds and y (NaN where empty).
 
         Raises:
-            ValueError: it is no such line.
+            ValueError: the line is malformed.
         """
         if self.kind == "csv":
             name, stamp, y = line.split(",") if '"' not in line else next(csv.reader([line]))
@@ -183,17 +185,17 @@ class _Text:
         return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
 
 
-class _Follower:
-    """Takes batches of lines through a bank and into the store."""
+class _BatchRunner:
+    """Runs batches of lines through a bank and commits the states to the store."""
 
     def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages) -> None:
         self.bank, self._store, self.messages = bank, store, messages
 
-    def take(self, lines: list[str], text: _Text) -> str:
-        """Forecast after each line; when it returns, the states are on disk.
+    def process(self, lines: list[str], text: _LineFormat) -> str:
+        """Forecast after each line; the states are on disk when it returns.
 
         Returns:
-            The lines to write out, for those that were not left out.
+            The output lines, without those left out.
         """
         import numpy as np
 
@@ -203,7 +205,7 @@ class _Follower:
             self._store.commit(base + len(lines), ())
             return ""
         stamps, good = self._stamps(written, numbers)
-        self._welcome([names[i] for i in good], stamps[good])
+        self._add_new_series([names[i] for i in good], stamps[good])
         which = np.array([self.bank.number(names[i]) for i in good], np.int64)
         readings = np.array([values[i] for i in good], np.float64)
         found, taken = self._run(which, stamps[good], readings, [numbers[i] for i in good])
@@ -225,17 +227,19 @@ class _Follower:
             for i, forecast in zip(shown, forecasts, strict=True)
         )
 
-    def _parse(self, lines: list[str], text: _Text, base: int) -> tuple[list[int], list[str], list[str], list[float]]:
+    def _parse(
+        self, lines: list[str], text: _LineFormat, base: int
+    ) -> tuple[list[int], list[str], list[str], list[float]]:
         numbers, names, stamps, values = [], [], [], []
         for at, line in enumerate(lines, start=base + 1):
             try:
                 name, stamp, value = text.parse(line)
             except (ValueError, KeyError, TypeError):
                 if line.strip():
-                    self.messages.say(at, f"{line[:60]!r} is not unique_id,ds,y; left out")
+                    self.messages.note(at, f"{line[:60]!r} is not unique_id,ds,y; left out")
                 continue
             if value in (float("inf"), float("-inf")):
-                self.messages.say(at, f"the reading of series {name!r} is infinite; left out")
+                self.messages.note(at, f"the reading of series {name!r} is infinite; left out")
                 continue
             numbers.append(at)
             names.append(name)
@@ -254,17 +258,17 @@ class _Follower:
         except ValueError:
             stamps = np.full(len(written), "NaT", "datetime64[ns]")
         found, good = stamps.astype(np.int64), list(range(len(written)))
-        # An empty time is no error to NumPy.
+        # NumPy accepts an empty time.
         for i in np.flatnonzero(np.isnat(stamps)).tolist():
             try:
                 found[i] = nanoseconds(written[i].strip())
             except DataError:
-                self.messages.say(numbers[i], f"{written[i][:40]!r} is no time such as 2026-01-31 12:00; left out")
+                self.messages.note(numbers[i], f"{written[i][:40]!r} is no time such as 2026-01-31 12:00; left out")
                 good.remove(i)
         return found, good
 
-    def _welcome(self, names: list[str], stamps: "NDArray[np.int64]") -> None:
-        """Give series that nobody has seen yet a place in the bank."""
+    def _add_new_series(self, names: list[str], stamps: "NDArray[np.int64]") -> None:
+        """Add new series to the bank."""
         new: dict[str, int] = {}
         for name, stamp in zip(names, stamps.tolist(), strict=True):
             if name not in new and self.bank.number(name) < 0:
@@ -279,22 +283,22 @@ class _Follower:
         values: "NDArray[np.float64]",
         numbers: list[int],
     ) -> "tuple[NDArray[np.float32], NDArray[np.bool_]]":
-        """Forecasts after each line [lines, horizon], and which lines were taken: the others are late or repeated."""
+        """Forecasts after each line [lines, horizon], and which lines were accepted (not late, no duplicate)."""
         import numpy as np
 
         found = np.zeros((len(which), self.bank.horizon), np.float32)
         taken = np.zeros(len(which), bool)
-        # The first line of every series together, then every second one, and so on.
+        # Run the first lines of all series together, then the second ones, and so on.
         order = np.argsort(which, kind="stable")
         begins = np.flatnonzero(np.concatenate([[True], np.diff(which[order]) != 0]))
         rank = np.empty(len(which), np.int64)
         rank[order] = np.arange(len(which)) - np.repeat(begins, np.diff(np.append(begins, len(which))))
         turns = np.bincount(rank)
-        if len(turns) > 1 and len(which) < TOGETHER * len(turns):
-            self._one_by_one(which, stamps.tolist(), values.tolist(), numbers, found, taken)
+        if len(turns) > 1 and len(which) < MIN_SERIES_PER_ROUND * len(turns):
+            self._run_separately(which, stamps.tolist(), values.tolist(), numbers, found, taken)
             return found, taken
         for some in np.split(np.argsort(rank, kind="stable"), np.cumsum(turns)[:-1]):
-            ready = self._reach(which[some], stamps[some], [numbers[i] for i in some])
+            ready = self._advance_to(which[some], stamps[some], [numbers[i] for i in some])
             some = some[ready]
             if len(some):
                 self.bank.advance(which[some], values[some])
@@ -302,7 +306,7 @@ class _Follower:
                 taken[some] = True
         return found, taken
 
-    def _one_by_one(
+    def _run_separately(
         self,
         which: "NDArray[np.int64]",
         stamps: list[int],
@@ -311,7 +315,7 @@ class _Follower:
         found: "NDArray[np.float32]",
         taken: "NDArray[np.bool_]",
     ) -> None:
-        """What `_run` does, where few series have many lines each."""
+        """`_run` for few series with many lines each."""
         from tsuzuki.streaming.cursor import Cursor
 
         cursors = {number: Cursor(self.bank, number) for number in set(which.tolist())}
@@ -328,17 +332,17 @@ class _Follower:
         for cursor in cursors.values():
             cursor.settle()
 
-    def _reach(
+    def _advance_to(
         self, which: "NDArray[np.int64]", stamps: "NDArray[np.int64]", numbers: list[int]
     ) -> "NDArray[np.bool_]":
-        """Pass over missed steps; say which readings are due now."""
+        """Advance over missed steps; return which readings are due now."""
         import numpy as np
 
-        from tsuzuki.streaming.upcoming_times import BESIDE, steps_due
+        from tsuzuki.streaming.upcoming_calendar import GRID_TOLERANCE, steps_due
 
         bank = self.bank
         ahead = (stamps - bank.stamps[which].astype(np.int64)) / bank.fitted.step
-        due = np.abs(ahead - 1) <= BESIDE
+        due = np.abs(ahead - 1) <= GRID_TOLERANCE
         for i in np.flatnonzero(~due):
             number = int(which[i])
             try:

@@ -1,4 +1,4 @@
-"""What all commands share on a terminal: errors in words, exit codes, progress, files to write to."""
+"""Shared by all commands: error messages, exit codes, progress bars, checks of output files."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def reading(source: str, column: str | None, time: str | None) -> "Reading":
 
 
 def announce_compilation(quiet: bool) -> None:
-    """Compile now where this machine has not done so yet, and say why it takes a while."""
+    """Compile now if this machine has not done so yet, and announce it."""
     from tsuzuki.engine import machine_code as engine
 
     if not engine.is_compiled():
@@ -37,21 +37,21 @@ def announce_compilation(quiet: bool) -> None:
 
 
 def bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], object]]:
-    """A bar that is told each further share of the work done."""
+    """A progress bar; call it with each further share of the work."""
     from tsuzuki.training.progress import share_bar
 
     return nullcontext(lambda share: None) if quiet else share_bar(what)
 
 
 def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | None]) -> None:
-    """See to it that files can be written, before hours are spent on what comes into them.
+    """Check that output files can be written, before hours of training.
 
     Args:
-        targets: for each option the file that it names, or None; - is the terminal for --json and --csv.
-        sources: files that are read, and must stay what they are.
+        targets: the file that each option names, or None; - is the terminal for --json and --csv.
+        sources: input files, which must not be overwritten.
 
     Raises:
-        FileError: a folder, no folder to write in, a file that is read, or one that another option names too.
+        FileError: a folder, a missing or read-only folder, an input file, or a file that another option names too.
     """
     taken = {Path(source).resolve(): "the file that is read" for source in sources if source is not None}
     for option, name in targets.items():
@@ -73,7 +73,7 @@ def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | Non
 
 @contextmanager
 def errors_in_words(debug: bool) -> Iterator[None]:
-    """Turn what goes wrong into one line and an exit code."""
+    """Turn exceptions into one line and an exit code."""
     try:
         yield
     except TsuzukiError as error:
@@ -84,8 +84,8 @@ def errors_in_words(debug: bool) -> Iterator[None]:
     except MemoryError as error:
         if debug:
             raise
-        said = " ".join(str(error).split()) or "no more could be had"
-        typer.echo(f"error: this needs more memory than there is ({said}); choose a smaller network", err=True)
+        said = " ".join(str(error).split()) or "allocation failed"
+        typer.echo(f"error: this needs more memory than is available ({said}); choose a smaller network", err=True)
         raise typer.Exit(WRONG_INPUT) from None
     except KeyboardInterrupt:
         if debug:
@@ -95,7 +95,7 @@ def errors_in_words(debug: bool) -> Iterator[None]:
 
 
 def write_json(path: str, outcome: object) -> None:
-    """Write what a command found as JSON; - prints it."""
+    """Write a command's result as JSON; - prints it."""
     import json
 
     from tsuzuki.storage import write_bytes

@@ -1,7 +1,7 @@
-"""What the clock and the calendar say about a time, as inputs of a network.
+"""Calendar features: hour, weekday and day of year as inputs of a network; and the seasons that a grid suggests.
 
-Cycles are given as sine and cosine, so that midnight is near midnight. Which cycles there are follows from the grid's
-step: a daily series has no hour, a yearly one no day of the year.
+Each cycle is a sine and a cosine, so that 23:59 is close to 00:00. The grid's step decides which cycles there are: a
+daily series has no hour, a yearly one no day of the year.
 """
 
 from typing import TYPE_CHECKING

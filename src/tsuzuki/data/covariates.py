@@ -1,4 +1,4 @@
-"""Series with all that is known beside them, on their grids: where a frame ends and a forecaster's data begin."""
+"""Series with their covariates on regular grids, and the network inputs made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.series import Segment, collect, later, locate
+from tsuzuki.data.grid import following_times, nearest_positions
+from tsuzuki.data.segments import Segment
+from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CovariateNames:
-    """Covariates by what is known of them.
+    """Names of the covariates, by when their values are known.
 
     Attributes:
-        past: known up to the present, such as another sensor.
-        known: known ahead too, such as a holiday or another model's forecast.
+        past: known up to now, such as another sensor.
+        known: known for future times too, such as a holiday or another model's forecast.
         static: the same at all times of a series, such as an altitude.
     """
 
@@ -35,21 +37,21 @@ class CovariateNames:
         return (*self.past, *self.known, *self.static)
 
     def check(self) -> None:
-        """Raise SettingError where a column is named twice, or is no covariate."""
+        """Raise SettingError where a column is named twice, or cannot be a covariate."""
         for name in self.all:
             if self.all.count(name) > 1:
-                raise SettingError(f"column {name!r} stands twice among past, known and static; name it once")
+                raise SettingError(f"column {name!r} is named twice among past, known and static; name it once")
             if name in ("unique_id", "ds", "y"):
-                raise SettingError(f"column {name!r} is named as a covariate, which it cannot be; leave it out")
+                raise SettingError(f"column {name!r} cannot be a covariate; leave it out")
 
 
 @dataclass(frozen=True)
 class CovariateSeries:
-    """One series on its grid.
+    """One series and its covariates on a regular grid.
 
     Attributes:
         name: its unique_id.
-        values: float64 [points], NaN where no reading stood.
+        values: float64 [points], NaN where missing.
         times: datetime64[ns] [points].
         segments: the unbroken stretches.
         covariates: float64 [points, columns], in the order of `CovariateNames.all`, NaN where missing.
@@ -61,8 +63,8 @@ class CovariateSeries:
     segments: tuple[Segment, ...]
     covariates: NDArray[np.float64]
 
-    def until(self, stop: int) -> "CovariateSeries":
-        """What was known when `stop` points were."""
+    def cut_at(self, stop: int) -> "CovariateSeries":
+        """The first `stop` points of the series."""
         segments = tuple(Segment(one.start, min(one.stop, stop)) for one in self.segments if one.start < stop)
         return CovariateSeries(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
 
@@ -89,17 +91,17 @@ def covariate_series(frame: "pd.DataFrame", columns: CovariateNames, max_gap: in
                 raise DataError(
                     f"static column {name!r} changes within series {series.name!r}; name it in past= instead"
                 )
-        beside = on_grid(rows, series.times, columns.all)
-        found.append(CovariateSeries(series.name, values, series.times, series.segments, beside))
+        aligned = align_to_grid(rows, series.times, columns.all)
+        found.append(CovariateSeries(series.name, values, series.times, series.segments, aligned))
     return found
 
 
-def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
+def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
     """Columns of one series' rows on its grid, [points, columns].
 
-    The mean where several rows fall on a step, NaN where none does.
+    The mean where several rows share a step, NaN where there is none.
     """
-    place = locate(times, frame["ds"].to_numpy("datetime64[ns]"))
+    place = nearest_positions(times, frame["ds"].to_numpy("datetime64[ns]"))
     found = np.full((len(times), len(columns)), np.nan)
     for number, name in enumerate(columns):
         values = frame[name].to_numpy(np.float64)
@@ -113,13 +115,13 @@ def on_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Seque
 def newer_rows(
     frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """The rows of one series that come after the last of `times`, on the grid that goes on from there.
+    """The rows of one series after the last of `times`, on the continued grid.
 
     Returns:
         The times, and the columns [points, columns], NaN where missing.
 
     Raises:
-        DataError: the rows reach further ahead than a grid can sensibly go on (they are of another time).
+        DataError: the rows are implausibly far ahead of `times`.
     """
     stamps = frame["ds"].to_numpy("datetime64[ns]")
     step = times[-1] - times[-2]
@@ -128,12 +130,15 @@ def newer_rows(
         return times[:0], np.zeros((0, len(columns)))
     count = int((stamps.max() - times[-1]) / step) + 2
     if count > 50_000_000:
-        raise DataError(f"the newest row ({stamps.max()}) lies {count:,} steps after the last known ({times[-1]})")
-    ahead = later(times, count)
-    values = on_grid(frame[fresh], ahead, columns)
+        raise DataError(
+            f"the newest row ({stamps.max()}) is {count:,} steps after the last known time ({times[-1]}); "
+            "check its time"
+        )
+    ahead = following_times(times, count)
+    values = align_to_grid(frame[fresh], ahead, columns)
     known = np.flatnonzero(~np.isnan(values[:, 0])) if len(columns) else np.zeros(0, np.int64)
-    # Without a reading the rows only say that time has passed; the last of them says how far.
-    stop = int(known[-1]) + 1 if len(known) else int(locate(ahead, stamps[fresh].max()[None])[0]) + 1
+    # Rows without a reading only show that time has passed; the last one shows how much.
+    stop = int(known[-1]) + 1 if len(known) else int(nearest_positions(ahead, stamps[fresh].max()[None])[0]) + 1
     return ahead[:stop], values[:stop]
 
 
@@ -146,10 +151,10 @@ def covariate_inputs(
     *,
     with_calendar: bool,
 ) -> NDArray[np.float32]:
-    """A network's inputs beside the value itself, [points, columns].
+    """A network's inputs other than the value itself, [points, columns].
 
     They are the calendar, then past and static covariates, then those known ahead at each of the next `horizon` steps
-    (beyond the end of `covariates` their last row stands in; it may be longer than `times`).
+    (the last row of `covariates` is repeated beyond its end; it may be longer than `times`).
 
     Args:
         times: datetime64 [points].

@@ -1,4 +1,4 @@
-"""The small real series that ship inside the package; see `data/bundled/ATTRIBUTION.md` for origins and licences."""
+"""The small real series bundled with the package; see `data/bundled/ATTRIBUTION.md` for origins and licences."""
 
 from importlib import resources
 

@@ -1,6 +1,6 @@
-"""Any frame a user has, as the long frame that all else reads: unique_id, ds, y, and covariates beside them.
+"""Convert a user's frame to the long form that all other modules read: unique_id, ds, y and covariates.
 
-Column names are those of the Nixtla family's libraries. Polars and other frames come in by way of narwhals.
+Column names are those of the Nixtla family's libraries. Polars and other frames are converted with narwhals.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
         frame: a pandas Series or DataFrame with a DatetimeIndex, a long DataFrame (ds, y, and unique_id where there are
             several series), or such a frame of Polars or another library that narwhals knows.
         covariates: further columns to keep.
-        needs_y: whether y must be there; a frame of the future has none.
+        needs_y: whether y is required; a frame of future covariates has none.
 
     Returns:
-        A new frame with the columns unique_id (str), ds (datetime64[ns]), y (float64) where it is there, covariates.
+        A new frame with the columns unique_id (str), ds (datetime64[ns]), y (float64) if present, covariates.
 
     Raises:
-        DataError: no times, no values, a name or a covariate missing, or columns that are no numbers.
+        DataError: no times, no values, a name or a covariate missing, or columns that are not numbers.
     """
     import narwhals as nw
     import pandas as pd
@@ -38,7 +38,7 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("y" if frame.name is None else str(frame.name))
     if not isinstance(frame, pd.DataFrame):
-        raise DataError(f"a {type(frame).__name__} is no frame; give a pandas Series or DataFrame, or a Polars one")
+        raise DataError(f"a {type(frame).__name__} is not a frame; give a pandas Series or DataFrame, or a Polars one")
     if len(frame) == 0:
         raise DataError("the frame has no rows; give it readings")
     frame = frame.copy(deep=False)

@@ -1,6 +1,6 @@
 """Standardisation, fitted on training data only.
 
-Any object with scikit-learn's `fit`, `transform` and `inverse_transform` on [points, 1] can stand in its place.
+Any object with scikit-learn's `fit`, `transform` and `inverse_transform` on [points, 1] can replace it.
 """
 
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Scaler(Protocol):
-    """What a scaler must offer, as in scikit-learn; arrays are [points, columns]."""
+    """The methods of a scaler, as in scikit-learn; arrays are [points, columns]."""
 
     def fit(self, values: "NDArray[np.float64]") -> Any:
         """Learn from values."""
@@ -29,7 +29,7 @@ class Scaler(Protocol):
 
 
 class Standardizer:
-    """(value - mean) / standard deviation, column by column, NaN left out (`sklearn.preprocessing.StandardScaler`).
+    """(value - mean) / standard deviation, column by column, NaN ignored (`sklearn.preprocessing.StandardScaler`).
 
     Attributes:
         mean: float64 [columns], after `fit`.

@@ -18,7 +18,7 @@ from tsuzuki.engine.plan import Plan, variables
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.layouts.lanes import Block
+from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 from tsuzuki.network.optimizers import SGD, Adam, Optimizer, RMSprop, rates
 

@@ -1,8 +1,8 @@
-"""The two window rows of the comparison in real Keras, in a process of its own.
+"""The two variants with windows, trained by real Keras in a separate process.
 
-Keras and its backend are heavy and claim threads of their own, so the comparison writes the work to a file, runs
-`python -m tsuzuki.experiment.keras_process`, and reads the losses back. Both engines train on the same batches from the
-same weights; states are reset by hand at the start of each epoch.
+Keras and its backend are slow to import and start their own threads. So the comparison writes the data to a file, runs
+`python -m tsuzuki.experiment.keras_process` and reads the losses back. Both engines train on the same batches from the
+same weights; states are reset at the start of each epoch.
 """
 
 import importlib.util
@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import MissingExtraError, SettingError, TsuzukiError
-from tsuzuki.experiment.comparison import STATEFUL, STATELESS, Problem, Recipe, Row
-from tsuzuki.layouts.lanes import Windows
+from tsuzuki.experiment.comparison import VariantResult
+from tsuzuki.experiment.prepared_data import PreparedData
+from tsuzuki.experiment.recipe import Recipe
+from tsuzuki.experiment.variants import STATEFUL, STATELESS
+from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def check() -> None:
-    """Raise where real Keras cannot do what is asked, before anything is trained.
+    """Check before training that real Keras can run the comparison.
 
     Raises:
         MissingExtraError: Keras or TensorFlow is not installed.
@@ -50,31 +53,31 @@ def check() -> None:
             )
 
 
-def run(problem: Problem, recipe: Recipe, advance: Callable[[float], object]) -> tuple[Row, Row]:
+def run(data: PreparedData, recipe: Recipe, advance: Callable[[float], object]) -> tuple[VariantResult, VariantResult]:
     """Train the stateless and the stateful windows in Keras.
 
     Args:
-        problem: the data made ready.
+        data: from `prepare_data`.
         recipe: what to train.
         advance: called with the share of the whole work that was just done.
 
     Returns:
-        The two rows, with losses and times but without scores.
+        The two results, with losses and times but without scores.
 
     Raises:
-        TsuzukiError: Keras ended with an error; its last line is in the message.
+        TsuzukiError: Keras failed; its last line is in the message.
     """
     import numpy as np
 
     windows = {
-        STATELESS: Windows(recipe.timesteps, recipe.batch_size).over(problem.training),
-        STATEFUL: Windows(recipe.timesteps, recipe.batch_size, stateful=True).over(problem.training),
+        STATELESS: Windows(recipe.timesteps, recipe.batch_size).over(data.training),
+        STATEFUL: Windows(recipe.timesteps, recipe.batch_size, stateful=True).over(data.training),
     }
-    arrays: dict[str, NDArray[Any]] = {"series": problem.scaled[:, 0]}
+    arrays: dict[str, NDArray[Any]] = {"series": data.scaled[:, 0]}
     for name, layout in windows.items():
         block = layout.block(0, layout.updates)
         arrays[f"{name} starts"] = block.starts
-        # Keras cannot mask single rows of a stateful batch, so it resets where all rows begin anew.
+        # Keras cannot mask single rows of a stateful batch, so it resets where all rows start from zero.
         arrays[f"{name} resets"] = (block.entries == -1).all(axis=1)
     for seed in range(recipe.seeds):
         for i, weights in enumerate(initialise(recipe.network, seed)):
@@ -107,7 +110,7 @@ def run(problem: Problem, recipe: Recipe, advance: Callable[[float], object]) ->
     rows = []
     for name, layout in windows.items():
         rows.append(
-            Row(
+            VariantResult(
                 name=name,
                 updates_per_epoch=layout.updates,
                 samples_per_epoch=layout.targets,
@@ -146,7 +149,7 @@ def _train(
 
     series, starts, resets = work["series"], work[f"{name} starts"], work[f"{name} resets"]
     stateful = name == STATEFUL
-    # A stateful batch must be whole: what is left over at the end is not trained on in Keras.
+    # A stateful batch must be complete: Keras does not train on the remainder.
     whole = (starts >= 0).all(axis=1)
     if stateful:
         starts, resets = starts[whole], resets[whole]
@@ -157,7 +160,7 @@ def _train(
     flat = starts.ravel()[starts.ravel() >= 0]
     x = series[flat[:, None] + np.arange(recipe["timesteps"])][:, :, None]
     y = series[flat + recipe["timesteps"]][:, None]
-    # Passes that begin anew inside an epoch are fitted one by one, with a reset between them.
+    # Passes within an epoch are fitted separately, with a reset between them.
     begins = [*np.flatnonzero(resets if stateful else np.arange(len(starts)) == 0), len(starts)]
     losses, seconds = [], []
     for _ in range(recipe["epochs"]):
@@ -174,7 +177,7 @@ def _train(
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Read the work in a folder, train, and write the losses beside it."""
+    """Read data and recipe from a folder, train, and write the losses there."""
     import numpy as np
 
     folder = Path(arguments[0])

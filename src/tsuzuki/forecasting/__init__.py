@@ -1,1 +1,1 @@
-"""Frames to forecasts with intervals, and how good they are."""
+"""Frames to forecasts with intervals, and their evaluation."""

@@ -1,7 +1,7 @@
-"""How good forecasts are: the usual metrics over a table of them, for each model in it.
+"""Metrics of forecasts: MAE, RMSE, MASE, sMAPE, skill, pinball loss, coverage and width, for each model in a table.
 
 The table is long (unique_id, ds, cutoff, y, and a column for each model), so that other libraries' metrics work on it
-too; MASE's scale, which needs the training data, comes along in the table's `attrs`.
+too. MASE's scale, which needs the training data, is in the table's `attrs`.
 """
 
 import re
@@ -19,19 +19,19 @@ KEYS = ("unique_id", "ds", "cutoff", "y")
 _BOUND = re.compile(r"(.+)-(lo|hi)-([0-9.]+)")
 
 
-def models(table: "pd.DataFrame") -> list[str]:
+def model_names(table: "pd.DataFrame") -> list[str]:
     """The point forecasts in a table."""
     return [name for name in table.columns if name not in KEYS and not _BOUND.fullmatch(name)]
 
 
-def levels(table: "pd.DataFrame", model: str) -> list[float]:
+def interval_levels(table: "pd.DataFrame", model: str) -> list[float]:
     """The levels of the intervals that a model has in a table."""
     found = [_BOUND.fullmatch(name) for name in table.columns]
     return sorted(float(match[3]) for match in found if match and match[1] == model and match[2] == "lo")
 
 
-def horizons(table: "pd.DataFrame") -> NDArray[np.int64]:
-    """How many steps each row lies behind its cutoff."""
+def steps_ahead(table: "pd.DataFrame") -> NDArray[np.int64]:
+    """The number of steps from each row's cutoff to its time."""
     ahead = (table["ds"] - table["cutoff"]).to_numpy("timedelta64[ns]")
     step = ahead.min()
     if step < np.timedelta64(27, "D"):
@@ -41,7 +41,7 @@ def horizons(table: "pd.DataFrame") -> NDArray[np.int64]:
 
 
 def evaluate(table: "pd.DataFrame", *, by_horizon: bool = False) -> "pd.DataFrame":
-    """Score every model of a table.
+    """Score every model in a table.
 
     Args:
         table: what `Forecaster.backtest` returns, or one with the same columns.
@@ -57,10 +57,10 @@ def evaluate(table: "pd.DataFrame", *, by_horizon: bool = False) -> "pd.DataFram
     """
     import pandas as pd
 
-    names = models(table)
+    names = model_names(table)
     if len(table) == 0 or not names:
         raise DataError("the table holds no forecasts to score; give what backtest returns")
-    ahead = horizons(table)
+    ahead = steps_ahead(table)
     groups = [(int(h), ahead == h) for h in np.unique(ahead)] if by_horizon else [(0, np.ones(len(table), bool))]
     rows = []
     for horizon, chosen in groups:
@@ -90,7 +90,7 @@ def _scores(table: "pd.DataFrame", model: str, scale: NDArray[np.float64]) -> di
         "smape": float(200 * np.where(total > 0, size / np.where(total > 0, total, 1), 0).mean()),
     }
     losses = [_pinball(y, forecast, 0.5)]
-    for level in levels(table, model):
+    for level in interval_levels(table, model):
         low, high = (table[f"{model}-{end}-{level:g}"].to_numpy(np.float64) for end in ("lo", "hi"))
         found[f"coverage-{level:g}"] = float(100 * ((y >= low) & (y <= high)).mean())
         found[f"width-{level:g}"] = float((high - low).mean())

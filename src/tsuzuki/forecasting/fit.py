@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.forecasting.architecture import default_lags, model_spec
+from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.ensemble import run_members
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
 from tsuzuki.forecasting.held_out import HeldOut, forecast_errors, held_out_of, origin_rows, training_layout
-from tsuzuki.forecasting.intervals import calibrate
 from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, run_stepwise
-from tsuzuki.layouts.lanes import Streams
+from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.losses import Pinball
 from tsuzuki.network.optimizers import AdamW, Cosine

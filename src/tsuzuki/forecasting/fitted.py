@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tsuzuki.forecasting.intervals import Calibration
+    from tsuzuki.forecasting.conformal_intervals import Calibration
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
     from tsuzuki.training.records import EpochRecord
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
-from tsuzuki.layouts.lanes import Layout, Streams
+from tsuzuki.data.segments import Segment
+from tsuzuki.layouts.layout import Layout
+from tsuzuki.layouts.streams import Streams
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.panel import Panel

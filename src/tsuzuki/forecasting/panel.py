@@ -1,8 +1,8 @@
-"""Series as the flat arrays that the kernels read: one stretch after another, each with room around it.
+"""Several series as the flat arrays that the kernels read: stretches one after another, each padded on both sides.
 
-Before each stretch stand `before` rows that repeat its first value, so that a lag never reads another stretch; behind
-it stand `after` rows without a target, so that a forecast over many steps never scores one. A stretch that goes on from
-a saved state has its own last rows before it instead.
+Before each stretch are `before` rows that repeat its first value, so that a lag never reads another stretch. After it
+are `after` rows without a target, so that a forecast of several steps is never scored on another stretch. A stretch
+that continues from a saved state has its own last rows before it instead.
 """
 
 from collections.abc import Sequence
@@ -11,41 +11,41 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
-from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Block
+from tsuzuki.data.segments import Segment
+from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block
 
 
 @dataclass(frozen=True)
 class SeriesInputs:
-    """One series ready for a network.
+    """One series as inputs of a network.
 
     Attributes:
         values: float32 [points], in units of its scale; NaN is missing.
         covariates: float32 [points, columns], the other inputs of each step.
-        segments: the unbroken stretches, each beginning and ending with a value.
-        past: float32 [rows, 2 + columns], rows of an earlier panel that end with the one not yet run, if the first
-            segment goes on from a saved state; it must then begin at 0.
+        segments: unbroken stretches, each beginning and ending with a value.
+        past_rows: float32 [rows, 2 + columns], rows of an earlier panel up to the one not yet run, if the first segment
+            continues from a saved state; it must then begin at 0.
     """
 
     values: NDArray[np.float32]
     covariates: NDArray[np.float32]
     segments: tuple[Segment, ...]
-    past: NDArray[np.float32] | None = None
+    past_rows: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Rows start to stop of the flat arrays, which follow one another in time.
+    """Rows start to stop of the flat arrays; they follow one another in time.
 
     Attributes:
-        track: number of the series.
+        series: its number.
         start: the first row to run.
-        stop: behind the last one.
-        first: position in the series of the row `start`; -1 where that is the last row of the past.
-        entry: the state it begins with, ZERO or the number of a saved one.
+        stop: the end of the stretch (exclusive).
+        first: position in the series of the row `start`; -1 where that is the last of the past rows.
+        entry: its initial state, ZERO or the number of a saved one.
     """
 
-    track: int
+    series: int
     start: int
     stop: int
     first: int
@@ -60,7 +60,7 @@ class Panel:
         inputs: float32 [points, 2 + columns]: the value (NaN is missing), whether it is missing, the other inputs.
         targets: float32 [points, 1], NaN where missing and between stretches.
         stretches: in the order of the series and of time.
-        series_count: how many series there are.
+        series_count: number of series.
     """
 
     inputs: NDArray[np.float32]
@@ -72,58 +72,58 @@ class Panel:
         """The flat stretches of each series' positions first to last (exclusive)."""
         found = []
         for one in self.stretches:
-            begin = one.start + max(0, first[one.track] - one.first)
-            end = one.start + min(one.stop - one.start, last[one.track] - one.first)
+            begin = one.start + max(0, first[one.series] - one.first)
+            end = one.start + min(one.stop - one.start, last[one.series] - one.first)
             if begin < end:
                 found.append(Segment(begin, end))
         return tuple(found)
 
-    def rows_of(self, track: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The flat rows of a series, and the positions in it that they stand for."""
-        own = [one for one in self.stretches if one.track == track]
+    def rows_of(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The flat rows of a series, and their positions in it."""
+        own = [one for one in self.stretches if one.series == number]
         rows = [np.arange(one.start, one.stop) for one in own]
         places = [np.arange(one.stop - one.start) + one.first for one in own]
         nothing = [np.zeros(0, np.int64)]
         return np.concatenate(rows or nothing), np.concatenate(places or nothing)
 
     def single_step_rows(self) -> Block:
-        """Every row of every series, one step an update, each series in a lane; the state is saved behind the last but
-        one row, so that the last can be run again with more known about what follows."""
-        own = [self.rows_of(track)[0] for track in range(self.series_count)]
+        """All rows of all series, one step per update and one series per lane. The state is saved after the last but
+        one row, so that the last row can be run again when its future covariates are known."""
+        own = [self.rows_of(number)[0] for number in range(self.series_count)]
         updates = max(len(rows) for rows in own)
         starts = np.full((updates, self.series_count), -1, np.int64)
         entries = np.full((updates, self.series_count), CARRY, np.int32)
         exits = np.full((updates, self.series_count), NOWHERE, np.int32)
-        for track, rows in enumerate(own):
-            starts[: len(rows), track] = rows
+        for number, rows in enumerate(own):
+            starts[: len(rows), number] = rows
             if len(rows) > 1:
-                exits[len(rows) - 2, track] = track
+                exits[len(rows) - 2, number] = number
             at = 0
             for one in self.stretches:
-                if one.track == track:
-                    entries[at, track] = one.entry
+                if one.series == number:
+                    entries[at, number] = one.entry
                     at += one.stop - one.start
         return Block(starts, (starts >= 0).astype(np.int32), entries, exits)
 
 
-def build_panel(tracks: Sequence[SeriesInputs], before: int, after: int) -> Panel:
-    """Lay series one after another.
+def build_panel(series: Sequence[SeriesInputs], before: int, after: int) -> Panel:
+    """Concatenate series with padding.
 
     Args:
-        tracks: the series.
-        before: rows that a lag may reach back.
+        series: the series.
+        before: the longest lag, in rows.
         after: steps of a forecast.
     """
     inputs, targets, stretches, at = [], [], [], 0
-    for number, track in enumerate(tracks):
+    for number, one in enumerate(series):
         rows = np.concatenate(
-            [track.values[:, None], np.isnan(track.values)[:, None], track.covariates], axis=1, dtype=np.float32
+            [one.values[:, None], np.isnan(one.values)[:, None], one.covariates], axis=1, dtype=np.float32
         )
-        for index, segment in enumerate(track.segments):
+        for index, segment in enumerate(one.segments):
             own = rows[segment.start : segment.stop]
-            if index == 0 and track.past is not None:
-                # Its last row has still to be run, as the first of this stretch.
-                lead, pending = track.past, 1
+            if index == 0 and one.past_rows is not None:
+                # Its last row has not been run yet; it is the first of this stretch.
+                lead, pending = one.past_rows, 1
             else:
                 lead, pending = np.zeros((before, own.shape[1]), np.float32), 0
                 lead[:, 0] = own[0, 0]
@@ -136,4 +136,4 @@ def build_panel(tracks: Sequence[SeriesInputs], before: int, after: int) -> Pane
             nothing = np.full((len(lead), 1), np.nan, np.float32)
             targets += [nothing, own[:, :1], np.full((after, 1), np.nan, np.float32)]
             at += len(lead) + len(own) + after
-    return Panel(np.concatenate(inputs), np.concatenate(targets), tuple(stretches), len(tracks))
+    return Panel(np.concatenate(inputs), np.concatenate(targets), tuple(stretches), len(series))

@@ -1,7 +1,7 @@
-"""Forecasts from what training left: newer rows in, the next steps out, with intervals.
+"""Forecasts from trained networks: newer rows in, the next steps out, with intervals.
 
 One network learns all series. At every step it forecasts the whole horizon at once (the forking sequences of Wen et al.
-2017), as changes from the last value, in units of each series' own scale. Several networks can be averaged.
+2017), as changes from the last value, in units of each series' own scale. The forecasts of an ensemble are averaged.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.stepwise import SeriesState
 
 
-def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
-    """Run newer rows through the networks."""
+def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
+    """Run newer rows through the networks, which updates their states."""
     import numpy as np
 
     from tsuzuki.data.covariates import covariate_inputs, newer_rows
     from tsuzuki.data.frames import as_long
-    from tsuzuki.data.series import segments_of
+    from tsuzuki.data.segments import segments_between_gaps
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
     from tsuzuki.forecasting.scaling import scale_and_fill
     from tsuzuki.forecasting.stepwise import run_stepwise
@@ -40,7 +40,7 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
             f"series {unknown[0]!r} was not in the data the forecaster was fitted to ({', '.join(fitted.ids[:5])}); "
             "fit it again with that series"
         )
-    times, last, tracks, which = list(fitted.times), fitted.last_covariates.copy(), [], []
+    times, last, inputs, which = list(fitted.times), fitted.last_covariates.copy(), [], []
     for number, name in enumerate(fitted.ids):
         if name not in groups:
             continue
@@ -52,14 +52,14 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
         others = covariate_inputs(
             ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar
         )
-        # Behind a gap that is too long the state begins anew.
-        segments, goes_on = segments_of(~np.isnan(values[:, 0]), settings.max_gap)
+        # After a gap that is too long the state restarts from zero.
+        segments, goes_on = segments_between_gaps(~np.isnan(values[:, 0]), settings.max_gap)
         if not segments:
             continue
         if len(covariates) and len(last[number]):
             last[number] = covariates[-1]
         scaled = ((values[:, 0] - mean) / scale).astype(np.float32)
-        tracks.append((SeriesInputs(scaled, others, segments), goes_on))
+        inputs.append((SeriesInputs(scaled, others, segments), goes_on))
         times[number] = np.concatenate([fitted.times[number], ahead])[-KEPT_TIMES:]
         which.append(number)
     if not which:
@@ -67,24 +67,24 @@ def advance(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     states = []
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         own = [
-            replace(track, past=state.rows[number] if goes_on else None)
-            for number, (track, goes_on) in zip(which, tracks, strict=True)
+            replace(one, past_rows=state.rows[number] if goes_on else None)
+            for number, (one, goes_on) in zip(which, inputs, strict=True)
         ]
         panel = build_panel(own, fitted.way.before, settings.horizon)
         nothing = np.zeros(len(panel.inputs), bool)
-        _, moved = run_stepwise(fitted.way, weights, panel, nothing, some_of(state, which))
-        states.append(_merged(state, moved, which))
+        _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, which))
+        states.append(_replace_series(state, moved, which))
     return replace(fitted, states=states, times=times, last_covariates=last)
 
 
-def some_of(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
+def select_series(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
     """The state of some of the series."""
     from tsuzuki.forecasting.stepwise import SeriesState
 
     return SeriesState(state.saved[list(which)], state.rows[list(which)])
 
 
-def _merged(state: "SeriesState", moved: "SeriesState", which: Sequence[int]) -> "SeriesState":
+def _replace_series(state: "SeriesState", moved: "SeriesState", which: Sequence[int]) -> "SeriesState":
     from tsuzuki.forecasting.stepwise import SeriesState
 
     saved, rows = state.saved.copy(), state.rows.copy()
@@ -92,8 +92,8 @@ def _merged(state: "SeriesState", moved: "SeriesState", which: Sequence[int]) ->
     return SeriesState(saved, rows)
 
 
-def forecasts_of(fitted: Fitted, settings: Settings, future: Any = None) -> "NDArray[np.float64]":
-    """The next steps of every series in its own unit, [series, horizon, quantiles or 1], increasing by quantile."""
+def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) -> "NDArray[np.float64]":
+    """Forecast the next steps of every series in its unit, [series, horizon, quantiles or 1], sorted by quantile."""
     import numpy as np
 
     from tsuzuki.forecasting.panel import Panel, Stretch
@@ -120,9 +120,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     """The scaled covariates of the forecast times, [series, horizon * known]."""
     import numpy as np
 
-    from tsuzuki.data.covariates import on_grid
     from tsuzuki.data.frames import as_long
-    from tsuzuki.data.series import later
 
     known = settings.columns.known
     names = ", ".join(known)
@@ -133,8 +131,8 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     scales = fitted.covariate_scales[first : first + len(known)]
     found = np.zeros((len(fitted.ids), settings.horizon, len(known)))
     for number, name in enumerate(fitted.ids):
-        ahead = later(fitted.times[number], settings.horizon)
-        values = on_grid(groups[name], ahead, known) if name in groups else np.full(found.shape[1:], np.nan)
+        ahead = following_times(fitted.times[number], settings.horizon)
+        values = align_to_grid(groups[name], ahead, known) if name in groups else np.full(found.shape[1:], np.nan)
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
             time = str(ahead[step])[:19].replace("T", " ")
@@ -146,7 +144,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     return found.reshape(len(fitted.ids), -1).astype(np.float32)
 
 
-def bounds(
+def interval_bounds(
     fitted: Fitted,
     settings: Settings,
     forecasts: "NDArray[np.float64]",
@@ -154,24 +152,24 @@ def bounds(
     level: float,
     scale: float | None = None,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """The ends of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit.
+    """The bounds of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit.
 
-    `scale` is the series' own where it is not one of the training data.
+    `scale` is the series' scale where the series is not in the training data.
     """
-    from tsuzuki.forecasting.intervals import check_levels
+    from tsuzuki.forecasting.conformal_intervals import check_levels
 
     check_levels([level])
     if fitted.calibration is not None:
-        low, high = fitted.calibration.between(level)
+        low, high = fitted.calibration.interval_offsets(level)
         own = series if len(low) > 1 else 0
         unit = fitted.scales[series, 1] if scale is None else scale
         return forecasts[..., 0] + low[own] * unit, forecasts[..., 0] + high[own] * unit
-    low_end, high_end = ends_of(settings, level)
+    low_end, high_end = interval_quantiles(settings, level)
     return forecasts[..., low_end], forecasts[..., high_end]
 
 
-def ends_of(settings: Settings, level: float) -> tuple[int, int]:
-    """Which quantiles are the ends of an interval.
+def interval_quantiles(settings: Settings, level: float) -> tuple[int, int]:
+    """The indices of the two quantiles that bound an interval.
 
     Raises:
         SettingError: the network does not forecast them.
@@ -189,7 +187,7 @@ def ends_of(settings: Settings, level: float) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def point(settings: Settings, forecasts: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def point_forecast(settings: Settings, forecasts: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """The point forecast among outputs [..., quantiles or 1]."""
     return forecasts[..., settings.quantiles.index(0.5) if settings.quantiles else 0]
 
@@ -199,16 +197,16 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     import numpy as np
     import pandas as pd
 
-    from tsuzuki.data.series import later
+    from tsuzuki.data.grid import following_times
 
-    found = forecasts_of(fitted, settings, future)
+    found = forecast_next_steps(fitted, settings, future)
     columns = {
         "unique_id": np.repeat(np.array(fitted.ids, object), settings.horizon),
-        "ds": np.concatenate([later(times, settings.horizon) for times in fitted.times]),
-        "tsuzuki": point(settings, found).ravel(),
+        "ds": np.concatenate([following_times(times, settings.horizon) for times in fitted.times]),
+        "tsuzuki": point_forecast(settings, found).ravel(),
     }
     for level in levels:
-        ends = [bounds(fitted, settings, own, number, level) for number, own in enumerate(found)]
+        ends = [interval_bounds(fitted, settings, own, number, level) for number, own in enumerate(found)]
         columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([low for low, _ in ends])
         columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([high for _, high in ends])
     return pd.DataFrame(columns)

@@ -1,7 +1,7 @@
-"""Forecasts that a network has to beat, from the simple to the hard: what is known at each origin in, steps ahead out.
+"""Reference forecasts that a network has to beat, from simple to strong.
 
-Persistence, seasonal naive and drift as in Hyndman and Athanasopoulos (2021), the climatological mean of the hour and
-the day of the year, and a ridge regression on the last two weeks, one for each horizon, which is hard to beat.
+Persistence, seasonal naive and drift as in Hyndman and Athanasopoulos (2021), the climatological mean by hour and
+day of the year, and a ridge regression on the last two weeks, one for each horizon, which is hard to beat.
 """
 
 from collections.abc import Callable
@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import DAY, calendar, seasons
 from tsuzuki.data.covariates import CovariateSeries
-from tsuzuki.data.series import later
+from tsuzuki.data.grid import following_times
 
-# Values that the ridge regression looks at, rows that it learns from at most, and its penalty on standardised values.
+# The ridge regression's lags, its largest number of training rows, and its penalty on standardised values.
 RIDGE_LAGS, RIDGE_ROWS, RIDGE_PENALTY = 336, 100_000, 10.0
-# Days on either side that a day of the year shares its climate with.
+# Days on either side that are averaged into a day of the year.
 NEAR_DAYS = 15
 
 
 def references(
-    source: CovariateSeries, cut: int, origins: NDArray[np.int64], horizon: int, step: int
+    series: CovariateSeries, cut: int, origins: NDArray[np.int64], horizon: int, step: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Forecast from each origin by every reference that the series allows.
+    """Forecast from each origin with every reference that the series is long enough for.
 
     Args:
-        source: the series; missing values are taken as the last one before them.
-        cut: how many points may be learned from.
-        origins: how many points are known at each origin, each at least `cut`.
+        series: the series; a missing value is replaced by the last one before it.
+        cut: number of points to learn from.
+        origins: number of points known at each origin, each at least `cut`.
         horizon: steps ahead.
         step: the grid's step in nanoseconds.
 
     Returns:
         By name float64 [origins, horizon].
     """
-    values = _carried_forward(source.values)
+    values = _carried_forward(series.values)
     ahead = np.arange(1, horizon + 1)
     last = values[origins - 1][:, None]
     found = {"persistence": np.repeat(last, horizon, axis=1)}
@@ -43,12 +43,12 @@ def references(
         found[f"seasonal-naive-{season}"] = values[back]
     found["drift"] = last + ahead * (last - values[0]) / np.maximum(origins - 1, 1)[:, None]
     rest = origins[:, None] + ahead - 1
-    times = np.concatenate([source.times, later(source.times, horizon)])
+    times = np.concatenate([series.times, following_times(series.times, horizon)])
     if step < 300 * DAY:
-        found["climatology"] = _climate(source.times[:cut], source.values[:cut], step)(times)[rest]
+        found["climatology"] = _climatology(series.times[:cut], series.values[:cut], step)(times)[rest]
     lags = min(RIDGE_LAGS, cut // 4)
     if lags >= 2 and cut - lags - horizon >= 2 * lags:
-        found["ridge"] = _ridge(values, calendar(source.times, step), cut, origins, horizon, lags)
+        found["ridge"] = _ridge(values, calendar(series.times, step), cut, origins, horizon, lags)
     return found
 
 
@@ -57,10 +57,10 @@ def _carried_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[place]
 
 
-def _climate(
+def _climatology(
     times: NDArray[np.datetime64], values: NDArray[np.float64], step: int
 ) -> Callable[[NDArray[np.datetime64]], NDArray[np.float64]]:
-    """The mean of each step of the day and day of the year, days shared with their neighbours."""
+    """The mean by step of the day and day of the year, averaged over neighbouring days."""
     slots = max(1, DAY // step)
 
     def place(stamps: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -75,7 +75,7 @@ def _climate(
     np.add.at(count, (day, slot), 1)
     near = [(np.arange(366) + shift) % 366 for shift in range(-NEAR_DAYS, NEAR_DAYS + 1)]
     total, count = (np.sum([one[days] for days in near], axis=0) for one in (total, count))
-    # Where a part of the year is not known yet, the overall mean stands in.
+    # The overall mean is used for parts of the year without data.
     mean = np.where(count > 0, total / np.maximum(count, 1), values[known].mean())
 
     def at(stamps: NDArray[np.datetime64]) -> NDArray[np.float64]:
@@ -86,20 +86,20 @@ def _climate(
 
 def _ridge(
     values: NDArray[np.float64],
-    beside: NDArray[np.float32],
+    calendar_columns: NDArray[np.float32],
     cut: int,
     origins: NDArray[np.int64],
     horizon: int,
     lags: int,
 ) -> NDArray[np.float64]:
-    """Changes from the last value, explained by the last `lags` values less the last one, and by the calendar."""
+    """Regress the change from the last value on the last `lags` values (less the last one) and on the calendar."""
     mean, scale = values[:cut].mean(), values[:cut].std() or 1.0
     z = (values - mean) / scale
     windows = np.lib.stride_tricks.sliding_window_view(z, lags)
 
     def inputs(known: NDArray[np.int64]) -> NDArray[np.float64]:
         shape = windows[known - lags] - z[known - 1, None]
-        return np.concatenate([shape, beside[known - 1], np.ones((len(known), 1))], axis=1)
+        return np.concatenate([shape, calendar_columns[known - 1], np.ones((len(known), 1))], axis=1)
 
     rows = np.arange(lags, cut - horizon + 1)
     if len(rows) > RIDGE_ROWS:

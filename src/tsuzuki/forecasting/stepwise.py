@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.panel import Panel
-from tsuzuki.layouts.lanes import ZERO, part
+from tsuzuki.layouts.layout import ZERO, slice_block
 from tsuzuki.network.layers import LSTM, Recurrent
 from tsuzuki.network.network import Network
 
@@ -102,13 +102,13 @@ def run_stepwise(
     updates = len(block.starts)
     step = max(1, CALL_ROWS // panel.series_count)
     for first in range(0, updates, step):
-        some = part(block, first, min(updates, first + step))
+        some = slice_block(block, first, min(updates, first + step))
         rows = some.starts[some.starts >= 0]
         rows = rows[wanted[rows]]
         session.forward(some, forecasts if len(rows) else None)
         found[place[rows]] = forecasts[rows + 1]
     for track in range(panel.series_count):
-        final = [one for one in panel.stretches if one.track == track][-1]
+        final = [one for one in panel.stretches if one.series == track][-1]
         if final.stop - final.start == 1 and final.entry == ZERO:
             bank.reshape(panel.series_count, -1)[track] = 0
     last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.series_count)])

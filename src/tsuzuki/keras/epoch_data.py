@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine.session import Data
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of
-from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Block, Layout, Streams, Windows, check_length, part
+from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block, Layout, check_length, slice_block
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Kept:
 
     def block(self, first: int, last: int, lanes: int, timesteps: int) -> Block:
         """The rows of the updates first to last."""
-        return part(self.whole, first, last)
+        return slice_block(self.whole, first, last)
 
 
 @dataclass(frozen=True)

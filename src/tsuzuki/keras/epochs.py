@@ -18,7 +18,7 @@ from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 from tsuzuki.keras.compile_config import Metric, current_rate
 from tsuzuki.keras.epoch_data import Epoch, Shape, shuffled
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
-from tsuzuki.layouts.lanes import Block, part
+from tsuzuki.layouts.layout import Block, slice_block
 from tsuzuki.network.losses import Loss
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Optimizer, Schedule
@@ -133,7 +133,7 @@ class Run:
             results = calls(self.session, self.training.layout, block, tally.forecasts)
         for at, result in results:
             done = at + len(result)
-            tally.add(part(block, at, done), result)
+            tally.add(slice_block(block, at, done), result)
             if not np.isfinite(result[-1, 0]):
                 self._end_or_raise(epoch, done)
                 break
@@ -160,7 +160,7 @@ class Run:
             self.callbacks.on_train_batch_begin(k)
             self._listen()
             self._set_rate()
-            yield k, self.session.run(part(block, k, k + 1), tally.forecasts)
+            yield k, self.session.run(slice_block(block, k, k + 1), tally.forecasts)
 
     def _validate(self, held_out: Epoch) -> dict[str, Any]:
         assert self.checker is not None
@@ -172,7 +172,7 @@ class Run:
         if self.by_test_batch:
             for k in range(len(block.starts)):
                 self.callbacks.on_test_batch_begin(k)
-                tally.add(part(block, k, k + 1), result[k : k + 1])
+                tally.add(slice_block(block, k, k + 1), result[k : k + 1])
                 self.callbacks.on_test_batch_end(k, tally.logs())
         else:
             tally.add(block, result)

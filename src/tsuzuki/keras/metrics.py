@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.keras.compile_config import Metric
 from tsuzuki.keras.epoch_data import Epoch
-from tsuzuki.layouts.lanes import Block
+from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MAE, MSE, Loss
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki import formatting as numerals
-from tsuzuki.forecasting.evaluation import evaluate, levels
+from tsuzuki.forecasting.evaluation import evaluate, interval_levels
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.comparison import mapped, series_section, zoomed
 from tsuzuki.report.ensemble import learning, reading
@@ -143,7 +143,7 @@ def _covered(name: str) -> Both:
 
 def _week(forecasts: "pd.DataFrame", scores: "pd.DataFrame", collection: "Collection") -> Section:
     others = [name for name in scores["model"] if name != OWN]
-    found = levels(forecasts, OWN)[::-1]
+    found = interval_levels(forecasts, OWN)[::-1]
     groups = dict(iter(forecasts.groupby("unique_id", sort=False)))
     courses = [
         _course(groups[series.name], series, [OWN, *others], found)

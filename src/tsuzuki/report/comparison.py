@@ -6,8 +6,10 @@ from itertools import pairwise
 import numpy as np
 
 from tsuzuki.data.series import Collection
-from tsuzuki.experiment.comparison import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison
-from tsuzuki.experiment.summary import cells, findings
+from tsuzuki.experiment.comparison import Comparison
+from tsuzuki.experiment.tables import formatted_columns
+from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
+from tsuzuki.experiment.verdict import findings
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.experiment import DASHES, INKS, NAMES, PERSISTENCE, curves, differences, finished
 from tsuzuki.report.japanese import sentence
@@ -29,7 +31,7 @@ def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -
     Raises:
         SettingError, MissingExtraError: as `page.check`.
     """
-    collection, fraction = comparison.problem.collection, comparison.recipe.test_fraction
+    collection, fraction = comparison.data.collection, comparison.recipe.test_fraction
     name = collection.name
     page = Page(
         Both(f"{name}: does carrying the state help?", f"{name}: 状態の引き継ぎは役に立つか"),
@@ -54,7 +56,7 @@ def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -
 def _verdict(comparison: Comparison) -> Section:
     said = joined(*(sentence(finding) for finding in findings(comparison)))
     tested = math.isfinite(comparison.persistence.test_mse)
-    unit = comparison.problem.collection.unit or ""
+    unit = comparison.data.collection.unit or ""
     head = [
         Both("", ""),
         Both("ms per epoch", "ms / エポック"),
@@ -65,8 +67,8 @@ def _verdict(comparison: Comparison) -> Section:
     ]
     if tested:
         head += [Both("MSE, held out", "MSE 評価用"), same(f"RMSE {unit}".strip()), Both("skill", "スキル")]
-    names = [*(NAMES[row.name] for row in comparison.rows), PERSISTENCE]
-    shown = [texts for name, texts in cells(comparison).items() if name != "sample"]
+    names = [*(NAMES[row.name] for row in comparison.results), PERSISTENCE]
+    shown = [texts for name, texts in formatted_columns(comparison).items() if name != "sample"]
     rows: list[list[Both | str]] = [list(row) for row in zip(names, *shown, strict=True)]
     caption = Both(
         f"Means over {comparison.recipe.seeds} seeds; skill is 1 less the ratio to persistence's squared error.",
@@ -136,8 +138,8 @@ EXPLAINED = {
 
 
 def _lanes(comparison: Comparison) -> Section:
-    problem = comparison.problem
-    segments = [(one.start, one.stop) for one in problem.training]
+    data = comparison.data
+    segments = [(one.start, one.stop) for one in data.training]
     points = max(stop for _, stop in segments)
     lead = Both(
         "Drawn from the layout that trained in this run; numbers are positions, counted from 0 through all series. Above, the first updates "
@@ -147,7 +149,7 @@ def _lanes(comparison: Comparison) -> Section:
         "下は 1 エポックで各レーンが学習用部分のどこを通るかを示し、丸の所で状態は 0 から始まります。",
     )
     parts: list[str | Figure] = [lead.html("p")]
-    for row in comparison.rows:
+    for row in comparison.results:
         if row.layout is None or row.name == DECAYED:
             continue
         parts.append(f"<h3>{NAMES[row.name].html()}</h3>{EXPLAINED[row.name].html('p')}")
@@ -187,10 +189,10 @@ def _differences(comparison: Comparison) -> Section:
 
 def _week(comparison: Comparison) -> tuple[Section, ...]:
     """Actual against forecast on the held-out part, or nothing where none is."""
-    problem = comparison.problem
-    collection = problem.collection
-    rows = [row for row in comparison.rows if row.forecasts is not None]
-    if not problem.test_targets.any() or not rows:
+    data = comparison.data
+    collection = data.collection
+    rows = [row for row in comparison.results if row.forecasts is not None]
+    if not data.test_targets.any() or not rows:
         return ()
     means = _means(comparison)
     courses = []
@@ -198,13 +200,13 @@ def _week(comparison: Comparison) -> tuple[Section, ...]:
     last = np.roll(values, 1)
     for series, cut, stop in zip(collection.series, cuts, collection.offsets[1:], strict=True):
         part = slice(cut, stop)
-        scored = problem.test_targets[part]
+        scored = data.test_targets[part]
         if not scored.any():
             continue
         lines = [values[part], np.where(scored, last[part], np.nan)]
         for row in rows:
             assert row.forecasts is not None
-            forecast = row.forecasts[part] * problem.deviations[part] + means[part]
+            forecast = row.forecasts[part] * data.deviations[part] + means[part]
             lines.append(np.where(scored, forecast, np.nan))
         courses.append(Course(series.name, series.times[-(stop - cut) :], np.array(lines)))
     drawn = [
@@ -226,11 +228,11 @@ def _week(comparison: Comparison) -> tuple[Section, ...]:
 
 def _means(comparison: Comparison) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """What the scaling subtracted, [points]: each value less its scaled value in the series' unit."""
-    problem = comparison.problem
-    offsets, values = problem.collection.offsets, problem.collection.values
+    data = comparison.data
+    offsets, values = data.collection.offsets, data.collection.values
     found = np.empty_like(values)
     for start, stop in pairwise(offsets):
-        away = values[start:stop] - problem.scaled[start:stop, 0].astype(np.float64) * problem.deviations[start:stop]
+        away = values[start:stop] - data.scaled[start:stop, 0].astype(np.float64) * data.deviations[start:stop]
         found[start:stop] = np.nanmean(away)
     return found
 

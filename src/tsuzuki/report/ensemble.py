@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.report.page import Figure, Ink, Section
 from tsuzuki.report.texts import Both
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tsuzuki.data.series import Collection
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
-    from tsuzuki.layouts.lanes import Layout
+    from tsuzuki.layouts.layout import Layout
 
 INKS = ("c1", "c2", "c3", "c4", "c5", "c6", "c7")
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tsuzuki.experiment.comparison import DECAYED, STATEFUL, STATELESS, STREAMS, Comparison, Paired, Row
+from tsuzuki.experiment.comparison import Comparison, VariantResult
+from tsuzuki.experiment.paired_statistics import PairedDifference
+from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
 from tsuzuki.report.page import Figure, Ink
 from tsuzuki.report.texts import Both, joined
 from tsuzuki.report.thinning import numbers, spread
@@ -30,7 +32,7 @@ def curves(comparison: Comparison) -> Figure:
     """The running loss of every seed, against the work done."""
     data: list[dict[str, Any]] = []
     epochs = comparison.recipe.epochs
-    for row in comparison.rows:
+    for row in comparison.results:
         count = len(row.running_loss[0])
         at = spread(count, max(10, MOST_POINTS // len(row.running_loss)))
         work = (at + 1) * epochs / count
@@ -66,8 +68,8 @@ def curves(comparison: Comparison) -> Figure:
         "yaxis": {"type": "log", "title": {"text": Both("running loss", "学習中の損失")}, "dtick": "D2"},
         "margin": MARGIN | {"t": 60},
     }
-    ends = "; ".join(f"{NAMES[row.name].en} {_ends(row)}" for row in comparison.rows)
-    end = "、".join(f"{NAMES[row.name].ja} {_ends(row)}" for row in comparison.rows)
+    ends = "; ".join(f"{NAMES[row.name].en} {_ends(row)}" for row in comparison.results)
+    end = "、".join(f"{NAMES[row.name].ja} {_ends(row)}" for row in comparison.results)
     says = Both(
         f"What the training loop prints, thin for each seed and thick for their mean: {ends}. It is an average over "
         "weights that still move, so it follows the data's course and is no measure of the finished weights.",
@@ -77,7 +79,7 @@ def curves(comparison: Comparison) -> Figure:
     return Figure(data, layout, 400, says)
 
 
-def _ends(row: Row) -> str:
+def _ends(row: VariantResult) -> str:
     first, last = (fmean(losses[i] for losses in row.running_loss) for i in (0, -1))
     return f"{first:.4f} → {last:.4f}"
 
@@ -88,7 +90,7 @@ def finished(comparison: Comparison) -> Figure:
     parts = [(Both("training part", "学習用"), "train_mse", "circle-open")]
     if tested:
         parts.append((Both("held-out part", "評価用"), "test_mse", "diamond"))
-    rows = comparison.rows
+    rows = comparison.results
     data: list[dict[str, Any]] = []
     for number, (part, name, symbol) in enumerate(parts):
         x, y, text = [], [], []
@@ -163,7 +165,7 @@ def _aside(seed: int, seeds: int) -> float:
 
 def differences(comparison: Comparison) -> Figure:
     """Stateful minus stateless windows, seed by seed, with the interval of the mean, as a dot plot."""
-    stateless, stateful = comparison.rows[0], comparison.rows[1]
+    stateless, stateful = comparison.results[0], comparison.results[1]
     measures = [
         (
             Both("loss of the first epoch", "最初のエポックの損失"),
@@ -244,7 +246,7 @@ def _measure(
     )
 
 
-def _mean(data: list[dict[str, Any]], number: int, paired: Paired, base: float) -> None:
+def _mean(data: list[dict[str, Any]], number: int, paired: PairedDifference, base: float) -> None:
     suffix = "" if number == 0 else str(number + 1)
     mean = paired.mean_difference / base
     trace: dict[str, Any] = {
@@ -275,7 +277,7 @@ def _mean(data: list[dict[str, Any]], number: int, paired: Paired, base: float) 
     data.append(trace)
 
 
-def _told(name: Both, paired: Paired, base: float, seeds: int) -> Both:
+def _told(name: Both, paired: PairedDifference, base: float, seeds: int) -> Both:
     mean, won = paired.mean_difference / base, round(paired.stateful_better_share * seeds)
     if paired.ci95 is None:
         return Both(f"{name.en.capitalize()}: {mean:+.1%} with one seed.", f"{name.ja}: シード 1 個で {mean:+.1%}。")

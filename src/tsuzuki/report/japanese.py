@@ -1,8 +1,8 @@
-"""The sentences of a verdict in Japanese, beside `wording.ENGLISH`."""
+"""The sentences of a verdict in Japanese, beside `experiment.verdict.ENGLISH`."""
 
 from typing import Any
 
-from tsuzuki.experiment.summary import ENGLISH, Finding
+from tsuzuki.experiment.verdict import ENGLISH, Finding
 from tsuzuki.report.texts import Both
 
 WORDS = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.layouts.lanes import CARRY, Layout, blocks
+from tsuzuki.layouts.layout import CARRY, Layout, blocks
 from tsuzuki.report.texts import LANGUAGES, Both
 
 LANES, UPDATES, STEPS = 6, 3, 6

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.model_file import model_id
-from tsuzuki.forecasting.predict import bounds, point
+from tsuzuki.forecasting.predict import interval_bounds, point_forecast
+from tsuzuki.forecasting.serialization import model_id
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.layouts.lanes import CARRY, ZERO
+from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
-from tsuzuki.streaming.upcoming_times import MONTH, ahead, calendar_ahead
+from tsuzuki.streaming.upcoming_calendar import MONTH, ahead, calendar_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -304,7 +304,9 @@ class Bank:
         """The latest point forecasts, float32 [series, horizon], of all series if None."""
         if not self.settings.quantiles:
             return self.latest.copy() if which is None or which is self._all else self.latest[which]
-        return np.asarray(point(self.settings, self.outputs(self._all if which is None else which)), np.float32)
+        return np.asarray(
+            point_forecast(self.settings, self.outputs(self._all if which is None else which)), np.float32
+        )
 
     def interval(
         self, level: float, ids: Sequence[str] | None = None
@@ -319,7 +321,7 @@ class Bank:
         ends = []
         for number, own in zip(which, self.outputs(which), strict=True):
             series = trained.get(self.ids[number], 0)
-            low, high = bounds(self.fitted, self.settings, own, series, level, self.scales[number, 1])
+            low, high = interval_bounds(self.fitted, self.settings, own, series, level, self.scales[number, 1])
             ends.append((low, high))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
 

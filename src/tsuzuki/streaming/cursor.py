@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.errors import DataError
-from tsuzuki.layouts.lanes import ZERO
+from tsuzuki.layouts.layout import ZERO
 from tsuzuki.streaming.bank import Bank
-from tsuzuki.streaming.upcoming_times import MONTH, steps_due
+from tsuzuki.streaming.upcoming_calendar import MONTH, steps_due
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.fitted import Fitted

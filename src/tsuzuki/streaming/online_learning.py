@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.layouts.lanes import NOWHERE, Block
+from tsuzuki.layouts.layout import NOWHERE, Block
 from tsuzuki.streaming.stream import Stream
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class LearningStream(Stream):
         Raises:
             FileError: it cannot be written.
         """
-        from tsuzuki.forecasting.model_file import model_id
+        from tsuzuki.forecasting.serialization import model_id
         from tsuzuki.storage import write
 
         facts = {

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.stepwise import ModelSpec
-from tsuzuki.layouts.lanes import CARRY, NOWHERE, Block, part
+from tsuzuki.layouts.layout import CARRY, NOWHERE, Block, slice_block
 
 # Lanes of an update: as many as the fastest cache holds.
 LANES = 64
@@ -82,7 +82,7 @@ def prepare(
     shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
     runs = []
     for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
-        own, some = part(block, first, last), slice(first * lanes, last * lanes)
+        own, some = slice_block(block, first, last), slice(first * lanes, last * lanes)
         every = []
         for (rows, bank, parameters), forecasts in zip(networks, found, strict=True):
             flat = rows.reshape(-1, rows.shape[2])

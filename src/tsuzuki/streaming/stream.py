@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.cursor import Cursor, as_number, nanoseconds
-from tsuzuki.streaming.upcoming_times import ahead
+from tsuzuki.streaming.upcoming_calendar import ahead
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsuzuki.errors import DivergedError, SettingError
-from tsuzuki.layouts.lanes import Block, Layout, blocks, part
+from tsuzuki.layouts.layout import Block, Layout, blocks, slice_block
 from tsuzuki.network.losses import GaussianNLL, Loss, named
 from tsuzuki.network.network import Network, check_weights
 from tsuzuki.network.optimizers import Optimizer, RMSprop
@@ -337,7 +337,7 @@ def calls(
     at = first
     while at < layout.updates:
         until = min(layout.updates, at + session.pace)
-        block = within(layout.block(at, until), session.data) if kept is None else part(kept, at, until)
+        block = within(layout.block(at, until), session.data) if kept is None else slice_block(kept, at, until)
         began = time.perf_counter()
         result = session.run(block, forecasts)
         spent = time.perf_counter() - began

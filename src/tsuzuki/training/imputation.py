@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsuzuki.layouts.lanes import Layout, blocks, single_steps
+from tsuzuki.layouts.layout import Layout, blocks, one_step_updates
 from tsuzuki.network.network import Network
 
 if TYPE_CHECKING:
@@ -63,4 +63,4 @@ class Imputer:
         for session, layout in self._passes:
             session.parameters[:] = parameters
             for block in blocks(layout):
-                session.forward(single_steps(block, layout.timesteps))
+                session.forward(one_step_updates(block, layout.timesteps))

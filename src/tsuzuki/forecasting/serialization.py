@@ -1,4 +1,4 @@
-"""A trained forecaster as facts and arrays, and back: what `storage` writes for it."""
+"""A trained forecaster as JSON facts and arrays, and back; `storage` writes and reads the file."""
 
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
-    """Write what was trained, and by which settings, to a file; see `Forecaster.save`."""
+    """Write trained networks and their settings to a file; see `Forecaster.save`."""
     from tsuzuki import __version__
     from tsuzuki.storage import write
 
@@ -23,8 +23,8 @@ def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
     write(path, "forecaster", facts, _arrays(fitted))
 
 
-def revive(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
-    """What a file's facts and arrays describe.
+def restore(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
+    """The settings and networks that a file's facts and arrays describe.
 
     Raises:
         FileError: they do not fit together.
@@ -33,12 +33,12 @@ def revive(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
 
     try:
         known = {field.name for field in fields(Settings)}
-        given = {key: _frozen(value) for key, value in stored.facts["settings"].items() if key in known}
+        given = {key: _as_tuples(value) for key, value in stored.facts["settings"].items() if key in known}
         settings = Settings(**given)
-        return settings, _fitted(stored, settings)
+        return settings, _fitted_from(stored, settings)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         said = " ".join(str(error).split())[:120]
-        raise FileError(f"{name} describes no forecaster that fits together ({said}); fit and save it again") from None
+        raise FileError(f"{name} is not a consistent forecaster ({said}); fit and save it again") from None
 
 
 def model_id(fitted: "Fitted") -> str:
@@ -54,8 +54,8 @@ def model_id(fitted: "Fitted") -> str:
     return digest.hexdigest()[:16]
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(one) for one in value) if isinstance(value, list) else value
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(one) for one in value) if isinstance(value, list) else value
 
 
 def _facts(fitted: "Fitted") -> dict[str, Any]:
@@ -89,12 +89,12 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     return found
 
 
-def _fitted(stored: "Stored", settings: "Settings") -> "Fitted":
+def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     import numpy as np
 
     from tsuzuki.forecasting.architecture import model_spec
+    from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration
     from tsuzuki.forecasting.fitted import Fitted
-    from tsuzuki.forecasting.intervals import PROBABILITIES, Calibration
     from tsuzuki.forecasting.stepwise import SeriesState, state_size
     from tsuzuki.network.network import check_weights, parameters
     from tsuzuki.training.records import EpochRecord

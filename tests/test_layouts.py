@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.layouts.lanes import CARRY, NOWHERE, ZERO, Streams, Windows
+from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
 
 sizes = st.integers(1, 9)
 

@@ -14,25 +14,14 @@ from rich.console import Console
 from tsuzuki.data import datasets, readers
 from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, SettingError, TooShortError
-from tsuzuki.experiment import summary as wording
-from tsuzuki.experiment.comparison import (
-    DECAYED,
-    STATEFUL,
-    STATELESS,
-    STREAMS,
-    Comparison,
-    Recipe,
-    Row,
-    Scores,
-    Signals,
-    StoppedError,
-    as_json,
-    compare,
-    pair,
-    persistence,
-    pose,
-    student_t,
-)
+from tsuzuki.experiment import tables, verdict
+from tsuzuki.experiment.comparison import Comparison, ComparisonCancelledError, RunControl, VariantResult, compare
+from tsuzuki.experiment.comparison_json import as_json_values
+from tsuzuki.experiment.paired_statistics import paired_difference, student_t_quantile
+from tsuzuki.experiment.prepared_data import prepare_data
+from tsuzuki.experiment.recipe import Recipe
+from tsuzuki.experiment.scoring import Scores, persistence
+from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
 
 
 def collection(points=400, name="made", holes=()):
@@ -45,13 +34,13 @@ def collection(points=400, name="made", holes=()):
 @pytest.fixture(scope="module")
 def outcome():
     recipe = Recipe(seeds=3, epochs=2)
-    return compare(pose(collection(), recipe), recipe, workers=2)
+    return compare(prepare_data(collection(), recipe), recipe, workers=2)
 
 
 def test_every_row_takes_the_same_number_of_recurrent_steps(outcome):
     steps = {
         row.name: len(row.running_loss[0]) * row.samples_per_epoch * (6 if row.name in (STATELESS, STATEFUL) else 1)
-        for row in outcome.rows
+        for row in outcome.results
     }
     assert list(steps) == [STATELESS, STATEFUL, STREAMS, DECAYED]
     assert max(steps.values()) == pytest.approx(min(steps.values()), rel=0.02)
@@ -59,13 +48,13 @@ def test_every_row_takes_the_same_number_of_recurrent_steps(outcome):
 
 def test_persistence_is_the_error_of_the_last_value():
     recipe = Recipe()
-    problem = pose(collection(), recipe)
-    values = problem.collection.values
-    cut = problem.collection.split(0.2)[0]
+    data = prepare_data(collection(), recipe)
+    values = data.collection.values
+    cut = data.collection.split(0.2)[0]
     expected = np.mean((values[cut:] - values[cut - 1 : -1]) ** 2)
-    assert persistence(problem).test_rmse == pytest.approx(math.sqrt(expected), rel=1e-5)
+    assert persistence(data).test_rmse == pytest.approx(math.sqrt(expected), rel=1e-5)
     scale = values[:cut].std()
-    assert persistence(problem).test_mse == pytest.approx(expected / scale**2, rel=1e-5)
+    assert persistence(data).test_mse == pytest.approx(expected / scale**2, rel=1e-5)
 
 
 def test_scaling_sees_the_training_part_only():
@@ -73,43 +62,43 @@ def test_scaling_sees_the_training_part_only():
     series = dataclasses.replace(changed.series[0], values=changed.series[0].values.copy())
     series.values[-80:] += 100
     other = dataclasses.replace(changed, series=(series,))
-    a, b = pose(changed, Recipe()), pose(other, Recipe())
+    a, b = prepare_data(changed, Recipe()), prepare_data(other, Recipe())
     np.testing.assert_array_equal(a.scaled[:320], b.scaled[:320])
 
 
 def test_rows_are_scored_on_the_same_targets_around_gaps():
-    problem = pose(collection(holes=range(100, 110)), Recipe())
-    scored = problem.train_targets | problem.test_targets
+    data = prepare_data(collection(holes=range(100, 110)), Recipe())
+    scored = data.train_targets | data.test_targets
     expected = np.zeros(400, bool)
-    for segment in problem.segments:
+    for segment in data.segments:
         expected[segment.start + 6 : segment.stop] = True
-    assert len(problem.segments) == 2
+    assert len(data.segments) == 2
     np.testing.assert_array_equal(scored, expected)
-    assert not (problem.train_targets & problem.test_targets).any()
+    assert not (data.train_targets & data.test_targets).any()
 
 
 def test_the_outcome_does_not_depend_on_the_number_of_workers(outcome):
-    again = compare(outcome.problem, outcome.recipe, workers=1)
-    for a, b in zip(outcome.rows, again.rows, strict=True):
+    again = compare(outcome.data, outcome.recipe, workers=1)
+    for a, b in zip(outcome.results, again.results, strict=True):
         assert (a.running_loss, a.scores) == (b.running_loss, b.scores)
 
 
 def test_training_on_everything_leaves_no_test_columns():
     recipe = Recipe(seeds=2, epochs=1, test_fraction=0)
-    found = compare(pose(collection(), recipe), recipe, workers=2)
-    assert all(math.isnan(one.test_mse) for row in found.rows for one in row.scores)
-    as_json_ = as_json(found)
+    found = compare(prepare_data(collection(), recipe), recipe, workers=2)
+    assert all(math.isnan(one.test_mse) for row in found.results for one in row.scores)
+    as_json_ = as_json_values(found)
     assert as_json_["persistence"]["test_mse"] is None
     assert as_json_["paired"]["test_mse"] is None
-    assert "test" not in "".join(str(column.header) for column in wording.table(found).columns)
-    assert "on the data they were trained on" in wording.verdict(found)
+    assert "test" not in "".join(str(column.header) for column in tables.results_table(found).columns)
+    assert "on the data they were trained on" in verdict.verdict(found)
 
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_no_number_of_the_table_is_cut_off(width):
     changes = {"test": (3.25, 250.0), "streams": (0.02, 12.3456)}
     console = Console(width=width, file=StringIO())
-    console.print(wording.table(made_up(**changes), width))
+    console.print(tables.results_table(made_up(**changes), width))
     shown = console.file.getvalue()
     assert "250.00" in shown
     assert "…" not in shown
@@ -117,7 +106,7 @@ def test_no_number_of_the_table_is_cut_off(width):
 
 
 def test_json_has_the_keys_that_programs_rely_on(outcome):
-    found = as_json(outcome)
+    found = as_json_values(outcome)
     assert list(found) == ["dataset", "recipe", "seeds", "rows", "persistence", "paired"]
     assert list(found["dataset"]) == ["name", "points", "missing", "segments", "train_points", "test_points", "unit"]
     assert list(found["rows"][0]) == [
@@ -138,23 +127,23 @@ def test_json_has_the_keys_that_programs_rely_on(outcome):
 
 
 def test_a_comparison_can_be_stopped():
-    signals = Signals()
-    signals.advance = lambda share: setattr(signals, "stopped", True)
+    control = RunControl()
+    control.on_progress = lambda share: setattr(control, "cancelled", True)
     recipe = Recipe(seeds=2, epochs=50)
-    with pytest.raises(StoppedError):
-        compare(pose(collection(4000), recipe), recipe, 2, signals)
+    with pytest.raises(ComparisonCancelledError):
+        compare(prepare_data(collection(4000), recipe), recipe, 2, control)
 
 
 @pytest.mark.parametrize(
     ("freedom", "expected"), [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (9, 2.26216), (30, 2.04227)]
 )
 def test_students_quantile_is_that_of_the_printed_tables(freedom, expected):
-    assert student_t(freedom) == pytest.approx(expected, rel=1e-5)
+    assert student_t_quantile(freedom) == pytest.approx(expected, rel=1e-5)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=20))
 def test_pairs_are_compared_seed_by_seed(losses):
-    found = pair(*zip(*losses, strict=True))
+    found = paired_difference(*zip(*losses, strict=True))
     differences = [b - a for a, b in losses]
     assert found.mean_difference == pytest.approx(np.mean(differences), abs=1e-12)
     assert found.ci95[0] <= found.mean_difference + 1e-12
@@ -165,8 +154,8 @@ def test_pairs_are_compared_seed_by_seed(losses):
 def test_the_real_series_shows_what_the_plain_recipe_does(jfk):
     reading = readers.read(jfk)
     recipe = Recipe()
-    found = compare(pose(collect(reading.name, reading.frame), recipe), recipe, workers=2)
-    rows = {row.name: row for row in found.rows}
+    found = compare(prepare_data(collect(reading.name, reading.frame), recipe), recipe, workers=2)
+    rows = {row.name: row for row in found.results}
     for name in (STATELESS, STATEFUL):
         assert np.mean([losses[-1] for losses in rows[name].running_loss]) == pytest.approx(0.0080, abs=0.0004)
         assert np.mean([one.test_mse for one in rows[name].scores]) > 0.02
@@ -194,9 +183,9 @@ def test_recipes_that_cannot_work_are_refused_in_words(setting, message):
 
 def test_a_series_too_short_to_train_or_test_on_is_named():
     with pytest.raises(TooShortError, match="has 7 points, but training on windows of 6 steps needs 8"):
-        pose(collection(8), Recipe())
+        prepare_data(collection(8), Recipe())
     with pytest.raises(DataError, match="the test part of made holds no value with 100 steps before it"):
-        pose(collection(400, holes=range(310, 320)), Recipe(timesteps=100))
+        prepare_data(collection(400, holes=range(310, 320)), Recipe(timesteps=100))
 
 
 def made_up(**changes):
@@ -209,7 +198,7 @@ def made_up(**changes):
     def row(name, loss, error):
         losses = tuple((loss + (bend if name == STATEFUL else 0),) for bend in bent)
         scores = tuple(Scores(error, error + (bend if name == STATEFUL else 0), error) for bend in bent)
-        return Row(name, 10, 60, 0.01, losses, scores)
+        return VariantResult(name, 10, 60, 0.01, losses, scores)
 
     rows = (
         row(STATELESS, options["first"][0], options["test"][0]),
@@ -217,12 +206,12 @@ def made_up(**changes):
         row(STREAMS, 0.04, options["streams"][0]),
         row(DECAYED, 0.04, options["streams"][1]),
     )
-    problem = pose(collection(), recipe)
+    data = prepare_data(collection(), recipe)
     pairs = [
-        pair([value(rows[0], i) for i in range(len(bent))], [value(rows[1], i) for i in range(len(bent))])
+        paired_difference([value(rows[0], i) for i in range(len(bent))], [value(rows[1], i) for i in range(len(bent))])
         for value in (lambda r, i: r.running_loss[i][0], lambda r, i: r.scores[i].test_mse)
     ]
-    return Comparison(problem, recipe, rows, Scores(0.0096, 0.0094, 0.9), *pairs)
+    return Comparison(data, recipe, rows, Scores(0.0096, 0.0094, 0.9), *pairs)
 
 
 @pytest.mark.parametrize(
@@ -244,10 +233,10 @@ def made_up(**changes):
     ],
 )
 def test_the_verdict_follows_from_the_numbers(changes, says):
-    assert says in wording.verdict(made_up(**changes))
+    assert says in verdict.verdict(made_up(**changes))
 
 
 def test_what_was_done_to_the_data_is_told():
     reading = datasets.load("nyc")
-    text = wording.describe(collect(reading.name, reading.frame), 0.2)
+    text = tables.describe_data(collect(reading.name, reading.frame), 0.2)
     assert text.startswith("nyc: 26,190 readings in 3 series, one every hour, 2013-01-01 to 2013-12-30\n76 missing")

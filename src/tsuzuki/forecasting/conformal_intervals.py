@@ -1,8 +1,8 @@
-"""Intervals from what went wrong before: conformal prediction from held-out forecasts, for any level.
+"""Conformal intervals: percentiles of held-out forecast errors, for any level.
 
-For each horizon the errors on a calibration stretch, which training has not seen, are put in order; the interval of
-level 80 lies between their 10th and 90th percentiles, moved outward by the finite-sample correction (Vovk et al. 2005;
-Romano et al. 2019). As the errors grow with the horizon and are skewed, so are the intervals.
+For each horizon the errors on a calibration stretch, which was not trained on, are sorted. The interval of level 80
+lies between their 10th and 90th percentiles, moved outward by the finite-sample correction (Vovk et al. 2005; Romano et
+al. 2019). As the errors grow with the horizon and are skewed, so are the intervals.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tsuzuki.errors import SettingError
 PROBABILITIES = np.unique(
     np.concatenate([[0.0005, 0.001, 0.0025], np.arange(1, 200) / 200, [0.9975, 0.999, 0.9995]]).round(6)
 )
-# A series with fewer calibration errors shares those of all series.
+# A series with fewer calibration errors uses those of all series.
 OWN_ROWS, OWN_SERIES = 500, 50
 
 
@@ -31,27 +31,27 @@ class Calibration:
 
     offsets: NDArray[np.float32]
 
-    def between(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What to add to a forecast for the lower and the upper end of an interval, [series or 1, horizon] each."""
+    def interval_offsets(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The offsets from a forecast to the lower and the upper bound of an interval, [series or 1, horizon] each."""
         check_levels([level])
-        return self.at(0.5 - level / 200), self.at(0.5 + level / 200)
+        return self.percentile(0.5 - level / 200), self.percentile(0.5 + level / 200)
 
-    def at(self, probability: float) -> NDArray[np.float32]:
+    def percentile(self, probability: float) -> NDArray[np.float32]:
         """The errors' percentile, [series or 1, horizon]."""
         place = float(np.interp(probability, PROBABILITIES, np.arange(len(PROBABILITIES))))
         low = int(place)
         high = min(low + 1, len(PROBABILITIES) - 1)
         share = np.float32(place - low)
         one, other = self.offsets[:, low], self.offsets[:, high]
-        # Never beyond the next percentile by a rounding: intervals lie inside one another.
+        # Rounding never exceeds the next percentile, so intervals are nested.
         return np.minimum(one + (other - one) * share, other)
 
 
 def check_levels(levels: Sequence[float]) -> None:
-    """Raise SettingError for a level that is no percentage."""
+    """Raise SettingError for a level that is not a percentage."""
     for level in levels:
         if not 0 < level < 100:
-            raise SettingError(f"level {level:g} is no percentage between 0 and 100; give levels such as 80 and 95")
+            raise SettingError(f"level {level:g} is not a percentage between 0 and 100; give levels such as 80 and 95")
 
 
 def calibrate(errors: Sequence[NDArray[np.float32]]) -> Calibration:
@@ -71,9 +71,9 @@ def _percentiles(errors: NDArray[np.float32]) -> NDArray[np.float32]:
     for horizon in range(errors.shape[1]):
         known = errors[:, horizon][~np.isnan(errors[:, horizon])]
         if len(known) == 0:
-            # The last steps of a short series are never seen: as wide as the step before.
+            # The last steps of a short series have no errors: use the width of the step before.
             found[:, horizon] = found[:, horizon - 1] if horizon else 0
             continue
-        # Weibull's positions count one unseen error as well, so that a fresh one is covered as often as promised.
+        # Weibull's plotting positions count one unseen error as well, so that a new one is covered at the nominal rate.
         found[:, horizon] = np.quantile(known, PROBABILITIES, method="weibull")
     return found

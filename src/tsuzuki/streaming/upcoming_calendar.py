@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.series import later
+from tsuzuki.data.grid import following_times
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.fitted import Fitted
 
 # A grid whose step is at least so long (nanoseconds) is one of months.
 MONTH = 27 * 86400 * 10**9
-# A reading's time may lie so many steps beside the grid.
-BESIDE = 0.25
+# How many steps a reading's time may be off the grid.
+GRID_TOLERANCE = 0.25
 
 
 def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetime64]:
@@ -29,8 +29,8 @@ def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetim
     trained = dict(zip(fitted.ids, fitted.times, strict=True))
     grid = trained.get(name, fitted.times[0])
     while grid[-1] < stamp:
-        grid = np.concatenate([grid, later(grid, 12)])
-    return later(grid[grid <= stamp], count)
+        grid = np.concatenate([grid, following_times(grid, 12)])
+    return following_times(grid[grid <= stamp], count)
 
 
 def calendar_ahead(
@@ -77,7 +77,7 @@ def steps_due(fitted: Fitted, name: str, now: int, stamp: int) -> int:
     if steps < 1:
         word = "a second one for" if steps == 0 else "late: it lies before"
         raise DataError(f"{what} is {word} {_seconds(now)}, where the series stands; leave it out")
-    if abs(exact - steps) > BESIDE:
+    if abs(exact - steps) > GRID_TOLERANCE:
         raise DataError(
             f"{what} lies beside the grid, {exact - steps:+.2f} steps from a time that one is due; correct its time"
         )

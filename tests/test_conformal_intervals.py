@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.errors import SettingError
-from tsuzuki.forecasting.intervals import calibrate
+from tsuzuki.forecasting.conformal_intervals import calibrate
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.floats(1, 99), st.floats(1, 99))
 def test_a_higher_level_never_gives_a_narrower_interval(seed, rows, one, other):
     errors = np.random.default_rng(seed).standard_t(3, (rows, 2)).astype(np.float32)
     calibration = calibrate([errors])
-    (low, high), (lower, higher) = (calibration.between(level) for level in sorted((one, other)))
+    (low, high), (lower, higher) = (calibration.interval_offsets(level) for level in sorted((one, other)))
     assert (low <= high).all()
     assert (lower <= low).all()
     assert (high <= higher).all()
@@ -26,14 +26,14 @@ def test_fresh_errors_of_the_same_kind_are_covered_as_often_as_promised(level, r
     covered = []
     for _ in range(400):
         errors = generator.gamma(2, 1, (rows + 50, 1)).astype(np.float32)
-        low, high = calibrate([errors[:rows]]).between(level)
+        low, high = calibrate([errors[:rows]]).interval_offsets(level)
         covered.append(((errors[rows:] >= low) & (errors[rows:] <= high)).mean())
     assert abs(100 * np.mean(covered) - level) < 1.5
 
 
 def test_missing_errors_are_left_out_and_a_step_never_seen_takes_the_width_before_it():
     errors = np.array([[1.0, np.nan], [-1.0, np.nan], [np.nan, np.nan], [0.5, np.nan]], np.float32)
-    low, high = calibrate([errors]).between(80)
+    low, high = calibrate([errors]).interval_offsets(80)
     np.testing.assert_allclose([low[0, 1], high[0, 1]], [low[0, 0], high[0, 0]])
     assert -1 <= low[0, 0] < high[0, 0] <= 1
 
@@ -41,12 +41,12 @@ def test_missing_errors_are_left_out_and_a_step_never_seen_takes_the_width_befor
 def test_series_with_many_errors_have_intervals_of_their_own():
     generator = np.random.default_rng(0)
     calm, wild = (generator.normal(0, scale, (600, 1)).astype(np.float32) for scale in (1, 5))
-    low, high = calibrate([calm, wild]).between(80)
+    low, high = calibrate([calm, wild]).interval_offsets(80)
     assert (high - low)[1] > 3 * (high - low)[0]
     assert len(calibrate([calm[:100], wild[:100]]).offsets) == 1
 
 
 @pytest.mark.parametrize("level", [0, 100, -5, 250])
 def test_a_level_that_is_no_percentage_is_refused(level):
-    with pytest.raises(SettingError, match="no percentage between 0 and 100"):
-        calibrate([np.zeros((3, 1), np.float32)]).between(level)
+    with pytest.raises(SettingError, match="not a percentage between 0 and 100"):
+        calibrate([np.zeros((3, 1), np.float32)]).interval_offsets(level)

@@ -98,14 +98,14 @@ def test_a_backtest_leaves_the_forecaster_as_it_was(daily, small_forecaster):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"windows": 0}, SettingError, "a backtest of 0 windows, 4 steps apart, is none; give whole numbers from 1"),
-        ({"windows": 3, "step": -1}, SettingError, "3 windows, -1 steps apart, is none"),
+        ({"windows": 0}, SettingError, "windows=0 and step=4 are not both at least 1; give whole numbers from 1"),
+        ({"windows": 3, "step": -1}, SettingError, "windows=3 and step=-1 are not both at least 1"),
         (
             {"windows": 900},
             TooShortError,
             "has 300 points, too few for 900 windows .*at most 72 windows fit",
         ),
-        ({"levels": (120,)}, SettingError, "level 120 is no percentage"),
+        ({"levels": (120,)}, SettingError, "level 120 is not a percentage"),
     ],
 )
 def test_backtests_that_cannot_be_are_refused_in_words(options, error, message):

@@ -1,0 +1,106 @@
+"""The verdict in plain words: what the numbers of a comparison show."""
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from tsuzuki.experiment.comparison import Comparison, VariantResult
+from tsuzuki.experiment.paired_statistics import PairedDifference
+from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result that the numbers show; `ENGLISH` and `report.japanese` have the sentences for it.
+
+    Attributes:
+        key: of the sentence.
+        values: the values in the sentence.
+    """
+
+    key: str
+    values: dict[str, Any]
+
+
+ENGLISH = {
+    "start_one": "With one seed stateful windows started {share:.1%} {word} than stateless ones (loss of the first "
+    "epoch); one seed shows nothing, try --seeds 10.",
+    "start_unclear": "Over {seeds} paired seeds carrying the state made no clear difference to the start: the "
+    "first epoch's loss of stateful windows was {share:.1%} {word} (lower in {won} of {seeds}; the 95 % interval "
+    "includes 0).",
+    "start_clear": "Over {seeds} paired seeds stateful windows started {share:.1%} {word} than stateless ones (lower "
+    "in {won} of {seeds}).",
+    "windows_worse": "The finished weights of both kinds of windows are worse than persistence {part} ({low:.1f} and "
+    "{high:.1f} times its error), however good the running loss looks: in time order the weights chase the season.",
+    "one_worse": "The finished weights of {worse} windows are worse than persistence {part}.",
+    "windows_beat": "The finished weights of both kinds of windows beat persistence {part}.",
+    "test_unclear": "Between stateful and stateless windows the test error shows no clear difference.",
+    "test_clear": "The test error of stateful windows is {share:.0%} {word} than that of stateless ones, better in "
+    "{won} of {seeds} seeds.",
+    "streams_best": "{label}, which carry the state so that every step can be scored, do best: {share:.0%} less "
+    "squared error than persistence for the same number of recurrent steps.",
+    "streams_better": "{label}, which carry the state so that every step can be scored, do better than the windows, "
+    "though not than persistence; more epochs may help.",
+    "streams_no_better": "Streams do no better than the windows here.",
+}
+
+
+def verdict(comparison: Comparison) -> str:
+    """State in plain words what the numbers show."""
+    return " ".join(ENGLISH[finding.key].format(**finding.values) for finding in findings(comparison))
+
+
+def findings(comparison: Comparison) -> tuple[Finding, ...]:
+    """What the numbers show, in the order of the verdict."""
+    rows = {row.name: row for row in comparison.results}
+    seeds = comparison.recipe.seeds
+    found = [_start(rows, comparison.paired_first_epoch_loss, seeds)]
+    baseline = comparison.persistence
+    tested = math.isfinite(baseline.test_mse)
+
+    def error(name: str) -> float:
+        return fmean(one.test_mse if tested else one.train_mse for one in rows[name].scores)
+
+    reference = baseline.test_mse if tested else baseline.train_mse
+    part = "on the held-out part" if tested else "on the data they were trained on"
+    windows = [error(STATELESS), error(STATEFUL)]
+    if min(windows) > reference:
+        low, high = min(windows) / reference, max(windows) / reference
+        found.append(Finding("windows_worse", {"part": part, "low": low, "high": high}))
+    elif max(windows) > reference:
+        worse = STATELESS if windows[0] > windows[1] else STATEFUL
+        found.append(Finding("one_worse", {"part": part, "worse": worse}))
+    else:
+        found.append(Finding("windows_beat", {"part": part}))
+    if tested:
+        found.append(_tested(comparison.paired_test_mse, windows[0], seeds))
+    best = min((STREAMS, DECAYED), key=error)
+    label = "Streams" if best == STREAMS else "Streams with a decayed rate"
+    if error(best) < min(*windows, reference):
+        found.append(Finding("streams_best", {"label": label, "share": 1 - error(best) / reference}))
+    elif error(best) < min(windows):
+        found.append(Finding("streams_better", {"label": label}))
+    else:
+        found.append(Finding("streams_no_better", {}))
+    return tuple(found)
+
+
+def _start(rows: dict[str, VariantResult], paired: PairedDifference, seeds: int) -> Finding:
+    share = abs(paired.mean_difference) / rows[STATELESS].mean_loss(0)
+    word = "better" if paired.mean_difference < 0 else "worse"
+    values = {"share": share, "word": word, "seeds": seeds, "won": round(paired.stateful_better_share * seeds)}
+    if paired.ci95 is None:
+        return Finding("start_one", values)
+    low, high = paired.ci95
+    return Finding("start_unclear" if low <= 0 <= high else "start_clear", values)
+
+
+def _tested(paired: PairedDifference, base: float, seeds: int) -> Finding:
+    if paired.ci95 is None or paired.ci95[0] <= 0 <= paired.ci95[1]:
+        return Finding("test_unclear", {})
+    word = "lower" if paired.mean_difference < 0 else "higher"
+    won = round(paired.stateful_better_share * seeds)
+    return Finding(
+        "test_clear", {"share": abs(paired.mean_difference) / base, "word": word, "won": won, "seeds": seeds}
+    )
