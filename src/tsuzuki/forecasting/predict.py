@@ -120,7 +120,9 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     """The scaled covariates of the forecast times, [series, horizon * known]."""
     import numpy as np
 
+    from tsuzuki.data.covariates import align_to_grid
     from tsuzuki.data.frames import as_long
+    from tsuzuki.data.grid import following_times
 
     known = settings.columns.known
     names = ", ".join(known)
