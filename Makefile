@@ -27,7 +27,7 @@ docs: .venv/docs
 	touch $@
 
 .venv/core: .venv/created pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[report]"
+	$(BIN)/python -m pip install --quiet --editable ".[compile,report]"
 	touch $@
 
 # One stamp for each set of extras: installed once, and again when pyproject.toml changes.

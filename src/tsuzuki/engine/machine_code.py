@@ -25,8 +25,7 @@ from typing import Any
 from tsuzuki.kernels.host import WIDTH, features
 
 Program = Callable[[int, int], int]
-KERNELS = Path(__file__).parents[1] / "kernels"
-BITCODE = KERNELS / "bitcode"
+BITCODE = Path(__file__).parents[1] / "kernels" / "bitcode"
 # What every network needs besides its layer kinds, those first that others call.
 ALWAYS = ("shared", "objectives", "updates", "driver")
 _DIGEST = 32
@@ -49,17 +48,11 @@ def cache_folder() -> Path:
     return base / "tsuzuki"
 
 
-def sources_digest() -> str:
-    """A hash of all kernel sources together: quicker to have than each unit's own, and what these are kept under."""
-    digest = hashlib.sha256(str(WIDTH).encode())
-    for path in sorted([*KERNELS.glob("*.py"), *KERNELS.glob("layers/*.py")]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:32]
-
-
 @functools.cache
 def _source_keys() -> dict[str, str]:
     """Each unit's hash of its sources: from the package or the cache where the sources are the same as there."""
+    from tsuzuki.kernels.build import UNITS, source_key, sources_digest
+
     digest = sources_digest()
     index = cache_folder() / f"units-{digest}.json"
     for path in (BITCODE / f"units-{digest}.json", index):
@@ -67,8 +60,6 @@ def _source_keys() -> dict[str, str]:
             return dict(json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             continue
-    from tsuzuki.kernels.build import UNITS, source_key
-
     keys = {unit: source_key(unit) for unit in UNITS}
     _write(index, json.dumps(keys).encode())
     return keys

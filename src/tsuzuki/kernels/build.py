@@ -1,5 +1,7 @@
 """From kernels to LLVM: each unit is typed by Numba, linked, optimised once, and left as bitcode.
 
+    python -m tsuzuki.kernels.build FOLDER     writes all units' bitcode, as the wheel brings it
+
 A unit is what is compiled together: the `driver`, the `objectives` (losses), the `updates` (optimisers), what all layer
 kinds share (`shared`), and each layer kind by itself. Units know one another's procedures by their symbols alone, so
 one can be compiled without the others, and an edited one without those that call it.
@@ -12,10 +14,10 @@ import ast
 import functools
 import hashlib
 import inspect
+import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -265,10 +267,21 @@ def bitcode(unit: str) -> bytes:
     return bytes(module.as_bitcode())
 
 
-def symbols_called(unit: str) -> Iterator[str]:
-    """The symbols of other units that a unit's sources name."""
-    own = {procedure.symbol for procedure in procedures_of(unit)}
-    for module in modules_of(unit):
-        for value in vars(module).values():
-            if isinstance(value, Procedure) and value.symbol not in own:
-                yield value.symbol
+def sources_digest() -> str:
+    """A hash of all kernel sources together: quicker to have than each unit's own, and what these are kept under."""
+    digest = hashlib.sha256(str(WIDTH).encode())
+    for path in sorted([*HERE.glob("*.py"), *HERE.glob("layers/*.py")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def write_bitcode(folder: Path) -> None:
+    """Write every unit's bitcode for one vector width, and the list of their keys, as a wheel holds them."""
+    keys = {unit: source_key(unit) for unit in UNITS}
+    for unit, key in keys.items():
+        (folder / f"{unit}-{key}.bc").write_bytes(bitcode(unit))
+    (folder / f"units-{sources_digest()}.json").write_text(json.dumps(keys))
+
+
+if __name__ == "__main__":
+    write_bitcode(Path(sys.argv[1]))
