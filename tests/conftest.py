@@ -22,9 +22,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
     """Compile the kernels once, before any test is timed by a person."""
-    from tsuzuki.engine import machine_code as engine
+    from tsuzuki.engine import machine_code
+    from tsuzuki.kernels.layers import kinds
 
-    engine.load()
+    machine_code.load(tuple(kinds()))
 
 
 @pytest.fixture(scope="session")

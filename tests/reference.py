@@ -5,7 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.network.layers import GRU, LSTM, Dense, Recurrent, SimpleRNN
+from tsuzuki.network.layers import (
+    GRU,
+    LSTM,
+    Add,
+    Average,
+    Concatenate,
+    Dense,
+    Maximum,
+    Minimum,
+    Multiply,
+    Recurrent,
+    SimpleRNN,
+    Subtract,
+)
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 from tsuzuki.network.network import Network
 
@@ -18,6 +31,16 @@ ACTIVATION = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "relu": lambda x: np.maximum(x, 0),
+}
+
+MERGED = {
+    Add: lambda inputs: sum(inputs),
+    Average: lambda inputs: sum(inputs) / len(inputs),
+    Multiply: lambda inputs: np.prod(inputs, axis=0),
+    Subtract: lambda inputs: inputs[0] - inputs[1],
+    Maximum: lambda inputs: np.max(inputs, axis=0),
+    Minimum: lambda inputs: np.min(inputs, axis=0),
+    Concatenate: lambda inputs: np.concatenate(inputs, axis=-1),
 }
 
 
@@ -56,22 +79,26 @@ def zero_states(network: Network, lanes: int) -> list[list[Array]]:
 def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
     """Weights layer by layer."""
     rest = list(weights)
-    return [[rest.pop(0) for _ in range(1 + isinstance(layer, Recurrent) + layer.use_bias)] for layer in network.layers]
+    return [[rest.pop(0) for _ in layer.shapes(1)] for layer in network.layers]
 
 
 def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[Array]]) -> tuple[Array, list]:
     """Outputs of every step [steps, lanes, outputs] from inputs [steps, lanes, features], and the states of each."""
     by_layer, outputs, seen = split(network, weights), [], []
+    cuts = np.cumsum(network.input_sizes)[:-1]
     for now in x:
-        index, later = 0, []
-        for layer, own in zip(network.layers, by_layer, strict=True):
-            if isinstance(layer, Dense):
-                now = ACTIVATION[layer.activation](now @ own[0] + (own[1] if layer.use_bias else 0))
+        given, values, later = np.split(now, cuts, axis=-1), [], []
+        for layer, own, read in zip(network.layers, by_layer, network.sources, strict=True):
+            inputs = [values[source] if source >= 0 else given[-1 - source] for source in read]
+            if isinstance(layer, Recurrent):
+                later.append(step(layer, own, inputs[0], states[len(later)]))
+                values.append(later[-1][0])
+            elif isinstance(layer, Dense):
+                values.append(ACTIVATION[layer.activation](inputs[0] @ own[0] + (own[1] if layer.use_bias else 0)))
             else:
-                later.append(step(layer, own, now, states[index]))
-                now, index = later[-1][0], index + 1
+                values.append(MERGED[type(layer)](inputs))
         states = later
-        outputs.append(now)
+        outputs.append(np.concatenate([values[i] for i in network.last], axis=-1))
         seen.append(states)
     return np.stack(outputs), seen
 

@@ -1,5 +1,6 @@
 """The machine code on disk: kept, found again, and never out of date."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -7,14 +8,16 @@ import sys
 from pathlib import Path
 
 import tsuzuki
-from tsuzuki.engine import machine_code as engine
+from tsuzuki.engine import machine_code
 
 SOURCE = Path(tsuzuki.__file__).parent
 
 SCRIPT = """
 import numpy as np
 from tsuzuki.engine import machine_code as engine
-from tsuzuki.network.layers import *
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import Dense, SimpleRNN
+from tsuzuki.network.network import Network
 from tsuzuki.training.fit import predict
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.data.segments import Segment
@@ -27,10 +30,23 @@ print(was, predict(network, weights, inputs, Windows(1, 1).over([Segment(0, 4)])
 """
 
 
-def start(folder: Path, cache: Path, **environment: str) -> list[str]:
-    """Run the script with a package and a cache folder of its own; return what it prints."""
+TRAINING = """
+import hashlib
+import numpy as np
+from tsuzuki import GRU, LSTM, Adam, Dense, Dropout, Huber, Network, Segment, Streams, fit, initialise
+network = Network(2, (GRU(9, dropout=0.2), Dropout(0.1), LSTM(7), Dense(3, "relu"), Dense(1)))
+series = np.sin(np.arange(400).reshape(200, 2) / 7).astype(np.float32)
+layout = Streams(5, 6).over([Segment(0, 200)])
+options = {"epochs": 3, "loss": Huber(0.3), "optimizer": Adam(clipnorm=0.5)}
+trained = fit(network, initialise(network, 0), series, series[:, :1].copy(), layout, **options)
+print(hashlib.sha256(b"".join(weights.tobytes() for weights in trained.weights)).hexdigest())
+"""
+
+
+def printed(script: str, folder: Path | str, cache: Path, **environment: str) -> list[str]:
+    """Run a script with a package and a cache folder of its own; return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(folder), "TSUZUKI_CACHE_DIR": str(cache), **environment},
         capture_output=True,
         text=True,
@@ -39,18 +55,45 @@ def start(folder: Path, cache: Path, **environment: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_an_edited_callee_takes_effect_and_a_warm_start_needs_no_numba(tmp_path):
-    package = tmp_path / "package" / "tsuzuki"
-    shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    cache = tmp_path / "cache"
-    assert start(package.parent, cache) == ["False", "7.0", "True"]
+def start(folder: Path | str, cache: Path, **environment: str) -> list[str]:
+    """Start a package for the first time or again: was all compiled, a forecast, and was Numba imported."""
+    return printed(SCRIPT, folder, cache, **environment)
+
+
+def copied(folder: Path) -> Path:
+    """The package in a folder of its own."""
+    package = folder / "package" / "tsuzuki"
+    shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__", "bitcode"))
+    return package
+
+
+def without_numba(folder: Path) -> Path:
+    """A folder in which a Numba stands that cannot be imported."""
+    (folder / "blocked" / "numba").mkdir(parents=True)
+    (folder / "blocked" / "numba" / "__init__.py").write_text("raise ImportError('Numba is not to be imported here')")
+    return folder / "blocked"
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def test_an_edited_kernel_takes_effect_and_only_what_it_is_part_of_is_compiled_again(tmp_path):
+    package, cache = copied(tmp_path), tmp_path / "cache"
+    assert start(package.parent, cache) == ["False", "7.0", "False"]
+    first = {path.name for path in cache.glob("*.bin")}
+    assert {name.split("-")[0] for name in first} == {*machine_code.ALWAYS, "simple_rnn", "dense"}
     assert start(package.parent, cache) == ["True", "7.0", "False"]
-    dense = package / "kernels" / "activations.py"
-    text = dense.read_text()
-    edited = text.replace("return larger(x, splat(f32(0)))", "return larger(x + x, splat(f32(0)))")
-    assert edited != text
-    dense.write_text(edited)
-    assert start(package.parent, cache) == ["False", "13.0", "True"]
+    # `activate` is inlined into the cells and into what all kinds share; Dense only calls it.
+    edit(
+        package / "kernels" / "activations.py",
+        "return larger(x, splat(f32(0)))",
+        "return larger(x + x, splat(f32(0)))",
+    )
+    assert start(package.parent, cache) == ["False", "13.0", "False"]
+    assert {path.name.split("-")[0] for path in cache.glob("*.bin") if path.name not in first} == {"shared"}
 
 
 def test_narrower_vectors_give_the_same_forecasts(tmp_path):
@@ -58,15 +101,42 @@ def test_narrower_vectors_give_the_same_forecasts(tmp_path):
         assert start(SOURCE.parent, tmp_path, TSUZUKI_VECTOR_WIDTH=width)[1] == "7.0"
 
 
-def test_a_damaged_file_is_compiled_again_and_an_unwritable_folder_does_no_harm(tmp_path, monkeypatch):
+def test_the_wheels_bitcode_gives_the_bits_of_a_fresh_compilation_without_numba(tmp_path):
+    package = copied(tmp_path)
+    bitcode = package / "kernels" / "bitcode"
+    bitcode.mkdir()
+    build = [sys.executable, "-m", "tsuzuki.kernels.build", str(bitcode)]
+    environment = {**os.environ, "PYTHONPATH": str(package.parent), "NUMBA_OPT": "0"}
+    subprocess.run(build, env=environment, check=True)
+    folder = f"{package.parent}{os.pathsep}{without_numba(tmp_path)}"
+    assert start(folder, tmp_path / "cache") == ["True", "7.0", "False"]
+    assert printed(TRAINING, folder, tmp_path / "cache") == printed(
+        TRAINING, SOURCE.parent, machine_code.cache_folder()
+    )
+
+
+def test_sources_newer_than_the_bitcode_ask_for_numba_in_one_line(tmp_path):
+    environment = {"PYTHONPATH": f"{SOURCE.parent}{os.pathsep}{without_numba(tmp_path)}"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import importlib.util as u; u.find_spec = lambda name: None\n" + SCRIPT],
+        env={**os.environ, **environment, "TSUZUKI_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1].startswith("tsuzuki.errors.MissingExtraError: kernels (")
+    assert "pip install 'tsuzuki[compile]'" in done.stderr
+
+
+def test_a_damaged_file_is_made_again_and_an_unwritable_folder_does_no_harm(tmp_path, monkeypatch):
     path = tmp_path / "kernels.bin"
-    engine._write(path, "symbol", b"code")
-    assert engine._read(path) == ("symbol", b"code")
+    machine_code._write(path, hashlib.sha256(b"code").digest() + b"code")
+    assert machine_code._read(path) == b"code"
     path.write_bytes(path.read_bytes()[:-1])
-    assert engine._read(path) is None
-    assert engine._read(tmp_path / "absent") is None
+    assert machine_code._read(path) is None
+    assert machine_code._read(tmp_path / "absent") is None
     (tmp_path / "file").write_text("")
-    engine._write(tmp_path / "file" / "kernels.bin", "symbol", b"code")
+    machine_code._write(tmp_path / "file" / "kernels.bin", b"code")
     assert not (tmp_path / "file").is_dir()
 
 

@@ -24,11 +24,10 @@ from tsuzuki.experiment.recipe import Recipe
 from tsuzuki.experiment.variants import STATEFUL, STATELESS
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import CELLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def check() -> None:
@@ -127,7 +126,7 @@ def _model(recipe: dict[str, Any], rows: int | None, stateful: bool) -> Any:
 
     layers: list[Any] = [keras.Input(batch_shape=(rows, recipe["timesteps"], 1))]
     for i in range(recipe["layers"]):
-        kind = getattr(keras.layers, LAYERS[recipe["cell"]])
+        kind = getattr(keras.layers, CELLS[recipe["cell"]].__name__)
         layers.append(kind(recipe["units"], stateful=stateful, return_sequences=i + 1 < recipe["layers"]))
     layers += [keras.layers.Dense(recipe["units"], activation="tanh"), keras.layers.Dense(1)]
     model = keras.Sequential(layers)

@@ -4,10 +4,8 @@ import math
 from dataclasses import dataclass
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import GRU, LSTM, Dense, Layer, SimpleRNN
+from tsuzuki.network.layers import CELLS, Dense, Layer
 from tsuzuki.network.network import Network
-
-CELLS = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,13 @@ def model_spec(settings: "Settings", step: int, lags: tuple[tuple[int, int], ...
     """The network that settings describe for data on a grid, and how it reads."""
     from tsuzuki.data.calendar import cycles
     from tsuzuki.forecasting.stepwise import ModelSpec
-    from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
+    from tsuzuki.network.layers import CELLS, Dense
     from tsuzuki.network.network import Network
 
     columns = settings.columns
     covariates = 2 * len(cycles(step)) if settings.with_calendar else 0
     covariates += len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
-    kind = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}[settings.cell]
+    kind = CELLS[settings.cell]
     head = (Dense(settings.head, "relu"),) if settings.head else ()
     outputs = settings.horizon * (len(settings.quantiles) or 1)
     layers = (*(kind(settings.units) for _ in range(settings.layers)), *head, Dense(outputs))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.forecasting.panel import Panel
 from tsuzuki.layouts.layout import ZERO, slice_block
-from tsuzuki.network.layers import LSTM, Recurrent
+from tsuzuki.network.layers import Recurrent
 from tsuzuki.network.network import Network
 
 # Rows whose forecasts are held at once.
@@ -60,9 +60,7 @@ class ModelSpec:
 
 def state_size(network: Network) -> int:
     """Floats of a series' saved state."""
-    return 1 + sum(
-        layer.units * (2 if isinstance(layer, LSTM) else 1) for layer in network.layers if isinstance(layer, Recurrent)
-    )
+    return 1 + sum(layer.units * layer.states for layer in network.layers if isinstance(layer, Recurrent))
 
 
 def run_stepwise(
