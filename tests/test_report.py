@@ -52,14 +52,37 @@ def pages(tmp_path_factory):
 NAMES = ["compare", "backtest", "plot"]
 
 
+def chromium_and_driver(which=shutil.which):
+    """The browser and its driver; without a browser its tests are skipped, a browser without its driver is a fault."""
+    chromium = which("chromium") or which("chromium-browser") or which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium: install Debian's chromium and chromium-driver")
+    driver = which("chromedriver")
+    if driver is None:
+        pytest.fail(f"{chromium} is here without its driver, so no page is looked at: install Debian's chromium-driver")
+    return chromium, driver
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "message"),
+    [
+        ({}, pytest.skip.Exception, "there is no Chromium"),
+        ({"chromedriver"}, pytest.skip.Exception, "there is no Chromium"),
+        ({"chromium"}, pytest.fail.Exception, "chromium is here without its driver"),
+        ({"google-chrome"}, pytest.fail.Exception, "google-chrome is here without its driver"),
+    ],
+)
+def test_a_browser_without_its_driver_is_no_reason_to_look_at_nothing(found, outcome, message):
+    with pytest.raises(outcome, match=message):
+        chromium_and_driver(lambda name: f"/usr/bin/{name}" if name in found else None)
+
+
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium that notes its console and every request."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no Chromium with its driver: install Debian's chromium and chromium-driver")
+    chromium, driver = chromium_and_driver()
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,900", "--hide-scrollbars"):
@@ -162,6 +185,72 @@ def test_nothing_is_wider_than_a_phone(browser, pages, name):
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
 
 
+# What is wider than the page or its own box, and words that lie outside the drawing or the plot that they belong to.
+CUT = """
+const found = [], page = document.documentElement.clientWidth;
+const seen = (one) => one.getClientRects().length && getComputedStyle(one).visibility !== 'hidden';
+const scrolls = (one) => one.closest('.wide');
+for (const one of document.body.querySelectorAll('*')) {
+  if (!seen(one) || one.closest('svg, .skip, .unseen, option')) continue;
+  const box = one.getBoundingClientRect();
+  if (!scrolls(one) && (box.right > page + 0.5 || box.left < -0.5))
+    found.push(['wider than the page', one.outerHTML.slice(0, 90)]);
+  const style = getComputedStyle(one);
+  if (style.overflowX !== 'visible' && !one.matches('.wide') && one.scrollWidth > one.clientWidth + 1)
+    found.push(['cut', one.outerHTML.slice(0, 90)]);
+}
+for (const one of document.querySelectorAll('svg text')) {
+  if (!seen(one) || !one.textContent.trim()) continue;
+  const box = one.getBoundingClientRect(), around = one.closest('.plot, svg.lanes').getBoundingClientRect();
+  if (box.left < around.left - 1 || box.right > around.right + 1
+      || box.top < around.top - 1 || box.bottom > around.bottom + 1)
+    found.push(['outside its picture', one.textContent]);
+}
+for (const one of document.querySelectorAll('.hint')) {
+  const wide = [...one.parentElement.querySelectorAll('.wide')].some((box) => box.scrollWidth > box.clientWidth + 1);
+  if (wide === one.hidden) found.push(['scrolls without a hint, or a hint without scrolling', one.textContent]);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [390, 768, 1400])
+def test_nothing_but_a_scrolling_table_is_wider_than_the_page_and_no_word_is_cut(browser, pages, name, width):
+    for lang in ("en", "ja"):
+        show(browser, pages / f"{name}.html", width=width)
+        browser.execute_script(f"document.querySelector('button[data-to={lang}]').click()")
+        wait(browser, f"return document.querySelector('.plot')._context.locale === '{lang}'")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert browser.execute_script(CUT) == []
+        assert browser.execute_script(CONTRAST) == []
+
+
+def test_dates_in_plots_follow_the_language(browser, pages):
+    show(browser, pages / "plot.html")
+    dates = "return [...document.querySelectorAll('.xtick text')].map(one => one.textContent).join(' ')"
+    assert re.search("Jan|Feb|Mar", browser.execute_script(dates))
+    browser.execute_script("document.querySelector('button[data-to=ja]').click()")
+    wait(browser, f"return (() => {{ {dates} }})().includes('月')")
+    assert not re.search("[A-Za-z]", browser.execute_script(dates))
+
+
+def test_on_a_phone_the_languages_stand_beside_the_title(browser, pages):
+    show(browser, pages / "compare.html", width=390)
+    title, buttons = (browser.find_element("css selector", one).rect for one in ("h1", ".languages"))
+    assert title["x"] + title["width"] <= buttons["x"]
+    assert abs(title["y"] - buttons["y"]) < 12
+
+
+def test_every_lane_and_every_way_has_its_label_in_sight_on_a_phone(browser, pages):
+    show(browser, pages / "compare.html", width=390)
+    lanes = [one.text for one in browser.find_elements("css selector", "svg.lanes text.soft") if one.is_displayed()]
+    assert all(f"lane {number}" in lanes for number in range(1, 7))
+    ticks = [one.text for one in browser.find_elements("css selector", ".xtick text")]
+    for name in ("stateless", "stateful", "streams"):
+        assert name in ticks
+
+
 CONTRAST = """
 const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
 const rgba = (text) => {
@@ -218,7 +307,7 @@ def test_a_plot_is_moved_by_the_keyboard_and_described_in_words(browser, pages):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_one_file_that_names_no_other(pages, name):
     text = (pages / f"{name}.html").read_text("utf-8")
-    assert len(text.encode()) < 8e6
+    assert len(text.encode()) < 2.5e6
     assert text.count("plotly.js v") == 1
     outside = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
     assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", outside)

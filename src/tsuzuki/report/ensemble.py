@@ -46,7 +46,7 @@ def learning(fitted: "Fitted") -> Section:
     says = Both(
         "Dotted: the running loss, over weights that still move. Solid: the loss of the weights as they stood at the "
         f"epoch's end, on the stretch held out from that network; the star is the epoch chosen ({chosen_epochs}).",
-        "点線は動いている途中の重みの損失（学習中）、実線は各エポック終了時の重みを、そのネットワークから取り置いた部分で評価した損失。"
+        "点線は学習中の損失（動いている途中の重み）、実線は各エポック終了時の重みを、そのネットワークの学習から取り置いた部分で評価した損失です。"
         f"星は選ばれたエポックです（{chosen_epochs}）。",
     )
     title = Both("Loss curves, running and finished", "損失: 学習中とエポック終了時")
