@@ -120,16 +120,7 @@ def weeks(
         areas: name and ink of each shaded area.
         shortest: steps that a stretch has at least.
     """
-    total = len(courses)
-    courses = [courses[i] for i in spread(total, MOST_COURSES)]
-    if total > len(courses):
-        says = joined(
-            says,
-            Both(
-                f"{len(courses)} of {total:,} series can be chosen, evenly spread.",
-                f"{total:,} 系列のうち、等間隔に選んだ {len(courses)} 系列を表示できます。",
-            ),
-        )
+    courses, says = _chosen(courses, says)
     groups = []
     for course in courses:
         place = np.unique(course.times, return_inverse=True)[1]
@@ -143,13 +134,45 @@ def weeks(
             start = max(0, min(number * count, int(place[-1]) + 1 - count))
             frames.append(_frame(course, np.flatnonzero((place >= start) & (place < start + count))))
         groups.append({"name": course.name, "frames": frames})
+    slider = Both(unit_of(courses[0].times, shortest).capitalize(), "期間")
+    return _figure(groups, lines, unit, says, areas, slider)
+
+
+def whole(
+    courses: list[Course], lines: list[Line], unit: str | None, says: Both, areas: Sequence[tuple[Both, str]] = ()
+) -> Figure:
+    """Draw courses, each in one picture; the arguments are those of `weeks`."""
+    courses, says = _chosen(courses, says)
+    groups = [{"name": one.name, "frames": [_frame(one, np.arange(len(one.times)))]} for one in courses]
+    return _figure(groups, lines, unit, says, areas, None)
+
+
+def _chosen(courses: list[Course], says: Both) -> tuple[list[Course], Both]:
+    """The series to choose among, and the words, which tell if some are left out."""
+    chosen = [courses[i] for i in spread(len(courses), MOST_COURSES)]
+    if len(chosen) == len(courses):
+        return courses, says
+    left_out = Both(
+        f"{len(chosen)} of {len(courses):,} series can be chosen, evenly spread.",
+        f"{len(courses):,} 系列のうち、等間隔に選んだ {len(chosen)} 系列を表示できます。",
+    )
+    return chosen, joined(says, left_out)
+
+
+def _figure(
+    groups: list[dict[str, Any]],
+    lines: list[Line],
+    unit: str | None,
+    says: Both,
+    areas: Sequence[tuple[Both, str]],
+    slider: Both | None,
+) -> Figure:
     layout: dict[str, Any] = {
         "xaxis": {"type": "date"},
         "yaxis": {"title": {"text": unit or ""}},
         "hovermode": "x unified",
         "margin": {"l": 56, "r": 14, "t": 20, "b": 52},
     }
-    slider = Both(unit_of(courses[0].times, shortest).capitalize(), "期間")
     # Areas lie below the lines.
     data = [_area(name, ink) for name, ink in areas] + [_trace(line) for line in lines]
     return Figure(data, layout, 420, says, groups, menu=Both("Series", "系列"), slider=slider)
