@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tsuzuki
+from test_cli import run
 from tsuzuki.commands import chart as terminal_chart
 from tsuzuki.commands.chart import chart
 from tsuzuki.errors import DataError, MissingExtraError, SettingError
 from tsuzuki.forecasting.outlook import FEWEST, Fan, Outlook, outlook_back, outlooks
+from tsuzuki.report import forecast_page
 
 HOUR = np.timedelta64(1, "h")
 
@@ -164,8 +166,8 @@ def test_a_chart_rises_where_the_series_does_and_names_its_ends():
     assert len(through) == 1
     others = [np.mean([at for at in row if at not in through]) for row in dots]
     assert others == sorted(others, reverse=True)
-    assert lines[-1].split("  ")[-1] == "2024-01-05 03:00"
-    assert lines[-1].strip().startswith("2024-01-01 00:00")
+    assert lines[-1].split() == ["2024-01-01", "00:00", "2024-01-05", "03:00"]
+    assert lines[-1].index("2024-01-05") < through.pop() < len(lines[-1])
 
 
 def test_nothing_to_draw_is_no_chart():
@@ -196,3 +198,75 @@ def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch):
     assert re.sub(r"\x1b\[\d+m", "", chart(made(), 80)) == plain
     monkeypatch.setenv("NO_COLOR", "1")
     assert chart(made(), 80) == plain
+
+
+@pytest.fixture(scope="module")
+def files(two, tmp_path_factory):
+    """A model of two series in a file, and newer readings of both."""
+    model, frame = two
+    folder = tmp_path_factory.mktemp("pictures")
+    model.save(folder / "m.tsuzuki")
+    newer = frame.groupby("unique_id").tail(3)
+    newer.assign(ds=newer["ds"] + 3 * HOUR).to_csv(folder / "newer.csv", index=False)
+    return folder
+
+
+def test_the_command_writes_a_page_and_a_picture_of_what_it_forecasts(files, tmp_path):
+    from matplotlib.image import imread
+
+    page, picture = tmp_path / "page.html", tmp_path / "page.png"
+    done = run("forecast", files / "m.tsuzuki", files / "newer.csv", "--report", page, "--png", picture, "--levels", 80)
+    assert done.exit_code == 0, done.stderr
+    assert f"report written to {page}" in done.stderr
+    assert f"picture written to {picture}" in done.stderr
+    text = page.read_text("utf-8")
+    assert "The next 6 steps after 2024-01-17 18:00." in text
+    assert '<th scope="row">b 2024-01-17 19:00</th>' in text
+    assert "80\u00a0% lower" in text
+    assert "95" not in re.search("<thead>.*?</thead>", text)[0]
+    pixels = imread(picture)[..., :3]
+    assert pixels.shape[1] == 1600
+    assert pixels.std() > 0.05
+
+
+def test_on_a_terminal_a_chart_stands_above_the_table(files, monkeypatch):
+    plain = run("forecast", files / "m.tsuzuki").stdout
+    assert "⠀" not in plain
+    monkeypatch.setattr(terminal_chart, "can_be_shown", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    drawn = run("forecast", files / "m.tsuzuki", env={"COLUMNS": "80"}).stdout
+    assert drawn.endswith(plain)
+    assert drawn.startswith(" a, the first of 2 series; --report shows more of them\n")
+    assert drawn.count("⠀") > 100
+    assert "⠀" not in run("forecast", files / "m.tsuzuki", "--csv", "-").stdout
+    assert run("forecast", files / "m.tsuzuki", "--quiet").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--png", "{folder}"], "--png names"),
+        (["--report", "{folder}/m.tsuzuki"], "which is the file that is read"),
+        (["--report", "{folder}/a", "--png", "{folder}/a"], "which is that of --report"),
+        (["--report", "{folder}/a", "--lang", "de"], "--lang is 'de'"),
+    ],
+)
+def test_pictures_that_cannot_be_written_are_refused_at_once(files, arguments, message):
+    done = run("forecast", files / "m.tsuzuki", *(one.replace("{folder}", str(files)) for one in arguments))
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_long_table_is_cut_and_the_page_says_where_the_rest_is():
+    times = pd.date_range("2024-01-01", periods=400, freq="h")
+    model = tsuzuki.Forecaster(130, units=4, layers=1, head=4, ensemble=1, epochs=1)
+    model.fit(pd.Series(np.sin(np.arange(400) / 4), times))
+    forecasts = model.predict()
+    text = forecast_page(
+        outlooks(model.fitted, 130, forecasts), forecasts, model.fitted, title="m", unit="°C", command="tsuzuki"
+    )
+    assert text.count('<th scope="row">') == 120
+    assert "10 further rows are written by --csv." in text
+    assert "残りの 10 行は --csv で書き出せます。" in text
+    assert re.search(r"The forecast goes from -?[\d.]+ °C to -?[\d.]+ °C\.", text)

@@ -46,10 +46,13 @@ def pages(tmp_path_factory):
         "compare", folder / "readings.csv", "--seeds", 1, "--quiet", "--lang", "ja", "--report", folder / "ja.html"
     )
     assert run("plot", folder / "readings.csv", "--html", folder / "plot.html").exit_code == 0
+    model = folder / "model.tsuzuki"
+    assert run("fit", folder / "readings.csv", *SMALL, "-o", model, "--quiet").exit_code == 0
+    assert run("forecast", model, "--quiet", "--report", folder / "forecast.html").exit_code == 0
     return folder
 
 
-NAMES = ["compare", "backtest", "plot"]
+NAMES = ["compare", "backtest", "plot", "forecast"]
 
 
 def chromium_and_driver(which=shutil.which):
@@ -164,7 +167,7 @@ def test_no_section_is_blank(browser, pages, name, dark):
 
     show(browser, pages / f"{name}.html", dark=dark)
     sections = browser.find_elements("css selector", "section, .plot")
-    assert len(sections) >= (2 if name == "plot" else 8)
+    assert len(sections) >= {"plot": 2, "forecast": 6}.get(name, 8)
     for section in sections:
         place = browser.execute_script(
             "const r = arguments[0].getBoundingClientRect();"

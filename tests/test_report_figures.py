@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from test_comparison import made_up
 from tsuzuki.data.series import collect
 from tsuzuki.report import series_page
+from tsuzuki.report.axes import log_axis, percent, ticks
 from tsuzuki.report.backtest import _course
-from tsuzuki.report.experiment import differences, ticks
+from tsuzuki.report.experiment import differences
 from tsuzuki.report.pictures import picture
 from tsuzuki.report.texts import Both
 from tsuzuki.report.weeks import (
@@ -125,6 +126,18 @@ def test_ticks_of_ratios_are_few_and_hold_the_zero(low, high):
     assert min(found) > -1
     inside = [share for share in found if share]
     assert all(low - 1e-6 <= math.log1p(share) <= high + 1e-6 for share in inside)
+
+
+def test_shares_are_written_with_the_decimals_that_they_need():
+    shown = {-0.5: "−50%", 0.0: "0%", -1e-9: "0%", 0.005: "+0.5%", 3.0: "+300%", -0.999: "−99.9%"}
+    assert {share: percent(share) for share in shown} == shown
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(1e-6, 1e6))))
+def test_a_logarithmic_axis_is_ticked_by_digits_where_its_values_are_far_apart(values):
+    there = [value for value in values if value is not None]
+    far = bool(there) and max(there) / min(there) > 8
+    assert log_axis(Both("a", "あ"), values).get("dtick") == ("D2" if far else None)
 
 
 def test_differences_are_drawn_as_logarithms_of_ratios():

@@ -135,7 +135,7 @@ class Forecaster:
         from tsuzuki.data.frames import as_long
         from tsuzuki.forecasting.outlook import named, outlook_back, outlooks
         from tsuzuki.forecasting.plot import check_plotly, plotly_figure
-        from tsuzuki.forecasting.predict import advance, forecast_frame
+        from tsuzuki.forecasting.predict import forecast_frame, run_newer_rows
 
         check_plotly("plot")
         fitted = self._known()
@@ -144,7 +144,7 @@ class Forecaster:
             return plotly_figure(outlook_back(name, backtest))
         if frame is not None:
             frame = as_long(frame, self.settings.columns.all)
-            fitted = advance(fitted, self.settings, frame)
+            fitted = run_newer_rows(fitted, self.settings, frame)
         wanted = self.settings.levels if levels is None else levels
         forecasts = forecast_frame(fitted, self.settings, wanted, future)
         found = outlooks(fitted, self.settings.horizon, forecasts, frame)

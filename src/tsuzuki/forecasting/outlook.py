@@ -15,7 +15,7 @@ from tsuzuki.errors import DataError, SettingError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsuzuki.forecasting.fit import Fitted
+    from tsuzuki.forecasting.fitted import Fitted
 
 OWN = "tsuzuki"
 # Readings before the forecast, in horizons, and at least: a course to go on from, and the forecast no sliver beside it.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
+from tsuzuki.report.axes import log_axis
 from tsuzuki.report.page import Figure, Ink, Section
 from tsuzuki.report.texts import Both
 
@@ -39,7 +40,7 @@ def learning(fitted: "Fitted") -> Section:
         data.append(shared | chosen | {"name": held, "showlegend": False})
     layout = {
         "xaxis": {"title": {"text": Both("epoch", "エポック")}},
-        "yaxis": {"type": "log", "title": {"text": Both("loss", "損失")}, "dtick": "D2"},
+        "yaxis": log_axis(Both("loss", "損失"), [one for trace in data for one in trace["y"]]),
         "margin": {"l": 62, "r": 14, "t": 90, "b": 48},
     }
     chosen_epochs = ", ".join(map(str, fitted.best_epochs))

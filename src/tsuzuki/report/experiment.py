@@ -9,6 +9,7 @@ import numpy as np
 from tsuzuki.experiment.comparison import Comparison, VariantResult
 from tsuzuki.experiment.paired_statistics import LEAST, PairedDifference
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
+from tsuzuki.report.axes import log_axis, percent, ticks
 from tsuzuki.report.page import Figure, Ink
 from tsuzuki.report.texts import Both, joined
 from tsuzuki.report.thinning import numbers, spread
@@ -65,7 +66,7 @@ def curves(comparison: Comparison) -> Figure:
         "xaxis": {
             "title": {"text": Both("epochs over all windows, or as much work", "エポック数（全窓、同じ計算量で換算）")}
         },
-        "yaxis": {"type": "log", "title": {"text": Both("running loss", "学習中の損失")}, "dtick": "D2"},
+        "yaxis": log_axis(Both("running loss", "学習中の損失"), [one for trace in data for one in trace["y"]]),
         "margin": MARGIN | {"t": 60},
     }
     ends = "; ".join(f"{NAMES[row.name].en} {_ends(row)}" for row in comparison.results)
@@ -139,7 +140,7 @@ def finished(comparison: Comparison) -> Figure:
             "showgrid": False,
             "zeroline": False,
         },
-        "yaxis": {"type": "log", "title": {"text": Both("mean squared error", "平均二乗誤差")}, "dtick": "D2"},
+        "yaxis": log_axis(Both("mean squared error", "平均二乗誤差"), [one for trace in data for one in trace["y"]]),
         "margin": MARGIN | {"t": 60},
     }
 
@@ -206,26 +207,6 @@ SPREAD = Both(
 )
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round percentages between two logarithms of ratios, 0 among them, as many as a narrow plot has room for."""
-    steps = [base * 10.0**power for power in range(-3, 1) for base in (1, 2, 5)]
-    for step in steps:
-        found = [k * step for k in range(math.ceil(math.expm1(low) / step), math.floor(math.expm1(high) / step) + 1)]
-        found = [share for share in found if share > -1]
-        if len(found) <= most and low > -0.7 and high < 1.2:
-            return sorted({0.0, *found})
-    # Far apart: halved, doubled and on by the same factor.
-    factor = max(2.0, 2.0 ** math.ceil((high - low) / math.log(2) / (most - 1)))
-    powers = range(math.ceil(low / math.log(factor)), math.floor(high / math.log(factor)) + 1)
-    return sorted({0.0, *(factor**power - 1 for power in powers)})
-
-
-def _percent(share: float) -> str:
-    """A share in per cent, with the decimals that it needs: +0.5%, -50%, +300%."""
-    text = f"{100 * share:+.1f}"
-    return "0%" if float(text) == 0 else f"{text.removesuffix('.0').replace('-', '−')}%"
-
-
 def _measure(
     data: list[dict[str, Any]],
     layout: dict[str, Any],
@@ -245,7 +226,7 @@ def _measure(
         "anchor": f"y{suffix}",
         "range": [round(end, 5) for end in span],
         "tickvals": [round(math.log1p(share), 6) for share in at],
-        "ticktext": [_percent(share) for share in at],
+        "ticktext": [percent(share) for share in at],
         "tickangle": 0,
         "zeroline": True,
         "zerolinewidth": 2,

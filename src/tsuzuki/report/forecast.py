@@ -9,17 +9,17 @@ from tsuzuki import formatting
 from tsuzuki.report.ensemble import learning
 from tsuzuki.report.machine import machine
 from tsuzuki.report.page import Page, Section, render
-from tsuzuki.report.texts import Both, joined, same, table
+from tsuzuki.report.texts import Both, joined, table
 from tsuzuki.report.weeks import Course, Line, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsuzuki.forecasting.fit import Fitted
+    from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.outlook import Outlook
 
 # A longer table is left to --csv, which is said.
-MOST_ROWS = 400
+MOST_ROWS = 120
 
 
 def forecast_page(
@@ -107,14 +107,15 @@ def _numbers(forecasts: "pd.DataFrame") -> Section:
     columns = [name for name in forecasts.columns if name not in ("unique_id", "ds")]
     cells = iter(formatting.aligned(shown[columns].to_numpy(np.float64).ravel(order="F").tolist(), 3))
     texts = [[next(cells) for _ in range(len(shown))] for _ in columns]
-    times = shown["ds"].astype(str)
-    heads = [f"{name} {time}" for name, time in zip(shown["unique_id"], times, strict=True)] if several else list(times)
+    times = [time.replace("T", " ") for time in np.datetime_as_string(shown["ds"].to_numpy("datetime64[s]"))]
+    if all(time.endswith(":00") for time in times):
+        times = [time[:-3] for time in times]
+    heads = [f"{name} {time}" for name, time in zip(shown["unique_id"], times, strict=True)] if several else times
     ends = {"lo": Both("lower", "下限"), "hi": Both("upper", "上限")}
-    head = [Both("", "")]
-    for name in columns:
-        end, _, level = name.removeprefix("tsuzuki-").partition("-")
-        word = ends.get(end)
-        head.append(same(name) if word is None else Both(f"{level}\u00a0% {word.en}", f"{level}%\u00a0{word.ja}"))
+    head = [Both("", ""), Both("forecast", "予測値")]
+    for name in columns[1:]:
+        end, level = name.removeprefix("tsuzuki-").split("-")
+        head.append(Both(f"{level}\u00a0% {ends[end].en}", f"{level}%\u00a0{ends[end].ja}"))
     rows: list[list[Both | str]] = [list(row) for row in zip(heads, *texts, strict=True)]
     caption = Both("The forecast and the ends of its intervals.", "予測値と予測区間の両端です。")
     if len(forecasts) > len(shown):
