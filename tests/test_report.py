@@ -3,22 +3,15 @@
 import json
 import re
 import shutil
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from test_cli import run
-from tsuzuki.data.series import collect
 from tsuzuki.errors import MissingExtraError, SettingError
-from tsuzuki.report import series_page
 from tsuzuki.report.page import check
-from tsuzuki.report.texts import Both, step_of
-from tsuzuki.report.thinning import spread, thin
 
 # One browser and one set of pages for all of these tests.
 pytestmark = pytest.mark.xdist_group("report")
@@ -361,43 +354,3 @@ def test_without_plotly_the_missing_extra_is_named(monkeypatch):
         check()
     with pytest.raises(SettingError, match="--lang is 'fr'"):
         check("fr")
-
-
-@settings(max_examples=60)
-@given(st.lists(st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6)), min_size=1, max_size=3000), st.integers(2, 400))
-def test_thinning_keeps_the_ends_and_the_extremes_of_every_stretch(values, most):
-    values = np.array(values)
-    kept = thin(values, most)
-    assert (np.diff(kept) > 0).all()
-    assert kept[0] == 0
-    assert kept[-1] == len(values) - 1
-    if not np.isnan(values).all():
-        assert np.nanmax(values[kept]) == np.nanmax(values)
-        assert np.nanmin(values[kept]) == np.nanmin(values)
-    assert len(spread(len(values), most)) <= most
-
-
-def test_words_are_in_both_languages_and_safe_in_html():
-    assert (
-        Both("a < b", "a は b より小さい").html()
-        == '<span lang="en">a &lt; b</span><span lang="ja">a は b より小さい</span>'
-    )
-    assert step_of("hour") == Both("hour", "1 時間")
-    assert step_of("15 minutes") == Both("15 minutes", "15 分")
-
-
-def test_the_library_loads_no_drawing_package_until_a_page_is_asked_for():
-    import subprocess
-
-    asked = (
-        "import sys, tsuzuki.cli; print([name for name in ('plotly', 'matplotlib', 'pandas') if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip() == "[]"
-
-
-def test_a_page_of_a_series_with_thousands_of_gaps_can_be_made():
-    times = pd.date_range("2020-01-01", periods=15_000, freq="1h")
-    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(np.arange(15_000))})
-    collection = collect("a", frame[np.arange(15_000) % 10 > 0], max_gap=0)
-    assert len(collection.segments) == 1500
-    assert "</html>" in series_page(collection, command="tsuzuki plot a.csv")
