@@ -131,7 +131,7 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
     caption = Both(
         "Sorted by RMSE. Skill is 1 minus the ratio to the best other model's RMSE; the last columns are the share of "
         "actual values inside each interval.",
-        "RMSE の小さい順。スキルは 1 −（自分以外で最良のモデルに対する RMSE の比）。的中は、実測値が予測区間に入った割合です。",
+        "RMSE の小さい順。スキルは 1 −（自分以外で最良のモデルに対する RMSE の比）。被覆率は、実測値が予測区間に入った割合です。",
     )
     paragraph = joined(*said).html("p").replace("<p ", '<p class="verdict" ')
     return Section("verdict", Both("What came out", "結論"), (paragraph, table(head, rows, caption)))
@@ -139,7 +139,7 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
 
 def _covered(name: str) -> Both:
     level = name.removeprefix("coverage-")
-    return Both(f"in\u00a0{level}\u00a0%, %", f"{level}%\u00a0区間 的中\u00a0%")
+    return Both(f"in\u00a0{level}\u00a0%, %", f"{level}%\u00a0区間 被覆率\u00a0%")
 
 
 def _week(forecasts: "pd.DataFrame", scores: "pd.DataFrame", collection: "Collection") -> Section:
@@ -274,7 +274,7 @@ def _coverage(own: "pd.DataFrame", names: list[str]) -> Figure:
         level = name.removeprefix("coverage-")
         look = {"color": Ink(("c1", "c2", "c3")[i % 3]), "width": 2}
         shared = {"type": "scatter", "x": steps, "mode": "lines", "legendgroup": name}
-        label = Both(f"inside the {level}\u00a0% interval", f"{level}% 区間の的中率")
+        label = Both(f"inside the {level}\u00a0% interval", f"{level}% 区間の被覆率")
         data.append(shared | {"y": numbers(own[name].to_numpy()), "name": label, "line": look})
         nominal = {"y": [float(level)] * len(steps), "showlegend": False, "hoverinfo": "skip"}
         data.append(shared | nominal | {"name": label, "line": look | {"dash": "dot", "width": 1.5}})
@@ -287,7 +287,7 @@ def _coverage(own: "pd.DataFrame", names: list[str]) -> Figure:
     says = Both(
         f"The share of actual values inside the intervals, by how far ahead (dotted: the nominal level): "
         f"{'; '.join(f'{level}{HARD}%: {low:.0f} to {high:.0f}{HARD}%' for level, low, high in spans)}.",
-        "実測値が予測区間に入った割合（点線は名目の水準）: "
+        "区間の被覆率（実測値が入った割合、点線は名目の水準）: "
         f"{'、'.join(f'{level}% 区間は {low:.0f}〜{high:.0f}%' for level, low, high in spans)}。",
     )
     return Figure(data, layout, 320, says)
@@ -301,7 +301,7 @@ def _lanes(collection: "Collection", fitted: "Fitted", settings: "Settings") -> 
         "choose the best epoch and to calibrate the intervals. A row begins where the lane's row of the previous update "
         "ended and continues from its state (arrow). Every step is scored (dashes below the boxes), "
         f"{settings.horizon} steps ahead each.",
-        "最初のネットワークを実際に学習した配置です。数字は全系列を通した位置（0 から）です。レーンは、最良エポックの選択と予測区間の較正に"
+        "最初のネットワークを実際に学習した配置です。数字は全系列の通し番号（0 始まり）です。レーンは、最良エポックの選択と予測区間の較正に"
         "取り置いた部分を除き、最初の予測時点より前のデータ全体に割り当てます。各行は前の更新の行が終わった所から始まり、状態を"
         f"引き継ぎます（矢印）。すべてのステップで、{settings.horizon} ステップ先までを採点します（箱の下の破線）。",
     )

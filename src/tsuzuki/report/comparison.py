@@ -145,7 +145,7 @@ def _lanes(comparison: Comparison) -> Section:
         "Drawn from the layout that trained in this run; numbers are positions, counted from 0 through all series. Above: "
         "the first updates, step by step. Below: where in the training part each lane goes in an epoch; at a circle its "
         "state begins at zero.",
-        "この実行で実際に学習に使った配置です。数字は全系列を通した位置（0 から）です。上の図は最初の数回の更新をステップごとに、"
+        "この実行で実際に学習に使った配置です。数字は全系列の通し番号（0 始まり）です。上の図は最初の数回の更新をステップごとに、"
         "下の図は 1 エポックで各レーンが学習用の部分のどこを通るかを示します。丸の所で状態は 0 から始まります。",
     )
     parts: list[str | Figure] = [lead.html("p")]

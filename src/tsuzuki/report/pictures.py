@@ -180,8 +180,8 @@ def says(collection: Collection, shown: int, tested: bool) -> Both:
         Both(
             f"{len(values):,} steps of the series between {low:,.4g} and {high:,.4g} {unit}".rstrip()
             + f", in {count:,} segment{'' if count == 1 else 's'} (the strip below).",
-            f"系列は {len(values):,} ステップ、{low:,.4g} から {high:,.4g} {unit}".rstrip()
-            + f"。下の帯は {count:,} 個の区間を表します。",
+            f"系列は {len(values):,} ステップで、値は {low:,.4g} から {high:,.4g} {unit}".rstrip()
+            + f" です。下の帯は {count:,} 個の区間を表します。",
         )
     ]
     if repairs.interpolated:
