@@ -21,6 +21,7 @@ from tsuzuki.experiment.paired_statistics import paired_difference, student_t_qu
 from tsuzuki.experiment.prepared_data import prepare_data
 from tsuzuki.experiment.recipe import Recipe
 from tsuzuki.experiment.scoring import Scores, persistence
+from tsuzuki.experiment.season import Season, half_years, season
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
 
 
@@ -149,6 +150,65 @@ def test_pairs_are_compared_seed_by_seed(losses):
     assert found.ci95[0] <= found.mean_difference + 1e-12
     assert found.ci95[1] >= found.mean_difference - 1e-12
     assert found.stateful_better_share == np.mean(np.array(differences) < 0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e3), st.floats(0, 1e3)), min_size=1, max_size=20))
+def test_ratios_of_pairs_are_turned_round_with_the_pairs_and_never_fall_by_more_than_all(losses):
+    one, other = zip(*losses, strict=True)
+    found, turned = paired_difference(one, other), paired_difference(other, one)
+    assert found.log_ratio == pytest.approx(-turned.log_ratio, abs=1e-9)
+    assert math.expm1(found.log_ratio) >= -1
+    if len(losses) > 1:
+        assert found.log_ci95 == pytest.approx([-end for end in reversed(turned.log_ci95)], abs=1e-6)
+        assert math.expm1(found.log_ci95[0]) >= -1
+    else:
+        assert found.log_ci95 is None
+
+
+def of_years(years, error):
+    """A problem of daily readings, and forecasts whose error is made of the days since the training's end."""
+    points = round(365.2425 * years)
+    times = pd.date_range("2010-01-01", periods=points, freq="D")
+    values = np.random.default_rng(0).normal(0, 1, points)
+    problem = prepare_data(collect("daily", pd.DataFrame({"unique_id": "a", "ds": times, "y": values})), Recipe())
+    days = np.arange(points) - problem.training[-1].stop + 1
+    return problem, problem.scaled[:, 0] + error(days)
+
+
+def test_weights_that_fit_a_time_of_year_chase_the_season_and_those_that_grow_old_do_not():
+    problem, forecast = of_years(5, seasonal)
+    found = season(problem, [forecast])
+    assert found.chased
+    assert found.far > 3 * found.near
+    for error in (
+        lambda days: 1e-3 * np.abs(days),
+        lambda days: np.full(len(days), 0.3),
+        lambda days: seasonal(days + 91),
+    ):
+        problem, forecast = of_years(5, error)
+        assert not season(problem, [forecast]).chased
+
+
+def seasonal(days):
+    return 1.1 - np.cos(2 * np.pi * days / 365.2425)
+
+
+def test_a_season_that_is_not_twice_in_the_data_is_not_spoken_of():
+    problem, forecast = of_years(1.4, seasonal)
+    assert season(problem, [forecast]) is None
+    assert "season" not in verdict.verdict(made_up())
+    assert "season" not in verdict.verdict(dataclasses.replace(made_up(), season=Season(2.0, 8.0, chased=False)))
+    said = verdict.verdict(dataclasses.replace(made_up(), season=Season(2.04, 8.4, chased=True)))
+    assert "the weights chase the season: in the half-years around the time of year at which training ended" in said
+    assert "they have 2.0 times persistence's error, in the opposite ones 8.4 times" in said
+
+
+def test_half_years_are_counted_from_each_series_own_end_of_training():
+    problem, _ = of_years(3, seasonal)
+    halves, last = half_years(problem), problem.training[-1].stop - 1
+    assert set(halves[last - 91 : last + 92]) == {0}
+    assert (halves[last - 92], halves[last + 92]) == (-1, 1)
+    assert halves[last - 365] == -2
 
 
 def test_the_real_series_shows_what_the_plain_recipe_does(jfk):

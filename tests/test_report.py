@@ -3,22 +3,15 @@
 import json
 import re
 import shutil
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from test_cli import run
-from tsuzuki.data.series import collect
 from tsuzuki.errors import MissingExtraError, SettingError
-from tsuzuki.report import series_page
 from tsuzuki.report.page import check
-from tsuzuki.report.texts import Both, step_of
-from tsuzuki.report.thinning import spread, thin
 
 # One browser and one set of pages for all of these tests.
 pytestmark = pytest.mark.xdist_group("report")
@@ -46,20 +39,46 @@ def pages(tmp_path_factory):
         "compare", folder / "readings.csv", "--seeds", 1, "--quiet", "--lang", "ja", "--report", folder / "ja.html"
     )
     assert run("plot", folder / "readings.csv", "--html", folder / "plot.html").exit_code == 0
+    model = folder / "model.tsuzuki"
+    assert run("fit", folder / "readings.csv", *SMALL, "-o", model, "--quiet").exit_code == 0
+    assert run("forecast", model, "--quiet", "--report", folder / "forecast.html").exit_code == 0
     return folder
 
 
-NAMES = ["compare", "backtest", "plot"]
+NAMES = ["compare", "backtest", "plot", "forecast"]
+
+
+def chromium_and_driver(which=shutil.which):
+    """The browser and its driver; without a browser its tests are skipped, a browser without its driver is a fault."""
+    chromium = which("chromium") or which("chromium-browser") or which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium: install Debian's chromium and chromium-driver")
+    driver = which("chromedriver")
+    if driver is None:
+        pytest.fail(f"{chromium} is here without its driver, so no page is looked at: install Debian's chromium-driver")
+    return chromium, driver
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "message"),
+    [
+        ({}, pytest.skip.Exception, "there is no Chromium"),
+        ({"chromedriver"}, pytest.skip.Exception, "there is no Chromium"),
+        ({"chromium"}, pytest.fail.Exception, "chromium is here without its driver"),
+        ({"google-chrome"}, pytest.fail.Exception, "google-chrome is here without its driver"),
+    ],
+)
+def test_a_browser_without_its_driver_is_no_reason_to_look_at_nothing(found, outcome, message):
+    with pytest.raises(outcome, match=message):
+        chromium_and_driver(lambda name: f"/usr/bin/{name}" if name in found else None)
 
 
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium that notes its console and every request."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no Chromium with its driver: install Debian's chromium and chromium-driver")
+    chromium, driver = chromium_and_driver()
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,900", "--hide-scrollbars"):
@@ -141,7 +160,7 @@ def test_no_section_is_blank(browser, pages, name, dark):
 
     show(browser, pages / f"{name}.html", dark=dark)
     sections = browser.find_elements("css selector", "section, .plot")
-    assert len(sections) >= (2 if name == "plot" else 8)
+    assert len(sections) >= {"plot": 2, "forecast": 6}.get(name, 8)
     for section in sections:
         place = browser.execute_script(
             "const r = arguments[0].getBoundingClientRect();"
@@ -160,6 +179,72 @@ def test_no_section_is_blank(browser, pages, name, dark):
 def test_nothing_is_wider_than_a_phone(browser, pages, name):
     show(browser, pages / f"{name}.html", width=360)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+
+
+# What is wider than the page or its own box, and words that lie outside the drawing or the plot that they belong to.
+CUT = """
+const found = [], page = document.documentElement.clientWidth;
+const seen = (one) => one.getClientRects().length && getComputedStyle(one).visibility !== 'hidden';
+const scrolls = (one) => one.closest('.wide');
+for (const one of document.body.querySelectorAll('*')) {
+  if (!seen(one) || one.closest('svg, .skip, .unseen, option')) continue;
+  const box = one.getBoundingClientRect();
+  if (!scrolls(one) && (box.right > page + 0.5 || box.left < -0.5))
+    found.push(['wider than the page', one.outerHTML.slice(0, 90)]);
+  const style = getComputedStyle(one);
+  if (style.overflowX !== 'visible' && !one.matches('.wide') && one.scrollWidth > one.clientWidth + 1)
+    found.push(['cut', one.outerHTML.slice(0, 90)]);
+}
+for (const one of document.querySelectorAll('svg text')) {
+  if (!seen(one) || !one.textContent.trim()) continue;
+  const box = one.getBoundingClientRect(), around = one.closest('.plot, svg.lanes').getBoundingClientRect();
+  if (box.left < around.left - 1 || box.right > around.right + 1
+      || box.top < around.top - 1 || box.bottom > around.bottom + 1)
+    found.push(['outside its picture', one.textContent]);
+}
+for (const one of document.querySelectorAll('.hint')) {
+  const wide = [...one.parentElement.querySelectorAll('.wide')].some((box) => box.scrollWidth > box.clientWidth + 1);
+  if (wide === one.hidden) found.push(['scrolls without a hint, or a hint without scrolling', one.textContent]);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", [390, 768, 1400])
+def test_nothing_but_a_scrolling_table_is_wider_than_the_page_and_no_word_is_cut(browser, pages, name, width):
+    for lang in ("en", "ja"):
+        show(browser, pages / f"{name}.html", width=width)
+        browser.execute_script(f"document.querySelector('button[data-to={lang}]').click()")
+        wait(browser, f"return document.querySelector('.plot')._context.locale === '{lang}'")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert browser.execute_script(CUT) == []
+        assert browser.execute_script(CONTRAST) == []
+
+
+def test_dates_in_plots_follow_the_language(browser, pages):
+    show(browser, pages / "plot.html")
+    dates = "return [...document.querySelectorAll('.xtick text')].map(one => one.textContent).join(' ')"
+    assert re.search("Jan|Feb|Mar", browser.execute_script(dates))
+    browser.execute_script("document.querySelector('button[data-to=ja]').click()")
+    wait(browser, f"return (() => {{ {dates} }})().includes('月')")
+    assert not re.search("[A-Za-z]", browser.execute_script(dates))
+
+
+def test_on_a_phone_the_languages_stand_beside_the_title(browser, pages):
+    show(browser, pages / "compare.html", width=390)
+    title, buttons = (browser.find_element("css selector", one).rect for one in ("h1", ".languages"))
+    assert title["x"] + title["width"] <= buttons["x"]
+    assert abs(title["y"] - buttons["y"]) < 12
+
+
+def test_every_lane_and_every_way_has_its_label_in_sight_on_a_phone(browser, pages):
+    show(browser, pages / "compare.html", width=390)
+    lanes = [one.text for one in browser.find_elements("css selector", "svg.lanes text.soft") if one.is_displayed()]
+    assert all(f"lane {number}" in lanes for number in range(1, 7))
+    ticks = [one.text for one in browser.find_elements("css selector", ".xtick text")]
+    for name in ("stateless", "stateful", "streams"):
+        assert name in ticks
 
 
 CONTRAST = """
@@ -218,7 +303,7 @@ def test_a_plot_is_moved_by_the_keyboard_and_described_in_words(browser, pages):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_one_file_that_names_no_other(pages, name):
     text = (pages / f"{name}.html").read_text("utf-8")
-    assert len(text.encode()) < 8e6
+    assert len(text.encode()) < 2.5e6
     assert text.count("plotly.js v") == 1
     outside = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
     assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", outside)
@@ -269,43 +354,3 @@ def test_without_plotly_the_missing_extra_is_named(monkeypatch):
         check()
     with pytest.raises(SettingError, match="--lang is 'fr'"):
         check("fr")
-
-
-@settings(max_examples=60)
-@given(st.lists(st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6)), min_size=1, max_size=3000), st.integers(2, 400))
-def test_thinning_keeps_the_ends_and_the_extremes_of_every_stretch(values, most):
-    values = np.array(values)
-    kept = thin(values, most)
-    assert (np.diff(kept) > 0).all()
-    assert kept[0] == 0
-    assert kept[-1] == len(values) - 1
-    if not np.isnan(values).all():
-        assert np.nanmax(values[kept]) == np.nanmax(values)
-        assert np.nanmin(values[kept]) == np.nanmin(values)
-    assert len(spread(len(values), most)) <= most
-
-
-def test_words_are_in_both_languages_and_safe_in_html():
-    assert (
-        Both("a < b", "a は b より小さい").html()
-        == '<span lang="en">a &lt; b</span><span lang="ja">a は b より小さい</span>'
-    )
-    assert step_of("hour") == Both("hour", "1 時間")
-    assert step_of("15 minutes") == Both("15 minutes", "15 分")
-
-
-def test_the_library_loads_no_drawing_package_until_a_page_is_asked_for():
-    import subprocess
-
-    asked = (
-        "import sys, tsuzuki.cli; print([name for name in ('plotly', 'matplotlib', 'pandas') if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout.strip() == "[]"
-
-
-def test_a_page_of_a_series_with_thousands_of_gaps_can_be_made():
-    times = pd.date_range("2020-01-01", periods=15_000, freq="1h")
-    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.sin(np.arange(15_000))})
-    collection = collect("a", frame[np.arange(15_000) % 10 > 0], max_gap=0)
-    assert len(collection.segments) == 1500
-    assert "</html>" in series_page(collection, command="tsuzuki plot a.csv")

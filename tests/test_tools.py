@@ -72,3 +72,20 @@ def test_the_reference_shows_the_settings_as_the_arguments_of_a_forecaster():
     shown = package["forecaster.Forecaster"].parameters
     assert [str(one) for one in shown] == [str(one) for one in package["forecasting.settings.Settings"].parameters]
     assert len(shown) > 2
+
+
+def test_the_picture_of_a_forecast_is_one_of_the_series_it_names():
+    import io
+
+    import pandas as pd
+    from matplotlib.image import imread
+
+    module = tool("make_forecast_picture")
+    drawn = module.forecast(units=4, layers=1, ensemble=1, epochs=1)
+    assert drawn.name == "beijing"
+    assert drawn.times[-1] == drawn.fans[0].times[0] == pd.Timestamp(module.CUT)
+    assert len(drawn.fans[0].times) == 1 + module.HORIZON
+    made, kept = imread(io.BytesIO(module.picture(drawn))), imread(module.PICTURE)
+    assert made.shape == kept.shape
+    # Title, axes and the readings before are the same; the forecast is another network's.
+    assert (np.abs(made - kept).max(axis=2) < 0.1).mean() > 0.8

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    import plotly.graph_objects as go
 
     from tsuzuki.streaming.bank import Bank
     from tsuzuki.streaming.online_learning import LearningStream
@@ -106,6 +107,48 @@ class Forecaster:
         if frame is not None:
             fitted = run_newer_rows(fitted, self.settings, frame)
         return forecast_frame(fitted, self.settings, self.settings.levels if levels is None else levels, future)
+
+    def plot(
+        self,
+        frame: Any = None,
+        unique_id: str | None = None,
+        backtest: "pd.DataFrame | None" = None,
+        *,
+        levels: Sequence[float] | None = None,
+        future: Any = None,
+    ) -> "go.Figure":
+        """Draw the last readings of one series, its forecast with intervals, and a line where the forecast begins.
+
+        Args:
+            frame: newer rows to read first, as for `predict`; older ones are drawn where they reach further back than
+                the week or so that the forecaster keeps.
+            unique_id: the series; None where there is only one.
+            backtest: what `backtest` gave: its forecasts from past origins are drawn instead, with what came of them.
+            levels: as for `predict`.
+            future: as for `predict`.
+
+        Raises:
+            SettingError: not fitted, or several series and none is named.
+            DataError: an unknown series, and as for `predict`.
+            MissingExtraError: Plotly is not installed.
+        """
+        from tsuzuki.data.frames import as_long
+        from tsuzuki.forecasting.outlook import named, outlook_back, outlooks
+        from tsuzuki.forecasting.plot import check_plotly, plotly_figure
+        from tsuzuki.forecasting.predict import forecast_frame, run_newer_rows
+
+        check_plotly("plot")
+        fitted = self._known()
+        name = named(fitted.ids, unique_id)
+        if backtest is not None:
+            return plotly_figure(outlook_back(name, backtest))
+        if frame is not None:
+            frame = as_long(frame, self.settings.columns.all)
+            fitted = run_newer_rows(fitted, self.settings, frame)
+        wanted = self.settings.levels if levels is None else levels
+        forecasts = forecast_frame(fitted, self.settings, wanted, future)
+        found = outlooks(fitted, self.settings.horizon, forecasts, frame)
+        return plotly_figure(found[fitted.ids.index(name)])
 
     def backtest(
         self,

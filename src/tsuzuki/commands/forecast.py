@@ -1,13 +1,21 @@
 """`tsuzuki forecast`: a trained forecaster and newer readings in, the next steps out."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsuzuki.commands.options import Column, Csv, Debug, Json, Quiet, Time
+from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
 from tsuzuki.commands.tables import forecast_table, print_table, records, write_csv
 from tsuzuki.commands.terminal import announce_compilation, check_targets, errors_in_words, reading, write_json
 from tsuzuki.errors import SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsuzuki.forecaster import Forecaster
+    from tsuzuki.forecasting.outlook import Outlook
 
 
 def forecast(
@@ -20,6 +28,9 @@ def forecast(
     levels: Annotated[str | None, typer.Option(help="Of the intervals, in per cent; 80,95 if not given.")] = None,
     csv: Csv = None,
     json_path: Json = None,
+    report: Report = None,
+    png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
+    lang: Lang = "en",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -28,23 +39,72 @@ def forecast(
 
     with errors_in_words(debug):
         wanted = None if levels is None else parse_levels(levels)
-        check_targets({"--csv": csv, "--json": json_path}, [model, source])
+        check_targets({"--csv": csv, "--json": json_path, "--report": report, "--png": png}, [model, source])
+        check_report(report, lang)
+        if png is not None:
+            from tsuzuki.report.png import check_png
+
+            check_png()
         forecaster = load(model)
-        newer = None
+        newer = unit = None
         if source is not None:
-            newer = reading(source, column, time).frame
+            found = reading(source, column, time)
+            newer, unit = found.frame, found.unit
             ids = forecaster.fitted.ids if forecaster.fitted is not None else ()
             # A file of one series is that series, whatever the file is called.
             if len(ids) == 1 and newer["unique_id"].nunique() == 1:
                 newer = newer.assign(unique_id=ids[0])
         announce_compilation(quiet)
-        table = forecaster.predict(newer, levels=wanted)
+        if newer is not None:
+            forecaster.update(newer)
+        table = forecaster.predict(levels=wanted)
         if csv is not None:
             write_csv(csv, table)
         if json_path is not None:
             write_json(json_path, records(table))
+        outlooks = _outlooks(forecaster, table, newer)
+        if report is not None:
+            from tsuzuki.report import forecast_page
+
+            assert forecaster.fitted is not None
+            title, command = Path(model).name, command_line()
+            page = forecast_page(outlooks, table, forecaster.fitted, title=title, unit=unit, command=command, lang=lang)
+            write_report(report, page, quiet)
+        if png is not None:
+            from tsuzuki.report.png import forecast_png
+            from tsuzuki.storage import write_bytes
+
+            write_bytes(Path(png), forecast_png(outlooks, f"{Path(model).name}: forecast", unit))
+            if not quiet:
+                typer.echo(f"picture written to {png}", err=True)
         if csv is None and json_path is None and not quiet:
+            _draw(outlooks)
             print_table(forecast_table(table))
+
+
+def _outlooks(forecaster: "Forecaster", table: "pd.DataFrame", newer: "pd.DataFrame | None") -> "list[Outlook]":
+    from tsuzuki.data.frames import as_long
+    from tsuzuki.forecasting.outlook import outlooks
+
+    settings = forecaster.settings
+    assert forecaster.fitted is not None
+    long = None if newer is None else as_long(newer, settings.columns.all)
+    return outlooks(forecaster.fitted, settings.horizon, table, long)
+
+
+def _draw(outlooks: "list[Outlook]") -> None:
+    """A chart above the table, of the first series where there are several, on a terminal that can show it."""
+    import shutil
+
+    from tsuzuki.commands.chart import can_be_shown, chart
+
+    if not can_be_shown():
+        return
+    drawn = chart(outlooks[0], shutil.get_terminal_size().columns)
+    if drawn and len(outlooks) > 1:
+        typer.echo(f" {outlooks[0].name}, the first of {len(outlooks):,} series; --report shows more of them")
+    if drawn:
+        typer.echo(drawn)
 
 
 def parse_levels(text: str) -> tuple[float, ...]:
@@ -59,4 +119,4 @@ def parse_levels(text: str) -> tuple[float, ...]:
     return levels
 
 
-EXAMPLES = ((forecast, "Example: tsuzuki forecast model.tsuzuki newer.csv --levels 80,95 --csv out.csv"),)
+EXAMPLES = ((forecast, "Example: tsuzuki forecast model.tsuzuki newer.csv --levels 80,95 --report page.html"),)

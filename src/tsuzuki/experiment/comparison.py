@@ -10,7 +10,8 @@ from tsuzuki.experiment.paired_statistics import PairedDifference, paired_differ
 from tsuzuki.experiment.prepared_data import PreparedData
 from tsuzuki.experiment.recipe import Recipe
 from tsuzuki.experiment.scoring import Scores, persistence, score
-from tsuzuki.experiment.variants import Variant, variants
+from tsuzuki.experiment.season import Season, season
+from tsuzuki.experiment.variants import STATEFUL, STATELESS, Variant, variants
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.training.fit import fit, predict
@@ -52,7 +53,17 @@ class VariantResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The results of all variants."""
+    """The results of all variants.
+
+    Attributes:
+        data: what was trained on.
+        recipe: what was trained.
+        results: of each variant.
+        persistence: the scores of the last value as forecast.
+        paired_first_epoch_loss: of stateful and stateless windows.
+        paired_test_mse: likewise.
+        season: whether the windows' finished weights follow the season; None where the data do not tell.
+    """
 
     data: PreparedData
     recipe: Recipe
@@ -60,6 +71,7 @@ class Comparison:
     persistence: Scores
     paired_first_epoch_loss: PairedDifference
     paired_test_mse: PairedDifference
+    season: Season | None = None
 
 
 @dataclass
@@ -95,7 +107,7 @@ def compare(data: PreparedData, recipe: Recipe, workers: int, control: RunContro
     tried = variants(data, recipe)
     work = sum(variant.epochs * variant.layout.updates * variant.layout.timesteps for variant in tried) * recipe.seeds
     network = recipe.network
-    examples: dict[str, NDArray[np.float32]] = {}
+    forecasts: dict[tuple[str, int], NDArray[np.float32]] = {}
 
     def one(variant: Variant, seed: int) -> tuple[tuple[EpochRecord, ...], Scores]:
         done = 0
@@ -119,10 +131,10 @@ def compare(data: PreparedData, recipe: Recipe, workers: int, control: RunContro
             threads=1,
             on_progress=progress,
         )
-        forecasts = predict(network, result.weights, data.scaled, variant.scoring, threads=1)[:, 0]
-        if seed == 0:
-            examples[variant.name] = forecasts
-        return result.history, score(data, forecasts)
+        found = predict(network, result.weights, data.scaled, variant.scoring, threads=1)[:, 0]
+        if seed == 0 or variant.name in (STATELESS, STATEFUL):
+            forecasts[variant.name, seed] = found
+        return result.history, score(data, found)
 
     found: dict[tuple[str, int], tuple[tuple[EpochRecord, ...], Scores]] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -137,7 +149,7 @@ def compare(data: PreparedData, recipe: Recipe, workers: int, control: RunContro
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     results = tuple(
-        _result(variant, [found[variant.name, seed] for seed in range(recipe.seeds)], examples[variant.name])
+        _result(variant, [found[variant.name, seed] for seed in range(recipe.seeds)], forecasts[variant.name, 0])
         for variant in tried
     )
     stateless, stateful = results[0], results[1]
@@ -148,6 +160,7 @@ def compare(data: PreparedData, recipe: Recipe, workers: int, control: RunContro
         persistence(data),
         paired_difference([loss[0] for loss in stateless.running_loss], [loss[0] for loss in stateful.running_loss]),
         paired_difference([one.test_mse for one in stateless.scores], [one.test_mse for one in stateful.scores]),
+        season(data, [one for (name, _), one in forecasts.items() if name in (STATELESS, STATEFUL)]),
     )
 
 

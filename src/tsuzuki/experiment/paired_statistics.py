@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Squared errors of scaled values below this are float32's rounding.
+LEAST = 1e-12
+
 
 @dataclass(frozen=True)
 class PairedDifference:
@@ -13,24 +16,37 @@ class PairedDifference:
         mean_difference: below 0 where stateful is better.
         ci95: the 95 % confidence interval of the mean (Student's t), or None with a single seed.
         stateful_better_share: the share of seeds in which stateful is lower.
+        log_ratio: the mean of log(stateful / stateless). An error cannot fall by more than 100 % but rise without end;
+            its logarithm is free on both sides, as Student's t assumes.
+        log_ci95: the interval of that mean, likewise.
     """
 
     mean_difference: float
     ci95: tuple[float, float] | None
     stateful_better_share: float
+    log_ratio: float
+    log_ci95: tuple[float, float] | None
 
 
 def paired_difference(stateless: Sequence[float], stateful: Sequence[float]) -> PairedDifference:
-    """Compare two variants seed by seed."""
+    """Compare two variants seed by seed; in ratios an error below `LEAST` counts as that."""
     differences = [b - a for a, b in zip(stateless, stateful, strict=True)]
-    count = len(differences)
-    mean = sum(differences) / count
-    interval = None
-    if count > 1:
-        deviation = math.sqrt(sum((d - mean) ** 2 for d in differences) / (count - 1))
-        half = student_t_quantile(count - 1) * deviation / math.sqrt(count)
-        interval = (mean - half, mean + half)
-    return PairedDifference(mean, interval, sum(d < 0 for d in differences) / count)
+    logs = [math.log(max(b, LEAST) / max(a, LEAST)) for a, b in zip(stateless, stateful, strict=True)]
+    mean, interval = _mean_with_interval(differences)
+    log_ratio, log_interval = _mean_with_interval(logs)
+    share = sum(d < 0 for d in differences) / len(differences)
+    return PairedDifference(mean, interval, share, log_ratio, log_interval)
+
+
+def _mean_with_interval(values: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
+    """The mean and its 95 % confidence interval, None for a single value."""
+    count = len(values)
+    mean = sum(values) / count
+    if count == 1:
+        return mean, None
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
+    half = student_t_quantile(count - 1) * deviation / math.sqrt(count)
+    return mean, (mean - half, mean + half)
 
 
 def student_t_quantile(freedom: int) -> float:

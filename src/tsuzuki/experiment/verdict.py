@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from tsuzuki.experiment.comparison import Comparison, VariantResult
+from tsuzuki.experiment.comparison import Comparison
 from tsuzuki.experiment.paired_statistics import PairedDifference
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
 
@@ -32,7 +32,9 @@ ENGLISH = {
     "start_clear": "Over {seeds} paired seeds stateful windows started {share:.1%} {word} than stateless ones (lower "
     "in {won} of {seeds}).",
     "windows_worse": "The finished weights of both kinds of windows are worse than persistence {part} ({low:.1f} and "
-    "{high:.1f} times its error), however good the running loss looks: in time order the weights chase the season.",
+    "{high:.1f} times its error); the running loss, taken while the weights move with the data, does not show it.",
+    "season_chased": "In time order the weights chase the season: in the half-years around the time of year at which "
+    "training ended they have {near:.1f} times persistence's error, in the opposite ones {far:.1f} times, every year.",
     "one_worse": "The finished weights of {worse} windows are worse than persistence {part}.",
     "windows_beat": "The finished weights of both kinds of windows beat persistence {part}.",
     "test_unclear": "Between stateful and stateless windows the test error shows no clear difference.",
@@ -55,7 +57,7 @@ def findings(comparison: Comparison) -> tuple[Finding, ...]:
     """What the numbers show, in the order of the verdict."""
     rows = {row.name: row for row in comparison.results}
     seeds = comparison.recipe.seeds
-    found = [_start(rows, comparison.paired_first_epoch_loss, seeds)]
+    found = [_start(comparison.paired_first_epoch_loss, seeds)]
     baseline = comparison.persistence
     tested = math.isfinite(baseline.test_mse)
 
@@ -68,13 +70,15 @@ def findings(comparison: Comparison) -> tuple[Finding, ...]:
     if min(windows) > reference:
         low, high = min(windows) / reference, max(windows) / reference
         found.append(Finding("windows_worse", {"part": part, "low": low, "high": high}))
+        if comparison.season is not None and comparison.season.chased:
+            found.append(Finding("season_chased", {"near": comparison.season.near, "far": comparison.season.far}))
     elif max(windows) > reference:
         worse = STATELESS if windows[0] > windows[1] else STATEFUL
         found.append(Finding("one_worse", {"part": part, "worse": worse}))
     else:
         found.append(Finding("windows_beat", {"part": part}))
     if tested:
-        found.append(_tested(comparison.paired_test_mse, windows[0], seeds))
+        found.append(_tested(comparison.paired_test_mse, seeds))
     best = min((STREAMS, DECAYED), key=error)
     label = "Streams" if best == STREAMS else "Streams with a decayed rate"
     if error(best) < min(*windows, reference):
@@ -86,21 +90,23 @@ def findings(comparison: Comparison) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _start(rows: dict[str, VariantResult], paired: PairedDifference, seeds: int) -> Finding:
-    share = abs(paired.mean_difference) / rows[STATELESS].mean_loss(0)
-    word = "better" if paired.mean_difference < 0 else "worse"
-    values = {"share": share, "word": word, "seeds": seeds, "won": round(paired.stateful_better_share * seeds)}
-    if paired.ci95 is None:
+def _start(paired: PairedDifference, seeds: int) -> Finding:
+    word = "better" if paired.log_ratio < 0 else "worse"
+    values = {"share": _share(paired), "word": word, "seeds": seeds, "won": round(paired.stateful_better_share * seeds)}
+    if paired.log_ci95 is None:
         return Finding("start_one", values)
-    low, high = paired.ci95
+    low, high = paired.log_ci95
     return Finding("start_unclear" if low <= 0 <= high else "start_clear", values)
 
 
-def _tested(paired: PairedDifference, base: float, seeds: int) -> Finding:
-    if paired.ci95 is None or paired.ci95[0] <= 0 <= paired.ci95[1]:
+def _share(paired: PairedDifference) -> float:
+    """By how much of the stateless value the stateful one is lower or higher, over all seeds."""
+    return abs(math.expm1(paired.log_ratio))
+
+
+def _tested(paired: PairedDifference, seeds: int) -> Finding:
+    if paired.log_ci95 is None or paired.log_ci95[0] <= 0 <= paired.log_ci95[1]:
         return Finding("test_unclear", {})
-    word = "lower" if paired.mean_difference < 0 else "higher"
+    word = "lower" if paired.log_ratio < 0 else "higher"
     won = round(paired.stateful_better_share * seeds)
-    return Finding(
-        "test_clear", {"share": abs(paired.mean_difference) / base, "word": word, "won": won, "seeds": seeds}
-    )
+    return Finding("test_clear", {"share": _share(paired), "word": word, "won": won, "seeds": seeds})

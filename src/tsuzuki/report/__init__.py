@@ -6,7 +6,8 @@ light and in dark, and with the keyboard alone.
 
 from tsuzuki.report.backtest import backtest_page
 from tsuzuki.report.comparison import comparison_page
+from tsuzuki.report.forecast import forecast_page
 from tsuzuki.report.page import check
 from tsuzuki.report.single import series_page
 
-__all__ = ["backtest_page", "check", "comparison_page", "series_page"]
+__all__ = ["backtest_page", "check", "comparison_page", "forecast_page", "series_page"]

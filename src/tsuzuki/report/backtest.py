@@ -14,7 +14,7 @@ from tsuzuki.report.machine import machine
 from tsuzuki.report.page import Figure, Ink, Page, Section, render
 from tsuzuki.report.texts import Both, joined, same, table
 from tsuzuki.report.thinning import numbers
-from tsuzuki.report.weeks import Course, Line, weeks
+from tsuzuki.report.weeks import Course, Line, unit_of, weeks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +72,10 @@ def backtest_page(
         for offset, series in zip(collection.offsets, collection.series, strict=False)
     )
     page = Page(
-        Both(f"{collection.name}: forecasts from the past", f"{collection.name}: 過去の起点からの予測"),
+        Both(f"{collection.name}: backtest", f"{collection.name}: バックテスト（過去時点からの予測）"),
         Both(
-            f"{_origins(forecasts):,} forecasts from origins that the network was not trained on, beside references.",
-            f"学習に使っていない {_origins(forecasts):,} 個の起点からの予測を、基準となる方法と比べました。",
+            f"{_origins(forecasts):,} forecasts from past times that the networks were not trained on, beside references.",
+            f"学習に使っていない過去の {_origins(forecasts):,} 時点からの予測を、基準手法と比べました。",
         ),
         (
             _verdict(scores, collection.unit),
@@ -104,16 +104,16 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
             Both(
                 f"tsuzuki's error (RMSE) is {abs(share):.1%} {'less' if share >= 0 else 'more'} than that of the best "
                 f"reference, {best['model']}.",
-                f"tsuzuki の誤差（RMSE）は、最も良い基準 {best['model']} より {abs(share):.1%} "
-                f"{'小さい' if share >= 0 else '大きい'}値です。",
+                f"tsuzuki の誤差（RMSE）は、最良の基準手法 {best['model']} より {abs(share):.1%} "
+                f"{'小さく' if share >= 0 else '大きく'}なりました。",
             )
         )
     for name in (name for name in scores.columns if name.startswith("coverage-")):
         level = name.removeprefix("coverage-")
         said.append(
             Both(
-                f"Its {level}\u00a0% intervals held {own[name]:.0f}\u00a0% of what came.",
-                f"{level}% 予測区間は実測の {own[name]:.0f}% を含みました。",
+                f"Its {level}\u00a0% intervals covered {own[name]:.0f}\u00a0% of the actual values.",
+                f"{level}% 予測区間には実測値の {own[name]:.0f}% が入りました。",
             )
         )
     columns = [name for name in ("mae", "rmse", "mase", "smape", "skill") if name in scores]
@@ -129,8 +129,9 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
     shown = [numerals.scores(name, scores[name].tolist()) for name in columns]
     rows: list[list[Both | str]] = [list(row) for row in zip(scores["model"].astype(str), *shown, strict=True)]
     caption = Both(
-        "Sorted by RMSE; skill is 1 less the ratio to the best other model's RMSE.",
-        "RMSE の小さい順。スキルは 1 −（他で最も良いモデルの RMSE との比）。",
+        "Sorted by RMSE. Skill is 1 minus the ratio to the best other model's RMSE; the last columns are the share of "
+        "actual values inside each interval.",
+        "RMSE の小さい順。スキルは 1 −（自分以外で最良のモデルに対する RMSE の比）。被覆率は、実測値が予測区間に入った割合です。",
     )
     paragraph = joined(*said).html("p").replace("<p ", '<p class="verdict" ')
     return Section("verdict", Both("What came out", "結論"), (paragraph, table(head, rows, caption)))
@@ -138,7 +139,7 @@ def _verdict(scores: "pd.DataFrame", unit: str | None) -> Section:
 
 def _covered(name: str) -> Both:
     level = name.removeprefix("coverage-")
-    return Both(f"in {level}\u00a0% interval, %", f"{level}% 区間に含む割合 %")
+    return Both(f"in\u00a0{level}\u00a0%, %", f"{level}%\u00a0区間 被覆率\u00a0%")
 
 
 def _week(forecasts: "pd.DataFrame", scores: "pd.DataFrame", collection: "Collection") -> Section:
@@ -166,15 +167,17 @@ def _week(forecasts: "pd.DataFrame", scores: "pd.DataFrame", collection: "Collec
         for i, level in enumerate(found)
     ]
     says = Both(
-        "What came (thick), what was forecast, and its intervals (shaded). A dotted line marks the last time known to "
-        "the forecast that follows it; where forecasts overlap, those that follow one another are drawn. Names in the "
-        "legend show and hide lines.",
-        "実測（太線）と予測、その予測区間（網掛け）。点線は、続く予測が知っている最後の時刻です。予測が重なる場合は"
-        "順に続くものだけを描きます。凡例の名前で線を表示・非表示にできます。",
+        "Actual values (thick), forecasts, and their intervals (shaded). A dotted line marks the last time known to the "
+        "forecast that begins there. Where forecasts overlap, only those that follow one another are drawn. Click a "
+        "name in the legend to show or hide its line.",
+        "実測値（太線）、予測、予測区間（網掛け）。点線は、そこから始まる予測に使えた最後の時刻です。予測どうしが重なる場合は、"
+        "前の予測が終わった後に始まるものだけを描きます。凡例の名前を押すと線の表示・非表示が切り替わります。",
     )
     horizon = int(forecasts.groupby(["unique_id", "cutoff"]).size().max())
-    title = Both("A test week: actual against forecast", "評価用の 1 週間: 実測と予測")
-    figure = weeks(courses, lines, collection.unit, says, areas=areas, shortest=horizon + horizon // 2)
+    shortest = horizon + horizon // 2
+    unit = unit_of(courses[0].times, shortest)
+    title = Both(f"{unit.capitalize()} of the backtest: actual against forecast", "バックテストの期間: 実測と予測")
+    figure = weeks(courses, lines, collection.unit, says, areas=areas, shortest=shortest)
     return Section("week", title, (figure,))
 
 
@@ -186,7 +189,8 @@ def _course(some: "pd.DataFrame", series: "Series", names: list[str], found: lis
     columns = [*names, *(f"{OWN}-{end}-{level:g}" for level in found for end in ("lo", "hi"))]
     values = some[columns].to_numpy(np.float64).T
     first = int(cutoff.min())
-    # A row more behind each origin, without forecasts: there the lines are broken.
+    # A forecast begins at its origin, with the reading there. Where the forecast before ends at that very time, a row
+    # without forecasts stands between them: there the lines are broken, and the areas touch.
     rows: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.float64]] = []
     marks, end = [], first
@@ -196,9 +200,11 @@ def _course(some: "pd.DataFrame", series: "Series", names: list[str], found: lis
         own = np.flatnonzero(cutoff == origin)
         last = int(at[own].max())
         # What lies between the forecast before and this origin, the origin itself, and the forecast.
-        grid = np.arange(end, last + 1)
+        grid = np.concatenate([[end], np.arange(end, last + 1)])
         part = np.full((len(columns), len(grid)), np.nan)
-        part[:, at[own] - end] = values[:, own]
+        if series.observed[origin]:
+            part[:, origin - end + 1] = series.values[origin]
+        part[:, at[own] - end + 1] = values[:, own]
         rows.append(grid)
         parts.append(part)
         marks.append(times[origin])
@@ -237,7 +243,7 @@ def _errors(by_horizon: "pd.DataFrame", names: list[str], unit: str | None) -> S
         for name in names
     ]
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": Both("steps ahead", "何ステップ先か")}},
+        "xaxis": {"title": {"text": Both("steps ahead", "予測先（ステップ）")}},
         "yaxis": {"title": {"text": ""}, "rangemode": "tozero"},
         "margin": {"l": 60, "r": 14, "t": 60, "b": 48},
     }
@@ -247,8 +253,8 @@ def _errors(by_horizon: "pd.DataFrame", names: list[str], unit: str | None) -> S
     says = Both(
         f"The error by how far ahead: {_ends(rmse[OWN])} for tsuzuki (RMSE). It is the lowest of all in {ahead} of "
         f"{len(steps)} steps.",
-        f"何ステップ先かごとの誤差。tsuzuki の RMSE は {_ends(rmse[OWN])}。{len(steps)} ステップ中 {ahead} ステップで"
-        "最小です。",
+        f"予測先のステップ数ごとの誤差です。tsuzuki の RMSE は {_ends(rmse[OWN])}。{len(steps)} ステップのうち {ahead} "
+        "ステップで全手法中最小です。",
     )
     parts: list[str | Figure] = [Figure(data, layout, 440, says, groups, menu=Both("Measure", "指標"))]
     covered = [name for name in by_horizon.columns if name.startswith("coverage-")]
@@ -268,20 +274,20 @@ def _coverage(own: "pd.DataFrame", names: list[str]) -> Figure:
         level = name.removeprefix("coverage-")
         look = {"color": Ink(("c1", "c2", "c3")[i % 3]), "width": 2}
         shared = {"type": "scatter", "x": steps, "mode": "lines", "legendgroup": name}
-        label = Both(f"held by the {level}\u00a0% interval", f"{level}% 区間が含んだ割合")
+        label = Both(f"inside the {level}\u00a0% interval", f"{level}% 区間の被覆率")
         data.append(shared | {"y": numbers(own[name].to_numpy()), "name": label, "line": look})
         nominal = {"y": [float(level)] * len(steps), "showlegend": False, "hoverinfo": "skip"}
         data.append(shared | nominal | {"name": label, "line": look | {"dash": "dot", "width": 1.5}})
     layout = {
-        "xaxis": {"title": {"text": Both("steps ahead", "何ステップ先か")}},
+        "xaxis": {"title": {"text": Both("steps ahead", "予測先（ステップ）")}},
         "yaxis": {"title": {"text": "%"}},
         "margin": {"l": 60, "r": 14, "t": 40, "b": 48},
     }
     spans = [(name.removeprefix("coverage-"), own[name].min(), own[name].max()) for name in names]
     says = Both(
-        f"How much the intervals held, by how far ahead (dotted: what they promise): "
+        f"The share of actual values inside the intervals, by how far ahead (dotted: the nominal level): "
         f"{'; '.join(f'{level}{HARD}%: {low:.0f} to {high:.0f}{HARD}%' for level, low, high in spans)}.",
-        "予測区間が実測を含んだ割合（点線は目標値）: "
+        "区間の被覆率（実測値が入った割合、点線は名目の水準）: "
         f"{'、'.join(f'{level}% 区間は {low:.0f}〜{high:.0f}%' for level, low, high in spans)}。",
     )
     return Figure(data, layout, 320, says)
@@ -291,13 +297,13 @@ def _lanes(collection: "Collection", fitted: "Fitted", settings: "Settings") -> 
     layout, places, segments, points = reading(collection, fitted, settings)
     lead = Both(
         "Drawn from the layout that trained the first network of this run; numbers are positions, counted from 0 "
-        "through all series. The lanes are spread over all that was known before the first origin, but for the stretch "
-        "held out to choose its best epoch and to calibrate its intervals. A row begins where the lane's row of the "
-        "update before ended and takes its state (arrow); every step is scored (dashes below the boxes), "
+        "through all series. The lanes are spread over all data before the first origin, except the stretch held out to "
+        "choose the best epoch and to calibrate the intervals. A row begins where the lane's row of the previous update "
+        "ended and continues from its state (arrow). Every step is scored (dashes below the boxes), "
         f"{settings.horizon} steps ahead each.",
-        "最初のネットワークを実際に学習した配置から描いています。数字は全系列を通した位置（0 から）です。レーンは最初の起点より前の"
-        "全体に散らばり、最良エポックの選択と予測区間の較正に取り置いた部分を除きます。行は前の更新の行が終わった所から始まり、"
-        f"状態を引き継ぎます（矢印）。全ステップで {settings.horizon} ステップ先までを採点します（箱の下の破線）。",
+        "最初のネットワークを実際に学習した配置です。数字は全系列の通し番号（0 始まり）です。レーンは、最良エポックの選択と予測区間の較正に"
+        "取り置いた部分を除き、最初の予測時点より前のデータ全体に割り当てます。各行は前の更新の行が終わった所から始まり、状態を"
+        f"引き継ぎます（矢印）。すべてのステップで、{settings.horizon} ステップ先までを採点します（箱の下の破線）。",
     )
     name = Both("streams", "ストリーム")
     parts = (

@@ -17,7 +17,7 @@ from tsuzuki.report.machine import definitions, machine
 from tsuzuki.report.page import Figure, Page, Section, render
 from tsuzuki.report.pictures import picture
 from tsuzuki.report.texts import Both, joined, same, step_of, table
-from tsuzuki.report.weeks import Course, Line, weeks
+from tsuzuki.report.weeks import Course, Line, unit_of, weeks
 
 
 def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -> str:
@@ -38,7 +38,7 @@ def comparison_page(comparison: Comparison, *, command: str, lang: str = "en") -
         Both(
             "The same small network, from the same initial weights, trained in four ways with as many recurrent steps "
             "in each.",
-            "同じ初期値の同じ小さなネットワークを、同じ再帰計算量で 4 通りに学習して比べました。",
+            "同じ小さなネットワークを、初期値と再帰計算量を揃えて 4 通りの方法で学習し、比べました。",
         ),
         (
             _verdict(comparison),
@@ -59,10 +59,10 @@ def _verdict(comparison: Comparison) -> Section:
     unit = comparison.data.collection.unit or ""
     head = [
         Both("", ""),
-        Both("ms per epoch", "ms / エポック"),
-        Both("µs per update", "µs / 更新"),
-        Both("running loss, first", "学習中の損失（最初）"),
-        Both("last", "（最後）"),
+        Both("ms per epoch", "ms/\u200bエポック"),
+        Both("µs per update", "µs/\u200b更新"),
+        Both("running loss, first", "学習中の\u200b損失 最初"),
+        Both("running loss, last", "学習中の\u200b損失 最後"),
         Both("MSE, training", "MSE 学習用"),
     ]
     if tested:
@@ -71,8 +71,8 @@ def _verdict(comparison: Comparison) -> Section:
     shown = [texts for name, texts in formatted_columns(comparison).items() if name != "sample"]
     rows: list[list[Both | str]] = [list(row) for row in zip(names, *shown, strict=True)]
     caption = Both(
-        f"Means over {comparison.recipe.seeds} seeds; skill is 1 less the ratio to persistence's squared error.",
-        f"{comparison.recipe.seeds} シードの平均。スキルは 1 −（二乗誤差の持続予報との比）。",
+        f"Means over {comparison.recipe.seeds} seeds. Skill is 1 minus the ratio to persistence's squared error.",
+        f"{comparison.recipe.seeds} シードの平均。スキルは 1 −（持続予報に対する二乗誤差の比）。",
     )
     return Section(
         "verdict",
@@ -117,22 +117,22 @@ def series_section(collection: Collection, cuts: tuple[int, ...] | None = None) 
 
 EXPLAINED = {
     STATELESS: Both(
-        "Each row is a window of its own. The state is zero before every row (0 in a circle) and forgotten behind it; "
+        "Each row is a window of its own. The state is zero before every row (0 in a circle) and dropped after it; "
         "only the value after the window (dashed) is scored.",
-        "各行は独立した窓です。状態は毎行 0 から始まり（丸の 0）、終われば忘れます。"
+        "各行は独立した窓です。状態は行ごとに 0 から始まり（丸の 0）、行の終わりで捨てられます。"
         "採点されるのは窓の次の値（破線）だけです。",
     ),
     STATEFUL: Both(
-        "A lane's row begins where its row of the update before ended, so the state can be carried (arrow). The lanes "
-        "are the phases of the windows, one step apart, so that no target is left out.",
-        "レーンの行は、前の更新での行が終わった所から始まるので、状態を引き継げます（矢印）。"
-        "レーンは 1 ステップずつずれた窓の位相で、すべての目標値が一度ずつ採点されます。",
+        "A lane's row begins where its row of the previous update ended, so the state can be carried (arrow). The "
+        "lanes are shifted against each other by one step, so that no target is left out.",
+        "各レーンの行は、前の更新の行が終わった所から始まるので、状態を引き継げます（矢印）。"
+        "レーンは互いに 1 ステップずつずれているため、すべての目標値がちょうど一度ずつ採点されます。",
     ),
     STREAMS: Both(
         "The lanes are spread over the whole series; each reads its own stretch from end to end, once an epoch, and "
         "every step is scored (dashes below the boxes). The rate makes no difference to the layout.",
-        "レーンは系列全体に散らばり、それぞれの受け持ちを 1 エポックに一度、端から端まで読みます。"
-        "全ステップが採点されます（箱の下の破線）。学習率の減衰は配置に影響しません。",
+        "レーンは系列全体に割り当てられ、それぞれの区間を 1 エポックに一度、端から端まで読みます。"
+        "すべてのステップが採点されます（箱の下の破線）。学習率を減衰させても配置は変わりません。",
     ),
 }
 
@@ -142,11 +142,11 @@ def _lanes(comparison: Comparison) -> Section:
     segments = [(one.start, one.stop) for one in data.training]
     points = max(stop for _, stop in segments)
     lead = Both(
-        "Drawn from the layout that trained in this run; numbers are positions, counted from 0 through all series. Above, the first updates "
-        "step by step; below, where in the training part each lane goes in an epoch, its state beginning at zero where "
-        "there is a circle.",
-        "この実行で実際に学習に使った配置から描いています。数字は全系列を通した位置（0 から）です。上は最初の数回の更新をステップごとに、"
-        "下は 1 エポックで各レーンが学習用部分のどこを通るかを示し、丸の所で状態は 0 から始まります。",
+        "Drawn from the layout that trained in this run; numbers are positions, counted from 0 through all series. Above: "
+        "the first updates, step by step. Below: where in the training part each lane goes in an epoch; at a circle its "
+        "state begins at zero.",
+        "この実行で実際に学習に使った配置です。数字は全系列の通し番号（0 始まり）です。上の図は最初の数回の更新をステップごとに、"
+        "下の図は 1 エポックで各レーンが学習用の部分のどこを通るかを示します。丸の所で状態は 0 から始まります。",
     )
     parts: list[str | Figure] = [lead.html("p")]
     for row in comparison.results:
@@ -184,7 +184,9 @@ def _losses(comparison: Comparison) -> Section:
 
 
 def _differences(comparison: Comparison) -> Section:
-    return Section("differences", Both("Paired differences", "対にした差"), (differences(comparison),))
+    return Section(
+        "differences", Both("Differences seed by seed", "シードごとの差（対応あり）"), (differences(comparison),)
+    )
 
 
 def _week(comparison: Comparison) -> tuple[Section, ...]:
@@ -218,11 +220,12 @@ def _week(comparison: Comparison) -> tuple[Section, ...]:
     told = [(NAMES[row.name], f"{value:.3g} {collection.unit or ''}".strip()) for row, value in rmse]
     says = Both(
         "One step ahead, by the finished weights of the first seed, on data that no training has seen. Its error "
-        f"(RMSE): {'; '.join(f'{name.en} {value}' for name, value in told)}. Names in the legend show and hide lines.",
+        f"(RMSE): {'; '.join(f'{name.en} {value}' for name, value in told)}. Click a name in the legend to show or hide its line.",
         "1 ステップ先の予測。最初のシードの学習後の重みで、学習に使っていないデータを予測しました。"
-        f"誤差（RMSE）: {'、'.join(f'{name.ja} {value}' for name, value in told)}。凡例の名前で線を表示・非表示にできます。",
+        f"誤差（RMSE）: {'、'.join(f'{name.ja} {value}' for name, value in told)}。凡例の名前を押すと線の表示・非表示が切り替わります。",
     )
-    title = Both("A held-out week: actual against forecast", "評価用の 1 週間: 実測と予測")
+    unit = unit_of(courses[0].times)
+    title = Both(f"Held-out {unit}: actual against forecast", "評価用の期間: 実測と予測")
     return (Section("week", title, (weeks(courses, drawn, collection.unit, says),)),)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
+from tsuzuki.report.axes import log_axis
 from tsuzuki.report.page import Figure, Ink, Section
 from tsuzuki.report.texts import Both
 
@@ -39,14 +40,14 @@ def learning(fitted: "Fitted") -> Section:
         data.append(shared | chosen | {"name": held, "showlegend": False})
     layout = {
         "xaxis": {"title": {"text": Both("epoch", "エポック")}},
-        "yaxis": {"type": "log", "title": {"text": Both("loss", "損失")}, "dtick": "D2"},
+        "yaxis": log_axis(Both("loss", "損失"), [one for trace in data for one in trace["y"]]),
         "margin": {"l": 62, "r": 14, "t": 90, "b": 48},
     }
     chosen_epochs = ", ".join(map(str, fitted.best_epochs))
     says = Both(
         "Dotted: the running loss, over weights that still move. Solid: the loss of the weights as they stood at the "
         f"epoch's end, on the stretch held out from that network; the star is the epoch chosen ({chosen_epochs}).",
-        "点線は動いている途中の重みの損失（学習中）、実線は各エポック終了時の重みを、そのネットワークから取り置いた部分で評価した損失。"
+        "点線は学習中の損失（動いている途中の重み）、実線は各エポック終了時の重みを、そのネットワークの学習から取り置いた部分で評価した損失です。"
         f"星は選ばれたエポックです（{chosen_epochs}）。",
     )
     title = Both("Loss curves, running and finished", "損失: 学習中とエポック終了時")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tsuzuki.experiment.comparison import Comparison, VariantResult
-from tsuzuki.experiment.paired_statistics import PairedDifference
+from tsuzuki.experiment.paired_statistics import LEAST, PairedDifference
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
+from tsuzuki.report.axes import log_axis, percent, ticks
 from tsuzuki.report.page import Figure, Ink
 from tsuzuki.report.texts import Both, joined
 from tsuzuki.report.thinning import numbers, spread
@@ -63,18 +64,18 @@ def curves(comparison: Comparison) -> Figure:
         )
     layout = {
         "xaxis": {
-            "title": {"text": Both("epochs over all windows, or as much work", "全窓に対するエポック（同じ計算量）")}
+            "title": {"text": Both("epochs over all windows, or as much work", "エポック数（全窓、同じ計算量で換算）")}
         },
-        "yaxis": {"type": "log", "title": {"text": Both("running loss", "学習中の損失")}, "dtick": "D2"},
+        "yaxis": log_axis(Both("running loss", "学習中の損失"), [one for trace in data for one in trace["y"]]),
         "margin": MARGIN | {"t": 60},
     }
     ends = "; ".join(f"{NAMES[row.name].en} {_ends(row)}" for row in comparison.results)
     end = "、".join(f"{NAMES[row.name].ja} {_ends(row)}" for row in comparison.results)
     says = Both(
         f"What the training loop prints, thin for each seed and thick for their mean: {ends}. It is an average over "
-        "weights that still move, so it follows the data's course and is no measure of the finished weights.",
-        f"学習ループが表示する値です（細線は各シード、太線は平均）: {end}。動いている途中の重みの平均なので、"
-        "データの変動を追いかけるだけで、学習後の重みの良さは示しません。",
+        "weights that still move with the data, and no measure of the finished weights.",
+        f"学習ループが表示する値です（細線は各シード、太線は平均）: {end}。データに合わせて動いている途中の重みで測った平均なので、"
+        "学習後の重みの良さは示しません。",
     )
     return Figure(data, layout, 400, says)
 
@@ -130,15 +131,16 @@ def finished(comparison: Comparison) -> Figure:
             "ticktext": [
                 Both(
                     NAMES[row.name].en.replace(" windows", "").replace(", decayed rate", ",<br>decayed"),
-                    NAMES[row.name].ja.replace("（", "<br>（"),
+                    NAMES[row.name].ja.removesuffix("窓").replace("（学習率減衰）", "<br>（減衰）"),
                 )
                 for row in rows
             ],
+            "tickangle": 0,
             "range": [-0.5, len(rows) - 0.5],
             "showgrid": False,
             "zeroline": False,
         },
-        "yaxis": {"type": "log", "title": {"text": Both("mean squared error", "平均二乗誤差")}, "dtick": "D2"},
+        "yaxis": log_axis(Both("mean squared error", "平均二乗誤差"), [one for trace in data for one in trace["y"]]),
         "margin": MARGIN | {"t": 60},
     }
 
@@ -152,7 +154,7 @@ def finished(comparison: Comparison) -> Figure:
     says = Both(
         f"The finished weights of every seed, scored on the same targets; mean squared error on the {where.en}: "
         f"{told('en')}; persistence {baseline:.4f}.",
-        f"各シードの学習後の重みを同じ目標値で採点したもの。{where.ja}の平均二乗誤差: {told('ja')}、"
+        f"各シードの学習後の重みを、同じ目標値で採点しました。{where.ja}の平均二乗誤差: {told('ja')}、"
         f"持続予報 {baseline:.4f}。",
     )
     return Figure(data, layout, 400, says)
@@ -164,7 +166,7 @@ def _aside(seed: int, seeds: int) -> float:
 
 
 def differences(comparison: Comparison) -> Figure:
-    """Stateful minus stateless windows, seed by seed, with the interval of the mean, as a dot plot."""
+    """Stateful in per cent of stateless windows, seed by seed, with the interval of the mean, as a dot plot."""
     stateless, stateful = comparison.results[0], comparison.results[1]
     measures = [
         (
@@ -184,24 +186,54 @@ def differences(comparison: Comparison) -> Figure:
             )
         )
     data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"margin": {"l": 20, "r": 20, "t": 60, "b": 40}, "annotations": [], "shapes": []}
-    says = []
+    layout: dict[str, Any] = {"margin": {"l": 20, "r": 20, "t": 60, "b": 56}, "annotations": []}
+    says = [SPREAD]
     for number, (name, before, after, paired) in enumerate(measures):
-        base = fmean(before)
-        _measure(
-            data, layout, number, len(measures), name, [(b - a) / base for a, b in zip(before, after, strict=True)]
-        )
-        _mean(data, number, paired, base)
-        says.append(_told(name, paired, base, len(before)))
-    return Figure(data, layout, 80 + 140 * len(measures), joined(*says))
+        logs = [math.log(max(b, LEAST) / max(a, LEAST)) for a, b in zip(before, after, strict=True)]
+        _measure(data, layout, number, len(measures), name, logs, paired)
+        _mean(data, number, paired)
+        says.append(_told(name, paired, len(before)))
+    return Figure(data, layout, 90 + 150 * len(measures), joined(*says))
+
+
+SPREAD = Both(
+    "Each ring is one seed: two networks with the same initial weights, one of which carries its state. The error of "
+    "the stateful one is shown as a share of the other's, on a logarithmic axis: halved and doubled are equally far "
+    "from 0. How far the rings lie apart is what other initial weights change; the interval is of their mean, not of "
+    "a single seed.",
+    "丸は 1 シード分で、初期値を揃えた 2 つのネットワーク（片方だけが状態を引き継ぐ）の比較です。ステートフルの誤差がステートレスに対して"
+    "何 % 違うかを対数目盛で示します（半分と 2 倍が 0 から等距離）。丸の散らばりは初期値の違いによるもので、信頼区間は 1 シードの値ではなく"
+    "平均に対するものです。",
+)
 
 
 def _measure(
-    data: list[dict[str, Any]], layout: dict[str, Any], number: int, count: int, name: Both, shares: list[float]
+    data: list[dict[str, Any]],
+    layout: dict[str, Any],
+    number: int,
+    count: int,
+    name: Both,
+    logs: list[float],
+    paired: PairedDifference,
 ) -> None:
     suffix = "" if number == 0 else str(number + 1)
     top, high = 1 - number / count, 1 / count
-    layout[f"xaxis{suffix}"] = {"tickformat": "+.1~%", "anchor": f"y{suffix}", "zeroline": True, "zerolinewidth": 2}
+    ends = [0.0, *logs, *(paired.log_ci95 or ())]
+    edge = 0.06 * (max(ends) - min(ends)) or 0.01
+    span = (min(ends) - edge, max(ends) + edge)
+    at = ticks(*span)
+    layout[f"xaxis{suffix}"] = {
+        "anchor": f"y{suffix}",
+        "range": [round(end, 5) for end in span],
+        "tickvals": [round(math.log1p(share), 6) for share in at],
+        "ticktext": [percent(share) for share in at],
+        "tickangle": 0,
+        "zeroline": True,
+        "zerolinewidth": 2,
+    }
+    if number == count - 1:
+        title = Both("stateful against stateless", "ステートレスに対するステートフルの差")
+        layout[f"xaxis{suffix}"]["title"] = {"text": title}
     layout[f"yaxis{suffix}"] = {
         "domain": [max(0.0, top - 0.8 * high), top - 0.2 * high],
         "range": [-1, 1.6],
@@ -214,10 +246,7 @@ def _measure(
     }
     layout["annotations"].append(
         {
-            "text": Both(
-                f"{name.en}: stateful minus stateless, in % of stateless",
-                f"{name.ja}: ステートフル − ステートレス（ステートレス比 %）",
-            ),
+            "text": Both(f"<b>{name.en}</b>", f"<b>{name.ja}</b>"),
             "xref": "paper",
             "yref": "paper",
             "x": 0,
@@ -235,9 +264,9 @@ def _measure(
             "name": Both("a seed", "各シード"),
             "legendgroup": "seed",
             "showlegend": number == 0,
-            "x": [float(f"{share:.5g}") for share in shares],
-            "y": [round(-0.3 + 2 * _aside(seed, len(shares)), 3) for seed in range(len(shares))],
-            "text": [f"seed {seed}: {share:+.2%}" for seed, share in enumerate(shares)],
+            "x": [float(f"{log:.5g}") for log in logs],
+            "y": [round(-0.3 + 2 * _aside(seed, len(logs)), 3) for seed in range(len(logs))],
+            "text": [f"seed {seed}: {math.expm1(log):+.2%}" for seed, log in enumerate(logs)],
             "hoverinfo": "text",
             "marker": {"symbol": "circle-open", "size": 9, "color": Ink("c1"), "line": {"width": 1.6}},
             "xaxis": f"x{suffix}",
@@ -246,30 +275,29 @@ def _measure(
     )
 
 
-def _mean(data: list[dict[str, Any]], number: int, paired: PairedDifference, base: float) -> None:
+def _mean(data: list[dict[str, Any]], number: int, paired: PairedDifference) -> None:
     suffix = "" if number == 0 else str(number + 1)
-    mean = paired.mean_difference / base
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers",
         "name": Both("mean and 95\u00a0% interval", "平均と 95% 信頼区間"),
         "legendgroup": "mean",
         "showlegend": number == 0,
-        "x": [mean],
+        "x": [paired.log_ratio],
         "y": [0.9],
-        "text": [f"{mean:+.2%}"],
+        "text": [f"{math.expm1(paired.log_ratio):+.2%}"],
         "hoverinfo": "text",
         "marker": {"symbol": "diamond", "size": 12, "color": Ink("c2")},
         "xaxis": f"x{suffix}",
         "yaxis": f"y{suffix}",
     }
-    if paired.ci95 is not None:
-        low, high = paired.ci95
+    if paired.log_ci95 is not None:
+        low, high = paired.log_ci95
         trace["error_x"] = {
             "type": "data",
             "symmetric": False,
-            "array": [(high - paired.mean_difference) / base],
-            "arrayminus": [(paired.mean_difference - low) / base],
+            "array": [high - paired.log_ratio],
+            "arrayminus": [paired.log_ratio - low],
             "color": Ink("c2"),
             "thickness": 2.5,
             "width": 8,
@@ -277,11 +305,11 @@ def _mean(data: list[dict[str, Any]], number: int, paired: PairedDifference, bas
     data.append(trace)
 
 
-def _told(name: Both, paired: PairedDifference, base: float, seeds: int) -> Both:
-    mean, won = paired.mean_difference / base, round(paired.stateful_better_share * seeds)
-    if paired.ci95 is None:
+def _told(name: Both, paired: PairedDifference, seeds: int) -> Both:
+    mean, won = math.expm1(paired.log_ratio), round(paired.stateful_better_share * seeds)
+    if paired.log_ci95 is None:
         return Both(f"{name.en.capitalize()}: {mean:+.1%} with one seed.", f"{name.ja}: シード 1 個で {mean:+.1%}。")
-    low, high = (end / base for end in paired.ci95)
+    low, high = (math.expm1(end) for end in paired.log_ci95)
     return Both(
         f"{name.en.capitalize()}: {mean:+.1%} on average, 95\u00a0% interval {low:+.1%} to {high:+.1%}; stateful is lower in "
         f"{won} of {seeds} seeds.",

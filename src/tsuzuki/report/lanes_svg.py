@@ -5,6 +5,7 @@ series, every arrow a state that the kernels carried on.
 """
 
 import html
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,13 +13,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.layouts.layout import CARRY, Layout, blocks
-from tsuzuki.report.texts import LANGUAGES, Both
+from tsuzuki.report.texts import HINT, LANGUAGES, Both
+from tsuzuki.report.thinning import merged
 
-LANES, UPDATES, STEPS = 6, 3, 6
-ROW, BOX_HEIGHT, LABEL = 36, 22, 64
+LANES = 6
+ROW, BOX_HEIGHT = 36, 22
 # Runs of a lane drawn one by one; more would be a solid bar anyway.
 MOST_RUNS = 40
-MAP_WIDTH = 640
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """How much of a layout is drawn, and how wide: on a screen with room, or on a phone.
+
+    Attributes:
+        name: of the drawing's class in `page.css`.
+        updates: drawn at most.
+        steps: boxes of a row at most, one of them for those that are left out.
+        label: width of the lanes' names.
+        pad: of a box, beside its number.
+        gap: between two updates, room for a circle or an arrow.
+        map_width: of the series in the drawing of the epoch.
+    """
+
+    name: str
+    updates: int
+    steps: int
+    label: int
+    pad: int
+    gap: int
+    map_width: int
+
+
+# A phone of 360 pixels has 334 for a drawing.
+SHEETS = (_Sheet("roomy", 3, 6, 64, 8, 44, 640), _Sheet("narrow", 2, 3, 58, 4, 30, 262))
 
 
 @dataclass(frozen=True)
@@ -30,14 +58,14 @@ class _Reach:
 
 
 def zoom(layout: Layout, what: Both, places: NDArray[np.int64] | None = None) -> str:
-    """The first rows of the first updates, step by step, as SVG in both languages.
+    """The first rows of the first updates, step by step, as SVG.
 
     Args:
         layout: what trained.
         what: what the drawing shows, for who cannot see it.
         places: the position in the series that each row of the flat inputs stands for; None if they are the same.
     """
-    return _both(what, lambda lang: _zoom(layout, places, lang))
+    return _drawings(what, lambda sheet: _zoom(layout, places, sheet))
 
 
 def whole(
@@ -61,93 +89,107 @@ def whole(
         reaches = [
             _Reach(one.lane, tuple((int(places[a]), int(places[b - 1]) + 1) for a, b in one.runs)) for one in reaches
         ]
-    return _both(what, lambda lang: _whole(reaches, carried, points, segments, lang))
+    return _drawings(what, lambda sheet: _whole(reaches, carried, points, segments, sheet))
 
 
-def _both(what: Both, draw: Callable[[str], tuple[str, int, int]]) -> str:
-    found = []
-    for lang in LANGUAGES:
-        inside, width, height = draw(lang)
-        label = html.escape(getattr(what, lang))
-        found.append(
-            f'<div class="wide" lang="{lang}" tabindex="0" role="region" aria-label="{label}">'
-            f'<svg class="lanes" role="img" aria-label="{label}" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">{inside}</svg></div>'
+def _drawings(what: Both, draw: Callable[[_Sheet], tuple[str, int, int]]) -> str:
+    """The drawing for each sheet, of which the page shows one; its words stand in it in both languages."""
+
+    def one(sheet: _Sheet) -> str:
+        inside, width, height = draw(sheet)
+        # Read aloud in the language that is shown, which an attribute could not follow.
+        key = f"lanes-{zlib.crc32((sheet.name + inside).encode()):08x}"
+        return (
+            f'<div class="drawing {sheet.name}"><p class="unseen" id="{key}">{what.html()}</p>'
+            f'<div class="wide" tabindex="0" role="region" aria-labelledby="{key}"><svg class="lanes" role="img" '
+            f'aria-labelledby="{key}" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+            f'xmlns="http://www.w3.org/2000/svg">{inside}</svg></div>{HINT}</div>'
         )
-    return "".join(found)
+
+    return "".join(one(sheet) for sheet in SHEETS)
 
 
-def _text(x: float, y: float, text: str, *, soft: bool = False, middle: bool = False) -> str:
-    kind = ' class="soft"' if soft else ""
-    anchor = ' text-anchor="middle"' if middle else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}"{kind}{anchor}>{html.escape(text)}</text>'
+def _text(x: float, y: float, text: str) -> str:
+    """A number or a sign in the middle of a box."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{html.escape(text)}</text>'
 
 
-def _zoom(layout: Layout, places: NDArray[np.int64] | None, lang: str) -> tuple[str, int, int]:
-    japanese = lang == "ja"
-    updates = min(UPDATES, layout.updates)
+def _label(x: float, y: float, text: Both) -> str:
+    return "".join(
+        f'<text x="{x:.1f}" y="{y:.1f}" class="soft" lang="{lang}">{html.escape(getattr(text, lang))}</text>'
+        for lang in LANGUAGES
+    )
+
+
+def _lane(y: float, number: int) -> str:
+    return _label(0, y, Both(f"lane {number + 1}", f"レーン {number + 1}"))
+
+
+def _zoom(layout: Layout, places: NDArray[np.int64] | None, sheet: _Sheet) -> tuple[str, int, int]:
+    updates = min(sheet.updates, layout.updates)
     block = layout.block(0, updates)
     lanes = min(LANES, layout.lanes)
     # The widest number decides the boxes' width; monospace digits are 6.7 wide at this size.
     last = int(block.starts[:, :lanes].max())
     digits = len(str((last if places is None else int(places[last])) + layout.timesteps))
-    box = max(20, round(6.7 * digits + 8))
-    boxes = layout.timesteps if layout.timesteps <= STEPS else STEPS
-    span = boxes * box + (0 if layout.every_step else box + 6)
-    column = span + 44
-    width = LABEL + updates * column + 4
+    box = max(20, round(6.7 * digits + sheet.pad))
+    span = min(layout.timesteps, sheet.steps) * box + (0 if layout.every_step else box + 6)
+    column = span + sheet.gap
+    first = sheet.label + 22
+    width = first + updates * column - sheet.gap + 4
     top = 26
     out = []
     for update in range(updates):
-        label = f"更新 {update + 1}" if japanese else f"update {update + 1}"
-        out.append(_text(LABEL + 22 + update * column, 14, label, soft=True))
+        label = Both(f"update {update + 1}", f"更新 {update + 1}")
+        out.append(_label(first + update * column, 14, label))
     for lane in range(lanes):
         y = top + lane * ROW
-        out.append(_text(0, y + 15, f"レーン {lane + 1}" if japanese else f"lane {lane + 1}", soft=True))
+        out.append(_lane(y + 15, lane))
         for update in range(updates):
             start, valid = int(block.starts[update, lane]), int(block.valid[update, lane])
             if start < 0:
                 continue
-            x = LABEL + 22 + update * column
+            x = first + update * column
             # The steps of a row follow one another in the series too.
             begin = start if places is None else int(places[start])
-            out.append(_row(layout, begin, valid, x, y, box, boxes))
+            out.append(_row(layout, begin, valid, x, y, box, sheet.steps))
             middle = y + BOX_HEIGHT / 2
             if block.entries[update, lane] == CARRY and update > 0:
                 out.append(
-                    f'<path class="carry" d="M{x - 40} {middle}H{x - 9}"/>'
+                    f'<path class="carry" d="M{x - sheet.gap + 4} {middle}H{x - 9}"/>'
                     f'<path class="tip" d="M{x - 10} {middle - 5}l8 5l-8 5z"/>'
                 )
             else:
                 out.append(f'<circle class="fresh" cx="{x - 12}" cy="{middle}" r="8"/>')
-                out.append(_text(x - 12, middle + 4, "0", middle=True))
+                out.append(_text(x - 12, middle + 4, "0"))
     height = top + lanes * ROW
     if layout.lanes > lanes:
         more = layout.lanes - lanes
-        out.append(_text(0, height + 10, f"ほか {more} レーン" if japanese else f"and {more:,} lanes more", soft=True))
+        out.append(_label(0, height + 10, Both(f"and {more:,} more lanes", f"ほか {more:,} レーン")))
         height += 18
     return "".join(out), width, height + 4
 
 
-def _row(layout: Layout, start: int, valid: int, x: float, y: float, box: int, boxes: int) -> str:
+def _row(layout: Layout, start: int, valid: int, x: float, y: float, box: int, most: int) -> str:
     """The boxes of one row: its inputs, and the target of a window."""
-    steps = list(range(min(valid, boxes)))
-    if valid > boxes:
-        steps = [*range(boxes - 3), -1, valid - 2, valid - 1]
+    steps = list(range(valid))
+    if valid > most:
+        # The first ones, a gap, and the last ones.
+        steps = [*range(most // 2), -1, *range(valid - (most - 1) // 2, valid)]
     out = []
     for place, step in enumerate(steps):
         left = x + place * box
         if step < 0:
-            out.append(_text(left + box / 2, y + 15, "…", middle=True))
+            out.append(_text(left + box / 2, y + 15, "…"))
             continue
         out.append(f'<rect class="box" x="{left}" y="{y}" width="{box - 2}" height="{BOX_HEIGHT}" rx="3"/>')
-        out.append(_text(left + box / 2 - 1, y + 15, str(start + step), middle=True))
+        out.append(_text(left + box / 2 - 1, y + 15, str(start + step)))
         if layout.every_step:
             out.append(f'<rect class="aim" x="{left + 3}" y="{y + BOX_HEIGHT + 3}" width="{box - 8}" height="4"/>')
     if not layout.every_step:
         left = x + len(steps) * box + 6
         out.append(f'<rect class="aim" x="{left}" y="{y}" width="{box - 2}" height="{BOX_HEIGHT}" rx="3"/>')
-        out.append(_text(left + box / 2 - 1, y + 15, str(start + layout.timesteps), middle=True))
+        out.append(_text(left + box / 2 - 1, y + 15, str(start + layout.timesteps)))
     return "".join(out)
 
 
@@ -179,33 +221,34 @@ def _whole(
     carried: bool,
     points: int,
     segments: list[tuple[int, int]],
-    lang: str,
+    sheet: _Sheet,
 ) -> tuple[str, int, int]:
-    japanese = lang == "ja"
-    scale = MAP_WIDTH / points
-    out = [_text(0, 14, "系列" if japanese else "series", soft=True)]
-    for start, stop in segments[:2000]:
+    scale = sheet.map_width / points
+    out = [_label(0, 14, Both("series", "系列"))]
+    # Those less than a pixel apart are drawn as one.
+    starts, stops = np.array(segments, np.int64).reshape(-1, 2).T
+    for start, stop in merged(starts, stops, round(1 / scale)):
         width = max(0.7, (stop - start) * scale - 0.6)
-        out.append(f'<rect class="seg" x="{LABEL + start * scale:.2f}" y="5" width="{width:.2f}" height="9"/>')
+        out.append(f'<rect class="seg" x="{sheet.label + start * scale:.2f}" y="5" width="{width:.2f}" height="9"/>')
     for reach in reaches:
         y = 26 + reach.lane * 18
-        out.append(_text(0, y + 10, f"レーン {reach.lane + 1}" if japanese else f"lane {reach.lane + 1}", soft=True))
+        out.append(_lane(y + 10, reach.lane))
         if not reach.runs:
             continue
         if not carried or len(reach.runs) > MOST_RUNS:
             low, high = min(a for a, _ in reach.runs), max(b for _, b in reach.runs)
-            out.append(_bar("run" if carried else "alone", LABEL + low * scale, LABEL + high * scale, y))
+            out.append(_bar("run" if carried else "alone", sheet.label + low * scale, sheet.label + high * scale, y))
             continue
         # Passes through the same part of the series lie beneath one another, within the lane's height.
         tiers = _tiers(reach.runs)
         deep = max(tiers) + 1
         for (start, stop), tier in zip(reach.runs, tiers, strict=True):
             tall = 12 / deep
-            left, right = LABEL + start * scale, LABEL + stop * scale
+            left, right = sheet.label + start * scale, sheet.label + stop * scale
             out.append(_bar("run", left, right, y + tier * tall, max(1.5, tall - 1)))
             if deep <= 3:
                 out.append(f'<circle class="fresh" cx="{left:.2f}" cy="{y + (tier + 0.5) * tall:.2f}" r="4"/>')
-    return "".join(out), LABEL + MAP_WIDTH + 8, 26 + len(reaches) * 18 + 4
+    return "".join(out), sheet.label + sheet.map_width + 8, 26 + len(reaches) * 18 + 4
 
 
 def _tiers(runs: tuple[tuple[int, int], ...]) -> list[int]:

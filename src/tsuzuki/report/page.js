@@ -1,9 +1,55 @@
 // Draws the page's figures in the reader's language and colours, and moves them by slider, menu and keyboard.
-(() => {
+(async () => {
   "use strict";
-  const { figures, words, titles } = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
   const state = {};
+
+  // What stands in the page as gzip in base 64.
+  async function unpack(id) {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (one) => one.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+
+  // Dates in Japanese; English ones are built in.
+  const JAPANESE = {
+    moduleType: "locale", name: "ja", dictionary: {}, format: {
+      days: [..."日月火水木金土"].map((one) => one + "曜日"), shortDays: [..."日月火水木金土"],
+      months: Array.from({ length: 12 }, (_, i) => `${i + 1}月`),
+      shortMonths: Array.from({ length: 12 }, (_, i) => `${i + 1}月`),
+      date: "%Y年%-m月%-d日", year: "%Y年", month: "%Y年%-m月", dayMonth: "%-m月%-d日", dayMonthYear: "%Y年%-m月%-d日",
+    },
+  };
+
+  // Whether what may scroll sideways does so, for the hint beneath it.
+  function hints() {
+    document.querySelectorAll(".hint").forEach((one) => {
+      const wide = [...one.parentElement.querySelectorAll(".wide")];
+      one.hidden = !wide.some((box) => box.scrollWidth > box.clientWidth + 1);
+    });
+  }
+
+  // Words without Plotly: the language must switch even where the plots cannot be drawn.
+  function translate(to) {
+    root.dataset.lang = root.lang = to;
+    document.querySelectorAll("button[data-to]").forEach((one) => one.setAttribute("aria-pressed", one.dataset.to === to));
+    document.querySelectorAll("option[data-en]").forEach((one) => { one.textContent = one.dataset[to]; });
+    hints();
+  }
+  const buttons = (then) => document.querySelectorAll("button[data-to]").forEach((one) =>
+    one.addEventListener("click", () => then(one.dataset.to)));
+  addEventListener("resize", hints);
+  translate(root.dataset.lang);
+  if (typeof DecompressionStream === "undefined") {
+    document.getElementById("old").hidden = false;
+    buttons(translate);
+    return;
+  }
+  const [library, data] = await Promise.all([unpack("library"), unpack("data")]);
+  const script = document.createElement("script");
+  script.textContent = library;
+  document.head.append(script);
+  Plotly.register(JAPANESE);
+  const { figures, words, titles } = JSON.parse(data);
   const language = () => root.dataset.lang;
   const ink = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
 
@@ -53,15 +99,20 @@
       if (now.title) layout.yaxis.title = { text: resolve(now.title) };
     }
     Object.entries(state[key].seen).forEach(([i, seen]) => { data[i].visible = seen; });
-    const narrow = document.getElementById(key).clientWidth < 480;
+    const plot = document.getElementById(key);
+    const narrow = plot.clientWidth < 480;
+    // A narrow plot's legend has few entries beside one another; it must not take the picture's height.
+    const entries = new Set(data.filter((one) => one.showlegend !== false && one.name).map((one) => one.legendgroup || one.name));
+    const height = figure.height + (narrow ? 15 * Math.max(0, entries.size - 3) : 0);
+    plot.style.height = `${height}px`;
     layout.legend = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", xanchor: "left", ...layout.legend };
     Plotly.react(key, data, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
       font: { color: ink("text"), size: narrow ? 11 : 12.5, family: getComputedStyle(document.body).fontFamily },
       hoverlabel: { bgcolor: ink("sheet"), bordercolor: ink("soft"), font: { color: ink("text") } },
-      height: figure.height, margin: { l: narrow ? 44 : 60, r: 14, t: 14, b: 44 }, ...layout,
-    }, { displayModeBar: false, responsive: true });
+      height, margin: { l: narrow ? 44 : 60, r: 14, t: 14, b: 44 }, ...layout,
+    }, { displayModeBar: false, responsive: true, locale: language() });
   }
 
   function controls(key, label) {
@@ -79,10 +130,8 @@
   }
 
   function speak(to) {
-    root.dataset.lang = root.lang = to;
+    translate(to);
     document.title = titles[to];
-    document.querySelectorAll("button[data-to]").forEach((one) => one.setAttribute("aria-pressed", one.dataset.to === to));
-    document.querySelectorAll("option[data-en]").forEach((one) => { one.textContent = one.dataset[to]; });
     Object.keys(figures).forEach(draw);
   }
 
@@ -134,7 +183,7 @@
     state[one.dataset.for].group = Number(one.value);
     draw(one.dataset.for);
   }));
-  document.querySelectorAll("button[data-to]").forEach((one) => one.addEventListener("click", () => speak(one.dataset.to)));
+  buttons(speak);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   // On paper colours are the light sheet's and the plots as wide as the paper.
   matchMedia("print").addEventListener("change", redraw);

@@ -38,7 +38,7 @@ def picture(collection: Collection, cuts: tuple[int, ...] | None = None) -> Figu
         bottom = top - size * (0.8 if len(shown) > 1 else 1)
         _row(data, layout, series, cut, row, (bottom, top))
         suffix = "" if row == 0 else str(2 * row + 1)
-        layout[f"yaxis{suffix}"]["title"] = {"text": series.name if collection.unit is None else collection.unit}
+        layout[f"yaxis{suffix}"]["title"] = {"text": collection.unit or ""}
         if len(collection.series) > 1:
             layout["annotations"].append(
                 {
@@ -180,8 +180,8 @@ def says(collection: Collection, shown: int, tested: bool) -> Both:
         Both(
             f"{len(values):,} steps of the series between {low:,.4g} and {high:,.4g} {unit}".rstrip()
             + f", in {count:,} segment{'' if count == 1 else 's'} (the strip below).",
-            f"系列は {len(values):,} ステップ、{low:,.4g} から {high:,.4g} {unit}".rstrip()
-            + f"。下の帯は {count:,} 個の区間を表します。",
+            f"系列は {len(values):,} ステップで、値は {low:,.4g} から {high:,.4g} {unit}".rstrip()
+            + f" です。下の帯は {count:,} 個の区間を表します。",
         )
     ]
     if repairs.interpolated:
@@ -194,12 +194,12 @@ def says(collection: Collection, shown: int, tested: bool) -> Both:
     if repairs.open:
         parts.append(
             Both(
-                f"{repairs.open:,} missing readings lie in long gaps (shaded), behind which the state begins anew.",
-                f"{repairs.open:,} 個は長い欠測（網掛け）にあり、その後で状態は 0 に戻ります。",
+                f"{repairs.open:,} missing readings lie in long gaps (shaded), after which the state begins anew.",
+                f"{repairs.open:,} 個は長い欠測（網掛け）の中にあり、その後は状態を 0 から始めます。",
             )
         )
     if tested:
-        parts.append(Both("The shaded end is held out.", "右端の網掛けは評価用に取り置いた部分です。"))
+        parts.append(Both("The shaded end is held out.", "右端の網掛けは、評価用に取り置いた部分です。"))
     if shown < len(collection.series):
         total = len(collection.series)
         parts.append(Both(f"{shown} of {total:,} series are shown.", f"{total:,} 系列のうち {shown} 系列を示します。"))

@@ -52,6 +52,10 @@ def step_of(step: str) -> Both:
     return Both(step, f"{match[1] or '1'} {_STEPS[match[2]]}")
 
 
+# Shown by the page's script below what is wider than the screen.
+HINT = f'<p class="hint" hidden>{Both("Scroll sideways to see the rest.", "横にスクロールすると続きが見えます。").html()}</p>'
+
+
 def table(head: list[Both], rows: list[list[Both | str]], caption: Both) -> str:
     """An HTML table; the first cell of each row is its header, the others are numbers."""
 
@@ -63,7 +67,9 @@ def table(head: list[Both], rows: list[list[Both | str]], caption: Both) -> str:
         f'<tr><th scope="row">{cell(row[0])}</th>{"".join(f"<td>{cell(one)}</td>" for one in row[1:])}</tr>'
         for row in rows
     )
+    # The caption stands outside what scrolls, so that it is never wider than the screen.
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(caption.en)}"><table><caption>'
-        f"{caption.html()}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="table"><p class="caption">{caption.html()}</p>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(caption.en)}"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{HINT}</div>"
     )
