@@ -26,8 +26,9 @@ def rate_of(stream):
 def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
     """The twin keeps all rows and states itself and trains a session of its own, once a reading."""
     from tsuzuki.data.calendar import calendar
-    from tsuzuki.engine.plan import lower, pad, pad_states, unpad
-    from tsuzuki.engine.session import Data, Objective, Session, aligned
+    from tsuzuki.engine.padding import aligned, pad, pad_states, unpad
+    from tsuzuki.engine.plan import lower
+    from tsuzuki.engine.session import Data, Objective, Session
 
     fitted, steps = forecaster.fitted, SETTINGS["timesteps"]
     stream = forecaster.stream(learn=True, learning_rate=1e-2)
@@ -100,8 +101,7 @@ def _block(start, valid, entry, exit_):
 
 def _repacked(plan, single, parameters):
     """Parameters of one plan in the layout of another."""
-    from tsuzuki.engine.plan import pad, unpad
-    from tsuzuki.engine.session import aligned
+    from tsuzuki.engine.padding import aligned, pad, unpad
 
     found = aligned(single.size)
     pad(single, unpad(plan, parameters), found)

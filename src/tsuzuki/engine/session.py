@@ -14,21 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.machine_code import Program, address_of, bind, load, program
-from tsuzuki.engine.plan import Plan, variables
+from tsuzuki.engine.padding import aligned, variables
+from tsuzuki.engine.plan import Plan
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 from tsuzuki.network.optimizers import SGD, Adam, Optimizer, RMSprop, rates
-
-
-def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
-    """`count` zeros that begin on a cache line."""
-    item = np.dtype(kind).itemsize
-    raw = np.zeros(count * item + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + count * item].view(kind)
 
 
 def threads_for(plan: Plan, asked: int | None) -> int:

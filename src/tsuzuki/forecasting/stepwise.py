@@ -84,8 +84,9 @@ def run_stepwise(
     Returns:
         float32 [wanted rows, outputs] in units of the scale, in the order of the rows, and the state at the end.
     """
-    from tsuzuki.engine.plan import lower, pad, pad_states, unpad_states
-    from tsuzuki.engine.session import Data, Session, aligned
+    from tsuzuki.engine.padding import aligned, pad, pad_states, unpad_states
+    from tsuzuki.engine.plan import lower
+    from tsuzuki.engine.session import Data, Session
 
     plan = lower(way.network, panel.series_count, 1, True)
     bank = aligned(panel.series_count * plan.state_size)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tsuzuki.engine.plan import lower, unpad
-from tsuzuki.engine.session import Objective, Session, aligned
+from tsuzuki.engine.padding import aligned, unpad
+from tsuzuki.engine.plan import lower
+from tsuzuki.engine.session import Objective, Session
 from tsuzuki.keras import variable_transfer as mirror
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 from tsuzuki.keras.compile_config import Metric, current_rate

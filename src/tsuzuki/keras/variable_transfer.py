@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.plan import pad, unpad
+from tsuzuki.engine.padding import pad, unpad
 from tsuzuki.engine.session import Session
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.

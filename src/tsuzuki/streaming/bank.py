@@ -100,8 +100,8 @@ class Bank:
 
     def _open(self, start: Any) -> None:
         """Take up the states that training left."""
-        from tsuzuki.engine.plan import lower, pad, pad_states
-        from tsuzuki.engine.session import aligned
+        from tsuzuki.engine.padding import aligned, pad, pad_states
+        from tsuzuki.engine.plan import lower
 
         fitted, count = self.fitted, len(self.ids)
         columns = 2 + fitted.way.covariate_count
@@ -327,7 +327,8 @@ class Bank:
 
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
         """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
-        from tsuzuki.engine.plan import lower, unpad_states
+        from tsuzuki.engine.padding import unpad_states
+        from tsuzuki.engine.plan import lower
 
         plan = lower(self.fitted.way.network, 1, 1, True)
         parts = [self.latest[which]]
@@ -345,8 +346,8 @@ class Bank:
         missing: NDArray[np.int64],
     ) -> None:
         """Put series where `state_of`, `times` and `missing` said that they were."""
-        from tsuzuki.engine.plan import lower, pad_states
-        from tsuzuki.engine.session import aligned
+        from tsuzuki.engine.padding import aligned, pad_states
+        from tsuzuki.engine.plan import lower
         from tsuzuki.forecasting.stepwise import state_size
 
         plan = lower(self.fitted.way.network, 1, 1, True)

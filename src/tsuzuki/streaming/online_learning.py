@@ -152,8 +152,9 @@ class _Learner:
     """One network's training: the last rows, the states before them, and the guard."""
 
     def __init__(self, stream: LearningStream, member: int, settings: "Settings", rate: float) -> None:
+        from tsuzuki.engine.padding import aligned
         from tsuzuki.engine.plan import lower
-        from tsuzuki.engine.session import Data, Objective, Session, aligned
+        from tsuzuki.engine.session import Data, Objective, Session
         from tsuzuki.network.losses import MSE, Pinball
         from tsuzuki.network.optimizers import Adam
 
@@ -231,7 +232,7 @@ class _Learner:
 
     def weights(self) -> list[NDArray[np.float32]]:
         """The weights as they are now."""
-        from tsuzuki.engine.plan import unpad
+        from tsuzuki.engine.padding import unpad
 
         return unpad(self._plan, self._session.parameters)
 
@@ -247,7 +248,7 @@ class _Learner:
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Weights, the optimiser's slots, the window's rows and the states before them."""
-        from tsuzuki.engine.plan import unpad, unpad_states
+        from tsuzuki.engine.padding import unpad, unpad_states
 
         size = self._plan.size
         found = {f"weights {i}": array for i, array in enumerate(self.weights())}
@@ -259,7 +260,7 @@ class _Learner:
 
     def adopt(self, facts: dict[str, Any], arrays: dict[str, NDArray[np.float32]]) -> None:
         """Go to where `facts` and `arrays` stood."""
-        from tsuzuki.engine.plan import pad, pad_states
+        from tsuzuki.engine.padding import pad, pad_states
 
         self._seen, self._usual, self._spread = facts["seen"], facts["usual"], facts["spread"]
         self.held_back, self._session.updates_done = facts["held_back"], facts["updates"]

@@ -109,8 +109,9 @@ def fit(
     """
     import numpy as np
 
-    from tsuzuki.engine.plan import lower, pad, unpad
-    from tsuzuki.engine.session import Objective, Session, aligned
+    from tsuzuki.engine.padding import aligned, pad, unpad
+    from tsuzuki.engine.plan import lower
+    from tsuzuki.engine.session import Objective, Session
     from tsuzuki.kernels.host import WIDTH
     from tsuzuki.training.checkpoints import Checkpoint, identity_of
 
@@ -226,8 +227,9 @@ def predict(
     """
     import numpy as np
 
-    from tsuzuki.engine.plan import lower, pad
-    from tsuzuki.engine.session import Session, aligned
+    from tsuzuki.engine.padding import aligned, pad
+    from tsuzuki.engine.plan import lower
+    from tsuzuki.engine.session import Session
 
     check_weights(network, weights)
     _check_returns(network, layout)

@@ -26,8 +26,9 @@ class Imputer:
     """
 
     def __init__(self, network: Network, data: "Data", training: Layout, held_out: Layout | None) -> None:
+        from tsuzuki.engine.padding import aligned
         from tsuzuki.engine.plan import lower
-        from tsuzuki.engine.session import Session, aligned
+        from tsuzuki.engine.session import Session
 
         self._holes = np.flatnonzero(np.isnan(data.inputs[:, 0]))
         # Without holes nothing is copied: the inputs may be a memory-mapped file.
