@@ -49,7 +49,7 @@ def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
     return table
 
 
-def _state_places(plan: Plan) -> list[tuple[int, int]]:
+def state_places(plan: Plan) -> list[tuple[int, int]]:
     """Where the parts of a lane's saved state lie, (offset, floats): each layer's, then the last forecast fed."""
     places = []
     for row in plan.rows:
@@ -60,7 +60,7 @@ def _state_places(plan: Plan) -> list[tuple[int, int]]:
 def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32]) -> None:
     """Write saved states [lanes, floats without padding] into a bank."""
     view, at = bank.reshape(-1, plan.state_size), 0
-    for offset, size in _state_places(plan):
+    for offset, size in state_places(plan):
         view[: len(states), offset : offset + size] = states[:, at : at + size]
         at += size
 
@@ -68,4 +68,4 @@ def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32
 def unpad_states(plan: Plan, bank: NDArray[np.float32]) -> NDArray[np.float32]:
     """Read saved states [slots, floats without padding] out of a bank."""
     view = bank.reshape(-1, plan.state_size)
-    return np.concatenate([view[:, offset : offset + size] for offset, size in _state_places(plan)], axis=1)
+    return np.concatenate([view[:, offset : offset + size] for offset, size in state_places(plan)], axis=1)

@@ -53,7 +53,7 @@ class Bank:
         at: int64 [series], which of them was run last; those behind it hold the calendar of times to come.
         rows: for each network float32 [cap, series, columns]: what one update reads lies together.
         banks: for each network its saved states.
-        parameters: for each network its padded weights.
+        parameters: for each network its weights.
         latest: float32 [series, outputs], the last forecasts in the series' units.
 
     Raises:
@@ -100,12 +100,10 @@ class Bank:
 
     def _open(self, start: Any) -> None:
         """Take up the states that training left."""
-        from tsuzuki.engine.padding import aligned, pad, pad_states
-        from tsuzuki.engine.plan import lower
+        from tsuzuki.engine.memory import Parameters, SavedStates
 
         fitted, count = self.fitted, len(self.ids)
-        columns = 2 + fitted.way.covariate_count
-        plan = lower(fitted.way.network, 1, 1, True)
+        network, columns = fitted.way.network, 2 + fitted.way.covariate_count
         trained = {name: i for i, name in enumerate(fitted.ids)}
         known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
         source = np.array([trained[self.ids[i]] for i in known], np.int64)
@@ -113,20 +111,16 @@ class Bank:
         self.stamps[:] = ends.max() if start is None else np.datetime64(start, "ns")
         self.stamps[known] = ends[source]
         self.rows: list[NDArray[np.float32]] = []
-        self.banks: list[NDArray[np.float32]] = []
-        self.parameters: list[NDArray[np.float32]] = []
+        self.banks: list[SavedStates] = []
+        self.parameters: list[Parameters] = []
         for weights, state in zip(fitted.members, fitted.states, strict=True):
             rows = np.zeros((self.cap, count, columns), np.float32)
             rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
-            bank = aligned(count * plan.state_size)
-            states = np.zeros((count, state.saved.shape[1]), np.float32)
-            states[known] = state.saved[source]
-            pad_states(plan, states, bank)
-            parameters = aligned(plan.size)
-            pad(plan, weights, parameters)
+            bank = SavedStates(network, count)
+            bank.set_states(state.saved[source], known)
             self.rows.append(rows)
             self.banks.append(bank)
-            self.parameters.append(parameters)
+            self.parameters.append(Parameters(network, weights))
         self._calls: dict[int, PreparedStep] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
@@ -327,15 +321,10 @@ class Bank:
 
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
         """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
-        from tsuzuki.engine.padding import unpad_states
-        from tsuzuki.engine.plan import lower
-
-        plan = lower(self.fitted.way.network, 1, 1, True)
         parts = [self.latest[which]]
         for rows, bank in zip(self.rows, self.banks, strict=True):
-            own = bank.reshape(len(self.ids), -1)[which]
             back = self.at[which][:, None] + np.arange(-self.before, 1)
-            parts += [unpad_states(plan, own.ravel()), rows[back, which[:, None], 0]]
+            parts += [bank.states(which), rows[back, which[:, None], 0]]
         return np.concatenate(parts, axis=1)
 
     def restore(
@@ -346,14 +335,9 @@ class Bank:
         missing: NDArray[np.int64],
     ) -> None:
         """Put series where `state_of`, `times` and `missing` said that they were."""
-        from tsuzuki.engine.padding import aligned, pad_states
-        from tsuzuki.engine.plan import lower
-        from tsuzuki.forecasting.stepwise import state_size
-
-        plan = lower(self.fitted.way.network, 1, 1, True)
         sizes = [self.latest.shape[1]]
-        for _ in self.rows:
-            sizes += [state_size(self.fitted.way.network), self.before + 1]
+        for bank in self.banks:
+            sizes += [bank.size, self.before + 1]
         if states.shape != (len(which), sum(sizes)):
             raise DataError(
                 f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
@@ -363,9 +347,7 @@ class Bank:
         self.latest[which] = parts[0]
         self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
         for number, (rows, bank) in enumerate(zip(self.rows, self.banks, strict=True)):
-            own = aligned(len(which) * plan.state_size)
-            pad_states(plan, np.ascontiguousarray(parts[1 + 2 * number]), own)
-            bank.reshape(len(self.ids), -1)[which] = own.reshape(len(which), -1)
+            bank.set_states(parts[1 + 2 * number], which)
             rows[: self.before + 1, which, 0] = parts[2 + 2 * number].T
         self._make_ready(which)
 

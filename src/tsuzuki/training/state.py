@@ -3,14 +3,16 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tsuzuki.training.early_stopping import MONITOR_FIELDS, LossMonitor
 from tsuzuki.training.imputation import Imputer
-from tsuzuki.training.records import MONITOR_FIELDS, EpochRecord, LossMonitor
+from tsuzuki.training.records import EpochRecord
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    from tsuzuki.engine.session import Session
+    from tsuzuki.engine.compiled_network import CompiledNetwork
     from tsuzuki.storage import Stored
     from tsuzuki.training.checkpoints import Checkpoint
 
@@ -25,18 +27,16 @@ class TrainingState:
         scored: what they scored.
         seconds: time in them.
         history: records of the epochs before.
-        best: the best (padded) parameters so far.
+        best: the best parameters so far.
         best_epoch: the epoch they are from.
         done: whether there is nothing left to do.
     """
 
-    def __init__(
-        self, session: "Session", bank: "NDArray[np.float32]", imputer: Imputer | None, monitor: LossMonitor
-    ) -> None:
-        self._session, self._bank, self._imputer, self.monitor = session, bank, imputer, monitor
+    def __init__(self, compiled: "CompiledNetwork", imputer: Imputer | None, monitor: LossMonitor) -> None:
+        self._compiled, self._imputer, self.monitor = compiled, imputer, monitor
         self.epoch, self.at, self.total, self.scored, self.seconds = 0, 0, 0.0, 0.0, 0.0
         self.history: list[EpochRecord] = []
-        self.best, self.best_epoch, self.done = session.parameters.copy(), 0, False
+        self.best, self.best_epoch, self.done = compiled.parameters.copy(), 0, False
 
     @property
     def loss(self) -> float:
@@ -45,32 +45,41 @@ class TrainingState:
 
     def count(self, result: "NDArray[np.float64]", seconds: float) -> None:
         """Take in what some updates came to: sums from first to last, whatever calls the updates came in."""
-        import numpy as np
-
         self.at, self.seconds = self.at + len(result), self.seconds + seconds
         self.total = float(np.cumsum(np.concatenate([[self.total], result[:, 0] * result[:, 1]]))[-1])
         self.scored += float(result[:, 1].sum())
 
-    def next_epoch(self) -> None:
-        """Begin the next epoch."""
+    def finish_epoch(self, validation_loss: float | None, updates: int) -> EpochRecord:
+        """Record the epoch, keep its weights where they are to be kept, and begin the next one.
+
+        Args:
+            validation_loss: on held-out rows with the weights as they are now, or None.
+            updates: of the epoch.
+        """
+        record = EpochRecord(self.epoch + 1, self.loss, validation_loss, self.seconds, updates)
+        self.history.append(record)
+        improved = self.monitor.see(record)
+        if improved or self.monitor.stopping is None:
+            self.best.assign(self._compiled.parameters)
+            self.best_epoch = self.epoch + 1
+        self._compiled.rate_factor = self.monitor.rate_factor
         self.epoch, self.at, self.total, self.scored, self.seconds = self.epoch + 1, 0, 0.0, 0.0, 0.0
+        return record
 
     def store(self, keeper: "Checkpoint") -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint.
+
+        Raises:
+            FileError: it cannot be written.
+        """
         facts = {name: getattr(self, name) for name in STATE_FIELDS}
         facts |= {
-            "updates_done": self._session.updates_done,
-            "rate_factor": self._session.rate_factor,
+            "updates_done": self._compiled.updates_done,
+            "rate_factor": self._compiled.rate_factor,
             "watch": {name: getattr(self.monitor, name) for name in MONITOR_FIELDS},
             "history": [asdict(record) for record in self.history],
         }
-        arrays = {
-            "parameters": self._session.parameters,
-            "slots": self._session.slots,
-            "carried": self._session.carried(),
-            "bank": self._bank,
-            "best": self.best,
-        }
+        arrays = self._compiled.state_dict() | {"best": self.best.padded}
         if self._imputer is not None:
             arrays["filled"] = self._imputer.values
         keeper.write(facts, arrays)
@@ -82,13 +91,12 @@ class TrainingState:
         facts, arrays = stored.facts, stored.arrays
         for name in STATE_FIELDS:
             setattr(self, name, facts[name])
-        self._session.updates_done, self._session.rate_factor = facts["updates_done"], facts["rate_factor"]
+        self._compiled.updates_done, self._compiled.rate_factor = facts["updates_done"], facts["rate_factor"]
         for name in MONITOR_FIELDS:
             setattr(self.monitor, name, facts["watch"][name])
         self.history[:] = [EpochRecord(**record) for record in facts["history"]]
-        self._session.parameters[:], self._session.slots[:] = arrays["parameters"], arrays["slots"]
-        self._session.carry(arrays["carried"])
-        self._bank[:], self.best[:] = arrays["bank"], arrays["best"]
+        self._compiled.load_state_dict(arrays)
+        self.best.padded[:] = arrays["best"]
         if self._imputer is not None:
             self._imputer.values = arrays["filled"]
 
