@@ -22,10 +22,10 @@ def as_data(
     network: Network,
     inputs: NDArray[np.float32],
     targets: NDArray[np.float32] | None = None,
-    *,
-    horizon: int | None = None,
-    residual: bool = False,
     sample_weights: NDArray[np.float32] | None = None,
+    horizon: int | None = None,
+    *,
+    residual: bool = False,
     lags: Lags = (),
     impute_from: int | None = None,
 ) -> Data:
@@ -35,9 +35,9 @@ def as_data(
         network: the description.
         inputs: [points, features]; float32 in one piece is not copied.
         targets: [points, stride], or None where nothing is scored.
+        sample_weights: [points], or None.
         horizon: target values of a forecast; the columns of `targets` if None.
         residual: the network forecasts a change.
-        sample_weights: [points], or None.
         lags: pairs (behind, over).
         impute_from: the output that stands in for a missing first input, or None.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
-from tsuzuki.engine.data import Data
+from tsuzuki.engine.data import Data, RowShape
 from tsuzuki.errors import DivergedError
 from tsuzuki.layouts.layout import Block, Layout, blocks, slice_block
 from tsuzuki.training.arrays import within
@@ -89,14 +89,27 @@ def train_epoch(
         compiled.updates_per_call = max(1, min(longest, KEPT_ROWS // layout.lanes))
 
 
-def score(compiled: CompiledNetwork, layout: Layout) -> float:
-    """The mean loss over a layout, forward only.
+class HeldOut:
+    """Rows that are scored with the weights as they are, from the states that training has saved.
 
-    Raises:
-        SettingError: the rows reach beyond the arrays.
+    Args:
+        compiled: the network that trains.
+        layout: the rows.
+        data: what they read.
     """
-    results = np.concatenate([compiled.forward(within(block, compiled.data)) for block in blocks(layout)])
-    return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
+
+    def __init__(self, compiled: CompiledNetwork, layout: Layout, data: Data) -> None:
+        self._compiled, self._layout = compiled.sharing(RowShape.of(layout), data), layout
+
+    def loss(self) -> float:
+        """The mean loss over what is scored.
+
+        Raises:
+            SettingError: the rows reach beyond the arrays.
+        """
+        compiled = self._compiled
+        results = np.concatenate([compiled.forward(within(block, compiled.data)) for block in blocks(self._layout)])
+        return float(results[:, 0] @ results[:, 1] / max(results[:, 1].sum(), 1.0))
 
 
 def diverged(epoch: int, update: int, weights: list[NDArray[np.float32]]) -> DivergedError:

@@ -5,7 +5,6 @@ start of every epoch because the layouts say so; validation goes on from the sta
 its segments and never touches those that training carries.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tsuzuki.network.optimizers import Optimizer, RMSprop
 from tsuzuki.training.arrays import Lags, as_data, as_held_out, as_objective, check_returns
 from tsuzuki.training.checkpoints import Checkpoint, identity_of, rows_of
 from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor, ReduceOnPlateau
-from tsuzuki.training.epoch import EpochRows, Layouts, diverged, layout_of, score, train_epoch
+from tsuzuki.training.epoch import EpochRows, HeldOut, Layouts, diverged, layout_of, train_epoch
 from tsuzuki.training.imputation import Imputer
 from tsuzuki.training.records import EpochRecord, Progress, Training
 from tsuzuki.training.state import TrainingState
@@ -102,14 +101,7 @@ def fit(
         raise SettingError(f"a run of {epochs} epochs trains nothing; give at least 1")
     check_weights(network, weights)
     data = as_data(
-        network,
-        inputs,
-        targets,
-        horizon=horizon,
-        residual=residual,
-        sample_weights=sample_weights,
-        lags=lags,
-        impute_from=impute_from,
+        network, inputs, targets, sample_weights, horizon, residual=residual, lags=lags, impute_from=impute_from
     )
     first = layout_of(layout, 0)
     check_returns(network, first)
@@ -129,7 +121,7 @@ def fit(
         seed=seed,
         threads=threads,
     )
-    checker = compiled.sharing(RowShape.of(validation), as_held_out(data, validation_targets)) if validation else None
+    held_out = HeldOut(compiled, validation, as_held_out(data, validation_targets)) if validation else None
     run = TrainingState(compiled, imputer, LossMonitor(early_stopping, reduce_on_plateau))
     keeper = None
     if checkpoint is not None:
@@ -143,19 +135,16 @@ def fit(
     try:
         while run.epoch < epochs and not run.done:
             now, block = rows.of(run.epoch)
-            if imputer is not None and run.at == 0:
-                imputer.begin_epoch(run.epoch)
-            since = time.perf_counter()
+            run.begin_epoch()
             for _, result in train_epoch(compiled, now, block, first=run.at):
-                run.count(result, time.perf_counter() - since)
-                since = time.perf_counter()
+                run.count(result)
                 if not np.isfinite(result[-1, 0]):
                     raise diverged(run.epoch + 1, run.at, (run.best if run.history else parameters).weights())
                 if on_progress is not None:
                     on_progress(Progress(run.epoch + 1, epochs, run.at, now.updates, run.loss))
                 if keeper is not None and keeper.due():
                     run.store(keeper)
-            record = run.finish_epoch(score(checker, validation) if checker and validation else None, now.updates)
+            record = run.finish_epoch(None if held_out is None else held_out.loss(), now.updates)
             if on_epoch is not None:
                 on_epoch(record)
             if run.monitor.stops:

@@ -1,20 +1,20 @@
 """Where a run stands between two calls of the compiled program, and its way to a checkpoint and back."""
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.training.checkpoints import Checkpoint
 from tsuzuki.training.early_stopping import MONITOR_FIELDS, LossMonitor
 from tsuzuki.training.imputation import Imputer
 from tsuzuki.training.records import EpochRecord
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tsuzuki.engine.compiled_network import CompiledNetwork
     from tsuzuki.storage import Stored
-    from tsuzuki.training.checkpoints import Checkpoint
 
 
 class TrainingState:
@@ -30,11 +30,18 @@ class TrainingState:
         best: the best parameters so far.
         best_epoch: the epoch they are from.
         done: whether there is nothing left to do.
+        monitor: counts epochs without a better loss.
+
+    Args:
+        compiled: the network that trains.
+        imputer: what fills in missing values, or None.
+        monitor: as above.
     """
 
-    def __init__(self, compiled: "CompiledNetwork", imputer: Imputer | None, monitor: LossMonitor) -> None:
+    def __init__(self, compiled: CompiledNetwork, imputer: Imputer | None, monitor: LossMonitor) -> None:
         self._compiled, self._imputer, self.monitor = compiled, imputer, monitor
         self.epoch, self.at, self.total, self.scored, self.seconds = 0, 0, 0.0, 0.0, 0.0
+        self._since = time.perf_counter()
         self.history: list[EpochRecord] = []
         self.best, self.best_epoch, self.done = compiled.parameters.copy(), 0, False
 
@@ -43,9 +50,17 @@ class TrainingState:
         """The running loss of this epoch."""
         return self.total / max(self.scored, 1.0)
 
-    def count(self, result: "NDArray[np.float64]", seconds: float) -> None:
-        """Take in what some updates came to: sums from first to last, whatever calls the updates came in."""
-        self.at, self.seconds = self.at + len(result), self.seconds + seconds
+    def begin_epoch(self) -> None:
+        """Renew the missing values where it is time, unless the epoch has begun already, and start its clock."""
+        if self._imputer is not None and self.at == 0:
+            self._imputer.begin_epoch(self.epoch)
+        self._since = time.perf_counter()
+
+    def count(self, result: NDArray[np.float64]) -> None:
+        """Take in what some updates came to, [updates, 2]: sums from first to last, whatever calls they came in."""
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        self.at += len(result)
         self.total = float(np.cumsum(np.concatenate([[self.total], result[:, 0] * result[:, 1]]))[-1])
         self.scored += float(result[:, 1].sum())
 
@@ -66,7 +81,7 @@ class TrainingState:
         self.epoch, self.at, self.total, self.scored, self.seconds = self.epoch + 1, 0, 0.0, 0.0, 0.0
         return record
 
-    def store(self, keeper: "Checkpoint") -> None:
+    def store(self, keeper: Checkpoint) -> None:
         """Write a checkpoint.
 
         Raises:
@@ -79,7 +94,8 @@ class TrainingState:
             "watch": {name: getattr(self.monitor, name) for name in MONITOR_FIELDS},
             "history": [asdict(record) for record in self.history],
         }
-        arrays = self._compiled.state_dict() | {"best": self.best.padded}
+        arrays = self._compiled.state_dict()
+        arrays |= {f"best {number}": weights for number, weights in enumerate(self.best.weights())}
         if self._imputer is not None:
             arrays["filled"] = self._imputer.values
         keeper.write(facts, arrays)
@@ -96,7 +112,7 @@ class TrainingState:
             setattr(self.monitor, name, facts["watch"][name])
         self.history[:] = [EpochRecord(**record) for record in facts["history"]]
         self._compiled.load_state_dict(arrays)
-        self.best.padded[:] = arrays["best"]
+        self.best.set_weights([arrays[f"best {number}"] for number in range(len(self.best.weights()))])
         if self._imputer is not None:
             self._imputer.values = arrays["filled"]
 
