@@ -52,7 +52,7 @@ def prepare(folder: Path) -> None:
     made = forecaster()
     made.save(folder / "m.tsuzuki")
     stream = made.stream()
-    state = stream.bank.banks[0].states()[:, :UNITS]
+    state = stream.bank.saved_states[0].states()[:, :UNITS]
     mean, scale = made.fitted.scales[0]
     rows, forecasts = [], []
     for i in range(CHECKED):

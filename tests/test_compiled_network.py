@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tsuzuki.layouts.lanes import NOWHERE, Streams, Windows, part
 
 import tsuzuki
 from tsuzuki.data.series import Segment
@@ -15,8 +16,8 @@ from tsuzuki.engine.data import Data, Objective, RowShape
 from tsuzuki.engine.memory import Parameters, SavedStates
 from tsuzuki.engine.plan import lower
 from tsuzuki.errors import SettingError
+from tsuzuki.forecasting.stepwise import state_size
 from tsuzuki.kernels.table import CELL_STATE, STATE
-from tsuzuki.layouts.lanes import NOWHERE, Streams, Windows, part
 from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise, parameters
 from tsuzuki.network.losses import MAE
 from tsuzuki.network.optimizers import SGD, Adam, RMSprop
@@ -105,6 +106,11 @@ def test_single_saved_states_are_read_written_and_cleared_apart_from_the_others(
     assert_same([np.delete(states.states(), which, axis=0)], [np.delete(expected, which, axis=0)])
     states.restore(kept)
     assert_same([states.states()], [expected])
+
+
+@given(networks)
+def test_a_saved_state_is_as_long_as_a_forecasters_file_says(network):
+    assert SavedStates(network).size == state_size(network)
 
 
 @given(networks, st.integers(1, 40), st.integers(1, 9), st.booleans())

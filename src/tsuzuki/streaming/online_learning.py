@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.layouts.layout import NOWHERE, Block
+from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.stream import Stream
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class LearningStream(Stream):
         if value is not None and value == value:
             self._errors.append((float(self.forecast()[0]) - value, float(self._frozen.forecast()[0]) - value))
             self._readings += 1
-        states = [bank.snapshot() for bank in self.bank.banks]
+        states = [bank.snapshot() for bank in self.bank.saved_states]
         anew = value is not None and value == value and self.missed > self.bank.settings.max_gap
         super().take(value)
         self._frozen.take(value)
@@ -105,12 +106,9 @@ class LearningStream(Stream):
         Raises:
             FileError: it cannot be written.
         """
-        from tsuzuki.forecasting.serialization import model_id
         from tsuzuki.storage import write
 
-        facts = {
-            "ids": list(self.bank.ids),
-            "model": model_id(self.bank.fitted),
+        facts = owner_of(self.bank) | {
             "readings": self._readings,
             "learners": [learner.facts() for learner in self._learners],
         }
@@ -128,7 +126,6 @@ class LearningStream(Stream):
             FileError: the file is not whole, or holds the state of another model or series.
         """
         from tsuzuki.storage import read
-        from tsuzuki.streaming.bank import check_owner
 
         stored = read(path, "learning stream")
         check_owner(stored.facts, self.bank, path)
