@@ -7,19 +7,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tsuzuki.layouts.lanes import NOWHERE, Streams, Windows, part
 
 import tsuzuki
-from tsuzuki.data.series import Segment
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import Data, Objective, RowShape
 from tsuzuki.engine.memory import Parameters, SavedStates
+from tsuzuki.engine.padding import state_places
 from tsuzuki.engine.plan import lower
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.stepwise import state_size
-from tsuzuki.kernels.table import CELL_STATE, STATE
-from tsuzuki.network.layers import GRU, LSTM, Dense, Network, SimpleRNN, initialise, parameters
+from tsuzuki.layouts.layout import NOWHERE, slice_block
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, LSTM, Concatenate, Dense, SimpleRNN
 from tsuzuki.network.losses import MAE
+from tsuzuki.network.network import Network, graph, parameters
 from tsuzuki.network.optimizers import SGD, Adam, RMSprop
 
 units = st.sampled_from([1, 3, 8, 16, 17])
@@ -28,10 +32,23 @@ cells = st.one_of(
     st.builds(GRU, units, reset_after=st.booleans(), use_bias=st.booleans()),
     st.builds(LSTM, units, activation=st.sampled_from(["tanh", "sigmoid"])),
 )
-networks = st.builds(
-    lambda inputs, recurrent: Network(inputs, (*recurrent, Dense(1))),
-    st.integers(1, 3),
-    st.lists(cells, min_size=1, max_size=2),
+branched = graph(
+    {"history": 1, "calendar": 2},
+    {
+        "state": (LSTM(5), "history"),
+        "season": (GRU(3), "calendar"),
+        "both": (Concatenate(), "state", "season"),
+        "y": (Dense(1), "both"),
+    },
+    "y",
+)
+networks = st.one_of(
+    st.builds(
+        lambda inputs, recurrent: Network(inputs, (*recurrent, Dense(1))),
+        st.integers(1, 3),
+        st.lists(cells, min_size=1, max_size=2),
+    ),
+    st.just(branched),
 )
 layouts = st.builds(
     lambda kind, steps, lanes: (Streams(steps, lanes) if kind is None else Windows(steps, lanes, stateful=kind)).over(
@@ -117,7 +134,7 @@ def test_a_saved_state_is_as_long_as_a_forecasters_file_says(network):
 def test_parameters_and_saved_states_lie_alike_for_all_lanes_and_steps(network, lanes, timesteps, every_step):
     one, other = lower(network, 1, 1, True), lower(network, lanes, timesteps, every_step)
     assert (one.places, one.size, one.state_size) == (other.places, other.size, other.state_size)
-    assert_same([one.rows[:, [STATE, CELL_STATE]]], [other.rows[:, [STATE, CELL_STATE]]])
+    assert state_places(one) == state_places(other)
 
 
 @given(networks, layouts, st.sampled_from(OPTIMIZERS), st.data())
@@ -127,12 +144,12 @@ def test_a_run_taken_up_by_another_object_goes_on_to_the_same_bits(network, layo
     block = layout.block(0, layout.updates)
     whole, first, second = (ready(network, layout, optimizer) for _ in range(3))
     expected = whole.run(block)
-    begun = first.run(part(block, 0, cut)) if cut else expected[:0]
+    begun = first.run(slice_block(block, 0, cut)) if cut else expected[:0]
     kept = {name: array.copy() for name, array in first.state_dict().items()}
     first.run(block)
     second.load_state_dict(kept)
     second.updates_done = cut
-    ended = second.run(part(block, cut, layout.updates)) if cut < layout.updates else expected[:0]
+    ended = second.run(slice_block(block, cut, layout.updates)) if cut < layout.updates else expected[:0]
     assert_same([np.concatenate([begun, ended])], [expected])
     assert_same(second.weights(), whole.weights())
     for number in range(3):
@@ -147,10 +164,10 @@ def test_rows_begun_from_carried_states_go_on_as_if_there_had_been_no_break(netw
     cut = layout.updates // 2
     whole, first, second = (ready(network, layout) for _ in range(3))
     for compiled in (whole, first):
-        compiled.forward(part(block, 0, cut))
+        compiled.forward(slice_block(block, 0, cut))
     second.saved_states.set_states(first.saved_states.states())
     second.set_carried_states(first.carried_states())
-    rest = part(block, cut, layout.updates)
+    rest = slice_block(block, cut, layout.updates)
     assert_same([second.forward(rest)], [whole.forward(rest)])
 
 
