@@ -66,7 +66,7 @@ class Session:
         self._barrier = aligned(8, np.int64)
         self._kept: list[Any] = []
         self._job = aligned(p.HEADER + plan.rows.size + plan.links.size, np.int64)
-        # Asking an array for its address takes as long as a prepared call.
+        # Asking an array for its address takes longer than a prepared call.
         self._address = self._job.ctypes.data
         rows = self._job[p.HEADER : p.HEADER + plan.rows.size].reshape(plan.rows.shape)
         rows[:] = plan.rows
