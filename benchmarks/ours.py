@@ -30,15 +30,15 @@ def main(threads: int | None = None, rounds: int = 9) -> None:
 
 def _first_losses(job, series, weights, layout) -> float:
     from jobs import CHECKED
-    from tsuzuki.engine.plan import lower, pad
-    from tsuzuki.engine.session import Data, Session, aligned
+    from tsuzuki.engine.compiled_network import CompiledNetwork
+    from tsuzuki.engine.data import Data, RowShape
+    from tsuzuki.engine.memory import SavedStates
     from tsuzuki.network.optimizers import RMSprop
 
-    plan = lower(job.network, layout.lanes, layout.timesteps, layout.every_step)
-    bank = aligned(layout.slots * plan.state_size)
-    session = Session(plan, Data(series, series, 1), None, RMSprop(), bank=bank)
-    pad(plan, weights, session.parameters)
-    return float(np.mean(session.run(layout.block(0, CHECKED))[:, 0]))
+    data, states = Data(series, series, 1), SavedStates(job.network, layout.slots)
+    compiled = CompiledNetwork(job.network, RowShape.of(layout), data, optimizer=RMSprop(), saved_states=states)
+    compiled.set_weights(weights)
+    return float(np.mean(compiled.run(layout.block(0, CHECKED))[:, 0]))
 
 
 if __name__ == "__main__":

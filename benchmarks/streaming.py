@@ -49,13 +49,10 @@ def forecaster():
 
 def prepare(folder: Path) -> None:
     """Write the model, and for the others the weights, the state, the rows to come and our forecasts after them."""
-    from tsuzuki.engine.plan import lower, unpad_states
-
     made = forecaster()
     made.save(folder / "m.tsuzuki")
     stream = made.stream()
-    plan = lower(made.fitted.way.network, 1, 1, True)
-    state = unpad_states(plan, stream.bank.banks[0])[:, :UNITS]
+    state = stream.bank.saved_states[0].states()[:, :UNITS]
     mean, scale = made.fitted.scales[0]
     rows, forecasts = [], []
     for i in range(CHECKED):

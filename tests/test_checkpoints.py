@@ -20,8 +20,8 @@ from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.training.checkpoints import seconds_of
+from tsuzuki.training.early_stopping import EarlyStopping
 from tsuzuki.training.fit import fit
-from tsuzuki.training.records import EarlyStopping
 
 # A run with all that has to be kept: dropout's masks, missing values, validation, the best weights, the optimiser.
 RUN = """
@@ -32,8 +32,8 @@ from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, Dense
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Adam
-from tsuzuki.training.records import EarlyStopping
 from tsuzuki.data.segments import Segment
+from tsuzuki.training.early_stopping import EarlyStopping
 from tsuzuki.training.fit import fit
 
 series = np.sin(np.arange(1500) / 7).astype(np.float32)[:, None]
@@ -57,7 +57,7 @@ np.savez(sys.argv[2], *done.weights, losses=[record.loss for record in done.hist
 
 def start(checkpoint, result, pause):
     # Calls of few updates each, so that there are many moments between them.
-    slow = "import tsuzuki.training.fit as t; t.CALL_SECONDS = 1e-5\n"
+    slow = "import tsuzuki.training.epoch as t; t.CALL_SECONDS = 1e-5\n"
     return subprocess.Popen([sys.executable, "-c", slow + RUN, str(checkpoint), str(result), str(pause)])
 
 

@@ -18,9 +18,9 @@ from tsuzuki.engine import machine_code as engine
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import Dense, SimpleRNN
 from tsuzuki.network.network import Network
-from tsuzuki.training.fit import predict
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.data.segments import Segment
+from tsuzuki.training.predict import predict
 was = engine.is_compiled()
 network = Network(1, (SimpleRNN(3, "relu", use_bias=False), Dense(1)))
 weights = [np.ones_like(w) for w in initialise(network, 0)]

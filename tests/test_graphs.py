@@ -11,8 +11,10 @@ import reference
 from drawn_graphs import graphs
 from tsuzuki import fit, predict
 from tsuzuki.data.segments import Segment
-from tsuzuki.engine.plan import lower, pad, unpad
-from tsuzuki.engine.session import Data, Session, aligned
+from tsuzuki.engine.data import Data
+from tsuzuki.engine.padding import aligned, pad, unpad
+from tsuzuki.engine.plan import lower
+from tsuzuki.engine.session import Session
 from tsuzuki.errors import SettingError
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.data.segments import Segment
-from tsuzuki.engine.plan import lower, pad, unpad
-from tsuzuki.engine.session import Data, Objective, Session, aligned
+from tsuzuki.engine.data import Data, Objective
+from tsuzuki.engine.padding import aligned, pad, unpad
+from tsuzuki.engine.plan import lower
+from tsuzuki.engine.session import Session
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise

@@ -24,21 +24,21 @@ def rate_of(stream):
 
 
 def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
-    """The twin keeps all rows and states itself and trains a session of its own, once a reading."""
+    """The twin keeps all rows and states itself and trains a network of its own, once a reading."""
     from tsuzuki.data.calendar import calendar
-    from tsuzuki.engine.plan import lower, pad, pad_states, unpad
-    from tsuzuki.engine.session import Data, Objective, Session, aligned
+    from tsuzuki.engine.compiled_network import CompiledNetwork
+    from tsuzuki.engine.data import Data, Objective, RowShape
+    from tsuzuki.engine.memory import Parameters, SavedStates
 
     fitted, steps = forecaster.fitted, SETTINGS["timesteps"]
     stream = forecaster.stream(learn=True, learning_rate=1e-2)
     values = [10 + np.sin(i) for i in range(12)]
-    plan, single = lower(fitted.way.network, 1, steps, True), lower(fitted.way.network, 1, 1, True)
-    parameters, slots = aligned(plan.size), None
-    pad(plan, fitted.members[0], parameters)
+    network = fitted.way.network
+    weights, slots = fitted.members[0], None
     mean, scale = fitted.scales[0]
     rows, states = [], []
-    bank = aligned(single.state_size)
-    pad_states(single, fitted.states[0].saved[:1], bank)
+    bank = SavedStates(network)
+    bank.set_states(fitted.states[0].saved[:1])
     pending, last_row = fitted.states[0].rows[0, -1], None
     for number, value in enumerate([None, *values]):
         if value is None:
@@ -48,11 +48,13 @@ def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
             row = np.concatenate([[(value - mean) / scale, 0], calendar(time, fitted.step)[0]]).astype(np.float32)
         if value is not None:
             rows.append(row)
-            states.append(bank.copy())
+            states.append(bank.states())
         # One step forward with the weights as they are.
         one = np.ascontiguousarray(row[None])
-        stepper = Session(single, Data(one, None, 1, residual=True, impute_from=fitted.way.impute_from), bank=bank)
-        stepper.parameters[:] = _repacked(plan, single, parameters)
+        data = Data(one, None, 1, residual=True, impute_from=fitted.way.impute_from)
+        stepper = CompiledNetwork(
+            network, RowShape(1), data, parameters=Parameters(network, weights), saved_states=bank
+        )
         stepper.forward(_block(0, 1, 0, 0), None)
         if value is None:
             continue
@@ -61,30 +63,31 @@ def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
         targets = np.full((len(window) + 2, 1), np.nan, np.float32)
         targets[1 : len(window), 0] = window[1:, 0]
         if len(window) > 1:
-            start = aligned(plan.state_size)
-            start[:] = states[0]
+            start = SavedStates(network)
+            start.set_states(states[0])
             padded = np.zeros((steps, window.shape[1]), np.float32)
             padded[: len(window)] = window
             full = np.full((steps + 2, 1), np.nan, np.float32)
             full[: len(targets)] = targets
-            learner = Session(
-                plan,
+            learner = CompiledNetwork(
+                network,
+                RowShape(1, steps),
                 Data(padded, full, 2, residual=True),
                 Objective(MSE()),
                 Adam(learning_rate=1e-2, global_clipnorm=1.0),
-                bank=start,
+                parameters=Parameters(network, weights),
+                saved_states=start,
                 threads=1,
             )
-            learner.parameters[:] = parameters
-            if slots is not None:
-                learner.slots[:] = slots
+            for slot, arrays in enumerate(slots or []):
+                learner.set_slot(slot, arrays)
             learner.updates_done = number - 2
             learner.run(_block(0, len(window), 0, -1))
-            parameters, slots = learner.parameters.copy(), learner.slots.copy()
+            weights, slots = learner.weights(), [learner.slot(slot) for slot in range(3)]
         stream.update(value)
         last_row = row
     assert last_row is not None
-    for ours, twins in zip(stream.weights()[0], unpad(plan, parameters), strict=True):
+    for ours, twins in zip(stream.weights()[0], weights, strict=True):
         np.testing.assert_allclose(ours, twins, rtol=2e-4, atol=2e-5)
     assert any(not np.array_equal(a, b) for a, b in zip(stream.weights()[0], fitted.members[0], strict=True))
 
@@ -96,16 +99,6 @@ def _block(start, valid, entry, exit_):
         np.array([[entry]], np.int32),
         np.array([[exit_]], np.int32),
     )
-
-
-def _repacked(plan, single, parameters):
-    """Parameters of one plan in the layout of another."""
-    from tsuzuki.engine.plan import pad, unpad
-    from tsuzuki.engine.session import aligned
-
-    found = aligned(single.size)
-    pad(single, unpad(plan, parameters), found)
-    return found
 
 
 def test_learning_follows_a_world_that_has_changed(forecaster):

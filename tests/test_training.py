@@ -12,9 +12,11 @@ from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
 from tsuzuki.network.losses import GaussianNLL, Pinball
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD, Adam, Cosine, RMSprop
-from tsuzuki.training.fit import fit, predict
+from tsuzuki.training.early_stopping import EarlyStopping, ReduceOnPlateau
+from tsuzuki.training.fit import fit
+from tsuzuki.training.predict import predict
 from tsuzuki.training.progress import _state, progress_bar
-from tsuzuki.training.records import EarlyStopping, Progress, ReduceOnPlateau
+from tsuzuki.training.records import Progress
 
 SERIES = np.sin(np.arange(400) / 7).astype(np.float32)[:, None]
 SMALL = Network(1, (SimpleRNN(6), Dense(1)))

@@ -47,8 +47,9 @@ _HOMES = {
     "training.progress": ("progress_bar",),
     "forecaster": ("Forecaster", "load"),
     "forecasting.evaluation": ("evaluate",),
-    "training.records": ("EarlyStopping", "EpochRecord", "Progress", "ReduceOnPlateau", "Training"),
-    "training.fit": ("predict",),
+    "training.early_stopping": ("EarlyStopping", "ReduceOnPlateau"),
+    "training.records": ("EpochRecord", "Progress", "Training"),
+    "training.predict": ("predict",),
     "dispatch": ("fit",),
     "keras": ("from_keras", "to_keras"),
 }

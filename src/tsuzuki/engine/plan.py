@@ -1,6 +1,5 @@
 """A network lowered to the table of integers that the compiled kernels walk: where everything lies, how large it is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +23,9 @@ from tsuzuki.kernels.table import (
     RETURNS_ALL,
     ROW,
     SCORED_OFFSET,
-    STATE,
     STATES,
     STEPS,
     UNITS,
-    VARIABLE,
     WIDE,
 )
 from tsuzuki.network.layers import Concatenate, Layer, Recurrent
@@ -213,52 +210,3 @@ class _Outputs:
         found = Source(int(row[OUT]), skip, wide, int(row[UNITS]), d_x, steps)
         self.readers.setdefault(source, []).append(found)
         return found
-
-
-def pad(plan: Plan, weights: Sequence[NDArray[np.float32]], target: NDArray[np.float32]) -> None:
-    """Write weights into the padded vector of parameters, each gate on vectors of its own, zeros between."""
-    target[:] = 0
-    for array, (parameter, offset, shape) in zip(weights, plan.places, strict=True):
-        units = parameter.shape[-1] // parameter.gates
-        view = target[offset : offset + int(np.prod(shape))].reshape(shape)
-        view[:, :, :units] = np.asarray(array, np.float32).reshape(shape[0], parameter.gates, units)
-
-
-def unpad(plan: Plan, source: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Read weights (or gradients, or an optimiser's slot) back out of a padded vector."""
-    weights = []
-    for parameter, offset, shape in plan.places:
-        units = parameter.shape[-1] // parameter.gates
-        view = source[offset : offset + int(np.prod(shape))].reshape(shape)
-        weights.append(np.ascontiguousarray(view[:, :, :units]).reshape(parameter.shape))
-    return weights
-
-
-def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
-    """The table of single variables, [arrays of weights, VARIABLE]; `decayed` says which take weight decay."""
-    table = np.zeros((len(plan.places), VARIABLE), np.int64)
-    for i, (_, offset, shape) in enumerate(plan.places):
-        table[i] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
-    return table
-
-
-def _state_places(plan: Plan) -> list[tuple[int, int]]:
-    """Where the parts of a lane's saved state lie, (offset, floats): each layer's, then the last forecast fed."""
-    places = []
-    for row in plan.rows:
-        places += [(int(row[STATE + 2 * n]), int(row[UNITS])) for n in range(row[STATES])]
-    return [*places, (plan.shared["LAST_FORECAST_STATE"], 1)]
-
-
-def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32]) -> None:
-    """Write saved states [lanes, floats without padding] into a bank."""
-    view, at = bank.reshape(-1, plan.state_size), 0
-    for offset, size in _state_places(plan):
-        view[: len(states), offset : offset + size] = states[:, at : at + size]
-        at += size
-
-
-def unpad_states(plan: Plan, bank: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Read saved states [slots, floats without padding] out of a bank."""
-    view = bank.reshape(-1, plan.state_size)
-    return np.concatenate([view[:, offset : offset + size] for offset, size in _state_places(plan)], axis=1)

@@ -4,17 +4,17 @@ Python calls it for a bounded number of updates at a time. Between two calls eve
 in these arrays, so progress, interruption and checkpoints need nothing from the compiled side.
 """
 
-import os
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.machine_code import Program, address_of, bind, load, program
-from tsuzuki.engine.plan import Plan, variables
+from tsuzuki.engine.data import Data, Objective
+from tsuzuki.engine.machine_code import address_of, bind, load, program
+from tsuzuki.engine.padding import aligned, variables
+from tsuzuki.engine.plan import Plan
+from tsuzuki.engine.threads import run_threads, threads_for
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
@@ -23,69 +23,22 @@ from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
 from tsuzuki.network.optimizers import SGD, Adam, Optimizer, RMSprop, rates
 
 
-def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
-    """`count` zeros that begin on a cache line."""
-    item = np.dtype(kind).itemsize
-    raw = np.zeros(count * item + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + count * item].view(kind)
-
-
-def threads_for(plan: Plan, asked: int | None) -> int:
-    """How many threads to use: what is asked, TSUZUKI_NUM_THREADS, or the cores; never more than there are blocks."""
-    # Threads meet through POSIX's sched_yield, which Windows lacks.
-    return 1 if os.name == "nt" else max(1, min(threads_allowed() if asked is None else asked, plan.blocks))
-
-
-def threads_allowed() -> int:
-    """TSUZUKI_NUM_THREADS, or else the cores that this process may use."""
-    named = os.environ.get("TSUZUKI_NUM_THREADS", "")
-    if named and not (named.isdigit() and int(named) > 0):
-        raise SettingError(f"TSUZUKI_NUM_THREADS is {named!r} in the environment; set it to a whole number from 1")
-    if named:
-        return int(named)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Data:
-    """What rows read from: flat arrays, reached only through the layout's positions.
-
-    Attributes:
-        inputs: float32 [points, features]; the network's inputs are these and the lags.
-        targets: float32 [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is
-            missing and not scored.
-        horizon: target values of a forecast. With stride 1 and a horizon of 24 the targets at i are the rows i to
-            i + 23.
-        residual: the network forecasts the change from the first input one step before the target.
-        sample_weights: float32 [points], the weight of the target at each position, or None.
-        lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
-            one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
-        spacing: rows from one step of a series to its next, where lags are; more than 1 for rows of one step only.
-        impute_from: the output whose forecast replaces a first input that is NaN, written into `inputs`; rows of one
-            step only.
-    """
-
-    inputs: NDArray[np.float32]
-    targets: NDArray[np.float32] | None
-    horizon: int
-    residual: bool = False
-    sample_weights: NDArray[np.float32] | None = None
-    lags: tuple[tuple[int, int], ...] = ()
-    spacing: int = 1
-    impute_from: int | None = None
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised: a loss, and a factor for each output's share in it (float32 [outputs]) or None."""
-
-    loss: Loss
-    output_weights: NDArray[np.float32] | None = None
-
-
 class Session:
-    """Buffers and job table for one network on one layout's lanes."""
+    """Buffers and job table for one plan.
+
+    Args:
+        plan: the network, lowered for rows of so many lanes and steps.
+        data: the arrays that the rows read.
+        objective: what is minimised; the mean squared error if None.
+        optimizer: None for one that only runs forward.
+        bank: float32, saved states; room for one if None.
+        parameters: float32 [plan.size]; zeros if None.
+        seed: of dropout's masks.
+        threads: as many as are allowed if None; never more than there are blocks of lanes.
+
+    Raises:
+        SettingError: the network's outputs are not what the loss needs for the targets.
+    """
 
     def __init__(
         self,
@@ -100,11 +53,9 @@ class Session:
         threads: int | None = None,
     ) -> None:
         self.plan, self.data, self.optimizer = plan, data, optimizer
-        self.threads = threads_for(plan, threads)
+        self.threads = threads_for(plan.blocks, threads)
         self.updates_done = 0
         self.rate_factor = 1.0
-        # Updates in a call of the program; whoever calls it keeps this to what fits its patience.
-        self.pace = 64
         self.parameters = parameters if parameters is not None else aligned(plan.size)
         self.slots = aligned(3 * plan.size)
         self.gradients = aligned(plan.blocks * plan.size)
@@ -115,6 +66,8 @@ class Session:
         self._barrier = aligned(8, np.int64)
         self._kept: list[Any] = []
         self._job = aligned(p.HEADER + plan.rows.size + plan.links.size, np.int64)
+        # Asking an array for its address takes longer than a prepared call.
+        self._address = self._job.ctypes.data
         rows = self._job[p.HEADER : p.HEADER + plan.rows.size].reshape(plan.rows.shape)
         rows[:] = plan.rows
         self._job[p.HEADER + plan.rows.size :] = plan.links
@@ -263,45 +216,37 @@ class Session:
         if readings is not None:
             self._keep(p.READINGS, readings)
         self._point_at(block, forecasts, training=False)
-        run, address = program(), job.ctypes.data
         # No update at all brings the packed copies up to the parameters.
         job[p.UPDATES] = 0
-        run(address, 0) if self.threads == 1 else self._run_threads(run, address)
+        self._launch()
         job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
         if self.threads > 1:
-            return lambda: self._run_threads(run, address)
-        call = bind(address, briefly=self.plan.lanes == 1)
+            return self._launch
+        call = bind(self._address, briefly=self.plan.lanes == 1)
         # The buffers live as long as the function.
         call.session = self  # type: ignore[attr-defined]
         return call
 
-    def carried(self) -> NDArray[np.float32]:
-        """The states that the lanes carry into the next update, as `carry` takes them back."""
-        return np.concatenate([part.ravel() for part in self._carried_parts()])
-
-    def carry(self, states: NDArray[np.float32]) -> None:
-        """Put carried states back."""
-        at = 0
-        for part in self._carried_parts():
-            part[:] = states[at : at + part.size]
-            at += part.size
-
-    def _carried_parts(self) -> list[NDArray[np.float32]]:
-        parts = []
-        for work in self._work.reshape(self.plan.blocks, self.plan.work_size):
-            for row in self.plan.rows:
-                size = self.plan.block_lanes * int(row[p.WIDE])
-                places = [row[p.STATE_OUT + 2 * n] for n in range(row[p.STATES])]
-                parts += [work[at : at + size] for at in places]
-        return parts
-
-    def states(self) -> list[list[NDArray[np.float32]]]:
-        """The states that the lanes carry now: for each recurrent layer [state], an LSTM's [state, cell].
+    def carried(self) -> list[list[NDArray[np.float32]]]:
+        """The states that the lanes carry into the next update.
 
         Returns:
-            Copies, [lanes, units] each. A lane whose rows have run out keeps its last state only where its empty rows
-            are entered with CARRY.
+            For each recurrent layer [state], for an LSTM [state, cell]: copies, [lanes, units] each. A lane whose
+            rows have run out keeps its last state only where its empty rows are entered with CARRY.
         """
+        return [[np.concatenate(parts) for parts in layer] for layer in self._carried_views()]
+
+    def carry(self, states: Sequence[Sequence[NDArray[np.float32]]]) -> None:
+        """Let the lanes carry these states, as `carried` gives them, into the next update."""
+        for layer, given in zip(self._carried_views(), states, strict=True):
+            for parts, state in zip(layer, given, strict=True):
+                at = 0
+                for part in parts:
+                    part[:] = state[at : at + len(part)]
+                    at += len(part)
+
+    def _carried_views(self) -> list[list[list[NDArray[np.float32]]]]:
+        """For each recurrent layer and each of its states the lanes' [lanes, units], block by block."""
         plan = self.plan
         work = self._work.reshape(plan.blocks, plan.work_size)
         lanes = [min(plan.block_lanes, plan.lanes - b * plan.block_lanes) for b in range(plan.blocks)]
@@ -310,11 +255,12 @@ class Session:
             wide, units = int(row[p.WIDE]), int(row[p.UNITS])
             places = [int(row[p.STATE_OUT + 2 * n]) for n in range(row[p.STATES])]
             if places:
-                parts = [
-                    [work[b, at : at + n * wide].reshape(n, wide)[:, :units] for b, n in enumerate(lanes)]
-                    for at in places
-                ]
-                found.append([np.concatenate(part) for part in parts])
+                found.append(
+                    [
+                        [work[b, at : at + n * wide].reshape(n, wide)[:, :units] for b, n in enumerate(lanes)]
+                        for at in places
+                    ]
+                )
         return found
 
     def _point_at(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> None:
@@ -327,18 +273,13 @@ class Session:
 
     def _call(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> int:
         self._point_at(block, forecasts, training=training)
-        run, address = program(), self._job.ctypes.data
-        return run(address, 0) if self.threads == 1 else self._run_threads(run, address)
+        return self._launch()
 
-    def _run_threads(self, program: Program, address: int) -> int:
-        self._barrier[:] = 0
-        others = [threading.Thread(target=program, args=(address, i)) for i in range(1, self.threads)]
-        for thread in others:
-            thread.start()
-        done = program(address, 0)
-        for thread in others:
-            thread.join()
-        return done
+    def _launch(self) -> int:
+        run = program()
+        if self.threads == 1:
+            return run(self._address, 0)
+        return run_threads(run, self._address, self.threads, self._barrier)
 
 
 def _settings(optimizer: Optimizer) -> tuple[int, tuple[float, float, float, float]]:

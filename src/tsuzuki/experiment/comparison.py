@@ -14,7 +14,8 @@ from tsuzuki.experiment.season import Season, season
 from tsuzuki.experiment.variants import STATEFUL, STATELESS, Variant, variants
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.training.fit import fit, predict
+from tsuzuki.training.fit import fit
+from tsuzuki.training.predict import predict
 from tsuzuki.training.records import EpochRecord, Progress
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.losses import Pinball
 from tsuzuki.network.optimizers import AdamW, Cosine
 from tsuzuki.training import fit as training
-from tsuzuki.training.records import EarlyStopping, Training
+from tsuzuki.training.early_stopping import EarlyStopping
+from tsuzuki.training.records import Training
 
 # An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
 FEWEST_UPDATES = 1200

@@ -82,16 +82,21 @@ def run_stepwise(
     Returns:
         float32 [wanted rows, outputs] in units of the scale, in the order of the rows, and the state at the end.
     """
-    from tsuzuki.engine.plan import lower, pad, pad_states, unpad_states
-    from tsuzuki.engine.session import Data, Session, aligned
+    from tsuzuki.engine.compiled_network import CompiledNetwork
+    from tsuzuki.engine.data import Data, RowShape
+    from tsuzuki.engine.memory import Parameters, SavedStates
 
-    plan = lower(way.network, panel.series_count, 1, True)
-    bank = aligned(panel.series_count * plan.state_size)
+    saved = SavedStates(way.network, panel.series_count)
     if state is not None:
-        pad_states(plan, state.saved, bank)
+        saved.set_states(state.saved, slice(len(state.saved)))
     data = Data(panel.inputs, None, 1, residual=True, lags=way.lags, impute_from=way.impute_from)
-    session = Session(plan, data, bank=bank)
-    pad(plan, weights, session.parameters)
+    compiled = CompiledNetwork(
+        way.network,
+        RowShape(panel.series_count),
+        data,
+        parameters=Parameters(way.network, weights),
+        saved_states=saved,
+    )
     block = panel.single_step_rows()
     found = np.empty((int(wanted.sum()), way.network.outputs), np.float32)
     place = np.cumsum(wanted) - 1
@@ -103,12 +108,12 @@ def run_stepwise(
         some = slice_block(block, first, min(updates, first + step))
         rows = some.starts[some.starts >= 0]
         rows = rows[wanted[rows]]
-        session.forward(some, forecasts if len(rows) else None)
+        compiled.forward(some, forecasts if len(rows) else None)
         found[place[rows]] = forecasts[rows + 1]
     for track in range(panel.series_count):
         final = [one for one in panel.stretches if one.series == track][-1]
         if final.stop - final.start == 1 and final.entry == ZERO:
-            bank.reshape(panel.series_count, -1)[track] = 0
+            saved.clear(track)
     last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.series_count)])
     tails = panel.inputs[last[:, None] + np.arange(-way.before, 1)[None, :]]
-    return found, SeriesState(unpad_states(plan, bank), tails)
+    return found, SeriesState(saved.states(), tails)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
-from tsuzuki.engine.session import Data
+from tsuzuki.engine.data import Data
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of
 from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block, Layout, check_length, slice_block

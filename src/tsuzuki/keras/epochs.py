@@ -1,18 +1,19 @@
-"""The epochs of a `fit`: sessions of the compiled engine, and Keras's callbacks around them.
+"""The epochs of a `fit`: the network made ready, and Keras's callbacks around them.
 
 Whenever one of the user's callbacks is about to look, the engine's weights, slots and states are written into the
 model; what it may have changed there is read back before the engine goes on.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from tsuzuki.engine.plan import lower, unpad
-from tsuzuki.engine.session import Objective, Session, aligned
+from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.engine.data import Objective, RowShape
+from tsuzuki.engine.memory import SavedStates
 from tsuzuki.keras import variable_transfer as mirror
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 from tsuzuki.keras.compile_config import Metric, current_rate
@@ -22,7 +23,7 @@ from tsuzuki.layouts.layout import Block, slice_block
 from tsuzuki.network.losses import Loss
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Optimizer, Schedule
-from tsuzuki.training.fit import calls, diverged
+from tsuzuki.training.epoch import diverged, train_epoch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def build(model: Any, job: Job) -> None:
 
 
 class Run:
-    """One call of `fit`: the sessions, the callbacks, and the epochs."""
+    """One call of `fit`: the network made ready, the callbacks, and the epochs."""
 
     def __init__(
         self,
@@ -70,16 +71,18 @@ class Run:
         seed = int(np.random.randint(2**31))
         self.generator = np.random.default_rng(seed)
         layout = training.layout
-        plan = lower(job.network, layout.lanes, layout.timesteps, layout.every_step)
-        slots = max(layout.slots, held_out.layout.slots if held_out else 0)
-        bank = aligned(max(1, slots) * plan.state_size)
-        objective = Objective(job.loss)
-        self.session = Session(plan, training.data, objective, job.optimizer, bank=bank, seed=seed)
+        self.compiled = CompiledNetwork(
+            job.network,
+            RowShape.of(layout),
+            training.data,
+            Objective(job.loss),
+            job.optimizer,
+            saved_states=SavedStates(job.network, max(layout.slots, held_out.layout.slots if held_out else 0)),
+            seed=seed,
+        )
         self.checker = None
         if held_out is not None:
-            other = held_out.layout
-            check_plan = lower(job.network, other.lanes, other.timesteps, other.every_step)
-            self.checker = Session(check_plan, held_out.data, objective, bank=bank, threads=1)
+            self.checker = self.compiled.sharing(RowShape.of(held_out.layout), held_out.data)
         if isinstance(callbacks, keras.callbacks.CallbackList):
             self.callbacks = callbacks
         else:
@@ -105,19 +108,19 @@ class Run:
         model = self.model
         model.stop_training = False
         self.callbacks.on_train_begin()
-        mirror.read(model, self.session)
+        mirror.read(model, self.compiled)
         logs = None
         # BackupAndRestore leaves the epoch to go on with here.
         for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, self.epochs):
             try:
                 logs = self._epoch(epoch)
             except BaseException:
-                mirror.write(model, self.session)
+                mirror.write(model, self.compiled)
                 raise
             if model.stop_training:
                 break
         if logs is not None:
-            mirror.write(model, self.session)
+            mirror.write(model, self.compiled)
         self.callbacks.on_train_end(logs)
         return model.history
 
@@ -130,7 +133,7 @@ class Run:
         if self.by_batch:
             results = self._one_by_one(block, tally)
         else:
-            results = calls(self.session, self.training.layout, block, tally.forecasts)
+            results = train_epoch(self.compiled, self.training.layout, block, tally.forecasts)
         for at, result in results:
             done = at + len(result)
             tally.add(slice_block(block, at, done), result)
@@ -138,7 +141,7 @@ class Run:
                 self._end_or_raise(epoch, done)
                 break
             if self.by_batch:
-                mirror.write(self.model, self.session)
+                mirror.write(self.model, self.compiled)
                 self.callbacks.on_train_batch_end(at, tally.logs())
                 self._listen()
                 if self.model.stop_training:
@@ -148,24 +151,23 @@ class Run:
                     bar.on_train_batch_end(done - 1, tally.logs())
         logs = tally.logs()
         if self.watched:
-            mirror.write(self.model, self.session)
+            mirror.write(self.model, self.compiled)
         if self.held_out is not None:
             logs |= {f"val_{name}": value for name, value in self._validate(self.held_out).items()}
         self.callbacks.on_epoch_end(epoch, logs)
         return logs
 
     def _one_by_one(self, block: Block, tally: EpochMetrics) -> "Iterator[tuple[int, NDArray[np.float64]]]":
-        """Train update by update, for callbacks that hear of each; otherwise as `training.calls`."""
+        """Train update by update, for callbacks that hear of each; otherwise as `train_epoch`."""
         for k in range(len(block.starts)):
             self.callbacks.on_train_batch_begin(k)
             self._listen()
             self._set_rate()
-            yield k, self.session.run(slice_block(block, k, k + 1), tally.forecasts)
+            yield k, self.compiled.run(slice_block(block, k, k + 1), tally.forecasts)
 
     def _validate(self, held_out: Epoch) -> dict[str, Any]:
         assert self.checker is not None
         self.callbacks.on_test_begin()
-        self.checker.parameters[:] = self.session.parameters
         tally = self._tally(held_out)
         block = held_out.block
         result = self.checker.forward(block, tally.forecasts)
@@ -190,18 +192,17 @@ class Run:
     def _listen(self) -> None:
         """Take over what a callback may have changed in the model."""
         if self.watched:
-            mirror.read(self.model, self.session)
+            mirror.read(self.model, self.compiled)
 
     def _set_rate(self) -> None:
         """Follow a learning rate that a callback has set."""
-        assert self.session.optimizer is not None
-        if self.watched and not isinstance(self.session.optimizer.learning_rate, Schedule):
-            rate = current_rate(self.model.optimizer)
-            self.session.optimizer = replace(self.session.optimizer, learning_rate=rate)
+        assert self.compiled.optimizer is not None
+        if self.watched and not isinstance(self.compiled.optimizer.learning_rate, Schedule):
+            self.compiled.set_learning_rate(current_rate(self.model.optimizer))
 
     def _end_or_raise(self, epoch: int, update: int) -> None:
         """Let TerminateOnNaN end the run where there is one, else raise."""
         for ender in self.enders:
             ender.on_batch_end(update - 1, {"loss": float("nan")})
         if not self.enders:
-            raise diverged(epoch + 1, update, unpad(self.session.plan, self.session.parameters))
+            raise diverged(epoch + 1, update, self.compiled.weights())

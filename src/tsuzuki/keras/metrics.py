@@ -50,7 +50,7 @@ class EpochMetrics:
 
         Args:
             block: their rows.
-            result: [updates, 2]: loss and count, from the session.
+            result: [updates, 2]: loss and count, from `run` or `forward`.
         """
         # Not as a product of vectors: waking BLAS threads takes 16 ms the first time.
         self.total += float((result[:, 0] * result[:, 1]).sum())

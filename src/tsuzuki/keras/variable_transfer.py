@@ -6,8 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.plan import pad, unpad
-from tsuzuki.engine.session import Session
+from tsuzuki.engine.compiled_network import CompiledNetwork
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
 SLOTS = {
@@ -23,31 +22,29 @@ def slots_of(optimizer: Any) -> list[list[Any]]:
     return [list(getattr(optimizer, name, [])) for name in SLOTS[type(optimizer).__name__]]
 
 
-def read(model: Any, session: Session) -> None:
+def read(model: Any, compiled: CompiledNetwork) -> None:
     """Take weights, slots and the iteration count out of the model into the engine."""
-    plan, optimizer = session.plan, model.optimizer
-    pad(plan, [_values(variable) for variable in model.trainable_variables], session.parameters)
-    for i, variables in enumerate(slots_of(optimizer)):
+    optimizer = model.optimizer
+    compiled.set_weights([_values(variable) for variable in model.trainable_variables])
+    for number, variables in enumerate(slots_of(optimizer)):
         if variables:
-            part = session.slots[i * plan.size : (i + 1) * plan.size]
-            pad(plan, [_values(variable) for variable in variables], part)
-    session.updates_done = int(_values(optimizer.iterations))
+            compiled.set_slot(number, [_values(variable) for variable in variables])
+    compiled.updates_done = int(_values(optimizer.iterations))
 
 
-def write(model: Any, session: Session) -> None:
+def write(model: Any, compiled: CompiledNetwork) -> None:
     """Put the engine's weights, slots, iteration count and carried states into the model."""
-    plan, optimizer = session.plan, model.optimizer
-    pairs = list(zip(model.trainable_variables, unpad(plan, session.parameters), strict=True))
-    for i, variables in enumerate(slots_of(optimizer)):
+    optimizer = model.optimizer
+    pairs = list(zip(model.trainable_variables, compiled.weights(), strict=True))
+    for number, variables in enumerate(slots_of(optimizer)):
         if variables:
-            part = session.slots[i * plan.size : (i + 1) * plan.size]
-            pairs += zip(variables, unpad(plan, part), strict=True)
+            pairs += zip(variables, compiled.slot(number), strict=True)
     for variable, value in pairs:
         variable.assign(value)
-    optimizer.iterations.assign(session.updates_done)
+    optimizer.iterations.assign(compiled.updates_done)
     stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
     # A stateless layer keeps no state to write to, though the engine has one for each.
-    for layer, states in zip(stateful, session.states(), strict=False):
+    for layer, states in zip(stateful, compiled.carried_states(), strict=False):
         for variable, state in zip(layer.states, states, strict=True):
             # Short data use fewer lanes than the model has rows; the others have no state.
             rows = np.zeros(tuple(variable.shape), np.float32)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.predict import interval_bounds, point_forecast
-from tsuzuki.forecasting.serialization import model_id
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
+from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.upcoming_calendar import MONTH, ahead, calendar_ahead
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Bank:
         cap: rows kept of each series.
         at: int64 [series], which of them was run last; those behind it hold the calendar of times to come.
         rows: for each network float32 [cap, series, columns]: what one update reads lies together.
-        banks: for each network its saved states.
-        parameters: for each network its padded weights.
+        saved_states: for each network its saved states, one for each series.
+        parameters: for each network its weights.
         latest: float32 [series, outputs], the last forecasts in the series' units.
 
     Raises:
@@ -100,12 +100,10 @@ class Bank:
 
     def _open(self, start: Any) -> None:
         """Take up the states that training left."""
-        from tsuzuki.engine.plan import lower, pad, pad_states
-        from tsuzuki.engine.session import aligned
+        from tsuzuki.engine.memory import Parameters, SavedStates
 
         fitted, count = self.fitted, len(self.ids)
-        columns = 2 + fitted.way.covariate_count
-        plan = lower(fitted.way.network, 1, 1, True)
+        network, columns = fitted.way.network, 2 + fitted.way.covariate_count
         trained = {name: i for i, name in enumerate(fitted.ids)}
         known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
         source = np.array([trained[self.ids[i]] for i in known], np.int64)
@@ -113,20 +111,16 @@ class Bank:
         self.stamps[:] = ends.max() if start is None else np.datetime64(start, "ns")
         self.stamps[known] = ends[source]
         self.rows: list[NDArray[np.float32]] = []
-        self.banks: list[NDArray[np.float32]] = []
-        self.parameters: list[NDArray[np.float32]] = []
+        self.saved_states: list[SavedStates] = []
+        self.parameters: list[Parameters] = []
         for weights, state in zip(fitted.members, fitted.states, strict=True):
             rows = np.zeros((self.cap, count, columns), np.float32)
             rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
-            bank = aligned(count * plan.state_size)
-            states = np.zeros((count, state.saved.shape[1]), np.float32)
-            states[known] = state.saved[source]
-            pad_states(plan, states, bank)
-            parameters = aligned(plan.size)
-            pad(plan, weights, parameters)
+            saved = SavedStates(network, count)
+            saved.set_states(state.saved[source], known)
             self.rows.append(rows)
-            self.banks.append(bank)
-            self.parameters.append(parameters)
+            self.saved_states.append(saved)
+            self.parameters.append(Parameters(network, weights))
         self._calls: dict[int, PreparedStep] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
@@ -293,7 +287,7 @@ class Bank:
 
     def prepared(self, count: int, *, reads: bool = True) -> PreparedStep:
         """A new call for so many series; `reads` says whether the rows take up readings."""
-        networks = list(zip(self.rows, self.banks, self.parameters, strict=True))
+        networks = list(zip(self.rows, self.saved_states, self.parameters, strict=True))
         return prepare(self.fitted.way, networks, self.scales, count, learns=self._learns, reads=reads)
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -327,14 +321,10 @@ class Bank:
 
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
         """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
-        from tsuzuki.engine.plan import lower, unpad_states
-
-        plan = lower(self.fitted.way.network, 1, 1, True)
         parts = [self.latest[which]]
-        for rows, bank in zip(self.rows, self.banks, strict=True):
-            own = bank.reshape(len(self.ids), -1)[which]
+        for rows, saved in zip(self.rows, self.saved_states, strict=True):
             back = self.at[which][:, None] + np.arange(-self.before, 1)
-            parts += [unpad_states(plan, own.ravel()), rows[back, which[:, None], 0]]
+            parts += [saved.states(which), rows[back, which[:, None], 0]]
         return np.concatenate(parts, axis=1)
 
     def restore(
@@ -345,14 +335,9 @@ class Bank:
         missing: NDArray[np.int64],
     ) -> None:
         """Put series where `state_of`, `times` and `missing` said that they were."""
-        from tsuzuki.engine.plan import lower, pad_states
-        from tsuzuki.engine.session import aligned
-        from tsuzuki.forecasting.stepwise import state_size
-
-        plan = lower(self.fitted.way.network, 1, 1, True)
         sizes = [self.latest.shape[1]]
-        for _ in self.rows:
-            sizes += [state_size(self.fitted.way.network), self.before + 1]
+        for saved in self.saved_states:
+            sizes += [saved.size, self.before + 1]
         if states.shape != (len(which), sum(sizes)):
             raise DataError(
                 f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
@@ -361,10 +346,8 @@ class Bank:
         parts = np.split(states, np.cumsum(sizes)[:-1], axis=1)
         self.latest[which] = parts[0]
         self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
-        for number, (rows, bank) in enumerate(zip(self.rows, self.banks, strict=True)):
-            own = aligned(len(which) * plan.state_size)
-            pad_states(plan, np.ascontiguousarray(parts[1 + 2 * number]), own)
-            bank.reshape(len(self.ids), -1)[which] = own.reshape(len(which), -1)
+        for number, (rows, saved) in enumerate(zip(self.rows, self.saved_states, strict=True)):
+            saved.set_states(parts[1 + 2 * number], which)
             rows[: self.before + 1, which, 0] = parts[2 + 2 * number].T
         self._make_ready(which)
 
@@ -396,7 +379,7 @@ class Bank:
         """
         from tsuzuki.storage import write
 
-        write(path, "stream", {"ids": list(self.ids), "model": model_id(self.fitted)}, self.arrays())
+        write(path, "stream", owner_of(self), self.arrays())
 
     def load(self, path: str | Path) -> "Bank":
         """Go to where `save` stood.
@@ -410,13 +393,3 @@ class Bank:
         check_owner(stored.facts, self, path)
         self.adopt(stored.arrays)
         return self
-
-
-def check_owner(facts: "Mapping[str, Any]", bank: Bank, path: str | Path) -> None:
-    """Raise FileError where states belong to another model or to other series."""
-    from tsuzuki.errors import FileError
-
-    if facts.get("model") != model_id(bank.fitted):
-        raise FileError(f"{path} holds the states of another model; load them with the model that wrote them")
-    if facts.get("ids") != list(bank.ids):
-        raise FileError(f"{path} holds the states of other series; make the bank of the same ids")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.layouts.layout import NOWHERE, Block
+from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.stream import Stream
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class LearningStream(Stream):
         if value is not None and value == value:
             self._errors.append((float(self.forecast()[0]) - value, float(self._frozen.forecast()[0]) - value))
             self._readings += 1
-        states = [bank.copy() for bank in self.bank.banks]
+        states = [bank.snapshot() for bank in self.bank.saved_states]
         anew = value is not None and value == value and self.missed > self.bank.settings.max_gap
         super().take(value)
         self._frozen.take(value)
@@ -105,12 +106,9 @@ class LearningStream(Stream):
         Raises:
             FileError: it cannot be written.
         """
-        from tsuzuki.forecasting.serialization import model_id
         from tsuzuki.storage import write
 
-        facts = {
-            "ids": list(self.bank.ids),
-            "model": model_id(self.bank.fitted),
+        facts = owner_of(self.bank) | {
             "readings": self._readings,
             "learners": [learner.facts() for learner in self._learners],
         }
@@ -128,7 +126,6 @@ class LearningStream(Stream):
             FileError: the file is not whole, or holds the state of another model or series.
         """
         from tsuzuki.storage import read
-        from tsuzuki.streaming.bank import check_owner
 
         stored = read(path, "learning stream")
         check_owner(stored.facts, self.bank, path)
@@ -152,8 +149,9 @@ class _Learner:
     """One network's training: the last rows, the states before them, and the guard."""
 
     def __init__(self, stream: LearningStream, member: int, settings: "Settings", rate: float) -> None:
-        from tsuzuki.engine.plan import lower
-        from tsuzuki.engine.session import Data, Objective, Session, aligned
+        from tsuzuki.engine.compiled_network import CompiledNetwork
+        from tsuzuki.engine.data import Data, Objective, RowShape
+        from tsuzuki.engine.memory import SavedStates
         from tsuzuki.network.losses import MSE, Pinball
         from tsuzuki.network.optimizers import Adam
 
@@ -163,16 +161,17 @@ class _Learner:
         # The lags' rows, then the window; what is not known yet comes behind it.
         self._rows = np.zeros((bank.before + settings.timesteps, self._source.shape[1]), np.float32)
         self._targets = np.full((len(self._rows) + settings.horizon, 1), np.nan, np.float32)
-        self._plan = lower(way.network, 1, settings.timesteps, True)
+        # Snapshots of the state before each row of the window.
         self._states: deque[NDArray[np.float32]] = deque(maxlen=settings.timesteps)
-        self._start = aligned(self._plan.state_size)
-        self._session = Session(
-            self._plan,
+        self._start = SavedStates(way.network)
+        self._compiled = CompiledNetwork(
+            way.network,
+            RowShape(1, settings.timesteps),
             Data(self._rows, self._targets, settings.horizon, residual=True, lags=way.lags),
             Objective(Pinball(tuple(settings.quantiles)) if settings.quantiles else MSE()),
             Adam(learning_rate=rate, global_clipnorm=1.0),
-            bank=self._start,
             parameters=bank.parameters[member],
+            saved_states=self._start,
             threads=1,
         )
         self._block = Block(
@@ -182,11 +181,10 @@ class _Learner:
             np.full((1, 1), NOWHERE, np.int32),
         )
         self._seen, self._usual, self._spread = 0, 0.0, 0.0
-        self._kept = self._session.parameters.copy(), self._session.slots.copy()
         self.held_back = 0
 
     def learn(self, at: int, state: NDArray[np.float32], anew: bool) -> None:
-        """One update over the window that ends with the row just run, `at`; `state` is that before it."""
+        """One update over the window that ends with the row just run, `at`; `state` is a snapshot of that before it."""
         if anew:
             self._states.clear()
         if not self._states:
@@ -206,12 +204,12 @@ class _Learner:
         self._targets[start + 1 : len(self._rows), 0] = known
         if np.isnan(known).all():
             return
-        self._start[:] = self._states[0]
+        self._start.restore(self._states[0])
         self._block.starts[0, 0], self._block.valid[0, 0] = start, size
-        self._kept[0][:], self._kept[1][:] = self._session.parameters, self._session.slots
-        loss = float(self._session.run(self._block)[-1, 0])
+        self._compiled.save_point()
+        loss = float(self._compiled.run(self._block)[-1, 0])
         if self._jumps(loss):
-            self._session.parameters[:], self._session.slots[:] = self._kept
+            self._compiled.roll_back()
             self.held_back += 1
 
     def _jumps(self, loss: float) -> bool:
@@ -231,9 +229,7 @@ class _Learner:
 
     def weights(self) -> list[NDArray[np.float32]]:
         """The weights as they are now."""
-        from tsuzuki.engine.plan import unpad
-
-        return unpad(self._plan, self._session.parameters)
+        return self._compiled.weights()
 
     def facts(self) -> dict[str, Any]:
         """The guard's numbers and the optimiser's count."""
@@ -242,35 +238,30 @@ class _Learner:
             "usual": self._usual,
             "spread": self._spread,
             "held_back": self.held_back,
-            "updates": self._session.updates_done,
+            "updates": self._compiled.updates_done,
         }
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Weights, the optimiser's slots, the window's rows and the states before them."""
-        from tsuzuki.engine.plan import unpad, unpad_states
-
-        size = self._plan.size
         found = {f"weights {i}": array for i, array in enumerate(self.weights())}
         for slot in range(3):
-            own = unpad(self._plan, self._session.slots[slot * size : (slot + 1) * size])
-            found |= {f"slot {slot} {i}": array for i, array in enumerate(own)}
-        states = np.concatenate(list(self._states)) if self._states else np.zeros(0, np.float32)
-        return found | {"rows": self._rows, "states": unpad_states(self._plan, states)}
+            found |= {f"slot {slot} {i}": array for i, array in enumerate(self._compiled.slot(slot))}
+        states = np.zeros((len(self._states), self._start.size), np.float32)
+        for place, state in enumerate(self._states):
+            self._start.restore(state)
+            states[place] = self._start.states()[0]
+        return found | {"rows": self._rows, "states": states}
 
     def adopt(self, facts: dict[str, Any], arrays: dict[str, NDArray[np.float32]]) -> None:
         """Go to where `facts` and `arrays` stood."""
-        from tsuzuki.engine.plan import pad, pad_states
-
         self._seen, self._usual, self._spread = facts["seen"], facts["usual"], facts["spread"]
-        self.held_back, self._session.updates_done = facts["held_back"], facts["updates"]
-        count, size = len(self._plan.places), self._plan.size
-        pad(self._plan, [arrays[f"weights {i}"] for i in range(count)], self._session.parameters)
+        self.held_back, self._compiled.updates_done = facts["held_back"], facts["updates"]
+        count = len(self._compiled.weights())
+        self._compiled.set_weights([arrays[f"weights {i}"] for i in range(count)])
         for slot in range(3):
-            own = [arrays[f"slot {slot} {i}"] for i in range(count)]
-            pad(self._plan, own, self._session.slots[slot * size : (slot + 1) * size])
+            self._compiled.set_slot(slot, [arrays[f"slot {slot} {i}"] for i in range(count)])
         self._rows[:] = arrays["rows"]
         self._states.clear()
         for state in arrays["states"]:
-            padded = np.zeros(self._plan.state_size, np.float32)
-            pad_states(self._plan, state[None], padded)
-            self._states.append(padded)
+            self._start.set_states(state[None])
+            self._states.append(self._start.snapshot())

@@ -9,13 +9,16 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.stepwise import ModelSpec
 from tsuzuki.layouts.layout import CARRY, NOWHERE, Block, slice_block
+
+if TYPE_CHECKING:
+    from tsuzuki.engine.memory import Parameters, SavedStates
 
 # Lanes of an update: as many as the fastest cache holds.
 LANES = 64
@@ -46,7 +49,7 @@ class PreparedStep(NamedTuple):
 
 def prepare(
     way: ModelSpec,
-    networks: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]],
+    networks: "Sequence[tuple[NDArray[np.float32], SavedStates, Parameters]]",
     scales: NDArray[np.float64],
     count: int,
     *,
@@ -58,14 +61,15 @@ def prepare(
     Args:
         way: the networks and how they read.
         networks: for each its rows, float32 [rows, series, columns], which the block's starts number through; its saved
-            states; its padded weights.
+            states; its weights. What is made ready shares these.
         scales: float64 [series, 2], mean and deviation, in whose unit readings and forecasts are.
         count: series of a call.
         learns: whether the weights may still change.
         reads: whether the rows take up readings; if not, they hold all already.
     """
-    from tsuzuki.engine.plan import lower
-    from tsuzuki.engine.session import Data, Session, threads_allowed
+    from tsuzuki.engine.compiled_network import CompiledNetwork
+    from tsuzuki.engine.data import Data, RowShape
+    from tsuzuki.engine.threads import threads_allowed
 
     lanes = 1 if count == 1 else LANES
     updates = -(-count // lanes)
@@ -78,18 +82,19 @@ def prepare(
     )
     readings = np.zeros(updates * lanes)
     found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for _ in networks]
-    plan = lower(way.network, lanes, 1, True)
     shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
     runs = []
     for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
         own, some = slice_block(block, first, last), slice(first * lanes, last * lanes)
         every = []
-        for (rows, bank, parameters), forecasts in zip(networks, found, strict=True):
+        for (rows, states, parameters), forecasts in zip(networks, found, strict=True):
             flat = rows.reshape(-1, rows.shape[2])
             data = Data(flat, None, 1, residual=True, lags=way.lags, spacing=rows.shape[1], impute_from=way.impute_from)
-            session = Session(plan, data, bank=bank, parameters=parameters, threads=1)
+            compiled = CompiledNetwork(
+                way.network, RowShape(lanes), data, parameters=parameters, saved_states=states, threads=1
+            )
             new = readings[some] if reads else None
-            every.append(session.prepare(own, forecasts[some], scales=scales, readings=new, learns=learns))
+            every.append(compiled.prepare(own, forecasts[some], scales=scales, readings=new, learns=learns))
         runs.append(_one_by_one(every))
     return PreparedStep(block, readings, found, _together(runs))
 

@@ -16,8 +16,11 @@ from tsuzuki.errors import FileError, SettingError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tsuzuki.layouts.layout import Layout
     from tsuzuki.storage import Stored
 
+# Updates whose rows stand for a layout in a run's identity: no other begins like it.
+IDENTIFYING = 64
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -50,6 +53,19 @@ def identity_of(*parts: Any) -> str:
             digest.update(repr(part).encode())
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def rows_of(*layouts: "Layout | None") -> list[Any]:
+    """What layouts are known by in `identity_of`: their sizes and first rows, and how the machine lays vectors out."""
+    from tsuzuki.kernels.host import WIDTH
+
+    parts: list[Any] = [WIDTH]
+    for layout in layouts:
+        if layout is not None:
+            sizes = (layout.lanes, layout.timesteps, layout.updates, layout.targets, layout.every_step, layout.slots)
+            head = layout.block(0, min(layout.updates, IDENTIFYING))
+            parts += [sizes, head.starts, head.valid, head.entries, head.exits]
+    return parts
 
 
 class Checkpoint:

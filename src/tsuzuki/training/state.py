@@ -1,18 +1,20 @@
 """Where a run stands between two calls of the compiled program, and its way to a checkpoint and back."""
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.training.checkpoints import Checkpoint
+from tsuzuki.training.early_stopping import MONITOR_FIELDS, LossMonitor
 from tsuzuki.training.imputation import Imputer
-from tsuzuki.training.records import MONITOR_FIELDS, EpochRecord, LossMonitor
+from tsuzuki.training.records import EpochRecord
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tsuzuki.engine.session import Session
     from tsuzuki.storage import Stored
-    from tsuzuki.training.checkpoints import Checkpoint
 
 
 class TrainingState:
@@ -25,52 +27,75 @@ class TrainingState:
         scored: what they scored.
         seconds: time in them.
         history: records of the epochs before.
-        best: the best (padded) parameters so far.
+        best: the best parameters so far.
         best_epoch: the epoch they are from.
         done: whether there is nothing left to do.
+        monitor: counts epochs without a better loss.
+
+    Args:
+        compiled: the network that trains.
+        imputer: what fills in missing values, or None.
+        monitor: as above.
     """
 
-    def __init__(
-        self, session: "Session", bank: "NDArray[np.float32]", imputer: Imputer | None, monitor: LossMonitor
-    ) -> None:
-        self._session, self._bank, self._imputer, self.monitor = session, bank, imputer, monitor
+    def __init__(self, compiled: CompiledNetwork, imputer: Imputer | None, monitor: LossMonitor) -> None:
+        self._compiled, self._imputer, self.monitor = compiled, imputer, monitor
         self.epoch, self.at, self.total, self.scored, self.seconds = 0, 0, 0.0, 0.0, 0.0
+        self._since = time.perf_counter()
         self.history: list[EpochRecord] = []
-        self.best, self.best_epoch, self.done = session.parameters.copy(), 0, False
+        self.best, self.best_epoch, self.done = compiled.parameters.copy(), 0, False
 
     @property
     def loss(self) -> float:
         """The running loss of this epoch."""
         return self.total / max(self.scored, 1.0)
 
-    def count(self, result: "NDArray[np.float64]", seconds: float) -> None:
-        """Take in what some updates came to: sums from first to last, whatever calls the updates came in."""
-        import numpy as np
+    def begin_epoch(self) -> None:
+        """Renew the missing values where it is time, unless the epoch has begun already, and start its clock."""
+        if self._imputer is not None and self.at == 0:
+            self._imputer.begin_epoch(self.epoch)
+        self._since = time.perf_counter()
 
-        self.at, self.seconds = self.at + len(result), self.seconds + seconds
+    def count(self, result: NDArray[np.float64]) -> None:
+        """Take in what some updates came to, [updates, 2]: sums from first to last, whatever calls they came in."""
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        self.at += len(result)
         self.total = float(np.cumsum(np.concatenate([[self.total], result[:, 0] * result[:, 1]]))[-1])
         self.scored += float(result[:, 1].sum())
 
-    def next_epoch(self) -> None:
-        """Begin the next epoch."""
-        self.epoch, self.at, self.total, self.scored, self.seconds = self.epoch + 1, 0, 0.0, 0.0, 0.0
+    def finish_epoch(self, validation_loss: float | None, updates: int) -> EpochRecord:
+        """Record the epoch, keep its weights where they are to be kept, and begin the next one.
 
-    def store(self, keeper: "Checkpoint") -> None:
-        """Write a checkpoint."""
+        Args:
+            validation_loss: on held-out rows with the weights as they are now, or None.
+            updates: of the epoch.
+        """
+        record = EpochRecord(self.epoch + 1, self.loss, validation_loss, self.seconds, updates)
+        self.history.append(record)
+        improved = self.monitor.see(record)
+        if improved or self.monitor.stopping is None:
+            self.best.assign(self._compiled.parameters)
+            self.best_epoch = self.epoch + 1
+        self._compiled.rate_factor = self.monitor.rate_factor
+        self.epoch, self.at, self.total, self.scored, self.seconds = self.epoch + 1, 0, 0.0, 0.0, 0.0
+        return record
+
+    def store(self, keeper: Checkpoint) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            FileError: it cannot be written.
+        """
         facts = {name: getattr(self, name) for name in STATE_FIELDS}
         facts |= {
-            "updates_done": self._session.updates_done,
-            "rate_factor": self._session.rate_factor,
+            "updates_done": self._compiled.updates_done,
+            "rate_factor": self._compiled.rate_factor,
             "watch": {name: getattr(self.monitor, name) for name in MONITOR_FIELDS},
             "history": [asdict(record) for record in self.history],
         }
-        arrays = {
-            "parameters": self._session.parameters,
-            "slots": self._session.slots,
-            "carried": self._session.carried(),
-            "bank": self._bank,
-            "best": self.best,
-        }
+        arrays = self._compiled.state_dict()
+        arrays |= {f"best {number}": weights for number, weights in enumerate(self.best.weights())}
         if self._imputer is not None:
             arrays["filled"] = self._imputer.values
         keeper.write(facts, arrays)
@@ -82,13 +107,12 @@ class TrainingState:
         facts, arrays = stored.facts, stored.arrays
         for name in STATE_FIELDS:
             setattr(self, name, facts[name])
-        self._session.updates_done, self._session.rate_factor = facts["updates_done"], facts["rate_factor"]
+        self._compiled.updates_done, self._compiled.rate_factor = facts["updates_done"], facts["rate_factor"]
         for name in MONITOR_FIELDS:
             setattr(self.monitor, name, facts["watch"][name])
         self.history[:] = [EpochRecord(**record) for record in facts["history"]]
-        self._session.parameters[:], self._session.slots[:] = arrays["parameters"], arrays["slots"]
-        self._session.carry(arrays["carried"])
-        self._bank[:], self.best[:] = arrays["bank"], arrays["best"]
+        self._compiled.load_state_dict(arrays)
+        self.best.set_weights([arrays[f"best {number}"] for number in range(len(self.best.weights()))])
         if self._imputer is not None:
             self._imputer.values = arrays["filled"]
 

@@ -1,0 +1,66 @@
+"""What a network made ready is built for: the shape of its rows, the arrays that they read, what is minimised."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.layouts.layout import Layout
+from tsuzuki.network.losses import Loss
+
+
+class RowShape(NamedTuple):
+    """The shape of an update's rows.
+
+    Attributes:
+        lanes: rows of an update, >= 1.
+        timesteps: steps of a row, >= 1.
+        every_step: whether the last recurrent layer returns, and the loss scores, each step or only the last.
+    """
+
+    lanes: int
+    timesteps: int = 1
+    every_step: bool = True
+
+    @classmethod
+    def of(cls, layout: Layout) -> "RowShape":
+        """The shape of a layout's rows."""
+        return cls(layout.lanes, layout.timesteps, layout.every_step)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What rows read from: flat arrays, reached only through the layout's positions.
+
+    Attributes:
+        inputs: float32 [points, features]; the network's inputs are these and the lags.
+        targets: float32 [points, stride]; row i belongs to the forecast made from the inputs up to i - 1. NaN is
+            missing and not scored.
+        horizon: target values of a forecast. With stride 1 and a horizon of 24 the targets at i are the rows i to
+            i + 23.
+        residual: the network forecasts the change from the first input one step before the target.
+        sample_weights: float32 [points], the weight of the target at each position, or None.
+        lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
+            one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
+        spacing: rows from one step of a series to its next, where lags are; more than 1 for rows of one step only.
+        impute_from: the output whose forecast replaces a first input that is NaN, written into `inputs`; rows of one
+            step only.
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.float32] | None
+    horizon: int
+    residual: bool = False
+    sample_weights: NDArray[np.float32] | None = None
+    lags: tuple[tuple[int, int], ...] = ()
+    spacing: int = 1
+    impute_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: a loss, and a factor for each output's share in it (float32 [outputs]) or None."""
+
+    loss: Loss
+    output_weights: NDArray[np.float32] | None = None

@@ -1,0 +1,71 @@
+"""Weights and saved states as users see them, written into the padded memory of a plan and read back out of it.
+
+Each gate begins on a vector of its own, so that kernels load whole vectors; what lies between is zero.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.engine.plan import Plan
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.table import STATE, STATES, UNITS, VARIABLE
+
+
+def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
+    """`count` zeros that begin on a cache line."""
+    item = np.dtype(kind).itemsize
+    raw = np.zeros(count * item + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count * item].view(kind)
+
+
+def pad(plan: Plan, weights: Sequence[NDArray[np.float32]], target: NDArray[np.float32]) -> None:
+    """Write weights into the padded vector of parameters, each gate on vectors of its own, zeros between."""
+    target[:] = 0
+    for array, (parameter, offset, shape) in zip(weights, plan.places, strict=True):
+        units = parameter.shape[-1] // parameter.gates
+        view = target[offset : offset + int(np.prod(shape))].reshape(shape)
+        view[:, :, :units] = np.asarray(array, np.float32).reshape(shape[0], parameter.gates, units)
+
+
+def unpad(plan: Plan, source: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Read weights (or gradients, or an optimiser's slot) back out of a padded vector."""
+    weights = []
+    for parameter, offset, shape in plan.places:
+        units = parameter.shape[-1] // parameter.gates
+        view = source[offset : offset + int(np.prod(shape))].reshape(shape)
+        weights.append(np.ascontiguousarray(view[:, :, :units]).reshape(parameter.shape))
+    return weights
+
+
+def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
+    """The table of single variables, [arrays of weights, VARIABLE]; `decayed` says which take weight decay."""
+    table = np.zeros((len(plan.places), VARIABLE), np.int64)
+    for i, (_, offset, shape) in enumerate(plan.places):
+        table[i] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
+    return table
+
+
+def state_places(plan: Plan) -> list[tuple[int, int]]:
+    """Where the parts of a lane's saved state lie, (offset, floats): each layer's, then the last forecast fed."""
+    places = []
+    for row in plan.rows:
+        places += [(int(row[STATE + 2 * n]), int(row[UNITS])) for n in range(row[STATES])]
+    return [*places, (plan.shared["LAST_FORECAST_STATE"], 1)]
+
+
+def pad_states(plan: Plan, states: NDArray[np.float32], bank: NDArray[np.float32]) -> None:
+    """Write saved states [lanes, floats without padding] into a bank."""
+    view, at = bank.reshape(-1, plan.state_size), 0
+    for offset, size in state_places(plan):
+        view[: len(states), offset : offset + size] = states[:, at : at + size]
+        at += size
+
+
+def unpad_states(plan: Plan, bank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read saved states [slots, floats without padding] out of a bank."""
+    view = bank.reshape(-1, plan.state_size)
+    return np.concatenate([view[:, offset : offset + size] for offset, size in state_places(plan)], axis=1)
