@@ -1,10 +1,12 @@
 """The machine code on disk: kept, found again, and never out of date."""
 
+import ast
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import tsuzuki
@@ -26,11 +28,13 @@ network = Network(1, (SimpleRNN(3, "relu", use_bias=False), Dense(1)))
 weights = [np.ones_like(w) for w in initialise(network, 0)]
 inputs = np.arange(4, dtype=np.float32)[:, None]
 import sys
+from importlib import import_module
 print(was, predict(network, weights, inputs, Windows(1, 1).over([Segment(0, 4)]))[3, 0], "numba" in sys.modules)
 """
 
 
 TRAINING = """
+import ast
 import hashlib
 import numpy as np
 from tsuzuki import GRU, LSTM, Adam, Dense, Dropout, Huber, Network, Segment, Streams, fit, initialise
@@ -149,3 +153,13 @@ def test_every_public_name_can_be_had():
     for name in tsuzuki.__all__:
         assert getattr(tsuzuki, name).__module__.startswith("tsuzuki.")
         assert name in dir(tsuzuki)
+
+
+def test_editors_see_the_public_names_where_they_come_from():
+    tree = ast.parse((SOURCE / "__init__.py").read_text())
+    (seen,) = (node for node in tree.body if isinstance(node, ast.If))
+    homes = {alias.name: line.module for line in seen.body for alias in line.names}
+    assert homes.pop("keras") == "tsuzuki"
+    assert set(homes) == set(tsuzuki.__all__)
+    for name, home in homes.items():
+        assert getattr(import_module(home), name) is getattr(tsuzuki, name)

@@ -4,7 +4,69 @@ The public names are imported when they are first used, so that `import tsuzuki`
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # What editors and type checkers see of `__getattr__`; a test compares it with the table below.
+    from tsuzuki import keras as keras
+    from tsuzuki.data.readers import Reading as Reading
+    from tsuzuki.data.readers import read as read
+    from tsuzuki.data.scaling import Standardizer as Standardizer
+    from tsuzuki.data.segments import Segment as Segment
+    from tsuzuki.data.series import Collection as Collection
+    from tsuzuki.data.series import Series as Series
+    from tsuzuki.data.series import collect as collect
+    from tsuzuki.dispatch import fit as fit
+    from tsuzuki.errors import DataError as DataError
+    from tsuzuki.errors import DivergedError as DivergedError
+    from tsuzuki.errors import FileError as FileError
+    from tsuzuki.errors import SettingError as SettingError
+    from tsuzuki.errors import TooShortError as TooShortError
+    from tsuzuki.errors import TsuzukiError as TsuzukiError
+    from tsuzuki.errors import UnsupportedModel as UnsupportedModel
+    from tsuzuki.forecaster import Forecaster as Forecaster
+    from tsuzuki.forecaster import load as load
+    from tsuzuki.forecasting.evaluation import evaluate as evaluate
+    from tsuzuki.keras.model_to_network import from_keras as from_keras
+    from tsuzuki.keras.network_to_model import to_keras as to_keras
+    from tsuzuki.layouts.layout import Layout as Layout
+    from tsuzuki.layouts.streams import Streams as Streams
+    from tsuzuki.layouts.windows import Windows as Windows
+    from tsuzuki.network.initialisers import initialise as initialise
+    from tsuzuki.network.layers import GRU as GRU
+    from tsuzuki.network.layers import LSTM as LSTM
+    from tsuzuki.network.layers import Activation as Activation
+    from tsuzuki.network.layers import Add as Add
+    from tsuzuki.network.layers import Average as Average
+    from tsuzuki.network.layers import Concatenate as Concatenate
+    from tsuzuki.network.layers import Dense as Dense
+    from tsuzuki.network.layers import Dropout as Dropout
+    from tsuzuki.network.layers import Maximum as Maximum
+    from tsuzuki.network.layers import Minimum as Minimum
+    from tsuzuki.network.layers import Multiply as Multiply
+    from tsuzuki.network.layers import SimpleRNN as SimpleRNN
+    from tsuzuki.network.layers import Subtract as Subtract
+    from tsuzuki.network.losses import MAE as MAE
+    from tsuzuki.network.losses import MSE as MSE
+    from tsuzuki.network.losses import GaussianNLL as GaussianNLL
+    from tsuzuki.network.losses import Huber as Huber
+    from tsuzuki.network.losses import Pinball as Pinball
+    from tsuzuki.network.network import Network as Network
+    from tsuzuki.network.network import graph as graph
+    from tsuzuki.network.optimizers import SGD as SGD
+    from tsuzuki.network.optimizers import Adam as Adam
+    from tsuzuki.network.optimizers import AdamW as AdamW
+    from tsuzuki.network.optimizers import Cosine as Cosine
+    from tsuzuki.network.optimizers import Exponential as Exponential
+    from tsuzuki.network.optimizers import RMSprop as RMSprop
+    from tsuzuki.network.optimizers import Step as Step
+    from tsuzuki.training.early_stopping import EarlyStopping as EarlyStopping
+    from tsuzuki.training.early_stopping import ReduceOnPlateau as ReduceOnPlateau
+    from tsuzuki.training.predict import predict as predict
+    from tsuzuki.training.progress import progress_bar as progress_bar
+    from tsuzuki.training.records import EpochRecord as EpochRecord
+    from tsuzuki.training.records import Progress as Progress
+    from tsuzuki.training.records import Training as Training
 
 __version__ = "0.1.0"
 
