@@ -192,7 +192,7 @@ def program() -> Program:
     """The driver, as a function of a job's address and a thread's number that returns how many updates were finite."""
     load()
     native = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-    return native(address_of("epoch", "run"))
+    return native(address_of("driver", "run"))
 
 
 def bind(address: int, *, briefly: bool) -> Callable[[], object]:
@@ -203,5 +203,5 @@ def bind(address: int, *, briefly: bool) -> Callable[[], object]:
         briefly: keep the interpreter's lock meanwhile, which is sooner done than letting go of it and taking it back.
     """
     load()
-    native = (ctypes.PYFUNCTYPE if briefly else ctypes.CFUNCTYPE)(None)(address_of("epoch", "run"))
+    native = (ctypes.PYFUNCTYPE if briefly else ctypes.CFUNCTYPE)(None)(address_of("driver", "run"))
     return functools.partial(native, ctypes.c_int64(address), ctypes.c_int64(0))

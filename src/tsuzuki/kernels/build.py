@@ -28,10 +28,10 @@ from tsuzuki.kernels.language import Instruction, Kernel, Procedure
 
 HERE = Path(__file__).parent
 UNITS = {
-    "driver": ("epoch",),
+    "driver": ("driver",),
     "objectives": ("losses",),
     "updates": ("optimizers",),
-    "shared": ("matrix", "masks", "activations", "projection", "recurrence"),
+    "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }
 # What LLVM may assume of the machine while it optimises: no more than every machine with vectors of this width has.

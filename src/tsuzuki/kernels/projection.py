@@ -3,8 +3,8 @@
 Dense layers are nothing else; recurrent cells do this before they step through time, and again, backwards, after it.
 """
 
+from tsuzuki.kernels.dropout_masks import draw_mask, drop
 from tsuzuki.kernels.language import floats_at, kernel, procedure, shift
-from tsuzuki.kernels.masks import draw_mask, drop
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
     BIAS,

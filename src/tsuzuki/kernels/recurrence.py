@@ -1,8 +1,8 @@
 """What all recurrent cells share in time: the state's way into a product, and the gradient's way back through it."""
 
+from tsuzuki.kernels.dropout_masks import draw_mask, drop
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
-from tsuzuki.kernels.masks import draw_mask, drop
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
     D_CARRIED,

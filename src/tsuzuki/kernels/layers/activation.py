@@ -1,8 +1,8 @@
 """An activation by itself, value by value."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
-from tsuzuki.kernels.masks import copy_rows
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
 from tsuzuki.kernels.table import ACTIVATION, D_OUT, D_X, INPUT_STRIDE, OUT, STEPS, UNITS, WIDE, X_SKIP, X
 from tsuzuki.network.layers import ACTIVATIONS, Activation

@@ -1,7 +1,7 @@
 """Several inputs side by side; also what joins several outputs of a network."""
 
+from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
-from tsuzuki.kernels.masks import copy_rows
 from tsuzuki.kernels.memory import Place, describe_links, describe_outputs, take_outputs
 from tsuzuki.kernels.table import (
     D_OUT,

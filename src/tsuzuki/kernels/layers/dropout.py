@@ -1,7 +1,7 @@
 """Dropout by itself: a share of the values is dropped while training, each step drawn anew."""
 
+from tsuzuki.kernels.dropout_masks import copy_rows, draw_mask, drop
 from tsuzuki.kernels.language import procedure, shift
-from tsuzuki.kernels.masks import copy_rows, draw_mask, drop
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
 from tsuzuki.kernels.projection import dropping
 from tsuzuki.kernels.table import D_OUT, D_X, DROPOUT, INPUT_STRIDE, MASK, OUT, STEPS, UNITS, WIDE, X_SKIP, X
