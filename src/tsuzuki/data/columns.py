@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.date_forms import MISSING, has_clock, is_clock, is_date
 from tsuzuki.data.delimited import Table
+from tsuzuki.data.series import LARGEST
 from tsuzuki.data.timestamps import Instants, instants
 from tsuzuki.errors import DataError
 
@@ -36,8 +37,6 @@ CLOCK_NAMES = ("time", "hour", "時刻", "時")
 PARTS = (("year", "年"), ("month", "月"), ("day", "日"), ("hour", "時"), ("minute", "分"))
 KNOWN_NAMES = frozenset((*TIME_NAMES, *CLOCK_NAMES, *(name for names in PARTS for name in names)))
 SAMPLE = 20
-# The largest number that 32 bits hold, in which networks compute.
-LARGEST = 3.4028234e38
 
 
 def frame_of(
@@ -85,7 +84,7 @@ def frame_of(
 def unit_of(label: str) -> str | None:
     """The unit in a column's name, as in 気温(℃)."""
     unit = re.search(r"[(\[（]([^)\]）]{1,12})[)\]）]\s*$", label)
-    return unit.group(1).replace("℃", "°C") if unit else None
+    return unit.group(1).replace("℃", "°C").replace("％", "%") if unit else None
 
 
 def listed(labels: Sequence[str]) -> str:
