@@ -195,6 +195,8 @@ def test_the_zone_of_a_file_is_told(tmp_path):
     pd.DataFrame({"time": texts, "y": np.arange(100.0) % 7}).to_csv(tmp_path / "a.csv", index=False)
     done = run("fit", tmp_path / "a.csv", "-o", tmp_path / "m.tsuzuki", *SMALL)
     assert "2023-12-31 to 2024-01-04, in UTC (the file's zone: +09:00)" in " ".join(done.stdout.split())
+    compared = run("compare", tmp_path / "a.csv", "--seeds", "1", "--epochs", "1")
+    assert compared.stdout.startswith("times in UTC (the file's zone: +09:00)\n")
 
 
 def test_a_forecast_beyond_2262_is_refused_and_not_of_another_century(tmp_path):

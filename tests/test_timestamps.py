@@ -172,8 +172,12 @@ def test_a_time_of_day_beside_whole_stamps_or_that_is_none_is_left_alone(tmp_pat
     assert list(read(path, column="value").frame["ds"]) == list(
         pd.to_datetime(["2020-01-01 05:30", "2020-01-01 06:30"])
     )
-    path.write_text("date,hour,value\n2020-01-01,500,1\n2020-01-02,600,2\n")
-    assert list(read(path, column="value").frame["ds"]) == list(pd.to_datetime(["2020-01-01", "2020-01-02"]))
+    path.write_text("date,hour,value\n2020-01-01,500,1\n2020-01-01,600,2\n")
+    assert list(read(path, column="value").frame["ds"]) == list(pd.to_datetime(["2020-01-01", "2020-01-01"]))
+    # The hour of a daily maximum is no part of the day's date.
+    path.write_text("unique_id,date,hour,value\na,2020-01-01,14,1\na,2020-01-02,15,2\nb,2020-01-01,13,3\n")
+    days = ["2020-01-01", "2020-01-02", "2020-01-01"]
+    assert list(read(path, column="value").frame["ds"]) == list(pd.to_datetime(days))
 
 
 def test_two_columns_of_time_can_be_named(tmp_path):

@@ -66,7 +66,10 @@ def compare(
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
-        collection = collected(reading(source, column, time), max_gap, merge)
+        found = reading(source, column, time)
+        collection = collected(found, max_gap, merge)
+        if found.zone is not None and not quiet and json_path != "-":
+            typer.echo(f"times in UTC (the file's zone: {found.zone})")
         comparison = _compare(collection, recipe, engine, json_path, quiet)
         if report is not None:
             from tsuzuki.report import comparison_page

@@ -155,6 +155,10 @@ def _parts(labels: Iterable[str]) -> tuple[str, ...]:
 
 def _with_clock(frame: "pd.DataFrame", date: str) -> tuple[str, ...]:
     """A column of days with the column beside it that says the time of day, if there is one."""
+    series = [label for label in frame.columns if label == "unique_id" and label != date]
+    if not frame.duplicated([date, *series]).any():
+        # A row for each day: an hour beside it says when something happened on that day.
+        return (date,)
     days = _sample(frame[date])
     if any(has_clock(cell) and not cell.endswith("00:00:00") for cell in days) or not all(map(is_date, days)):
         return (date,)
