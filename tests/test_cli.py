@@ -67,6 +67,11 @@ def test_json_goes_to_a_file_or_stands_alone(readings, tmp_path):
         (["FILE"], "error: readings.csv has several columns that could hold the values (temp, wind); name one with"),
         (["FILE", "--column", "rain"], "error: column 'rain' is not in readings.csv (it has: time, temp, wind); name"),
         (["FILE", "--column", "temp", "--timesteps", "400"], "needs 402; use fewer timesteps, a longer series"),
+        (
+            ["beijing", "--column", "nope"],
+            "error: column 'nope' is not in beijing (it has: unique_id, ds, y); leave out",
+        ),
+        (["nyc", "--time", "when"], "error: column 'when' is not in nyc (it has: unique_id, ds, y); leave out"),
         (["beijing", "--engine", "torch"], "error: --engine is 'torch'; choose tsuzuki or keras"),
         (["beijing", "--units", "0"], "error: --units is 0; give a whole number from 1"),
         (["beijing", "--json", "no/such/folder/out.json"], "but there is no folder no/such/folder; make it first"),

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from test_cli import run
+from tsuzuki.data import readers, summary
+from tsuzuki.errors import DataError
 
 SMALL = ["--units", "4", "--layers", "1", "--ensemble", "2", "--epochs", "1", "--horizon", "3"]
 
@@ -108,3 +110,102 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_two(folder, arguments, me
 def test_a_folder_that_cannot_be_written_is_named_before_training(folder, tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     assert "--output" in run("fit", folder / "readings.csv", "-o", tmp_path / "m.tsuzuki").stderr
+
+
+@pytest.fixture
+def days(tmp_path):
+    """Hours whose time of day stands where no reader looks for it."""
+    times = pd.date_range("2024-01-01", periods=480, freq="h")
+    frame = pd.DataFrame({"date": times.date, "when": times.hour, "temp": np.sin(np.arange(480) / 4)})
+    frame.to_csv(tmp_path / "days.csv", index=False)
+    return tmp_path / "days.csv"
+
+
+def test_readings_of_the_same_step_are_not_merged_unasked(folder, days, tmp_path):
+    for command in (["fit"], ["backtest"], ["compare"], ["forecast", folder / "m.tsuzuki"]):
+        done = run(*command, days, "--column", "temp")
+        assert done.exit_code == 2
+        assert "460 of 480 readings of series 'days' in days.csv are of the same day as another" in done.stderr
+        assert "with --merge" in done.stderr
+        assert done.stderr.count("\n") == 1
+    asked = run("fit", days, "--column", "temp", "-o", tmp_path / "m.tsuzuki", *SMALL, "--merge")
+    assert asked.exit_code == 0, asked.stderr
+    assert "460 duplicates merged" in asked.stdout
+    joined = run("fit", days, "--column", "temp", "--time", "date,when", "-o", tmp_path / "m.tsuzuki", *SMALL)
+    assert joined.exit_code == 0, joined.stderr
+    assert joined.stdout.startswith(
+        "days.csv: 480 readings, one every hour, 2024-01-01 to 2024-01-20\n0 missing, 1 seg"
+    )
+
+
+def test_a_tenth_of_the_readings_may_be_merged_and_no_more(tmp_path):
+    times = list(pd.date_range("2024-01-01", periods=100, freq="h"))
+    for extra, code in ((9, 0), (10, 0), (11, 2)):
+        frame = pd.DataFrame({"time": [*times[: 100 - extra], *times[:extra]], "y": np.arange(100.0) % 7})
+        frame.to_csv(tmp_path / "twice.csv", index=False)
+        found = readers.read(tmp_path / "twice.csv")
+        if code == 0:
+            assert summary.collected(found, 24, False).repairs.duplicates == extra
+        else:
+            with pytest.raises(DataError, match=r"11 of 100 readings of series 'twice' in .* are of the same hour"):
+                summary.collected(found, 24, False)
+
+
+def test_commands_say_what_they_read_unless_it_would_stand_among_data(folder):
+    newer = folder / "newer.csv"
+    said = "newer.csv: 500 readings, one every hour, 2024-01-01 to 2024-01-21\n0 missing, 1 segment\n"
+    assert run("forecast", folder / "m.tsuzuki", newer).stdout.startswith(said)
+    assert run("backtest", newer, *SMALL, "--windows", "4").stdout.startswith(said)
+    for quiet in (["--json", "-"], ["--csv", "-"], ["--quiet"]):
+        assert "one every hour" not in run("forecast", folder / "m.tsuzuki", newer, *quiet).stdout
+
+
+def test_one_newer_reading_is_enough_to_go_on_from(folder, tmp_path):
+    (tmp_path / "one.csv").write_text("time,temperature\n2024-01-19 18:00,10.5\n")
+    done = run("forecast", folder / "m.tsuzuki", tmp_path / "one.csv")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("one.csv: 1 readings, the last of 2024-01-19 18:00:00\n")
+    assert "2024-01-19 19:00:00" in done.stdout
+
+
+def test_several_files_are_one_source_for_every_command(folder, tmp_path):
+    table = pd.read_csv(folder / "newer.csv")
+    table[:300].to_csv(tmp_path / "data1.csv", index=False)
+    table[250:][["temperature", "time"]].to_csv(tmp_path / "data2.csv", index=False)
+    both = [tmp_path / "data2.csv", tmp_path / "data1.csv"]
+    for sources in (both, [tmp_path / "data?.csv"], [tmp_path]):
+        done = run("fit", *sources, "-o", tmp_path.parent / "m2.tsuzuki", *SMALL)
+        assert done.exit_code == 0, done.stderr
+        assert "500 readings, one every hour" in done.stdout
+        assert "duplicates" not in done.stdout
+    one, joined = (
+        run("forecast", folder / "m.tsuzuki", *source, "--json", "-") for source in ([folder / "newer.csv"], both)
+    )
+    assert json.loads(joined.stdout) == json.loads(one.stdout)
+    assert run("plot", *both, "--png", tmp_path / "a.png").exit_code == 0
+    assert run("compare", *both, "--seeds", "1", "--epochs", "1").stdout.startswith("data")
+    for sources in (both, [tmp_path / "data?.csv"], [tmp_path]):
+        refused = run("fit", *sources, "-o", both[1])
+        assert "which is the file that is read" in " ".join(refused.stderr.split())
+
+
+def test_the_zone_of_a_file_is_told(tmp_path):
+    times = pd.date_range("2024-01-01", periods=100, freq="h", tz="Asia/Tokyo")
+    texts = [time.isoformat() for time in times]
+    pd.DataFrame({"time": texts, "y": np.arange(100.0) % 7}).to_csv(tmp_path / "a.csv", index=False)
+    done = run("fit", tmp_path / "a.csv", "-o", tmp_path / "m.tsuzuki", *SMALL)
+    assert "2023-12-31 to 2024-01-04, in UTC (the file's zone: +09:00)" in " ".join(done.stdout.split())
+    compared = run("compare", tmp_path / "a.csv", "--seeds", "1", "--epochs", "1")
+    assert compared.stdout.startswith("times in UTC (the file's zone: +09:00)\n")
+
+
+def test_a_forecast_beyond_2262_is_refused_and_not_of_another_century(tmp_path):
+    times = pd.date_range(end="2262-04-10", periods=100, freq="D").astype("datetime64[us]")
+    frame = pd.DataFrame({"time": times.strftime("%Y-%m-%d"), "y": np.arange(100.0) % 7})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    done = run("fit", tmp_path / "a.csv", "-o", tmp_path / "m.tsuzuki", *SMALL)
+    assert done.exit_code == 0, done.stderr
+    done = run("forecast", tmp_path / "m.tsuzuki")
+    assert done.exit_code == 2
+    assert "3 steps after 2262-04-10 00:00:00 lie beyond the year 2262" in done.stderr
+    assert done.stderr.count("\n") == 1

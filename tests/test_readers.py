@@ -1,15 +1,22 @@
 """Files as people have them, and every way in which they can be wrong, read as a user reads the message."""
 
+import gzip
+import io
+import warnings
+import zipfile
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsuzuki.data import files
 from tsuzuki.data.readers import read
-from tsuzuki.data.segments import Segment
 from tsuzuki.data.series import collect
-from tsuzuki.errors import DataError, FileError
+from tsuzuki.errors import DataError, FileError, MissingExtraError
 
 HOURS = pd.date_range("2020-01-01", periods=30, freq="1h")
 VALUES = [f"{value:.1f}" for value in np.arange(30) % 7]
@@ -97,7 +104,9 @@ WRONG = {
     "blank.csv": (b"\n \n", FileError, "blank.csv is empty"),
     "rubbish.csv": (bytes(range(256)) * 4, FileError, r"rubbish.csv is not text \(it holds NUL bytes\); give CSV"),
     "archive.csv": (b"PK\x03\x04" + b"x" * 40, FileError, "is an archive or an Excel workbook; unpack it, or save"),
-    "packed.csv": (b"\x1f\x8b" + b"x" * 40, FileError, "is an archive or an Excel workbook; unpack it, or save"),
+    "packed.csv": (b"\x1f\x8b" + b"x" * 40, FileError, "begins like a gzip file but cannot be unpacked .*; pack it"),
+    "packed.zst": (b"\x28\xb5\x2f\xfd" + b"x" * 40, FileError, "begins like a Zstandard file but cannot be unpacked"),
+    "old.xls": (b"\xd0\xcf\x11\xe0" + b"x" * 40, FileError, "is an Excel workbook of the old kind; save it as .xlsx"),
     "half.csv": (b"\xff\xfea", FileError, "begins like UTF-16 text but cannot be read; save it as UTF-8"),
     "nameless.csv": (
         b"2020-01-01 00:00,1.5\n2020-01-01 01:00,2.5\n",
@@ -204,92 +213,140 @@ def test_any_bytes_are_read_or_refused_in_words(tmp_path_factory, data):
     assert "\n" not in outcome
 
 
-def jma(rows, stations, elements, roles, extra=()):
-    lines = ["ダウンロードした時刻：2026/07/20 12:31:33", "", ",".join(stations), ",".join(elements)]
-    return "\r\n".join([*lines, *extra, ",".join(roles), *rows, ""]).encode("cp932")
+def test_blanks_around_the_names_of_columns_are_no_part_of_them(tmp_path):
+    rows = [f"007,{time},{value}" for time, value in zip(HOURS, VALUES, strict=True)]
+    reading = read(write(tmp_path / "a.csv", rows, " unique_id, ds ,y "))
+    assert set(reading.frame["unique_id"]) == {"007"}
+    assert list(reading.frame["y"]) == [float(value) for value in VALUES]
 
 
-def jma_hours(values, quality=None, homogeneity=None):
-    rows = []
-    for i, (time, value) in enumerate(
-        zip(pd.date_range("2016-01-01 01:00", periods=len(values), freq="1h"), values, strict=True)
+def test_two_columns_of_one_name_are_told_apart_before_one_is_taken(tmp_path):
+    rows = [f"{time},{value},1" for time, value in zip(HOURS, VALUES, strict=True)]
+    path = write(tmp_path / "a.csv", rows, "time,value, value")
+    with pytest.raises(
+        DataError, match=r"several columns that could hold the values \(value, value.1\); name one with"
     ):
-        stamp = f"{time.year}/{time.month}/{time.day} {time.hour}:00:00"
-        rows.append(
-            f"{stamp},{value},{8 if quality is None else quality[i]},{1 if homogeneity is None else homogeneity[i]}"
-        )
-    return rows
+        read(path)
+    assert set(read(path, column="value.1").frame["y"]) == {1}
 
 
-ONE = (["", "東京", "東京", "東京"], ["年月日時", "気温(℃)", "気温(℃)", "気温(℃)"], ["", "", "品質情報", "均質番号"])
+@pytest.mark.parametrize("action", ["ignore", "error", "default"])
+@pytest.mark.filterwarnings("ignore")
+def test_cells_beyond_the_header_are_seen_whatever_pythons_warnings_are_set_to(tmp_path, action):
+    path = write(tmp_path / "a.csv", ["2020-01-01 00:00,1,5", "2020-01-01 01:00,2,5"])
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        with pytest.raises(DataError, match=r"line 2 of a.csv has 3 cells, but the header has 2"):
+            read(path)
+        assert len(read(write(tmp_path / "b.csv", [f"{row}," for row in plain()])).frame) == 30
 
 
-def test_the_agencys_download_is_read_with_its_quality_and_breaks(tmp_path):
-    quality = [8] * 20
-    quality[3], quality[4], quality[5], quality[6] = 5, 4, 2, 1
-    values = [f"{i / 2}" for i in range(20)]
-    values[5] = values[6] = ""
-    (tmp_path / "data.csv").write_bytes(jma(jma_hours(values, quality, [1] * 12 + [2] * 8), *ONE))
-    reading = read(tmp_path / "data.csv")
-    assert reading.unit == "°C"
-    assert list(np.flatnonzero(reading.frame["y"].isna())) == [4, 5, 6]
-    collection = collect(reading.name, reading.frame)
-    assert collection.segments == (Segment(0, 12), Segment(12, 20))
-    assert collection.series[0].name == "東京"
-
-
-def test_hour_24_of_four_date_columns_is_the_next_days_midnight(tmp_path):
-    rows = [
-        f"2016,{1 + (day > 31)},{day if day < 32 else day - 31},{hour},{hour / 2},8,1"
-        for day in (31, 32)
-        for hour in range(1, 25)
-    ]
-    stations, elements, roles = (
-        ["", "", "", ""] + ["東京"] * 3,
-        ["年", "月", "日", "時"] + ["気温(℃)"] * 3,
-        [""] * 5 + ["品質情報", "均質番号"],
+@pytest.mark.parametrize("text", ["髙①", "㈱ ﾃﾝｷ", "纊Ⅷ"])
+def test_letters_that_only_cp932_has_are_read(tmp_path, text):
+    reading = read(
+        write(tmp_path / "a.csv", [row + "," for row in plain()], f"日時,気温,{text}", "cp932"), column="気温"
     )
-    (tmp_path / "data.csv").write_bytes(jma(rows, stations, elements, roles))
-    frame = read(tmp_path / "data.csv").frame
-    assert list(frame["ds"]) == list(pd.date_range("2016-01-31 01:00", periods=48, freq="1h"))
-
-
-def test_a_deeper_header_and_wider_groups_are_found_by_their_roles(tmp_path):
-    stations = [""] + ["大阪"] * 4 + ["大阪"] * 5
-    elements = ["年月日時"] + ["降水量(mm)"] * 4 + ["風速(m/s)"] * 5
-    extra = [",".join([""] * 7 + ["風向", "風向", ""])]
-    roles = ["", "", "現象なし情報", "品質情報", "均質番号", "", "品質情報", "", "品質情報", "均質番号"]
-    rows = [f"2016/1/1 {hour}:00:00,{hour % 3},0,8,1,{hour / 10},8,北,8,1" for hour in range(1, 24)]
-    (tmp_path / "data.csv").write_bytes(jma(rows, stations, elements, roles, extra))
-    frame = read(tmp_path / "data.csv", column="降水量").frame
-    assert list(frame["y"]) == [hour % 3 for hour in range(1, 24)]
-    with pytest.raises(DataError, match=r"has several series .*風速.*; name one with --column"):
-        read(tmp_path / "data.csv")
-    with pytest.raises(DataError, match="has no column '湿度'"):
-        read(tmp_path / "data.csv", column="湿度")
-
-
-def test_several_stations_are_chosen_by_name(tmp_path):
-    stations = ["", "東京", "東京", "東京", "大阪", "大阪", "大阪"]
-    elements, roles = ["年月日時"] + ["気温(℃)"] * 6, ["", "", "品質情報", "均質番号", "", "品質情報", "均質番号"]
-    rows = [f"2016/1/1 {hour}:00:00,{hour},8,1,{-hour},8,1" for hour in range(1, 24)]
-    (tmp_path / "data.csv").write_bytes(jma(rows, stations, elements, roles))
-    assert list(read(tmp_path / "data.csv", column="大阪").frame["y"]) == [-hour for hour in range(1, 24)]
-    with pytest.raises(DataError, match=r"'東京 気温\(℃\)', '大阪 気温\(℃\)'"):
-        read(tmp_path / "data.csv")
+    assert list(reading.frame["ds"]) == list(HOURS)
+    with pytest.raises(DataError, match=f"it has: 日時, 気温, {text}"):
+        read(tmp_path / "a.csv", column="湿度")
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"),
+    ("cell", "message"),
     [
-        ([], "has the agency's header but no row of data"),
-        (["2016/1/1 1:00:00,5.2,8"], "row 1 of the data .* has 3 cells instead of 4; the file seems cut off"),
-        (["2016/1/1 1:00:00,cold,8,1"], r"row 1 of the data .* holds 'cold' under 気温\(℃\), which is no number"),
-        (["2016/1/99 1:00:00,5.2,8,1"], "row 1 of the data .* has the date '2016/1/99 1:00:00', which is none"),
+        ("1e39", "column 'temp' of a.csv holds 1e[+]39 in line 5; numbers up to 3.4e[+]38 can be computed with"),
+        ("-1e200", "holds -1e[+]200 in line 5; numbers up to"),
+        ("1e999", "is infinite in line 5; leave the cell empty"),
+        ("-inf", "is infinite in line 5; leave the cell empty"),
+        ("1_000", "holds '1_000' in line 5, which is no number"),
     ],
 )
-def test_an_agencys_download_that_is_broken_is_answered_in_one_line(tmp_path, rows, message):
-    (tmp_path / "data.csv").write_bytes(jma(rows, *ONE))
-    with pytest.raises(DataError, match=message) as caught:
-        read(tmp_path / "data.csv")
-    assert "\n" not in str(caught.value)
+def test_a_number_too_large_for_a_network_is_named(tmp_path, cell, message):
+    rows = plain()
+    rows[3] = f"{HOURS[3]},{cell}"
+    with pytest.raises(DataError, match=message):
+        read(write(tmp_path / "a.csv", rows))
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path):
+    rows = ["", '2020-01-01,"1"', "", "   ", "2020-01-02,2", "2020-01-03,warm"]
+    with pytest.raises(DataError, match="holds 'warm' in line 7"):
+        read(write(tmp_path / "a.csv", rows))
+
+
+def test_of_very_many_columns_only_the_named_ones_are_kept(tmp_path):
+    header = ",".join(["time", *(f"c{i}" for i in range(30_000))])
+    cells = [",".join([str(time), *[value] * 30_000]) for time, value in zip(HOURS, VALUES, strict=True)]
+    path = write(tmp_path / "wide.csv", cells, header)
+    assert list(read(path, column="c29999").frame["y"]) == [float(value) for value in VALUES]
+    with pytest.raises(DataError, match=r"several columns .* and 29,980 more\); name one with --column"):
+        read(path)
+    with pytest.raises(DataError, match=r"column 'd' is not in wide.csv .* and 29,981 more\)"):
+        read(path, column="d")
+
+
+def test_a_parquet_file_that_unfolds_to_too_many_rows_is_refused_before_it_is_loaded(tmp_path, monkeypatch):
+    # 40 million equal rows take 364 KB.
+    table = pa.table({"time": pa.array(np.zeros(1_000_000, "datetime64[us]")), "y": pa.array(np.zeros(1_000_000))})
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema, compression="zstd") as writer:
+        for _ in range(40):
+            writer.write_table(table)
+    monkeypatch.setattr(pd, "read_parquet", None)
+    with pytest.raises(FileError, match=r"a.parquet has 40,000,000 rows, and 33,554,432 can be read at once; split it"):
+        read(tmp_path / "a.parquet")
+
+
+def test_a_packed_file_that_unfolds_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST", 1 << 20)
+    for name, content in (
+        ("a.gz", gzip.compress(bytes(1 << 21))),
+        ("a.zst", pa.compress(bytes(1 << 21), "zstd", asbytes=True)),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FileError, match=f"{name} unfolds to more than 0 GiB; split it, or give Parquet"):
+            read(tmp_path / name)
+
+
+def test_standard_input_is_read_as_a_file_is(tmp_path, monkeypatch):
+    content = write(tmp_path / "a.csv", plain()).read_bytes()
+    for given_bytes in (content, gzip.compress(content)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given_bytes)))
+        reading = read("-")
+        assert list(reading.frame["y"]) == [float(value) for value in VALUES]
+        assert reading.name == "standard input"
+
+
+def test_a_gzip_file_that_was_added_to_is_read_to_its_end(tmp_path):
+    lines = write(tmp_path / "a.csv", plain()).read_bytes().splitlines(keepends=True)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"".join(lines[:9])) + gzip.compress(b"".join(lines[9:])))
+    assert len(read(tmp_path / "a.csv.gz").frame) == 30
+
+
+def test_an_excel_workbook_is_read_like_a_table(tmp_path):
+    pytest.importorskip("openpyxl", reason='openpyxl is not installed: pip install "tsuzuki[excel]"')
+    values = [float(value) for value in VALUES]
+    values[3] = np.nan
+    pd.DataFrame({"日時": HOURS, "気温(℃)": values, "note": "x"}).to_excel(tmp_path / "a.xlsx", index=False)
+    reading = read(tmp_path / "a.xlsx")
+    assert list(reading.frame["ds"]) == list(HOURS)
+    np.testing.assert_array_equal(reading.frame["y"], values)
+    assert reading.unit == "°C"
+    pd.DataFrame().to_excel(tmp_path / "empty.xlsx", index=False)
+    with pytest.raises(DataError, match=r"the first sheet of empty.xlsx is empty; put the readings there"):
+        read(tmp_path / "empty.xlsx")
+
+
+def test_an_excel_workbook_without_its_package_is_answered_with_the_extra(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r'openpyxl; install it with: pip install "tsuzuki\[excel\]", or save'):
+        read(tmp_path / "a.xlsx")
+
+
+def test_a_damaged_excel_workbook_is_named(tmp_path):
+    pytest.importorskip("openpyxl", reason='openpyxl is not installed: pip install "tsuzuki[excel]"')
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(FileError, match=r"a.xlsx is an Excel workbook that cannot be read .*; save it again"):
+        read(tmp_path / "a.xlsx")

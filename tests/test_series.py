@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.data import datasets, readers
+from tsuzuki.data.grid import following_times
 from tsuzuki.data.scaling import Standardizer
-from tsuzuki.data.segments import Segment
+from tsuzuki.data.segments import Segment, segments_between_gaps
 from tsuzuki.data.series import collect, regularize
 from tsuzuki.errors import DataError
 
@@ -182,3 +183,49 @@ def test_a_constant_training_part_cannot_be_scaled():
 def test_a_name_that_is_not_bundled_is_answered_with_those_that_are():
     with pytest.raises(DataError, match="no bundled series 'osaka'; choose one of beijing, nyc"):
         datasets.load("osaka")
+
+
+@pytest.mark.parametrize("max_gap", [0, 1, 3, 24])
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_a_gap_of_exactly_max_gap_steps_is_filled_and_a_longer_one_is_not(max_gap, beyond):
+    values = np.concatenate([np.arange(4.0), np.full(max_gap + beyond, np.nan), np.arange(4.0)])
+    times = pd.date_range("2020-01-01", periods=len(values), freq="1h")
+    series = regularize(frame_of(times, values), "here", "a", max_gap)
+    assert len(series.segments) == 1 + beyond
+    assert np.isnan(series.values).sum() == (max_gap + 1 if beyond else 0)
+    segments, _ = segments_between_gaps(~np.isnan(values), max_gap)
+    assert segments == series.segments
+    # What goes on from earlier readings does so through a gap at its beginning too.
+    segments, goes_on = segments_between_gaps(~np.isnan(values[4:]), max_gap)
+    assert goes_on == (not beyond)
+    assert segments[0].start == (max_gap + 1 if beyond else 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1.0, 1e39, 2, 3, 4], r"has the value 1e\+39; numbers up to 3.4e\+38 can be used"),
+        ([1.0, -1e200, 2, 3, 4], r"has the value -1e\+200; numbers up to"),
+        (
+            [1e-200, 2e-200, 0, 3e-200, 0],
+            "varies by 3e-200 only, too little to compute with; give its values in",
+        ),
+    ],
+)
+def test_values_too_large_or_too_small_to_compute_with_are_named(values, message):
+    with pytest.raises(DataError, match=message):
+        regularize(frame_of(pd.date_range("2020-01-01", periods=5, freq="1h"), values), "here", "a")
+
+
+@pytest.mark.parametrize(("freq", "periods"), [("1h", 30), ("MS", 30), ("YS", 4), ("1D", 10)])
+def test_times_beyond_2262_are_refused_and_not_turned_into_another_century(freq, periods):
+    times = pd.date_range(end="2262-03-01", periods=periods, freq=freq).to_numpy("datetime64[ns]")
+    assert (np.diff(following_times(times, 1 if freq != "YS" else 0)) > np.timedelta64(0)).all()
+    with pytest.raises(DataError, match=r"10,000 steps after 226\d-.* lie beyond the year 2262, which nanosec"):
+        following_times(times, 10_000)
+
+
+def test_a_time_that_is_wrong_by_centuries_does_not_take_all_memory():
+    times = [*pd.date_range("2020-01-01", periods=100, freq="1s"), pd.Timestamp("2200-01-01")]
+    with pytest.raises(DataError, match=r"here spans 5,680,281,601 steps of a second; is one of its times wrong"):
+        regularize(frame_of(times, np.arange(101.0) % 7), "here", "a")

@@ -5,21 +5,30 @@ from typing import Annotated, Any
 import typer
 
 from tsuzuki.commands.forecast import parse_levels
-from tsuzuki.commands.options import Column, Csv, Debug, Json, Quiet, Source, Time, takes_settings
+from tsuzuki.commands.options import Column, Csv, Debug, Json, Merge, Quiet, Sources, Time, takes_settings
 from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
 from tsuzuki.commands.tables import backtest_verdict, print_table, records, score_table, write_csv
-from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
+from tsuzuki.commands.terminal import (
+    announce_compilation,
+    announce_readings,
+    bar,
+    check_targets,
+    errors_in_words,
+    reading,
+    write_json,
+)
 from tsuzuki.forecasting.settings import Settings
 
 
 @takes_settings
 def backtest(
-    source: Source,
+    source: Sources,
     *,
     column: Column = None,
     time: Time = None,
     windows: Annotated[int, typer.Option(help="Origins to forecast from, at the end of the data.")] = 52,
     step: Annotated[int | None, typer.Option(help="Steps between two origins; the horizon if not given.")] = None,
+    merge: Merge = False,
     settings: dict[str, Any],
     levels: Annotated[str, typer.Option(help="Of the intervals, in per cent.")] = "80,95",
     csv: Csv = None,
@@ -37,10 +46,11 @@ def backtest(
 
     with errors_in_words(debug):
         wanted = parse_levels(levels)
-        check_targets({"--csv": csv, "--json": json_path, "--report": report}, [source])
+        check_targets({"--csv": csv, "--json": json_path, "--report": report}, source)
         check_report(report, lang)
         chosen = Settings(**settings)
         found = reading(source, column, time)
+        announce_readings(found, chosen.max_gap, merge, quiet or "-" in (csv, json_path))
         announce_compilation(quiet)
         series = covariate_series(as_long(found.frame, chosen.columns.all), chosen.columns, chosen.max_gap)
         with bar("training", quiet) as advance:

@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsuzuki.commands.options import Merge
 from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
-from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
+from tsuzuki.commands.terminal import (
+    announce_compilation,
+    bar,
+    check_targets,
+    errors_in_words,
+    reading,
+    write_json,
+)
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
+    from tsuzuki.data.series import Collection
     from tsuzuki.experiment.comparison import Comparison
     from tsuzuki.experiment.prepared_data import PreparedData
     from tsuzuki.experiment.recipe import Recipe
@@ -17,8 +26,9 @@ if TYPE_CHECKING:
 
 def compare(
     source: Annotated[
-        str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")
-    ] = "beijing",
+        list[str] | None,
+        typer.Argument(metavar="[beijing|nyc|FILE...]", help="A bundled series, a file, or several files as one."),
+    ] = None,
     column: Annotated[str | None, typer.Option(help="The value column, if there are several.")] = None,
     time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     cell: Annotated[str, typer.Option(help="simple_rnn, gru or lstm.")] = "simple_rnn",
@@ -33,6 +43,7 @@ def compare(
         float, typer.Option(help="Share at the end that is held out; 0 trains on all data.")
     ] = 0.2,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
+    merge: Merge = False,
     engine: Annotated[str, typer.Option(help="tsuzuki; or keras to train windows in Keras too.")] = "tsuzuki",
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write all results as JSON; - prints only them.")
@@ -43,17 +54,23 @@ def compare(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Compare training with and without a carried state, seed by seed."""
+    from tsuzuki.data.summary import collected
     from tsuzuki.experiment.recipe import Recipe
 
     with errors_in_words(debug):
         if engine not in ("tsuzuki", "keras"):
             raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
-        check_targets({"--json": json_path, "--report": report}, [source])
+        source = source or ["beijing"]
+        check_targets({"--json": json_path, "--report": report}, source)
         check_report(report, lang)
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
-        comparison = _compare(source, column, time, recipe, engine, json_path, quiet)
+        found = reading(source, column, time)
+        collection = collected(found, max_gap, merge)
+        if found.zone is not None and not quiet and json_path != "-":
+            typer.echo(f"times in UTC (the file's zone: {found.zone})")
+        comparison = _compare(collection, recipe, engine, json_path, quiet)
         if report is not None:
             from tsuzuki.report import comparison_page
 
@@ -61,7 +78,7 @@ def compare(
 
 
 def _compare(
-    source: str, column: str | None, time: str | None, recipe: "Recipe", engine: str, json_path: str | None, quiet: bool
+    collection: "Collection", recipe: "Recipe", engine: str, json_path: str | None, quiet: bool
 ) -> "Comparison":
     from rich.console import Console
 
@@ -75,7 +92,7 @@ def _compare(
 
     if engine == "keras":
         keras_process.check()
-    data = prepare_data(_collect(source, column, time, recipe.max_gap), recipe)
+    data = prepare_data(collection, recipe)
     # Tables go to the terminal only if JSON does not.
     out = Console(quiet=quiet or json_path == "-", highlight=False)
     out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
@@ -105,13 +122,6 @@ def _keras(data: "PreparedData", recipe: "Recipe", quiet: bool) -> Any:
 
     with bar("training in Keras", quiet) as advance:
         return keras_process.run(data, recipe, advance)
-
-
-def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
-    from tsuzuki.data.series import collect
-
-    found = reading(source, column, time)
-    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
 
 
 EXAMPLES = ((compare, "Example: tsuzuki compare readings.csv --column temperature --seeds 20 --json result.json"),)

@@ -6,17 +6,26 @@ from typing import Annotated, Any
 import typer
 
 from tsuzuki.commands.info import facts
-from tsuzuki.commands.options import Column, Debug, Json, Quiet, Source, Time, takes_settings
-from tsuzuki.commands.terminal import announce_compilation, bar, check_targets, errors_in_words, reading, write_json
+from tsuzuki.commands.options import Column, Debug, Json, Merge, Quiet, Sources, Time, takes_settings
+from tsuzuki.commands.terminal import (
+    announce_compilation,
+    announce_readings,
+    bar,
+    check_targets,
+    errors_in_words,
+    reading,
+    write_json,
+)
 
 
 @takes_settings
 def fit(
-    source: Source,
+    source: Sources,
     *,
     output: Annotated[str, typer.Option("--output", "-o", metavar="PATH", help="The model file.")] = "model.tsuzuki",
     column: Column = None,
     time: Time = None,
+    merge: Merge = False,
     settings: dict[str, Any],
     checkpoint: Annotated[
         str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
@@ -30,9 +39,10 @@ def fit(
     from tsuzuki.forecaster import Forecaster
 
     with errors_in_words(debug):
-        check_targets({"--output": output, "--json": json_path}, [source])
+        check_targets({"--output": output, "--json": json_path}, source)
         forecaster = Forecaster(**settings)
         found = reading(source, column, time)
+        announce_readings(found, forecaster.settings.max_gap, merge, quiet or json_path == "-")
         announce_compilation(quiet)
         with bar("training", quiet) as advance:
             forecaster.fit(found.frame, checkpoint=checkpoint, every=every, on_progress=advance)

@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsuzuki.commands.options import Column, Csv, Debug, Json, Quiet, Time
+from tsuzuki.commands.options import Column, Csv, Debug, Json, Merge, Quiet, Time
 from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
 from tsuzuki.commands.tables import forecast_table, print_table, records, write_csv
-from tsuzuki.commands.terminal import announce_compilation, check_targets, errors_in_words, reading, write_json
+from tsuzuki.commands.terminal import (
+    announce_compilation,
+    announce_newer,
+    check_targets,
+    errors_in_words,
+    reading,
+    write_json,
+)
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
@@ -21,10 +28,12 @@ if TYPE_CHECKING:
 def forecast(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A file that `tsuzuki fit` wrote.")],
     source: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="Newer readings to go on from; older ones are passed over.")
+        list[str] | None,
+        typer.Argument(metavar="[FILE...]", help="Newer readings to go on from; older ones are passed over."),
     ] = None,
     column: Column = None,
     time: Time = None,
+    merge: Merge = False,
     levels: Annotated[str | None, typer.Option(help="Of the intervals, in per cent; 80,95 if not given.")] = None,
     csv: Csv = None,
     json_path: Json = None,
@@ -39,7 +48,7 @@ def forecast(
 
     with errors_in_words(debug):
         wanted = None if levels is None else parse_levels(levels)
-        check_targets({"--csv": csv, "--json": json_path, "--report": report, "--png": png}, [model, source])
+        check_targets({"--csv": csv, "--json": json_path, "--report": report, "--png": png}, [model, *(source or [])])
         check_report(report, lang)
         if png is not None:
             from tsuzuki.report.png import check_png
@@ -47,8 +56,9 @@ def forecast(
             check_png()
         forecaster = load(model)
         newer = unit = None
-        if source is not None:
+        if source:
             found = reading(source, column, time)
+            announce_newer(found, forecaster.settings.max_gap, merge, quiet or "-" in (csv, json_path))
             newer, unit = found.frame, found.unit
             ids = forecaster.fitted.ids if forecaster.fitted is not None else ()
             # A file of one series is that series, whatever the file is called.

@@ -10,7 +10,11 @@ import typer
 
 from tsuzuki.forecasting.settings import Settings, explanations
 
-Source = Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")]
+Sources = Annotated[
+    list[str],
+    typer.Argument(metavar="[beijing|nyc|FILE...]", help="A bundled series, a file, or several files as one."),
+]
+Merge = Annotated[bool, typer.Option("--merge", help="Take the mean where many readings are of the same step.")]
 Column = Annotated[str | None, typer.Option(help="The value column, where there are several.")]
 Time = Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")]
 Csv = Annotated[

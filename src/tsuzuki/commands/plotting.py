@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tsuzuki.commands.options import Sources
 from tsuzuki.commands.terminal import check_targets, errors_in_words, reading
 from tsuzuki.errors import SettingError
 
@@ -14,7 +15,7 @@ Lang = Annotated[str, typer.Option(help="Language of the page at first: en or ja
 
 
 def plot(
-    source: Annotated[str, typer.Argument(metavar="[beijing|nyc|FILE]", help="A bundled series or a file.")],
+    source: Sources,
     column: Annotated[str | None, typer.Option(help="The value column, if there are several.")] = None,
     time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
@@ -31,7 +32,7 @@ def plot(
 
         if max_gap < 0:
             raise SettingError(f"--max-gap is {max_gap}; give a number of steps from 0")
-        check_targets({"--html": html, "--png": png}, [source])
+        check_targets({"--html": html, "--png": png}, source)
         if png is not None:
             drawing.check_png()
         if html is not None or png is None:
@@ -47,7 +48,7 @@ def plot(
             _show(_page(collection, lang))
 
 
-def _collect(source: str, column: str | None, time: str | None, max_gap: int) -> Any:
+def _collect(source: list[str], column: str | None, time: str | None, max_gap: int) -> Any:
     from tsuzuki.data.series import collect
 
     found = reading(source, column, time)

@@ -16,14 +16,48 @@ if TYPE_CHECKING:
 WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
 
 
-def reading(source: str, column: str | None, time: str | None) -> "Reading":
-    """Read a bundled series or a file."""
+def reading(sources: Sequence[str], column: str | None, time: str | None) -> "Reading":
+    """Read a bundled series, a file, or several files as one."""
     from tsuzuki.data import datasets
     from tsuzuki.data.readers import read
 
-    if source in datasets.names() and not Path(source).exists():
-        return datasets.load(source)
-    return read(source, column=column, time=time)
+    if len(sources) == 1 and sources[0] in datasets.names() and not Path(sources[0]).exists():
+        return datasets.load(sources[0], column=column, time=time)
+    return read(sources, column=column, time=time)
+
+
+def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:
+    """Say what was read, and refuse what would be merged unasked.
+
+    Raises:
+        DataError: as `summary.collected`.
+    """
+    from tsuzuki.data.summary import collected, describe
+
+    collection = collected(found, max_gap, merge)
+    if not quiet:
+        _print(describe(collection, found.zone))
+
+
+def announce_newer(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:
+    """Say what was read beyond a model's data, of which there may be too little to tell a grid from.
+
+    Raises:
+        DataError: as `summary.collected`.
+    """
+    counts = found.frame.groupby("unique_id")["ds"].nunique()
+    if (counts >= 3).all() and found.frame.groupby("unique_id")["y"].nunique().gt(1).all():
+        announce_readings(found, max_gap, merge, quiet)
+    elif not quiet:
+        last = str(found.frame["ds"].max())
+        _print(f"{found.name}: {len(found.frame):,} readings, the last of {last}")
+
+
+def _print(text: str) -> None:
+    """Print words, broken where the terminal ends."""
+    from rich.console import Console
+
+    Console(highlight=False, markup=False).print(text)
 
 
 def announce_compilation(quiet: bool) -> None:
@@ -53,7 +87,7 @@ def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | Non
     Raises:
         FileError: a folder, a missing or read-only folder, an input file, or a file that another option names too.
     """
-    taken = {Path(source).resolve(): "the file that is read" for source in sources if source is not None}
+    taken = {path.resolve(): "the file that is read" for source in sources if source for path in _meant(source)}
     for option, name in targets.items():
         if name is None or (name == "-" and option in ("--json", "--csv")):
             continue
@@ -69,6 +103,16 @@ def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | Non
         if path.resolve() in taken:
             raise FileError(f"{option} names {path}, which is {taken[path.resolve()]}; name another file")
         taken[path.resolve()] = f"that of {option}"
+
+
+def _meant(source: str) -> list[Path]:
+    """The files that a name, a pattern or a folder means, as far as there are any."""
+    from tsuzuki.data.files import named
+
+    try:
+        return named(source)
+    except FileError:
+        return [Path(source)]
 
 
 @contextmanager

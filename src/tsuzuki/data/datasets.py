@@ -13,14 +13,16 @@ def names() -> tuple[str, ...]:
     return tuple(UNITS)
 
 
-def load(name: str) -> Reading:
+def load(name: str, *, column: str | None = None, time: str | None = None) -> Reading:
     """Read a bundled series.
 
     Args:
         name: "beijing" (hourly temperature 2010 to 2014, no gaps) or "nyc" (three airports in 2013, real gaps).
+        column: y, the only one, or None.
+        time: ds, the only one, or None.
 
     Raises:
-        DataError: no series of that name.
+        DataError: no series of that name, or no such column.
     """
     import pandas as pd
 
@@ -28,4 +30,9 @@ def load(name: str) -> Reading:
         raise DataError(f"there is no bundled series {name!r}; choose one of {', '.join(UNITS)}")
     with resources.as_file(resources.files("tsuzuki") / "data" / "bundled" / f"{name}.parquet") as path:
         frame = pd.read_parquet(path)
+    for given, only, option in ((column, "y", "--column"), (time, "ds", "--time")):
+        if given not in (None, only):
+            raise DataError(
+                f"column {given!r} is not in {name} (it has: {', '.join(frame.columns)}); leave out {option}"
+            )
     return Reading(name, frame.astype({"y": "float64"}), UNITS[name])

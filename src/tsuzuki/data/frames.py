@@ -69,18 +69,43 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
     if nameless := int(found["unique_id"].isna().sum()):
         raise DataError(f"column unique_id has {nameless} missing names; give every row one")
     found["unique_id"] = found["unique_id"].astype(str)
-    try:
-        stamps = pd.to_datetime(found["ds"])
-    except (ValueError, TypeError) as error:
-        raise DataError(f"column ds does not hold times ({' '.join(str(error).split())[:100]}); convert it") from None
-    found["ds"] = (stamps.dt.tz_convert("UTC").dt.tz_localize(None) if stamps.dt.tz is not None else stamps).astype(
-        "datetime64[ns]"
-    )
-    if found["ds"].isna().any():
-        raise DataError(f"column ds has {int(found['ds'].isna().sum())} missing times; drop those rows")
+    found["ds"] = _stamps(found["ds"])
     for name in wanted[2:]:
-        try:
-            found[name] = found[name].astype("float64")
-        except (ValueError, TypeError):
-            raise DataError(f"column {name} does not hold numbers ({found[name].dtype}); convert it") from None
+        found[name] = _numbers(found[name], name)
     return found
+
+
+def _stamps(times: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
+    import pandas as pd
+
+    from tsuzuki.data.timestamps import instants
+
+    try:
+        if pd.api.types.is_numeric_dtype(times):
+            # Numbers are nanoseconds, as pandas itself takes them.
+            stamps = pd.to_datetime(times).astype("datetime64[ns]")
+        elif times.isna().all():
+            stamps = pd.to_datetime(times)
+        else:
+            stamps = instants(times, "it", lambda at: f"row {at + 1}").stamps
+    except (ValueError, TypeError, OverflowError) as error:
+        said = " ".join(str(error).split()).partition(";")[0]
+        raise DataError(f"column ds does not hold times ({said[:160]}); convert it") from None
+    if missing := int(stamps.isna().sum()):
+        raise DataError(f"column ds has {missing} missing times; drop those rows")
+    return stamps
+
+
+def _numbers(values: "pd.Series[Any]", name: str) -> "pd.Series[float]":
+    import pandas as pd
+
+    from tsuzuki.data.columns import check_size
+
+    if pd.api.types.is_complex_dtype(values):
+        raise DataError(f"column {name} does not hold real numbers ({values.dtype}); convert it")
+    try:
+        numbers = values.astype("float64")
+    except (ValueError, TypeError):
+        raise DataError(f"column {name} does not hold numbers ({values.dtype}); convert it") from None
+    check_size(numbers.to_numpy("float64"), f"column {name}", lambda at: f"row {at + 1}")
+    return numbers

@@ -1,7 +1,7 @@
 """The regular grid of a series: inferred from the times of its readings, continued beyond its end, and searched.
 
 Times are nanoseconds since 1970 where they are integers. A grid has one step throughout, except one of calendar months,
-quarters or years.
+quarters or years, or of the thirds and sixths of a month that the Japan Meteorological Agency sums up.
 """
 
 from typing import TYPE_CHECKING
@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NANOSECONDS = {"second": 10**9, "minute": 60 * 10**9, "hour": 3600 * 10**9, "day": 86400 * 10**9}
-# A grid on which readings fill less than this share is no grid.
+# A grid on which readings fill less than this share is no grid, unless most follow each other: a season of each year.
 MIN_FILLED_SHARE = 0.02
+# Steps of one series, which take 17 bytes each.
+MOST_STEPS = 200_000_000
+# The last whole day that 64 bits of nanoseconds count.
+LAST_DAY = "2262-04-10"
+# How many parts a month has, their days, and the step's name; the last part of a month has the days that are left.
+PARTS = ((3, 10, "third of a month"), (6, 5, "sixth of a month"))
 
 
 def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int64], NDArray[np.datetime64], str, int]":
@@ -25,15 +31,19 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
     if len(distinct) < 3:
         raise DataError(f"{where} has {len(distinct)} different times; at least 3 are needed to infer its step")
     gaps = np.diff(distinct)
-    monthly = _month_grid(stamps, gaps)
-    if monthly is not None:
-        return monthly
+    calendar = _month_grid(stamps, gaps) or _part_grid(stamps, gaps)
+    if calendar is not None:
+        return calendar
     step = _likeliest_step(stamps, gaps)
     phase = _phase(stamps, step)
     position = np.rint((stamps - phase) / step).astype(np.int64)
     away = np.abs(stamps - phase - position * step)
     beside = away > step / 4
-    if beside.mean() > 0.1 or len(distinct) < MIN_FILLED_SHARE * (position.max() - position.min() + 1):
+    steps = int(position.max() - position.min()) + 1
+    if steps > MOST_STEPS:
+        raise DataError(f"{where} spans {steps:,} steps of a {_step_name(step)}; is one of its times wrong by years?")
+    follow = float((np.abs(gaps - step) <= step / 4).mean())
+    if beside.mean() > 0.1 or (len(distinct) < MIN_FILLED_SHARE * steps and follow < 0.5):
         odd = np.datetime64(int(stamps[beside.argmax()]), "ns").astype("datetime64[s]")
         raise DataError(
             f"{where} follows no regular grid: the most common step is {_step_name(step)}, but times such as "
@@ -114,21 +124,77 @@ def _month_grid(
     return position, times.astype("datetime64[ns]"), name, 0
 
 
-def following_times(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.datetime64]":
-    """The `count` times of a grid that follow its last one; `times` holds at least two of the grid."""
+def _part_grid(
+    stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.int64], NDArray[np.datetime64], str, int] | None":
+    """A grid of the thirds of months (their days 1, 11 and 21), or of their sixths (1, 6, ..., 26)."""
     import numpy as np
 
-    gap = times[-1] - times[-2]
-    months = times.astype("datetime64[M]")
-    ahead = np.arange(1, count + 1)
-    if gap < np.timedelta64(27, "D") or bool((np.diff(times[-14:]) == gap).all() and len(times) > 13):
+    found = _part_numbers(stamps)
+    if found is None or not 0.6 < np.median(gaps) / (found[1] * NANOSECONDS["day"]) < 1.3:
+        return None
+    numbers, days, name = found
+    times = _part_days(np.arange(numbers.min(), numbers.max() + 1), days)
+    return numbers - numbers.min(), times.astype("datetime64[ns]"), name, 0
+
+
+def _part_numbers(stamps: "NDArray[np.int64]") -> "tuple[NDArray[np.int64], int, str] | None":
+    """The number of each stamp's part of a month, its days and its name, if all parts' beginnings are there."""
+    import numpy as np
+
+    days = stamps.astype("datetime64[ns]").astype("datetime64[D]")
+    if (days.astype("datetime64[ns]").astype(np.int64) != stamps).any():
+        return None
+    months = days.astype("datetime64[M]")
+    day = (days - months).astype(np.int64)
+    for parts, size, name in PARTS:
+        if set(np.unique(day).tolist()) == {size * part for part in range(parts)}:
+            return months.astype(np.int64) * parts + day // size, size, name
+    return None
+
+
+def _part_days(numbers: "NDArray[np.int64]", size: int) -> "NDArray[np.datetime64]":
+    import numpy as np
+
+    parts = next(parts for parts, days, _ in PARTS if days == size)
+    return np.asarray((numbers // parts).astype("datetime64[M]").astype("datetime64[D]") + numbers % parts * size)
+
+
+def following_times(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.datetime64]":
+    """The `count` times of a grid that follow its last one; `times` holds at least two of the grid.
+
+    Raises:
+        DataError: they lie beyond the year 2262, which nanoseconds cannot count.
+    """
+    import numpy as np
+
+    gap, ahead = times[-1] - times[-2], np.arange(1, count + 1)
+    parts = _part_numbers(times[-14:].astype("datetime64[ns]").astype(np.int64))
+    if parts is not None and len(times) > 2 and gap < np.timedelta64(12, "D"):
+        numbers, size, _ = parts
+        days = _part_days(numbers[-1] + ahead, size)
+    elif gap < np.timedelta64(27, "D") or bool((np.diff(times[-14:]) == gap).all() and len(times) > 13):
+        last = int(times[-1].astype("datetime64[ns]").astype(np.int64))
+        if last + count * int(gap.astype("timedelta64[ns]")) >= 1 << 63:
+            raise DataError(_too_far(times, count))
         return np.asarray(times[-1] + ahead * gap)
-    days = times.astype("datetime64[D]")
-    first_days = months.astype("datetime64[D]")
-    grid = months[-1] + ahead * (months[-1] - months[-2])
-    if bool((((months + 1).astype("datetime64[D]") - 1) == days).all()):
-        return np.asarray((grid + 1).astype("datetime64[D]") - 1, times.dtype)
-    return np.asarray((grid.astype("datetime64[D]") + (days[-1] - first_days[-1])), times.dtype)
+    else:
+        known, months = times.astype("datetime64[D]"), times.astype("datetime64[M]")
+        grid = months[-1] + ahead * (months[-1] - months[-2])
+        if bool((((months + 1).astype("datetime64[D]") - 1) == known).all()):
+            days = (grid + 1).astype("datetime64[D]") - 1
+        else:
+            days = grid.astype("datetime64[D]") + (known[-1] - months[-1].astype("datetime64[D]"))
+    if count and days[-1] > np.datetime64(LAST_DAY):
+        raise DataError(_too_far(times, count))
+    return np.asarray(days, times.dtype)
+
+
+def _too_far(times: "NDArray[np.datetime64]", count: int) -> str:
+    return (
+        f"{count:,} steps after {str(times[-1])[:19].replace('T', ' ')} lie beyond the year 2262, "
+        "which nanoseconds cannot count; take fewer steps, or correct the times"
+    )
 
 
 def nearest_positions(times: "NDArray[np.datetime64]", stamps: "NDArray[np.datetime64]") -> "NDArray[np.int64]":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_GAP = 24
+# Differences that 32 bits, in which networks compute, hold with all their digits.
+SMALLEST, LARGEST = 1.1754944e-38, 3.4028234e38
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,13 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
         raise DataError(f"{where} has no values: all {len(y)} are missing; name another column with --column")
     if np.isinf(y).any():
         raise DataError(f"{where} has {int(np.isinf(y).sum())} infinite values; leave them empty if they are missing")
+    if np.nanmax(np.abs(y)) > LARGEST:
+        raise DataError(f"{where} has the value {y[np.nanargmax(np.abs(y))]:g}; numbers up to 3.4e+38 can be used")
+    if 0 < np.nanmax(y) - np.nanmin(y) < SMALLEST:
+        raise DataError(
+            f"{where} varies by {np.nanmax(y) - np.nanmin(y):g} only, too little to compute with; "
+            "give its values in a smaller unit"
+        )
     stamps = frame["ds"].to_numpy("datetime64[ns]").astype(np.int64)
     position, times, step, snapped = infer_grid(stamps, where)
 
