@@ -201,6 +201,8 @@ def test_levels_that_are_not_asked_for_are_those_of_the_quantiles():
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends signals otherwise")
 def test_ctrl_c_stops_all_networks_at_once(monkeypatch):
+    # A shell that starts a job in the background has it ignore Ctrl-C.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     running, leave = set(threading.enumerate()), ThreadPoolExecutor.shutdown
     stopping, numbers, reports = threading.Event(), itertools.count(), Counter()
 
@@ -216,8 +218,11 @@ def test_ctrl_c_stops_all_networks_at_once(monkeypatch):
         assert stopping.wait(60)
 
     monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
-    with pytest.raises(KeyboardInterrupt):
-        Forecaster(2, units=8, epochs=50, ensemble=4).fit(hourly(2000), on_progress=press)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Forecaster(2, units=8, epochs=50, ensemble=4).fit(hourly(2000), on_progress=press)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     # A thread that went on, with its network or with one that had not begun, would have reported again.
     assert set(reports.values()) == {1}
     assert set(threading.enumerate()) <= running
