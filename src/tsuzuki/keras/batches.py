@@ -25,11 +25,10 @@ class Batches:
     Attributes:
         steps: batches of an epoch.
         rows: samples of a batch; the last one may have fewer.
-        begun: what has been read of a generator, so that it can be given back.
     """
 
     def __init__(self, given: Any, steps: int | None, epochs: int, what: str = "x") -> None:
-        self._given, self._what, self.begun = given, what, list[Any]()
+        self._given, self._what = given, what
         self._once = isinstance(given, Iterator)
         length = None if self._once else length_of(given)
         if steps is None and length is None and not (self._once and epochs == 1):
@@ -101,8 +100,6 @@ class Batches:
                         f"{self._what} ran out of batches {missing} short of an epoch's {self._wanted}; give fewer "
                         "steps or epochs, or more data"
                     ) from None
-            if self._once:
-                self.begun.append(batch)
             yield batch
             missing = None if missing is None else missing - 1
 

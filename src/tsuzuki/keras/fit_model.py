@@ -10,7 +10,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches, single
 from tsuzuki.keras.compile_config import loss_of, metrics_of, optimizer_of
-from tsuzuki.keras.epoch_data import Epoch, Shape, from_arrays, from_series, refill, warn_of_breaks
+from tsuzuki.keras.epoch_data import Epoch, from_arrays, from_series, refill, warn_of_breaks
 from tsuzuki.keras.epochs import Job, Run, build
 from tsuzuki.keras.fit_arguments import (
     check_arguments,
@@ -22,9 +22,9 @@ from tsuzuki.keras.fit_arguments import (
     split_off,
 )
 from tsuzuki.keras.metrics import needs_forecasts
-from tsuzuki.keras.model_to_network import network_of, path_of, stateful_batch
+from tsuzuki.keras.model_shape import shape_of
+from tsuzuki.keras.model_to_network import path_of, stateful_batch
 from tsuzuki.keras.variable_transfer import states_of
-from tsuzuki.network.layers import Recurrent
 
 RESETS = ("epoch", "never")
 # Arguments of Keras 1 and 2 that are gone, and what stands in their place.
@@ -165,7 +165,7 @@ def prepare(
                 "validation_split out"
             )
         # Nothing is read for a model that has no equal.
-        _job(model, None, np.empty((0, 0, 1)), None, builds=False)
+        check_model(model)
         batches = Batches(x, steps_per_epoch, epochs)
         x, y, sample_weight = batches.epoch()
         if batch_size not in (None, batches.rows):
@@ -205,7 +205,9 @@ def prepare(
             warn_of_breaks(job.shape, np.asarray(x))
         held_out = None
         if validation_data is not None:
-            held_out = _lay_out_validation(job, validation_data, validation_steps, validation_batch_size, apart)
+            held_out = _lay_out_validation(
+                job, validation_data, validation_steps, validation_batch_size, apart, as_keras
+            )
             if as_keras:
                 check_as_keras(job, held_out)
 
@@ -252,7 +254,9 @@ def _lay_out_series(
     return training, held_out
 
 
-def _lay_out_validation(job: Job, given: Any, steps: int | None, rows: int | None, apart: bool) -> Epoch:
+def _lay_out_validation(
+    job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
+) -> Epoch:
     if comes_in_batches(given):
         batches = Batches(given, steps, 1, "validation_data")
         parts: tuple[Any, ...] = batches.epoch()
@@ -267,6 +271,9 @@ def _lay_out_validation(job: Job, given: Any, steps: int | None, rows: int | Non
         if steps is not None:
             count = steps * (rows or job.shape.lanes)
             parts = tuple(None if part is None else as_array(part, "validation_data")[:count] for part in parts)
+        if as_keras:
+            # Keras makes one smaller batch of few samples.
+            rows = max(1, min(rows or job.shape.lanes, len(parts[0])))
     shape = job.shape
     if rows not in (None, shape.lanes):
         if shape.stateful:
@@ -281,39 +288,17 @@ def _lay_out_validation(job: Job, given: Any, steps: int | None, rows: int | Non
     )
 
 
+def check_model(model: Any) -> None:
+    """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on."""
+    _job(model, None, np.empty((0, 0, 1)), None, builds=False)
+
+
 def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first."""
     path_of(model)
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     loss, metrics = loss_of(model), metrics_of(model)
-    given = np.shape(x)
-    if timesteps is not None:
-        features = given[1] if len(given) > 1 else 1
-    else:
-        features = given[2] if len(given) > 2 else 1
-    network = network_of(model, None if model.built else features)
-    fixed = stateful_batch(model)
-    lanes = batch_size if batch_size is not None else fixed or 32
-    if isinstance(lanes, bool) or not isinstance(lanes, int | np.integer) or lanes < 1:
-        raise SettingError(f"batch_size is {batch_size}; give a whole number from 1")
-    if fixed and lanes != fixed:
-        raise SettingError(
-            f"batch_size is {batch_size}, but the stateful model was built for batches of {fixed}; "
-            f"give batch_size={fixed}, or rebuild the model with keras.Input(batch_shape=({lanes}, …))"
-        )
-    optimizer = optimizer_of(model, model.trainable_variables)
-    if builds and not model.built:
-        model.build((int(lanes), timesteps or (given[1] if len(given) > 1 else None), features))
-        optimizer = optimizer_of(model, model.trainable_variables)
-    last = network.layers[network.last_recurrent]
-    assert isinstance(last, Recurrent)
-    shape = Shape(
-        inputs=network.inputs,
-        outputs=network.outputs,
-        every_step=bool(last.return_sequences),
-        stateful=fixed is not None,
-        lanes=int(lanes),
-        timesteps=model.input_shape[1] if model.built else None,
-    )
-    return Job(network, shape, optimizer, loss, metrics)
+    optimizer_of(model, model.trainable_variables)
+    network, shape = shape_of(model, batch_size, np.shape(x), timesteps, builds)
+    return Job(network, shape, optimizer_of(model, model.trainable_variables), loss, metrics)
