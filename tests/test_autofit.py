@@ -81,7 +81,8 @@ def test_the_table_says_what_was_swapped_what_was_not_and_what_that_saved():
     ]
 
 
-def test_importing_the_package_is_enough(tmp_path):
-    code = "import sys\nimport tsuzuki.autofit\nprint(len([one for one in sys.meta_path if 'tsuzuki' in str(one)]))"
+@pytest.mark.parametrize("line", ["import tsuzuki.autofit", "import tsuzuki; tsuzuki.load_ipython_extension(None)"])
+def test_a_line_is_enough(line):
+    code = f"import sys\n{line}\nprint(len([one for one in sys.meta_path if 'tsuzuki' in str(one)]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("1\n", "")

@@ -1,6 +1,6 @@
 """All names that Keras and TensorFlow do not promise to keep, in one place.
 
-Tested for Keras 3.12 to 3.15 and TensorFlow 2.20 and 2.21.
+Tested with Keras 3.12 and 3.15 on TensorFlow 2.21.
 """
 
 from importlib import import_module

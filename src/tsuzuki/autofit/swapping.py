@@ -108,7 +108,7 @@ def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
         check_model(model)
         if settings.explain:
             return None, 0
-    elif hasattr(x, "__len__"):
+    elif _has_samples(x):
         rows = given.get("batch_size") or 32
         options["validation_batch_size"] = given.get("validation_batch_size") or rows
         # Keras makes one smaller batch of few samples.
@@ -133,8 +133,13 @@ def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
 
 
 def _evaluate(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batches import comes_in_batches
+    from tsuzuki.keras.fit_model import check_model
     from tsuzuki.keras.forward import prepare_evaluate
 
+    if settings.explain and comes_in_batches(given.get("x")):
+        check_model(model)
+        return None, 0
     options = {name: value for name, value in given.items() if name != "return_dict"}
     forward = prepare_evaluate(model, **_with_rows(options))
     if settings.explain:
@@ -160,7 +165,11 @@ def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
 def _with_rows(given: dict[str, Any]) -> dict[str, Any]:
     x = given.get("x")
     rows = given.get("batch_size") or 32
-    return given | ({"batch_size": max(1, min(rows, len(_one(x))))} if hasattr(x, "__len__") else {})
+    return given | ({"batch_size": max(1, min(rows, len(_one(x))))} if _has_samples(x) else {})
+
+
+def _has_samples(x: Any) -> bool:
+    return isinstance(x, list | tuple | dict) or hasattr(x, "__array__")
 
 
 def _one(x: Any) -> Any:

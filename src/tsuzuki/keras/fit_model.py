@@ -1,4 +1,4 @@
-"""`tsuzuki.fit` for a compiled Keras model: its arguments, read and laid out; `running` does the epochs."""
+"""`tsuzuki.fit` for a compiled Keras model: its arguments, read and laid out; `epochs` does the rest."""
 
 import warnings
 from dataclasses import replace
@@ -156,7 +156,7 @@ def prepare(
             'reset_states="never" with series: its rows begin anew where the series does; give x and y, or leave '
             "reset_states out"
         )
-    x = single(x, "x")
+    x, y = single(x, "x"), single(y, "y")
     batches = None
     if comes_in_batches(x):
         if y is not None or sample_weight is not None or validation_split:

@@ -11,13 +11,14 @@ from tsuzuki.engine.plan import lower, pad
 from tsuzuki.engine.session import Objective, Session, aligned
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
-from tsuzuki.keras.batches import comes_in_batches, single
+from tsuzuki.keras.batches import Batches, comes_in_batches, single
 from tsuzuki.keras.compile_config import loss_of, metrics_of
 from tsuzuki.keras.epoch_data import Epoch, Shape, from_arrays
 from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.keras.model_shape import shape_of
+from tsuzuki.keras.model_to_network import network_of
 from tsuzuki.keras.variable_transfer import read_states, write_states
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.network import Network
@@ -46,7 +47,8 @@ class Forward:
         forecasts = np.empty((len(self.epoch.data.inputs) + 1, outputs), np.float32)
         callbacks = self._callbacks()
         callbacks.on_predict_begin()
-        self._run(forecasts)
+        # Starting threads costs more than a few rows.
+        self._run(forecasts, None if self.epoch.samples > 1000 else 1)
         starts, steps = self.epoch.block.starts.ravel()[: self.epoch.samples], layout.timesteps
         places = starts[:, None] + np.arange(1, steps + 1) if layout.every_step else starts + steps
         callbacks.on_predict_batch_end(layout.updates - 1)
@@ -63,17 +65,17 @@ class Forward:
         sums = EpochMetrics(self.epoch, loss, metrics, forecasts)
         callbacks = self._callbacks()
         callbacks.on_test_begin()
-        sums.add(self.epoch.block, self._run(forecasts))
+        sums.add(self.epoch.block, self._run(forecasts, 1))
         logs: dict[str, float] = sums.logs()
         callbacks.on_test_batch_end(self.epoch.layout.updates - 1, logs)
         callbacks.on_test_end(logs)
         return logs
 
-    def _run(self, forecasts: NDArray[np.float32] | None) -> NDArray[np.float64]:
+    def _run(self, forecasts: NDArray[np.float32] | None, threads: int | None) -> NDArray[np.float64]:
         layout = self.epoch.layout
         plan = lower(self.job.network, layout.lanes, layout.timesteps, layout.every_step)
         bank = aligned(plan.state_size)
-        session = Session(plan, self.epoch.data, Objective(self.job.loss), bank=bank, threads=1)
+        session = Session(plan, self.epoch.data, Objective(self.job.loss), bank=bank, threads=threads)
         values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables]
         pad(plan, values, session.parameters)
         if self.job.carries:
@@ -124,11 +126,20 @@ def prepare_evaluate(
     steps: Any = None,
     callbacks: Any = None,
 ) -> Forward:
-    """Read and check a call of `model.evaluate`; raises as `prepare_predict`."""
-    x = _only_arrays(x, steps, callbacks)
+    """Read and check a call of `model.evaluate`; x may come in batches. Raises as `prepare_predict`."""
     if not model.compiled:
         raise SettingError("the model is not compiled")
     loss, metrics = loss_of(model), metrics_of(model)
+    if comes_in_batches(x):
+        if not model.built or callbacks or y is not None or sample_weight is not None:
+            raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
+        # Nothing is read for a model that has no equal.
+        network_of(model)
+        batches = Batches(x, steps, 1)
+        x, y, sample_weight = batches.epoch()
+        batch_size = batches.rows
+    else:
+        x = _only_arrays(x, steps, callbacks)
     network, shape = _built_shape(model, batch_size, x)
     apart = needs_forecasts(loss, metrics, sample_weight is not None)
     epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)
