@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.plan import lower, pad
-from tsuzuki.engine.session import Objective, Session, aligned
+from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.engine.data import Objective, RowShape
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches, single
@@ -72,17 +72,15 @@ class Forward:
         return logs
 
     def _run(self, forecasts: NDArray[np.float32] | None, threads: int | None) -> NDArray[np.float64]:
-        layout = self.epoch.layout
-        plan = lower(self.job.network, layout.lanes, layout.timesteps, layout.every_step)
-        bank = aligned(plan.state_size)
-        session = Session(plan, self.epoch.data, Objective(self.job.loss), bank=bank, threads=threads)
-        values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables]
-        pad(plan, values, session.parameters)
+        compiled = CompiledNetwork(
+            self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, Objective(self.job.loss), threads=threads
+        )
+        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in self.model.trainable_variables])
         if self.job.carries:
-            read_states(self.model, session)
-        result = session.forward(self.epoch.block, forecasts)
+            read_states(self.model, compiled)
+        result = compiled.forward(self.epoch.block, forecasts)
         if self.job.carries:
-            write_states(self.model, session)
+            write_states(self.model, compiled)
         return result
 
     def _callbacks(self) -> Any:
