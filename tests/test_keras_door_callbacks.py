@@ -256,3 +256,13 @@ def test_terminate_on_nan_ends_a_run_that_diverges(capsys):
     assert "Invalid loss, terminating training" in capsys.readouterr().out
     assert len(history.epoch) == 1
     assert not np.isfinite(history.history["loss"][0])
+
+
+def test_what_a_callback_sets_at_the_end_of_the_last_epoch_is_kept():
+    class Sets(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.layers[-1].bias.assign([7.0])
+
+    model = classic()
+    train(model, Sets())
+    assert model.get_weights()[-1] == 7.0

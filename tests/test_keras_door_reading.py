@@ -343,7 +343,7 @@ ARGUMENTS = [
     ({"validation_data": (NAN, Y)}, DataError, "validation x has nan in sample 7, step 3, feature 0; fill it in"),
     ({"x": None}, SettingError, "x is missing; give an array"),
     ({"y": None}, SettingError, "y is missing; give an array"),
-    ({"x": (i for i in range(3))}, SettingError, "x is a generator; give an array, or the series: tsuzuki.fit"),
+    ({"x": (i for i in range(3))}, SettingError, "x is a generator, whose batches hold y and the weights; leave y"),
     ({"x": np.array(["a"])}, SettingError, "x has dtype <U1; give numbers"),
     ({"x": X[:, :, [0, 0]]}, SettingError, r"x has shape \(100, 6, 2\); the model takes \(samples, 6, 1\), at least"),
     ({"x": X[:, :5]}, SettingError, r"x has shape \(100, 5, 1\); the model takes \(samples, 6, 1\), at least one"),

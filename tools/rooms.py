@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tsuzuki"
 # those further down; on one floor, from those further right.
 FLOORS: tuple[dict[str, str], ...] = (
     {"cli": "the command line", "commands": "arguments in, tables and exit codes out"},
+    {"autofit": "an unmodified Keras script, its training done here"},
     {"report": "pages and pictures"},
     {"dispatch": "one `fit` for networks and Keras models", "forecaster": "settings and a frame in, a frame out"},
     {"streaming": "one reading at a time, states kept"},

@@ -128,5 +128,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'tsuzuki' has no attribute {name!r}")
 
 
+def load_ipython_extension(shell: object) -> None:
+    """`%load_ext tsuzuki` in a notebook: as `import tsuzuki.autofit`."""
+    import_module("tsuzuki.autofit")
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tsuzuki import __version__
-from tsuzuki.commands import backtest, compare, fit, forecast, info, plotting, streaming
+from tsuzuki.commands import backtest, compare, fit, forecast, info, plotting, run, streaming
 
 app = typer.Typer(
     name="tsuzuki",
@@ -17,7 +17,8 @@ app = typer.Typer(
         "\b\nFirst steps:\n"
         "  tsuzuki compare beijing     what carrying the state is worth\n"
         "  tsuzuki fit FILE.csv        train a forecaster on a file of your own\n"
-        "  tsuzuki forecast MODEL      its next steps, with intervals"
+        "  tsuzuki forecast MODEL      its next steps, with intervals\n"
+        "  tsuzuki run SCRIPT.py       a Keras script as it is, faster"
     ),
     epilog="Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.",
     no_args_is_help=True,
@@ -44,6 +45,8 @@ def _everything(
 for _room in (compare, fit, forecast, backtest, info, streaming, plotting):
     for _command, _example in _room.EXAMPLES:
         app.command(epilog=_example)(_command)
+for _command, _example in run.EXAMPLES:
+    app.command(epilog=_example, context_settings=run.CONTEXT)(_command)
 
 
 def main() -> None:

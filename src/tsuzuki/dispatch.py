@@ -3,6 +3,7 @@
 Which it is shows in the first argument. Keras is not imported to find out: whoever has a Keras model has imported it.
 """
 
+import inspect
 import sys
 from typing import Any
 
@@ -31,6 +32,10 @@ def fit(*arguments: Any, **options: Any) -> Any:
     if "keras" in sys.modules and isinstance(first, sys.modules["keras"].Model):
         from tsuzuki.keras import fit_model as fitting
 
+        try:
+            inspect.signature(fitting.fit).bind(*arguments, **options)
+        except TypeError as error:
+            raise SettingError(f"fit was called with {error}; give each argument once") from None
         return fitting.fit(*arguments, **options)
     raise SettingError(
         f"fit was given a {type(first).__module__}.{type(first).__qualname__}; give a tsuzuki.Network with its weights "

@@ -49,3 +49,7 @@ class UnsupportedModel(TsuzukiError, ValueError):  # noqa: N818
 
 class MissingExtraError(TsuzukiError, ImportError):
     """An optional package is needed and not installed; the message names the extra."""
+
+
+class NotSwappedError(TsuzukiError, RuntimeError):
+    """`tsuzuki run --strict`: a call of the script cannot be done by the compiled engine; the message says why."""

@@ -1,18 +1,22 @@
 """The Keras door: compiled Keras 3 models trained by the compiled engine, and descriptions passed both ways.
 
-    fitting: `tsuzuki.fit(model, …)`
-    ├── reading       a model's layers as a Network, or an error that names what has no equal here
-    ├── compiled      its optimiser, loss and metrics
-    ├── rows          x and y, or a series, as flat arrays and start offsets
-    │   └── arrays        what the user's arrays are, and what their strides say
-    └── running       the epochs, with Keras's callbacks around them
-        ├── tally         the running loss and metrics
-        ├── mirror        weights, optimiser slots and states, carried between the model and the engine
-        └── watching      which callbacks want to hear of single batches
-    writing: a Network as a Keras model
+    fit_model: `tsuzuki.fit(model, …)`
+    ├── fit_arguments    its arguments, checked
+    ├── model_shape      what a model takes and gives
+    │   └── model_to_network  its layers as a Network, or an error that names what has no equal here
+    ├── compile_config   its optimiser, loss and metrics
+    ├── epoch_data       x and y, or a series, as flat arrays and start offsets
+    │   ├── arrays           what the user's arrays are, and what their strides say
+    │   └── batches          datasets and generators, an epoch of them as arrays
+    └── epochs           the epochs, with Keras's callbacks around them
+        ├── metrics          the running loss and metrics
+        ├── variable_transfer  weights, optimiser slots and states, carried between the model and the engine
+        └── callbacks        which callbacks want to hear of single batches
+    forward: `model.predict` and `model.evaluate`, for scripts under `tsuzuki run`
+    network_to_model: a Network as a Keras model
     state_keeper: a callback for those who stay in Keras's own loop
 
-Keras is imported by these modules when they are first used, and by nothing else in the library but `keras_engine`.
+Keras is imported by these modules when they are first used, and elsewhere only by `experiment.keras_process`.
 """
 
 from importlib import import_module

@@ -71,7 +71,15 @@ class Epoch:
 
 
 def from_arrays(
-    shape: Shape, x: Any, y: Any, weights: Any, *, scored_apart: bool, what: str = "", after: bool = False
+    shape: Shape,
+    x: Any,
+    y: Any,
+    weights: Any,
+    *,
+    scored_apart: bool,
+    what: str = "",
+    after: bool = False,
+    carries: bool = False,
 ) -> Epoch:
     """Lay out the samples of `model.fit`.
 
@@ -85,6 +93,7 @@ def from_arrays(
             share places.
         what: "validation " before the arrays' names in messages.
         after: whether the rows go on from the states that training saved.
+        carries: whether the first rows go on from the states that the lanes have.
 
     Raises:
         SettingError: shapes that do not fit the model or one another.
@@ -125,7 +134,7 @@ def from_arrays(
         targets[1:] = y.reshape(-1, shape.outputs)
         if placed is not None:
             placed[1:] = weights.ravel()
-    block = _deal(np.arange(samples, dtype=np.int64) * step, shape, steps, after)
+    block = _deal(np.arange(samples, dtype=np.int64) * step, shape, steps, after, carries)
     layout = Layout(
         timesteps=steps,
         lanes=shape.lanes,
@@ -203,6 +212,19 @@ def shuffled(epoch: Epoch, generator: np.random.Generator) -> Block:
     return replace(epoch.block, starts=starts)
 
 
+def refill(epoch: Epoch, other: Epoch) -> None:
+    """Put the samples of another epoch in place of one's own, which a session may be reading."""
+    for name in ("inputs", "targets", "sample_weights"):
+        mine, new = getattr(epoch.data, name), getattr(other.data, name)
+        if (mine is None) != (new is None) or (mine is not None and mine.shape != new.shape):
+            raise SettingError(
+                f"this epoch's batches hold {other.samples} samples, those before {epoch.samples}; give every epoch as "
+                "many, of the same shape"
+            )
+        if mine is not None:
+            mine[:] = new
+
+
 def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:
     """Warn where the batches of a stateful model are seen not to continue one another, naming the first pair."""
     found = first_break(x, shape.lanes)
@@ -216,7 +238,7 @@ def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:
         )
 
 
-def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool) -> Block:
+def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool, carries: bool) -> Block:
     """Deal samples out to the lanes of the updates, in order; what is left over in the last update is masked."""
     lanes, count = shape.lanes, len(starts)
     updates = -(-count // lanes)
@@ -225,7 +247,7 @@ def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool) -> B
     valid = np.where(table >= 0, steps, 0).astype(np.int32)
     entries = np.full(table.shape, CARRY if shape.stateful else ZERO, np.int32)
     exits = np.full(table.shape, NOWHERE, np.int32)
-    if shape.stateful:
+    if shape.stateful and not carries:
         lane = np.arange(lanes, dtype=np.int32)
         entries[0] = lane if after else ZERO
         if not after:

@@ -4,7 +4,7 @@ Whenever one of the user's callbacks is about to look, the engine's weights, slo
 model; what it may have changed there is read back before the engine goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A compiled model in the engine's words."""
+    """A compiled model in the engine's words.
+
+    `carries` says that its states go on through epochs, validation and calls, as in Keras.
+    """
 
     network: Network
     shape: Shape
     optimizer: Optimizer
     loss: Loss
     metrics: tuple[Metric, ...]
+    carries: bool = False
 
 
 def build(model: Any, job: Job) -> None:
@@ -64,11 +68,13 @@ class Run:
         epochs: int,
         verbose: Any,
         callbacks: Any,
+        seed: int,
+        checks: Callable[[int], bool] = lambda epoch: True,
+        renew: Callable[[np.random.Generator], None] | None = None,
     ) -> None:
+        self.checks, self.renew, self.read_once = checks, renew, False
         self.model, self.job, self.training, self.held_out, self.epochs = model, job, training, held_out, epochs
-        self.shuffles = not job.shape.stateful if shuffle is None else shuffle
-        # From NumPy's own generator, so that keras.utils.set_random_seed makes a run repeat.
-        seed = int(np.random.randint(2**31))
+        self.shuffles = (not job.shape.stateful if shuffle is None else shuffle) and renew is None
         self.generator = np.random.default_rng(seed)
         layout = training.layout
         self.compiled = CompiledNetwork(
@@ -108,7 +114,8 @@ class Run:
         model = self.model
         model.stop_training = False
         self.callbacks.on_train_begin()
-        mirror.read(model, self.compiled)
+        self._read()
+        self.start = self._reached()
         logs = None
         # BackupAndRestore leaves the epoch to go on with here.
         for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, self.epochs):
@@ -119,15 +126,39 @@ class Run:
                 raise
             if model.stop_training:
                 break
-        if logs is not None:
+        # Callbacks have seen the model since it was written, and may have changed it.
+        if logs is not None and not self.watched:
             mirror.write(model, self.compiled)
         self.callbacks.on_train_end(logs)
         return model.history
+
+    def rewind(self) -> None:
+        """Give the model back what it had when the epochs began."""
+        compiled = self.compiled
+        weights, slots, compiled.updates_done, states, rate = self.start
+        compiled.set_weights(weights)
+        for number, arrays in enumerate(slots):
+            compiled.set_slot(number, arrays)
+        compiled.set_carried_states(states)
+        mirror.write(self.model, compiled)
+        if rate is not None:
+            self.model.optimizer.learning_rate = rate
+
+    def _reached(self) -> tuple[Any, ...]:
+        compiled = self.compiled
+        assert compiled.optimizer is not None
+        scheduled = isinstance(compiled.optimizer.learning_rate, Schedule)
+        rate = None if scheduled else current_rate(self.model.optimizer)
+        slots = [compiled.slot(number) for number in range(len(mirror.slots_of(self.model.optimizer)))]
+        return compiled.weights(), slots, compiled.updates_done, compiled.carried_states(), rate
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
         self.callbacks.on_epoch_begin(epoch)
         self._listen()
         self._set_rate()
+        if self.renew is not None and self.read_once:
+            self.renew(self.generator)
+        self.read_once = True
         block = shuffled(self.training, self.generator) if self.shuffles else self.training.block
         tally = self._tally(self.training)
         if self.by_batch:
@@ -152,7 +183,7 @@ class Run:
         logs = tally.logs()
         if self.watched:
             mirror.write(self.model, self.compiled)
-        if self.held_out is not None:
+        if self.held_out is not None and self.checks(epoch):
             logs |= {f"val_{name}": value for name, value in self._validate(self.held_out).items()}
         self.callbacks.on_epoch_end(epoch, logs)
         return logs
@@ -168,6 +199,10 @@ class Run:
     def _validate(self, held_out: Epoch) -> dict[str, Any]:
         assert self.checker is not None
         self.callbacks.on_test_begin()
+        if self.job.carries:
+            if self.watched:
+                mirror.read_states(self.model, self.compiled)
+            self.checker.set_carried_states(self.compiled.carried_states())
         tally = self._tally(held_out)
         block = held_out.block
         result = self.checker.forward(block, tally.forecasts)
@@ -178,6 +213,10 @@ class Run:
                 self.callbacks.on_test_batch_end(k, tally.logs())
         else:
             tally.add(block, result)
+        if self.job.carries:
+            self.compiled.set_carried_states(self.checker.carried_states())
+            if self.watched:
+                mirror.write_states(self.model, self.compiled)
         logs = tally.logs()
         self.callbacks.on_test_end(logs)
         return logs
@@ -192,7 +231,12 @@ class Run:
     def _listen(self) -> None:
         """Take over what a callback may have changed in the model."""
         if self.watched:
-            mirror.read(self.model, self.compiled)
+            self._read()
+
+    def _read(self) -> None:
+        mirror.read(self.model, self.compiled)
+        if self.job.carries:
+            mirror.read_states(self.model, self.compiled)
 
     def _set_rate(self) -> None:
         """Follow a learning rate that a callback has set."""

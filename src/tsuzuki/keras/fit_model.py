@@ -1,24 +1,40 @@
-"""`tsuzuki.fit` for a compiled Keras model: its arguments, read and laid out; `running` does the epochs."""
+"""`tsuzuki.fit` for a compiled Keras model: its arguments, read and laid out; `epochs` does the rest."""
 
+import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
+from tsuzuki.keras.batches import Batches, comes_in_batches, single
 from tsuzuki.keras.compile_config import loss_of, metrics_of, optimizer_of
-from tsuzuki.keras.epoch_data import Shape, from_arrays, from_series, warn_of_breaks
+from tsuzuki.keras.epoch_data import Epoch, from_arrays, from_series, refill, warn_of_breaks
 from tsuzuki.keras.epochs import Job, Run, build
+from tsuzuki.keras.fit_arguments import (
+    check_arguments,
+    check_as_keras,
+    check_numbers,
+    class_weights,
+    epochs_to_check,
+    has_weights,
+    split_off,
+)
 from tsuzuki.keras.metrics import needs_forecasts
-from tsuzuki.keras.model_to_network import network_of, path_of, stateful_batch
-from tsuzuki.network.layers import Recurrent
+from tsuzuki.keras.model_shape import shape_of
+from tsuzuki.keras.model_to_network import path_of, stateful_batch
+from tsuzuki.keras.variable_transfer import states_of
+
+RESETS = ("epoch", "never")
+# Arguments of Keras 1 and 2 that are gone, and what stands in their place.
+GONE = {"nb_epoch": "epochs", "workers": None, "use_multiprocessing": None, "max_queue_size": None}
 
 
 def fit(
     model: Any,
     x: Any = None,
     y: Any = None,
-    *,
     batch_size: int | None = None,
     epochs: int = 1,
     verbose: Any = "auto",
@@ -26,31 +42,49 @@ def fit(
     validation_split: float = 0.0,
     validation_data: Any = None,
     shuffle: bool | None = None,
+    class_weight: Any = None,
     sample_weight: Any = None,
     initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: Any = 1,
+    *others: Any,
+    reset_states: str | None = None,
     series: Any = None,
     targets: Any = None,
     timesteps: int | None = None,
+    **unknown: Any,
 ) -> Any:
     """Train a compiled Keras model as `model.fit` does, in the compiled engine.
 
-    What differs from `model.fit`: the states of stateful layers are reset at the start of every epoch, validation goes
-    on from them and leaves them as they were, and shuffling a stateful model is refused. The last batch may be
-    smaller; NaN in y is missing and not scored.
+    The arguments are those of `model.fit` in their order, and four more. What differs from `model.fit`: the states of
+    stateful layers are reset at the start of every epoch unless `reset_states="never"`; shuffling a stateful model is
+    refused. The last batch may be smaller; NaN in y is missing and not scored.
 
     Args:
         model: a compiled `keras.Sequential` or functional model with a single path of layers.
-        x: [samples, timesteps, features]; a sliding-window view of a float32 series is read without a copy.
+        x: [samples, timesteps, features]; a sliding-window view of a float32 series is read without a copy. Or batches
+            of (x, y) or (x, y, sample_weight): a tf.data dataset, PyDataset, DataLoader or generator. An epoch of them
+            is read into memory.
         y: [samples, outputs], or [samples, timesteps, outputs] if the model returns sequences.
         batch_size: 32 if None, or what a stateful model was built with.
         epochs: the epoch to stop before, counted from 0.
         verbose: as in Keras.
         callbacks: Keras callbacks; those that want every batch are called for every batch, which is slow.
         validation_split: share of the samples (of the points of a series) at the end that is held out.
-        validation_data: (x, y) or (x, y, sample_weight); with `series`, another series or (series, targets).
+        validation_data: (x, y), (x, y, sample_weight) or batches; with `series`, another series or (series, targets).
         shuffle: whether the samples come in a new order each epoch; None: as in Keras, but not if stateful.
+        class_weight: a factor for the loss of the samples of each class, from 0; of whole numbers in y.
         sample_weight: [samples], or [samples, timesteps] if the model returns sequences; [points] with `series`.
         initial_epoch: the epoch to begin with.
+        steps_per_epoch: batches of an epoch, where x comes in batches.
+        validation_steps: batches to validate on; all if None.
+        validation_batch_size: `batch_size` if None.
+        validation_freq: validate every so many epochs, or a list of epochs, counted from 1.
+        reset_states: "epoch": states are zero at the start of every epoch, and validation leaves them as they were.
+            "never": they are carried through epochs, validation and calls, as Keras carries them. None is "epoch", with
+            a warning where the model comes with states that are not zero.
         series: [points] or [points, features] in place of x and y: rows that continue one another are made of it.
         targets: [points] or [points, outputs]: row i is what the model should say after the points up to i - 1; the
             series itself if None.
@@ -61,112 +95,210 @@ def fit(
 
     Raises:
         UnsupportedModel: the model has no equal in the engine; it is left as it was.
-        SettingError: arguments that do not fit the model or one another.
+        SettingError: arguments that do not fit the model or one another, or that there are not.
         DataError: x or the series is not finite.
         DivergedError: the loss is not finite; the model then has the last finite weights.
     """
-    job = _job(model, batch_size, x if series is None else series, timesteps)
-    _check_arguments(job, x, y, series, timesteps, shuffle, validation_split)
-    apart = needs_forecasts(job.loss, job.metrics, sample_weight is not None or _has_weights(validation_data))
-    if series is not None:
-        training, held_out = from_series(
-            job.shape,
-            series,
-            targets,
-            sample_weight,
-            timesteps=timesteps,
-            split=0.0 if validation_data is not None else validation_split,
-            scored_apart=apart,
+    given = {name: value for name, value in locals().items() if name not in ("model", "others", "unknown")}
+    if others:
+        raise SettingError(f"fit was given {17 + len(others)} arguments in a row, but takes 17; name those beyond them")
+    for name in unknown:
+        instead = GONE.get(name, "")
+        known = f"it is {instead} now" if instead else "leave it out"
+        raise SettingError(f"fit has no argument {name}; {known}")
+    initial_epoch = given.pop("initial_epoch")
+    return prepare(model, **given).go(initial_epoch)
+
+
+def prepare(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    batch_size: Any = None,
+    epochs: Any = 1,
+    verbose: Any = "auto",
+    callbacks: Any = None,
+    validation_split: Any = 0.0,
+    validation_data: Any = None,
+    shuffle: Any = None,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    steps_per_epoch: Any = None,
+    validation_steps: Any = None,
+    validation_batch_size: Any = None,
+    validation_freq: Any = 1,
+    reset_states: Any = None,
+    series: Any = None,
+    targets: Any = None,
+    timesteps: Any = None,
+    as_keras: bool = False,
+    seed: int | None = None,
+) -> Run:
+    """Read and check everything for `fit`, and train nothing yet; the arguments are `fit`'s.
+
+    Args:
+        as_keras: refuse whatever Keras would treat otherwise, and shuffle stateful models where it would.
+        seed: of shuffling and dropout; from NumPy's own generator if None.
+    """
+    check_numbers(
+        batch_size=batch_size,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_steps=validation_steps,
+        validation_batch_size=validation_batch_size,
+    )
+    if reset_states not in (None, *RESETS):
+        raise SettingError(f'reset_states is {reset_states!r}; give "epoch" or "never"')
+    carries = reset_states == "never"
+    if carries and series is not None:
+        raise SettingError(
+            'reset_states="never" with series: its rows begin anew where the series does; give x and y, or leave '
+            "reset_states out"
         )
-        if validation_data is not None:
-            values, aims = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-            held_out, _ = from_series(job.shape, values, aims, None, timesteps=timesteps, split=0.0, scored_apart=apart)
+    x, y = single(x, "x"), single(y, "y")
+    batches = None
+    if comes_in_batches(x):
+        if y is not None or sample_weight is not None or validation_split:
+            raise SettingError(
+                f"x is a {type(x).__name__}, whose batches hold y and the weights; leave y, sample_weight and "
+                "validation_split out"
+            )
+        # Nothing is read for a model that has no equal.
+        check_model(model)
+        batches = Batches(x, steps_per_epoch, epochs)
+        x, y, sample_weight = batches.epoch()
+        if batch_size not in (None, batches.rows):
+            raise SettingError(
+                f"batch_size is {batch_size}, but the batches of x hold {batches.rows} samples; leave it out"
+            )
+        batch_size = batches.rows
+    elif steps_per_epoch is not None and series is None:
+        rows = batch_size or stateful_batch(model) or 32
+        if steps_per_epoch != -(-len(as_array(x, "x")) // rows):
+            raise SettingError(
+                f"steps_per_epoch is {steps_per_epoch}, but x has {len(x)} samples in batches of {rows}; leave it out"
+            )
+    job = replace(_job(model, batch_size, x if series is None else series, timesteps), carries=carries)
+    if not job.shape.stateful:
+        job = replace(job, carries=False)
+    elif reset_states is None and any(state.any() for layer in states_of(model) for state in layer):
+        warnings.warn(
+            "the model's states are not zero, and are reset now, at the start of every epoch; give "
+            'reset_states="never" to carry them on as model.fit does, or "epoch" to say that this is meant',
+            stacklevel=4,
+        )
+    check_arguments(job, x, y, series, timesteps, shuffle, validation_split, as_keras)
+    if class_weight is not None:
+        sample_weight = class_weights(y, class_weight, sample_weight)
+    apart = needs_forecasts(job.loss, job.metrics, sample_weight is not None or has_weights(validation_data))
+    if series is not None:
+        training, held_out = _lay_out_series(
+            job, series, targets, sample_weight, timesteps, validation_split, validation_data, apart
+        )
     else:
-        (x, y, sample_weight), validation_data = _split(x, y, sample_weight, validation_split, validation_data)
-        training = from_arrays(job.shape, x, y, sample_weight, scored_apart=apart)
-        if job.shape.stateful:
+        (x, y, sample_weight), validation_data = split_off(x, y, sample_weight, validation_split, validation_data)
+        training = from_arrays(job.shape, x, y, sample_weight, scored_apart=apart, carries=job.carries)
+        if as_keras:
+            check_as_keras(job, training)
+        elif job.shape.stateful:
             warn_of_breaks(job.shape, np.asarray(x))
         held_out = None
         if validation_data is not None:
-            other = tuple(validation_data)
-            if not 2 <= len(other) <= 3:
-                raise SettingError(
-                    f"validation_data has {len(other)} parts; give (x, y) or (x, y, sample_weight) as a tuple"
-                )
-            weights = other[2] if len(other) == 3 else None
-            held_out = from_arrays(
-                job.shape, other[0], other[1], weights, scored_apart=apart, what="validation ", after=True
+            held_out = _lay_out_validation(
+                job, validation_data, validation_steps, validation_batch_size, apart, as_keras
             )
+            if as_keras:
+                check_as_keras(job, held_out)
+
+    renew = None
+    if batches is not None:
+        shuffles = bool(shuffle if shuffle is not None else not job.shape.stateful)
+
+        def renew(generator: np.random.Generator) -> None:
+            new_x, new_y, weights = batches.epoch(generator if shuffles else None)
+            if class_weight is not None:
+                weights = class_weights(new_y, class_weight, weights)
+            refill(training, from_arrays(job.shape, new_x, new_y, weights, scored_apart=apart, carries=job.carries))
+
     build(model, job)
-    return Run(model, job, training, held_out, shuffle, epochs, verbose, callbacks).go(initial_epoch)
+    checks = epochs_to_check(validation_freq)
+    if seed is None:
+        # From NumPy's own generator, so that keras.utils.set_random_seed makes a run repeat.
+        seed = int(np.random.randint(2**31))
+    return Run(
+        model,
+        job,
+        training,
+        held_out,
+        shuffle,
+        epochs,
+        verbose,
+        callbacks,
+        seed,
+        checks,
+        renew,
+    )
 
 
-def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None) -> Job:
+def _lay_out_series(
+    job: Job, series: Any, targets: Any, weights: Any, timesteps: Any, split: float, validation_data: Any, apart: bool
+) -> tuple[Epoch, Epoch | None]:
+    given = validation_data is not None
+    training, held_out = from_series(
+        job.shape, series, targets, weights, timesteps=timesteps, split=0.0 if given else split, scored_apart=apart
+    )
+    if given:
+        values, aims = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        held_out, _ = from_series(job.shape, values, aims, None, timesteps=timesteps, split=0.0, scored_apart=apart)
+    return training, held_out
+
+
+def _lay_out_validation(
+    job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
+) -> Epoch:
+    if comes_in_batches(given):
+        batches = Batches(given, steps, 1, "validation_data")
+        parts: tuple[Any, ...] = batches.epoch()
+        rows = batches.rows
+    else:
+        parts = tuple(given)
+        if not 2 <= len(parts) <= 3:
+            raise SettingError(
+                f"validation_data has {len(parts)} parts; give (x, y) or (x, y, sample_weight) as a tuple"
+            )
+        parts = (single(parts[0], "validation x"), *parts[1:])
+        if steps is not None:
+            count = steps * (rows or job.shape.lanes)
+            parts = tuple(None if part is None else as_array(part, "validation_data")[:count] for part in parts)
+        if as_keras:
+            # Keras makes one smaller batch of few samples.
+            rows = max(1, min(rows or job.shape.lanes, len(parts[0])))
+    shape = job.shape
+    if rows not in (None, shape.lanes):
+        if shape.stateful:
+            raise SettingError(
+                f"validation batches hold {rows} samples, but the stateful model was built for {shape.lanes}; "
+                "give as many"
+            )
+        shape = replace(shape, lanes=int(rows or shape.lanes))
+    weights = parts[2] if len(parts) == 3 else None
+    return from_arrays(
+        shape, parts[0], parts[1], weights, scored_apart=apart, what="validation ", after=True, carries=job.carries
+    )
+
+
+def check_model(model: Any) -> None:
+    """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on."""
+    _job(model, None, np.empty((0, 0, 1)), None, builds=False)
+
+
+def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first."""
     path_of(model)
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     loss, metrics = loss_of(model), metrics_of(model)
-    given = np.shape(x)
-    if timesteps is not None:
-        features = given[1] if len(given) > 1 else 1
-    else:
-        features = given[2] if len(given) > 2 else 1
-    network = network_of(model, None if model.built else features)
-    fixed = stateful_batch(model)
-    lanes = batch_size if batch_size is not None else fixed or 32
-    if isinstance(lanes, bool) or not isinstance(lanes, int | np.integer) or lanes < 1:
-        raise SettingError(f"batch_size is {batch_size}; give a whole number from 1")
-    if fixed and lanes != fixed:
-        raise SettingError(
-            f"batch_size is {batch_size}, but the stateful model was built for batches of {fixed}; "
-            f"give batch_size={fixed}, or rebuild the model with keras.Input(batch_shape=({lanes}, …))"
-        )
-    optimizer = optimizer_of(model, model.trainable_variables)
-    if not model.built:
-        model.build((int(lanes), timesteps or (given[1] if len(given) > 1 else None), features))
-        optimizer = optimizer_of(model, model.trainable_variables)
-    last = network.layers[network.last_recurrent]
-    assert isinstance(last, Recurrent)
-    shape = Shape(
-        inputs=network.inputs,
-        outputs=network.outputs,
-        every_step=bool(last.return_sequences),
-        stateful=fixed is not None,
-        lanes=int(lanes),
-        timesteps=model.input_shape[1],
-    )
-    return Job(network, shape, optimizer, loss, metrics)
-
-
-def _check_arguments(job: Job, x: Any, y: Any, series: Any, timesteps: Any, shuffle: Any, split: Any) -> None:
-    if series is not None and (x is not None or y is not None):
-        raise SettingError("series is given together with x or y; give one or the other")
-    if series is None and timesteps is not None:
-        raise SettingError("timesteps is given without series; leave it out: the shape of x says it")
-    if shuffle not in (None, False, True):
-        raise SettingError(f"shuffle is {shuffle!r}; give True or False")
-    if shuffle and job.shape.stateful:
-        raise SettingError(
-            "shuffle=True with a stateful model: shuffled rows do not continue one another, so the carried state "
-            "would be wrong; leave shuffle out, or build the layers with stateful=False"
-        )
-    if not 0 <= split < 1:
-        raise SettingError(f"validation_split is {split}; give a share of at least 0 and below 1")
-
-
-def _has_weights(validation_data: Any) -> bool:
-    return isinstance(validation_data, tuple | list) and len(validation_data) == 3
-
-
-def _split(x: Any, y: Any, weights: Any, split: float, validation_data: Any) -> tuple[tuple[Any, Any, Any], Any]:
-    """Hold the last samples out, as Keras does."""
-    if not split or validation_data is not None:
-        return (x, y, weights), validation_data
-    x, y = as_array(x, "x"), as_array(y, "y")
-    weights = None if weights is None else as_array(weights, "sample_weight")
-    at = int(np.floor(len(x) * (1.0 - split)))
-    if at in (0, len(x)):
-        raise SettingError(f"validation_split={split} of {len(x)} samples leaves one part empty; give more samples")
-    first = (x[:at], y[:at], None if weights is None else weights[:at])
-    return first, (x[at:], y[at:], None if weights is None else weights[at:])
+    optimizer_of(model, model.trainable_variables)
+    network, shape = shape_of(model, batch_size, np.shape(x), timesteps, builds)
+    return Job(network, shape, optimizer_of(model, model.trainable_variables), loss, metrics)

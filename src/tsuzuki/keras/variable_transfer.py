@@ -42,14 +42,33 @@ def write(model: Any, compiled: CompiledNetwork) -> None:
     for variable, value in pairs:
         variable.assign(value)
     optimizer.iterations.assign(compiled.updates_done)
-    stateful = [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    write_states(model, compiled)
+
+
+def read_states(model: Any, compiled: CompiledNetwork) -> None:
+    """Let the engine's lanes carry the states that a stateful model has."""
+    compiled.set_carried_states(states_of(model))
+
+
+def write_states(model: Any, compiled: CompiledNetwork) -> None:
+    """Put the states that the engine's lanes carry into the model."""
     # A stateless layer keeps no state to write to, though the engine has one for each.
-    for layer, states in zip(stateful, compiled.carried_states(), strict=False):
+    for layer, states in zip(stateful_layers(model), compiled.carried_states(), strict=False):
         for variable, state in zip(layer.states, states, strict=True):
             # Short data use fewer lanes than the model has rows; the others have no state.
             rows = np.zeros(tuple(variable.shape), np.float32)
             rows[: len(state)] = state
             variable.assign(rows)
+
+
+def states_of(model: Any) -> list[list[NDArray[np.float32]]]:
+    """The states of a model's stateful layers: for each [state], an LSTM's [state, cell]; [] of a layer not built."""
+    return [[_values(variable) for variable in layer.states or ()] for layer in stateful_layers(model)]
+
+
+def stateful_layers(model: Any) -> list[Any]:
+    """The recurrent layers that carry their state, from input to output."""
+    return [layer for layer in model.layers if getattr(layer, "stateful", False)]
 
 
 def _values(variable: Any) -> NDArray[Any]:

@@ -1,0 +1,39 @@
+"""`import tsuzuki.autofit`: from here on, Keras models are trained by the compiled engine wherever they can be.
+
+run_script       a script as its own program, for `tsuzuki run`
+swapping         Keras's methods, done by the engine or by Keras
+├── call_log         which was which, and the table at the end
+└── old_names        what Keras 3 no longer takes, made to work
+    old_modules      the same for modules; also tells when Keras has been imported
+    notices          what is said about old names
+private_names    what Keras does not promise to keep
+"""
+
+import atexit
+import builtins
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+from tsuzuki.autofit import old_modules, old_names, swapping
+from tsuzuki.autofit.private_names import ROOTS
+
+
+def _keras_is_there(keras: ModuleType) -> None:
+    old_names.teach(keras)
+    swapping.swap(keras)
+
+
+def _activate() -> None:
+    loaded: dict[str, Callable[[ModuleType], None]] = {"keras": _keras_is_there}
+    for root in ROOTS:
+        loaded[f"{root}.layers"] = old_names.teach_layers_module
+        loaded[f"{root}.preprocessing.sequence"] = old_names.teach_sequence_module
+    for name in [name for name in loaded if name in sys.modules]:
+        loaded.pop(name)(sys.modules[name])
+    sys.meta_path.insert(0, old_modules.OldModules(loaded))
+    builtins.__import__ = old_modules.redirecting(builtins.__import__)
+    atexit.register(lambda: swapping.log.print(swapping.settings.explain))
+
+
+_activate()

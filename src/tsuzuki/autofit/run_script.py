@@ -1,0 +1,77 @@
+"""A script run as Python would run it, in this process: its `__main__`, arguments, path, output, errors, exit code."""
+
+import builtins
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from tsuzuki.autofit import swapping
+from tsuzuki.errors import FileError, NotSwappedError
+
+PACKAGE = str(Path(__file__).parents[1])
+FAILED, NOT_SWAPPED, INTERRUPTED = 1, 2, 130
+
+
+def run_script(path: str, arguments: Sequence[str] = (), *, strict: bool = False, explain: bool = False) -> None:
+    """Run a script to its end.
+
+    Args:
+        path: the script.
+        arguments: what it finds in `sys.argv` behind its own name.
+        strict: raise at the first call that is not swapped.
+        explain: swap nothing, and note what would be done.
+
+    Raises:
+        FileError: the script cannot be read.
+        SystemExit: the script ended by itself, or with an error that has been printed.
+    """
+    swapping.settings.strict, swapping.settings.explain = strict, explain
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            source = file.read()
+    except OSError as error:
+        raise FileError(f"{path} cannot be read ({error.strerror}); name a Python script") from error
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=path, __builtins__=builtins)
+    sys.modules["__main__"] = main
+    sys.argv = [path, *arguments]
+    sys.path[0] = os.path.dirname(os.path.abspath(path))
+    # Whoever called may have put a hook of its own there.
+    sys.excepthook = sys.__excepthook__
+    try:
+        exec(compile(source, path, "exec"), main.__dict__)
+    except SystemExit:
+        raise
+    except NotSwappedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(NOT_SWAPPED) from None
+    except BaseException as error:
+        shown = _script_alone(error)
+        sys.excepthook(type(shown), shown, shown.__traceback__)
+        raise SystemExit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED) from None
+
+
+def _script_alone(error: BaseException) -> BaseException:
+    """The error, and those that led to it, without the lines of this library."""
+    seen: BaseException | None = error
+    known = set[int]()
+    while seen is not None and id(seen) not in known:
+        known.add(id(seen))
+        seen.__traceback__ = _without_package(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def _without_package(trace: TracebackType | None) -> TracebackType | None:
+    kept = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(PACKAGE + os.sep):
+            kept.append(trace)
+        trace = trace.tb_next
+    found: TracebackType | None = None
+    for one in reversed(kept):
+        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found

@@ -1,0 +1,217 @@
+"""Keras's `fit`, `evaluate` and `predict`, done by the compiled engine where it can, and by Keras where it cannot.
+
+A call is first read and checked as a whole. Only then is anything computed, so what goes to Keras goes there as it was.
+"""
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from inspect import signature
+from types import ModuleType
+from typing import Any
+
+from tsuzuki.autofit.call_log import CallLog
+from tsuzuki.autofit.old_names import today
+from tsuzuki.errors import DivergedError, NotSwappedError, TsuzukiError
+
+SINGLE_BATCHES = ("train_on_batch", "test_on_batch", "predict_on_batch")
+_calls = itertools.count()
+
+
+@dataclass
+class Settings:
+    """How strict to be.
+
+    Attributes:
+        strict: raise where a call is not swapped.
+        explain: swap nothing, and note what would be done.
+    """
+
+    strict: bool = False
+    explain: bool = False
+
+
+settings, log = Settings(), CallLog()
+
+
+def swap(keras: ModuleType) -> None:
+    """Put the engine in front of the methods of `keras.Model`."""
+    for method, run in (("fit", _fit), ("evaluate", _evaluate), ("predict", _predict)):
+        setattr(keras.Model, method, _in_front(method, getattr(keras.Model, method), run))
+    for method in SINGLE_BATCHES:
+        setattr(keras.Model, method, _beside(method, getattr(keras.Model, method)))
+
+
+def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[Any, int]]) -> Callable[..., Any]:
+    @wraps(plain)
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        # Keras's own fit evaluates so.
+        if "_use_cached_eval_dataset" in options:
+            return plain(self, *arguments, **options)
+        options, place, began = today(method, options), _place(), time.perf_counter()
+        given: dict[str, Any] = {}
+        try:
+            given = dict(signature(plain).bind(self, *arguments, **options).arguments)
+            del given["self"]
+        except TypeError:
+            return plain(self, *arguments, **options)
+        source = _Remembered(given["x"]) if isinstance(given.get("x"), Iterator) else None
+        if source is not None:
+            given["x"] = source
+        try:
+            found, batches = run(self, given)
+        except TsuzukiError as error:
+            reason = str(error).split(";")[0]
+            if settings.strict:
+                raise NotSwappedError(f"{place}: {method} cannot be swapped: {reason}") from None
+        else:
+            if not settings.explain:
+                log.add(place, method, "", time.perf_counter() - began, batches)
+                return found
+            reason = ""
+        if source is not None:
+            given["x"] = source.again()
+        began = time.perf_counter()
+        found = plain(self, **given)
+        log.add(place, method, reason, time.perf_counter() - began)
+        return found
+
+    return call
+
+
+def _beside(method: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(plain)
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        place, began = _place(), time.perf_counter()
+        reason = "single batches are left to Keras"
+        if settings.strict:
+            raise NotSwappedError(f"{place}: {method} cannot be swapped: {reason}")
+        found = plain(self, *arguments, **options)
+        log.add(place, method, reason, time.perf_counter() - began)
+        return found
+
+    return call
+
+
+def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batches import comes_in_batches
+    from tsuzuki.keras.fit_model import check_model, prepare
+
+    first = given.pop("initial_epoch", 0)
+    x = given.get("x")
+    options = {"shuffle": True, **given}
+    if comes_in_batches(x):
+        check_model(model)
+        if settings.explain:
+            return None, 0
+    elif _has_samples(x):
+        rows = given.get("batch_size") or 32
+        options["validation_batch_size"] = given.get("validation_batch_size") or rows
+        # Keras makes one smaller batch of few samples.
+        split = 0.0 if given.get("validation_data") is not None else given.get("validation_split") or 0.0
+        options["batch_size"] = max(1, min(rows, int(len(_one(x)) * (1 - split))))
+    try:
+        run = prepare(model, **options, reset_states="never", as_keras=True, seed=_seed())
+    finally:
+        given["initial_epoch"] = first
+    if settings.explain:
+        return None, 0
+    if isinstance(x, _Remembered):
+        x.forget()
+    try:
+        history = run.go(first)
+    except DivergedError:
+        if isinstance(x, _Remembered):
+            raise
+        run.rewind()
+        raise
+    return history, run.training.layout.updates * len(history.epoch)
+
+
+def _evaluate(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batches import comes_in_batches
+    from tsuzuki.keras.fit_model import check_model
+    from tsuzuki.keras.forward import prepare_evaluate
+
+    if settings.explain and comes_in_batches(given.get("x")):
+        check_model(model)
+        return None, 0
+    options = {name: value for name, value in given.items() if name != "return_dict"}
+    forward = prepare_evaluate(model, **_with_rows(options))
+    if settings.explain:
+        return None, 0
+    logs = forward.evaluate()
+    batches = forward.epoch.layout.updates
+    if given.get("return_dict"):
+        return logs, batches
+    # Keras lists the metrics by name, after the loss.
+    loss, others = logs.pop("loss"), [logs[name] for name in sorted(logs)]
+    return [loss, *others] if others else loss, batches
+
+
+def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.forward import prepare_predict
+
+    forward = prepare_predict(model, **_with_rows(given))
+    if settings.explain:
+        return None, 0
+    return forward.predict(), forward.epoch.layout.updates
+
+
+def _with_rows(given: dict[str, Any]) -> dict[str, Any]:
+    x = given.get("x")
+    rows = given.get("batch_size") or 32
+    return given | ({"batch_size": max(1, min(rows, len(_one(x))))} if _has_samples(x) else {})
+
+
+def _has_samples(x: Any) -> bool:
+    return isinstance(x, list | tuple | dict) or hasattr(x, "__array__")
+
+
+def _one(x: Any) -> Any:
+    from tsuzuki.keras.batches import single
+
+    return single(x, "x")
+
+
+def _seed() -> int:
+    """A number that follows from NumPy's generator without moving it, so that the script draws what it would draw."""
+    import numpy as np
+
+    twin = np.random.RandomState()
+    twin.set_state(np.random.get_state())
+    return (int(twin.randint(2**31)) + next(_calls)) % 2**31
+
+
+def _place() -> str:
+    """File and line of the call that is being looked at: the nearest one that is neither Keras's nor ours."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("tsuzuki", "keras"):
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+class _Remembered(Iterator[Any]):
+    """An iterator whose first values can be read again."""
+
+    def __init__(self, given: Iterator[Any]) -> None:
+        self._given, self._read, self._keeps = given, list[Any](), True
+
+    def __next__(self) -> Any:
+        found = next(self._given)
+        if self._keeps:
+            self._read.append(found)
+        return found
+
+    def again(self) -> Iterator[Any]:
+        """A generator of everything from the start."""
+        yield from self._read
+        yield from self._given
+
+    def forget(self) -> None:
+        """Keep no values: they are not read again."""
+        self._read, self._keeps = [], False

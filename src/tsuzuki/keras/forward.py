@@ -1,0 +1,164 @@
+"""`model.predict` and `model.evaluate` of a Keras model in the compiled engine, states carried as in Keras."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.engine.data import Objective, RowShape
+from tsuzuki.errors import SettingError
+from tsuzuki.keras.arrays import as_array
+from tsuzuki.keras.batches import Batches, comes_in_batches, single
+from tsuzuki.keras.compile_config import loss_of, metrics_of
+from tsuzuki.keras.epoch_data import Epoch, Shape, from_arrays
+from tsuzuki.keras.epochs import Job
+from tsuzuki.keras.fit_arguments import check_as_keras
+from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
+from tsuzuki.keras.model_shape import shape_of
+from tsuzuki.keras.model_to_network import network_of
+from tsuzuki.keras.variable_transfer import read_states, write_states
+from tsuzuki.network.losses import MSE
+from tsuzuki.network.network import Network
+from tsuzuki.network.optimizers import SGD
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A call that is read and checked, and can be run.
+
+    Attributes:
+        model: the Keras model.
+        job: the same as a network, with its loss and metrics.
+        epoch: the samples.
+        verbose: as in Keras.
+    """
+
+    model: Any
+    job: Job
+    epoch: Epoch
+    verbose: Any
+
+    def predict(self) -> NDArray[np.float32]:
+        """Return the forecasts, shaped as Keras shapes them."""
+        layout, outputs = self.epoch.layout, self.job.shape.outputs
+        forecasts = np.empty((len(self.epoch.data.inputs) + 1, outputs), np.float32)
+        callbacks = self._callbacks()
+        callbacks.on_predict_begin()
+        # Starting threads costs more than a few rows.
+        self._run(forecasts, None if self.epoch.samples > 1000 else 1)
+        starts, steps = self.epoch.block.starts.ravel()[: self.epoch.samples], layout.timesteps
+        places = starts[:, None] + np.arange(1, steps + 1) if layout.every_step else starts + steps
+        callbacks.on_predict_batch_end(layout.updates - 1)
+        callbacks.on_predict_end()
+        return forecasts[places]
+
+    def evaluate(self) -> dict[str, float]:
+        """Return the loss and metrics by name."""
+        data, loss, metrics = self.epoch.data, self.job.loss, self.job.metrics
+        assert data.targets is not None
+        forecasts = None
+        if needs_forecasts(loss, metrics, data.sample_weights is not None):
+            forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
+        sums = EpochMetrics(self.epoch, loss, metrics, forecasts)
+        callbacks = self._callbacks()
+        callbacks.on_test_begin()
+        sums.add(self.epoch.block, self._run(forecasts, 1))
+        logs: dict[str, float] = sums.logs()
+        callbacks.on_test_batch_end(self.epoch.layout.updates - 1, logs)
+        callbacks.on_test_end(logs)
+        return logs
+
+    def _run(self, forecasts: NDArray[np.float32] | None, threads: int | None) -> NDArray[np.float64]:
+        compiled = CompiledNetwork(
+            self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, Objective(self.job.loss), threads=threads
+        )
+        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in self.model.trainable_variables])
+        if self.job.carries:
+            read_states(self.model, compiled)
+        result = compiled.forward(self.epoch.block, forecasts)
+        if self.job.carries:
+            write_states(self.model, compiled)
+        return result
+
+    def _callbacks(self) -> Any:
+        return keras.callbacks.CallbackList(
+            None,
+            add_progbar=self.verbose != 0,
+            verbose=self.verbose,
+            epochs=1,
+            steps=self.epoch.layout.updates,
+            model=self.model,
+        )
+
+
+def prepare_predict(
+    model: Any, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: Any = None, callbacks: Any = None
+) -> Forward:
+    """Read and check a call of `model.predict`.
+
+    Raises:
+        UnsupportedModel: the model has no equal.
+        SettingError: arguments that Keras must take care of.
+    """
+    x = _only_arrays(x, steps, callbacks)
+    network, shape = _built_shape(model, batch_size, x)
+    # Every value is there, though none is scored.
+    samples = (len(x), x.shape[1], shape.outputs) if shape.every_step else (len(x), shape.outputs)
+    targets = np.broadcast_to(np.float32(0), samples)
+    epoch = from_arrays(shape, x, targets, None, scored_apart=True, carries=shape.stateful)
+    job = Job(network, shape, SGD(0.0), MSE(), (), carries=shape.stateful)
+    check_as_keras(job, epoch)
+    return Forward(model, job, epoch, verbose)
+
+
+def prepare_evaluate(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    batch_size: int | None = None,
+    verbose: Any = "auto",
+    sample_weight: Any = None,
+    steps: Any = None,
+    callbacks: Any = None,
+) -> Forward:
+    """Read and check a call of `model.evaluate`; x may come in batches. Raises as `prepare_predict`."""
+    if not model.compiled:
+        raise SettingError("the model is not compiled")
+    loss, metrics = loss_of(model), metrics_of(model)
+    if comes_in_batches(x):
+        if not model.built or callbacks or y is not None or sample_weight is not None:
+            raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
+        # Nothing is read for a model that has no equal.
+        network_of(model)
+        batches = Batches(x, steps, 1)
+        x, y, sample_weight = batches.epoch()
+        batch_size = batches.rows
+    else:
+        x = _only_arrays(x, steps, callbacks)
+    network, shape = _built_shape(model, batch_size, x)
+    apart = needs_forecasts(loss, metrics, sample_weight is not None)
+    epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)
+    job = Job(network, shape, SGD(0.0), loss, metrics, carries=shape.stateful)
+    check_as_keras(job, epoch)
+    return Forward(model, job, epoch, verbose)
+
+
+def _built_shape(model: Any, batch_size: int | None, x: NDArray[Any]) -> tuple[Network, Shape]:
+    network, shape = shape_of(model, batch_size, x.shape, builds=False)
+    if not model.built:
+        raise SettingError("the model is not built yet")
+    return network, shape
+
+
+def _only_arrays(x: Any, steps: Any, callbacks: Any) -> NDArray[Any]:
+    x = single(x, "x")
+    if comes_in_batches(x):
+        raise SettingError(f"x is a {type(x).__name__}; give arrays")
+    if steps is not None:
+        raise SettingError("steps is given; leave it out")
+    if callbacks:
+        raise SettingError("callbacks are given; leave them out")
+    return as_array(x, "x")

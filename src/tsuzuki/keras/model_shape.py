@@ -1,0 +1,54 @@
+"""What a model takes and gives, read before anything is computed."""
+
+from typing import Any
+
+import numpy as np
+
+from tsuzuki.errors import SettingError
+from tsuzuki.keras.epoch_data import Shape
+from tsuzuki.keras.model_to_network import network_of, stateful_batch
+from tsuzuki.network.layers import Recurrent
+from tsuzuki.network.network import Network
+
+
+def shape_of(
+    model: Any, batch_size: int | None, given: tuple[int, ...], timesteps: int | None = None, builds: bool = True
+) -> tuple[Network, Shape]:
+    """Read a model as a network and what it takes and gives; the model is not changed, except that it may be built.
+
+    Args:
+        model: a Keras model.
+        batch_size: rows of a batch; None: what a stateful model was built with, or 32.
+        given: the shape of x, or of a series where `timesteps` is given.
+        timesteps: steps of a row of a series.
+        builds: whether a model that is not built yet is built, as Keras would do first.
+
+    Raises:
+        UnsupportedModel: the model has no equal.
+        SettingError: a batch size that does not fit it.
+    """
+    at = 2 if timesteps is None else 1
+    features = given[at] if len(given) > at else 1
+    network = network_of(model, None if model.built else features)
+    fixed = stateful_batch(model)
+    lanes = batch_size if batch_size is not None else fixed or 32
+    if isinstance(lanes, bool) or not isinstance(lanes, int | np.integer) or lanes < 1:
+        raise SettingError(f"batch_size is {batch_size}; give a whole number from 1")
+    if fixed and lanes != fixed:
+        raise SettingError(
+            f"batch_size is {batch_size}, but the stateful model was built for batches of {fixed}; "
+            f"give batch_size={fixed}, or rebuild the model with keras.Input(batch_shape=({lanes}, …))"
+        )
+    if builds and not model.built:
+        model.build((int(lanes), timesteps or (given[1] if len(given) > 1 else None), features))
+    last = network.layers[network.last_recurrent]
+    assert isinstance(last, Recurrent)
+    shape = Shape(
+        inputs=network.inputs,
+        outputs=network.outputs,
+        every_step=bool(last.return_sequences),
+        stateful=fixed is not None,
+        lanes=int(lanes),
+        timesteps=model.input_shape[1] if model.built else None,
+    )
+    return network, shape

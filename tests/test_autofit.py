@@ -1,0 +1,88 @@
+"""`tsuzuki run` around a script: as Python would run it. No Keras is needed for these."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(path, *arguments, options=(), code=None):
+    if code is not None:
+        path.write_text(code, "utf-8")
+    command = [sys.executable, "-m", "tsuzuki", "run", *options, str(path), *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_script_finds_itself_as_it_would_under_python(tmp_path):
+    code = (
+        "import sys, pickle, beside\n"
+        "class Mine: pass\n"
+        "print(__name__, sys.argv, sys.path[0], __file__ == sys.argv[0], beside.VALUE)\n"
+        "print(type(pickle.loads(pickle.dumps(Mine()))) is Mine, 'keras' in sys.modules, 'numpy' in sys.modules)\n"
+        "print('said', file=sys.stderr)\n"
+        "raise SystemExit(7)\n"
+    )
+    (tmp_path / "beside.py").write_text("VALUE = 3\n")
+    path = tmp_path / "script.py"
+    done = run(path, "--strict", "a b", "--help", code=code)
+    python = subprocess.run([sys.executable, str(path), "--strict", "a b", "--help"], capture_output=True, text=True)
+    assert done.returncode == python.returncode == 7
+    assert done.stdout == python.stdout
+    assert done.stderr == python.stderr == "said\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f():\n    1 / 0\ntry:\n    f()\nexcept ZeroDivisionError as one:\n    raise ValueError('no') from one\n",
+        "print(1\n",
+        "import sys\nsys.exit('a message')\n",
+        "import atexit\natexit.register(print, 'last')\n[].pop()\n",
+    ],
+    ids=["an error and its cause", "no Python", "a message", "a last word"],
+)
+def test_errors_are_shown_as_python_shows_them(tmp_path, code):
+    path = tmp_path / "script.py"
+    done = run(path, code=code)
+    python = subprocess.run([sys.executable, str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, python.stdout, python.stderr)
+
+
+def test_a_script_that_is_not_there_is_named(tmp_path):
+    done = run(tmp_path / "none.py")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path / 'none.py'} cannot be read (No such file or directory)")
+
+
+# The package acts when it is imported, so it is not imported here.
+TABLE = """
+from tsuzuki.autofit.call_log import CallLog
+log = CallLog()
+assert log.table(explain=False) == []
+for _ in range(2):
+    log.add("a.py:3", "fit", "", 0.5, batches=1000)
+log.add("a.py:9", "predict", "a layer", 1.0)
+assert len(log.table(explain=True)) == 4
+print(log.table(explain=True)[0])
+print(*log.table(explain=False), sep="\\n")
+"""
+
+
+def test_the_table_says_what_was_swapped_what_was_not_and_what_that_saved():
+    done = subprocess.run([sys.executable, "-c", TABLE], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "tsuzuki run: 2 of 3 calls would be swapped",
+        "tsuzuki run: 2 of 3 calls swapped",
+        "  where   call     times  seconds  swapped",
+        "  a.py:3  fit          2     1.00  yes",
+        "  a.py:9  predict      1     1.00  no: a layer",
+        "  time saved, by a low estimate of what Keras spends beside the arithmetic: 0.5 s",
+    ]
+
+
+@pytest.mark.parametrize("line", ["import tsuzuki.autofit", "import tsuzuki; tsuzuki.load_ipython_extension(None)"])
+def test_a_line_is_enough(line):
+    code = f"import sys\n{line}\nprint(len([one for one in sys.meta_path if 'tsuzuki' in str(one)]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
