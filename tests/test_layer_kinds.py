@@ -19,8 +19,15 @@ NAMES = sorted(
 )
 CONCRETE = [name for name in NAMES if name not in ("Layer", "Recurrent", "_Merge")]
 # Where a kind may be named: its description, the table of public names, what reads it from Keras and writes it back,
-# and the texts of `--cell`'s three names with the network that a recipe is made of.
-ALLOWED = {"network/layers.py", "__init__.py", "keras/model_to_network.py", "keras/network_to_model.py"}
+# and Keras's own names of old.
+ALLOWED = {
+    "network/layers.py",
+    "__init__.py",
+    "keras/model_to_network.py",
+    "keras/network_to_model.py",
+    "autofit/old_names.py",
+}
+# Layers that recipes and plans are made of.
 USES = {
     "Dense": {"experiment/recipe.py", "forecasting/architecture.py", "experiment/keras_process.py"},
     "Concatenate": {"engine/plan.py"},

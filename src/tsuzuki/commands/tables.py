@@ -87,7 +87,7 @@ def backtest_verdict(scores: "pd.DataFrame") -> str:
     share = 1 - own["rmse"] / best["rmse"]
     compared = "less" if share >= 0 else "more"
     covered = [
-        f"the {name.removeprefix('coverage-')} % intervals held {own[name]:.0f} %"
+        f"the {name.removeprefix('coverage-')} % intervals covered {own[name]:.0f} %"
         for name in scores.columns
         if name.startswith("coverage-")
     ]
