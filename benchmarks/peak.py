@@ -9,14 +9,14 @@ from statistics import median
 
 import numpy as np
 from numba import njit
-from tsuzuki.kernels.simd import floats_at, tile
 
 from jobs import JOBS, Job
 from tsuzuki.data.segments import Segment
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
+from tsuzuki.kernels.instructions import floats_at
+from tsuzuki.kernels.register_tile import tile
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
-from tsuzuki.network.layers import gates
 from tsuzuki.training.fit import fit
 
 
@@ -45,7 +45,7 @@ def peak(rounds: int = 7) -> float:
 def operations(job: Job) -> int:
     """Floating-point operations of an update: input, recurrence and head, forward and backward."""
     rows, layer = job.lanes * job.steps, job.network.layers[0]
-    wide = gates(layer) * layer.units
+    wide = layer.gates * layer.units
     recurrent = 2 * rows * layer.units * wide * 3
     entry = 2 * rows * 1 * wide * 2
     head = 2 * (rows if job.every_step else job.lanes) * layer.units * 3

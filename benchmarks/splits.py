@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tsuzuki import read
-from tsuzuki.data.covariates import Columns, covariate_series
+from tsuzuki.data.covariates import CovariateNames, covariate_series
 from tsuzuki.data.frames import as_long
 
 TRAINED = 0.8
@@ -58,7 +58,7 @@ class Split:
 def split_of(folder: Path, names: tuple[str, ...], horizon: int) -> Split:
     """Read series and find where their last fifth begins."""
     frame = pd.concat([read(folder / FILES[name]).frame for name in names], ignore_index=True)
-    sources = covariate_series(as_long(frame), Columns(), max_gap=24)
+    sources = covariate_series(as_long(frame), CovariateNames(), max_gap=24)
     values = pd.DataFrame(np.stack([source.values for source in sources])).ffill(axis=1).to_numpy()
     cut = int(TRAINED * (values.shape[1] // 24)) * 24
     times = np.stack([source.times for source in sources])
