@@ -193,13 +193,15 @@ class Forecaster:
         The weights of a row add up to 1; what the other members lack to it is the weight of the last value.
 
         Raises:
-            SettingError: not fitted, or quantiles are forecast, which the networks do alone.
+            SettingError: not fitted, or the networks stand alone: with quantiles, or with `committee=False`.
         """
         import pandas as pd
 
         committee = self._known().committee
         if committee is None:
-            raise SettingError("quantiles are forecast by the networks alone; fit without quantiles to have weights")
+            raise SettingError(
+                "the networks of this forecaster stand alone; fit with committee=True and without quantiles"
+            )
         table = pd.DataFrame(committee.weights.T, columns=list(committee.members))
         table.index = pd.RangeIndex(1, len(table) + 1, name="horizon")
         return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})

@@ -102,18 +102,19 @@ def _forecast_from_origins(
     panel = build_panel(inputs, fitted.way.before, settings.horizon)
     wanted, order, seen = _rows_before(panel, origins)
 
-    def one(weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def one(weights: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         own = replace(panel, inputs=panel.inputs.copy())
         found = run_stepwise(fitted.way, weights, own, wanted)[0]
-        return found if fitted.committee is None else found - own.inputs[wanted, :1]
+        return found, own.inputs[wanted, 0]
 
     with ThreadPoolExecutor(available_cores()) as pool:
-        together = np.mean(list(pool.map(one, fitted.members)), axis=0)
+        outputs, read = (np.mean(some, axis=0) for some in zip(*pool.map(one, fitted.members), strict=True))
     found = []
     for number, (own, known) in enumerate(zip(inputs, origins, strict=True)):
         history = history_of(own.values, own.segments, rules.bases[number], rules.history)
         windows = history.windows(known[seen[number]] - 1)
-        found.append(in_units(fitted, together[order[number]], windows, np.full(len(windows), number)))
+        rows, which = order[number], np.full(len(windows), number)
+        found.append(in_units(fitted, outputs[rows], read[rows], windows, which))
     return found, seen
 
 

@@ -32,12 +32,32 @@ class Committee:
         weights: float64 [members, horizon].
         maps: float32 [kinds of base, size, horizon]: windows less their last value to all that is linear in them.
         bases: int64 [series], the kind of base of each series.
+        seasons: the season of each kind of base, 0 for the last value.
     """
 
     members: tuple[str, ...]
     weights: NDArray[np.float64]
     maps: NDArray[np.float32]
     bases: NDArray[np.int64]
+    seasons: tuple[int, ...]
+
+    def changes(
+        self,
+        outputs: NDArray[np.float32],
+        read: NDArray[np.float32],
+        windows: NDArray[np.float32],
+        series: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """By how much networks say that the base changes, [rows, horizon]; see `combine`.
+
+        Args:
+            outputs: float32 [rows, horizon], their forecasts.
+            read: float32 [rows], the last value as they read it: where it is missing, their own forecast of it.
+            windows: float32 [rows, size], the last values.
+            series: int64 [rows], whose they are.
+        """
+        plain = np.array(self.seasons)[self.bases[series]] == 0
+        return outputs - np.where(plain, windows[:, -1], read)[:, None]
 
     def combine(
         self, changes: NDArray[np.float32], windows: NDArray[np.float32], series: int | NDArray[np.int64]
@@ -93,6 +113,7 @@ def committee(
         weights,
         np.stack(maps).astype(np.float32),
         np.array([kinds.index(season) for season in bases], np.int64),
+        tuple(kinds),
     )
 
 

@@ -26,7 +26,7 @@ from tsuzuki.forecasting.held_out import (
     origin_rows,
     training_layout,
 )
-from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.rules import rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
@@ -56,6 +56,8 @@ class _Job:
     Attributes:
         panel: the data.
         shifts: float32 [points, horizon], from the last value to the base, or None where it is the base.
+        histories: the last values of each series.
+        bases: for each series the season of the forecast that networks add to, 0 for the last value.
         wanted: bool [points], the rows that every network forecasts from when it is trained.
         spec: the network and how it reads.
         settings: of the forecaster.
@@ -67,6 +69,8 @@ class _Job:
 
     panel: Panel
     shifts: NDArray[np.float32] | None
+    histories: list[History]
+    bases: tuple[int, ...]
     wanted: NDArray[np.bool_]
     spec: ModelSpec
     settings: Settings
@@ -114,7 +118,7 @@ def train(
         held_out = [HeldOut((0,) * len(points), points)] * settings.ensemble
     # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
     wanted = origin_rows(panel, held_out[-1].first, points)
-    job = _Job(panel, shifts, wanted, spec, settings, points, on_progress, checkpoint, every)
+    job = _Job(panel, shifts, histories, rules.bases, wanted, spec, settings, points, on_progress, checkpoint, every)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
     committee = calibration = None
     if not settings.quantiles:
@@ -127,6 +131,8 @@ def train(
         else:
             committee = alone(rules)
             errors = errors_of(committee, values, histories, found)
+            # Networks that stand alone on the last value need none.
+            committee = committee if any(rules.bases) else None
         calibration = calibrate(errors)
     return Fitted(
         ids=tuple(one.name for one in series),
@@ -173,7 +179,7 @@ def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]
     # Missing values are imputed in place, by each network with its own forecasts.
     own = replace(panel, inputs=panel.inputs.copy())
     forecasts, state = run_stepwise(job.spec, trained.weights, own, job.wanted, kept=rows_kept(settings))
-    changes = [] if settings.quantiles else base_changes(own, job.wanted, forecasts)
+    changes = [] if settings.quantiles else base_changes(own, job.wanted, forecasts, job.histories, job.bases)
     report_progress(1 - TRAINING_SHARE)
     return _Member(trained, state, changes)
 

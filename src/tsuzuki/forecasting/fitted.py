@@ -32,7 +32,7 @@ class Fitted:
         scales: float64 [series, 2], mean and deviation, transformed.
         covariate_scales: float64 [covariates, 2].
         last_covariates: float64 [series, covariates], scaled, the last ones known.
-        calibration: the intervals, or None where quantiles are forecast.
+        calibration: the intervals, or None where networks stand alone.
         histories: each network's epochs.
         best_epochs: the epoch whose weights each network has.
         points: readings in the data.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
+from tsuzuki.forecasting.history import History
 from tsuzuki.forecasting.stacking import HeldOutForecasts
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
@@ -73,7 +74,11 @@ def origin_rows(panel: "Panel", first: Sequence[int], last: Sequence[int]) -> ND
 
 
 def base_changes(
-    panel: "Panel", wanted: NDArray[np.bool_], forecasts: NDArray[np.float32]
+    panel: "Panel",
+    wanted: NDArray[np.bool_],
+    forecasts: NDArray[np.float32],
+    histories: Sequence[History],
+    bases: Sequence[int],
 ) -> list[NDArray[np.float32]]:
     """By how much a network says that the base changes, for each series [rows, horizon], in units of its scale.
 
@@ -81,13 +86,17 @@ def base_changes(
         panel: the series, as the network has run over them.
         wanted: bool [points], the rows that the forecasts were made from.
         forecasts: [wanted rows, horizon].
+        histories: of the series.
+        bases: for each series the season of its base, 0 for the last value.
     """
     place = np.cumsum(wanted) - 1
     found = []
-    for number in range(panel.series_count):
-        rows = panel.rows_of(number)[0]
-        rows = rows[wanted[rows]]
-        found.append(forecasts[place[rows]] - panel.inputs[rows, :1])
+    for number, (history, season) in enumerate(zip(histories, bases, strict=True)):
+        rows, places = panel.rows_of(number)
+        here = wanted[rows]
+        # A missing last value is the networks' own forecast where they read it, and in a history the one before it.
+        last = panel.inputs[rows[here], 0] if season else history.values[history.ends[places[here]]]
+        found.append(forecasts[place[rows[here]]] - last[:, None])
     return found
 
 

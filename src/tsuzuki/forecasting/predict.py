@@ -141,7 +141,7 @@ def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) 
 
     series = len(fitted.ids)
     ahead = _known_ahead(fitted, settings, future) if settings.known else np.zeros((series, settings.horizon, 0))
-    total = np.zeros((series, fitted.way.network.outputs), np.float32)
+    total, read = np.zeros((series, fitted.way.network.outputs), np.float32), np.zeros(series, np.float32)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         rows = [pending_rows(fitted, state, number, ahead[number]) for number in range(series)]
         ends = np.cumsum([len(one) for one in rows])
@@ -153,13 +153,16 @@ def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) 
         wanted = np.zeros(len(panel.inputs), bool)
         wanted[ends - 1] = True
         found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
-        total += found if fitted.committee is None else found - panel.inputs[ends - 1, :1]
-    return in_units(fitted, total / np.float32(len(fitted.members)), fitted.windows, np.arange(series))
+        total += found
+        read += panel.inputs[ends - 1, 0]
+    count = np.float32(len(fitted.members))
+    return in_units(fitted, total / count, read / count, fitted.windows, np.arange(series))
 
 
 def in_units(
     fitted: Fitted,
     outputs: "NDArray[np.float32]",
+    read: "NDArray[np.float32]",
     windows: "NDArray[np.float32]",
     series: "NDArray[np.int64]",
 ) -> "NDArray[np.float64]":
@@ -167,13 +170,16 @@ def in_units(
 
     Args:
         fitted: what training left.
-        outputs: [rows, outputs], the mean of the networks' forecasts; where there is a committee, less the last value.
+        outputs: float32 [rows, outputs], the mean of the networks' forecasts.
+        read: float32 [rows], the mean of the last values as they read them.
         windows: float32 [rows, size], the last values at each row.
         series: int64 [rows], to which each belongs.
     """
     import numpy as np
 
-    found = outputs if fitted.committee is None else fitted.committee.combine(outputs, windows, series)
+    found, committee = outputs, fitted.committee
+    if committee is not None:
+        found = committee.combine(committee.changes(outputs, read, windows, series), windows, series)
     mean, scale = fitted.scales[series, :1], fitted.scales[series, 1:]
     horizon = fitted.rules.horizon
     return np.sort(found.reshape(len(found), horizon, -1), axis=2) * scale[..., None] + mean[..., None]

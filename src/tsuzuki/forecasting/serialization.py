@@ -152,7 +152,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     if rules.horizon != settings.horizon or len(rules.bases) != series:
         raise ValueError("the rules are of another horizon or of other series")
     committee, size, horizon = None, rules.history, settings.horizon
-    if not settings.quantiles:
+    if facts["members"] is not None:
         kinds = len(set(rules.bases))
         names = tuple(str(name) for name in facts["members"])
         bases = array("committee bases", np.int64, series)
@@ -163,6 +163,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             array("committee weights", np.float64, len(names), horizon),
             array("committee maps", np.float32, kinds, size, horizon),
             bases,
+            tuple(sorted(set(rules.bases))),
         )
     return Fitted(
         ids=ids,

@@ -276,15 +276,6 @@ class Bank:
         found = self.recent.finish(which, self.at[which], call.mean()[:count], self.rows)
         self.latest[slice(None) if which is self._all else which] = found
 
-    def take_one(self, number: int, at: int, reading: float, *, anew: bool) -> float:
-        """Put a series' reading (NaN: missing) where its row `at` will be, and return it transformed."""
-        reading = self.recent.take_one(number, at, reading, anew=anew)
-        if anew:
-            mean, scale = self.scales[number]
-            for rows in self.rows:
-                rows[at - self.before : at, number, 0] = (reading - mean) / scale
-        return reading
-
     def _call(self, count: int) -> PreparedStep:
         """The prepared call for so many series, kept for the next time."""
         size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)

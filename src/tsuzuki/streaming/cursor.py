@@ -123,7 +123,11 @@ class Cursor:
         self._missed = self._missed + 1 if absent else 0
         self._at = at = self._at + 1
         self._set_time(later)
-        reading = bank.take_one(number, at, reading, anew=anew)
+        reading = bank.recent.take_one(number, at, reading, anew=anew)
+        if anew:
+            mean, scale = bank.scales[number]
+            for rows in bank.rows:
+                rows[at - bank.before : at, number, 0] = (reading - mean) / scale
         self._call.block.entries[0, 0] = ZERO if anew else number
         self._start[0], self._reading[0] = at * self._every + number, reading
         self._run()

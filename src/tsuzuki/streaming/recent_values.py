@@ -34,7 +34,7 @@ class RecentValues:
         trained: the number of each series that training has seen, by name.
         transform: between the series' units and the scale of their forecasts' errors.
         scales: float64 [series, 2], mean and deviation, transformed.
-        committee: how far each forecast is trusted, or None where quantiles are forecast.
+        committee: how far each forecast is trusted, or None where networks stand alone.
         values: float32 [cap + shift, series], scaled and without gaps.
         shift: the value of a bank's row stands so many rows further back here.
         size: values that forecasts look back on.
@@ -164,9 +164,10 @@ class RecentValues:
         if self.committee is None:
             return self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
-        last = np.mean([own[at, which, 0] for own in rows], axis=0)
-        changes = ((outputs - mean) / scale - last[:, None]).astype(np.float32)
-        found = self.committee.combine(changes, self.windows(which, at), which)
+        read = np.mean([own[at, which, 0] for own in rows], axis=0)
+        windows = self.windows(which, at)
+        changes = self.committee.changes(((outputs - mean) / scale).astype(np.float32), read, windows, which)
+        found = self.committee.combine(changes, windows, which)
         return self.transform.inverse(found * scale + mean, which)
 
     def finish_one(
@@ -176,6 +177,9 @@ class RecentValues:
         if self.committee is None:
             return self.transform.inverse(outputs, number)
         mean, scale = self.scales[number].tolist()
-        last = sum(float(own[at, number, 0]) for own in rows) / len(rows)
-        found = self.committee.combine_one((outputs - mean) / scale - last, self.window(number, at), number)
+        window = self.window(number, at)
+        last = float(window[-1])
+        if self._back[number] > 1:
+            last = sum(float(own[at, number, 0]) for own in rows) / len(rows)
+        found = self.committee.combine_one((outputs - mean) / scale - last, window, number)
         return self.transform.inverse(found * scale + mean, number)
