@@ -77,7 +77,9 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
             return np.array([window[size - 1 + h - length * int(np.ceil(h / length))] for h in ahead])
 
         base = season(bases[number]) if bases[number] else np.full(horizon, last)
-        means = np.array([window[(size - 1 + h) % 7 :: 7].mean() for h in ahead])
+        weeks = window.reshape(3, 7)
+        shape = (weeks - weeks.mean(axis=1, keepdims=True)).mean(axis=0)
+        means = np.array([weeks[2].mean() + shape[(h - 1) % 7] for h in ahead])
         slope = (last - window[0]) / (size - 1)
         said = [base + changes[row], season(7), means, last + slope * ahead, np.full(horizon, window.mean())]
         expected = sum(w * one for w, one in zip(weights, said, strict=True)) + (1 - weights.sum(axis=0)) * last

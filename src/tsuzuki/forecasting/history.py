@@ -85,11 +85,16 @@ def seasonal_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:
 
 
 def seasonal_mean_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:
-    """[size, horizon]: the mean of the step's values in all seasons of the window."""
+    """[size, horizon]: the mean of the last season, and the mean shape of all seasons of the window about their means.
+
+    A level that has just shifted is followed within a season, which a plain mean of a step's values would not do.
+    """
     found = np.zeros((size, horizon), np.float32)
+    count = size // season
+    found[size - season :] = 1 / season
+    found[size - count * season :] -= 1 / (count * season)
     for ahead in range(horizon):
-        places = np.arange(size - 1 + ahead + 1 - season * -(-(ahead + 1) // season), -1, -season)
-        found[places, ahead] = 1 / len(places)
+        found[size - count * season + ahead % season :: season, ahead] += 1 / count
     return found
 
 
