@@ -11,7 +11,17 @@ from tsuzuki.network.losses import MSE
 from tsuzuki.network.optimizers import Adam
 from tsuzuki.streaming.online_learning import FEWEST
 
-SETTINGS = {"units": 6, "layers": 1, "head": 0, "ensemble": 1, "epochs": 1, "timesteps": 5, "lags": (), "max_gap": 3}
+SETTINGS = {
+    "units": 6,
+    "layers": 1,
+    "head": 0,
+    "ensemble": 1,
+    "epochs": 1,
+    "timesteps": 5,
+    "lags": (),
+    "max_gap": 3,
+    "base": "last",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,9 @@ def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
             row = pending
         else:
             time = fitted.times[0][-1:] + np.timedelta64(number, "h")
-            row = np.concatenate([[(value - mean) / scale, 0], calendar(time, fitted.step)[0]]).astype(np.float32)
+            row = np.concatenate(
+                [[(value - mean) / scale, 0], calendar(time, fitted.step, fitted.rules.cycles)[0]]
+            ).astype(np.float32)
         if value is not None:
             rows.append(row)
             states.append(bank.states())

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from tsuzuki.cli import app
 from tsuzuki.commands.options import takes_settings
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.forecasting.settings import CHOICES as WORDS
 from tsuzuki.forecasting.settings import Settings, explanations
 from tsuzuki.forecasting.stepwise import ModelSpec
 
@@ -69,6 +70,8 @@ VALUES = {
     "validation_fraction": st.floats(0, 0.1),
     "with_calendar": st.booleans(),
     "ensemble": st.integers(1, 8),
+    "committee": st.booleans(),
+    **{name: st.sampled_from(words) for name, words in WORDS.items()},
 }
 CHOICES = st.fixed_dictionaries({}, optional={name: VALUES.get(name, st.integers(1, 999)) for name in PLAIN})
 

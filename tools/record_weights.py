@@ -124,6 +124,8 @@ def _fitted() -> "tuple[tsuzuki.Forecaster, np.ndarray]":
     values[[17, 18, 40]] = np.nan
     series = pd.Series(values[:60], pd.date_range("2024-01-01", periods=60, freq="h"), name="a")
     small = {"cell": "gru", "units": 4, "layers": 1, "head": 0, "ensemble": 2, "epochs": 1, "validation_fraction": 0}
+    # What version 0.1.0 did without a setting.
+    small |= {"committee": False, "transform": "none", "loss": "mse", "cycles": ("hour", "weekday", "day of year")}
     lags = ((1, 1), (0, 4))
     made = tsuzuki.Forecaster(3, **small, timesteps=60, learning_rate=5e-4, lags=lags, seed=7).fit(series)
     return made, values[60:]

@@ -186,6 +186,26 @@ class Forecaster:
         wanted = self.settings.levels if levels is None else levels
         return backtest(series, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]
 
+    @property
+    def weights_(self) -> "pd.DataFrame":
+        """How far each forecast is trusted: a row for each step ahead, a column for each member of the committee.
+
+        The weights of a row add up to 1; what the other members lack to it is the weight of the last value.
+
+        Raises:
+            SettingError: not fitted, or the networks stand alone: with quantiles, or with `committee=False`.
+        """
+        import pandas as pd
+
+        committee = self._known().committee
+        if committee is None:
+            raise SettingError(
+                "the networks of this forecaster stand alone; fit with committee=True and without quantiles"
+            )
+        table = pd.DataFrame(committee.weights.T, columns=list(committee.members))
+        table.index = pd.RangeIndex(1, len(table) + 1, name="horizon")
+        return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})
+
     def stream(
         self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4
     ) -> "Stream | LearningStream":

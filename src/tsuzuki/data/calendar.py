@@ -7,6 +7,8 @@ daily series has no hour, a yearly one no day of the year.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -25,12 +27,13 @@ def cycles(step: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def calendar(times: "NDArray[np.datetime64]", step: int) -> "NDArray[np.float32]":
+def calendar(times: "NDArray[np.datetime64]", step: int, named: "Sequence[str] | None" = None) -> "NDArray[np.float32]":
     """Sine and cosine of each cycle at each time.
 
     Args:
         times: datetime64 [points].
         step: the grid's step in nanoseconds.
+        named: the cycles; all that the step can show if None.
 
     Returns:
         float32 [points, 2 * cycles].
@@ -45,7 +48,7 @@ def calendar(times: "NDArray[np.datetime64]", step: int) -> "NDArray[np.float32]
         "day of year": (times - times.astype("datetime64[Y]")) / np.timedelta64(1, "D") / 365.2425,
     }
     columns = []
-    for cycle in cycles(step):
+    for cycle in cycles(step) if named is None else named:
         angle = 2 * np.pi * shares[cycle]
         columns += [np.sin(angle), np.cos(angle)]
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(times), 0), np.float32)

@@ -149,7 +149,7 @@ def covariate_inputs(
     columns: CovariateNames,
     horizon: int,
     *,
-    with_calendar: bool,
+    cycles: Sequence[str],
 ) -> NDArray[np.float32]:
     """A network's inputs other than the value itself, [points, columns].
 
@@ -162,13 +162,13 @@ def covariate_inputs(
         covariates: float [points or more, columns], scaled and without gaps.
         columns: their names.
         horizon: steps of a forecast.
-        with_calendar: whether the calendar is an input.
+        cycles: of the calendar that are inputs.
     """
     count, past, known = len(times), len(columns.past), len(columns.known)
-    parts: list[NDArray[Any]] = [calendar(times, step)] if with_calendar else []
+    parts: list[NDArray[Any]] = [calendar(times, step, cycles)]
     parts.append(covariates[:count, :past])
     parts.append(covariates[:count, past + known :])
     if known:
         ahead = np.minimum(np.arange(count)[:, None] + np.arange(1, horizon + 1), len(covariates) - 1)
         parts.append(covariates[ahead, past : past + known].reshape(count, -1))
-    return np.concatenate(parts, axis=1).astype(np.float32) if parts else np.zeros((count, 0), np.float32)
+    return np.concatenate(parts, axis=1).astype(np.float32)

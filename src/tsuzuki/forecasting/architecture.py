@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.forecasting.stepwise import ModelSpec
 
@@ -29,16 +31,14 @@ def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
 
 
-def model_spec(settings: "Settings", step: int, lags: tuple[tuple[int, int], ...]) -> "ModelSpec":
-    """The network that settings describe for data on a grid, and how it reads."""
-    from tsuzuki.data.calendar import cycles
+def model_spec(settings: "Settings", cycles: "Sequence[str]", lags: tuple[tuple[int, int], ...]) -> "ModelSpec":
+    """The network that settings describe for data with these cycles of the calendar, and how it reads."""
     from tsuzuki.forecasting.stepwise import ModelSpec
     from tsuzuki.network.layers import CELLS, Dense
     from tsuzuki.network.network import Network
 
     columns = settings.columns
-    covariates = 2 * len(cycles(step)) if settings.with_calendar else 0
-    covariates += len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
+    covariates = 2 * len(cycles) + len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
     kind = CELLS[settings.cell]
     head = (Dense(settings.head, "relu"),) if settings.head else ()
     outputs = settings.horizon * (len(settings.quantiles) or 1)

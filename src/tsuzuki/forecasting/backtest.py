@@ -17,8 +17,9 @@ from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecasting.ensemble import available_cores
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
+from tsuzuki.forecasting.history import history_of
 from tsuzuki.forecasting.panel import Panel, build_panel
-from tsuzuki.forecasting.predict import interval_bounds, interval_quantiles, point_forecast
+from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
 from tsuzuki.forecasting.settings import Settings
@@ -46,6 +47,7 @@ def backtest(
     cuts = [int(some[0]) for some in origins]
     fitted = train([one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)], settings, on_progress)
     forecasts, seen = _forecast_from_origins(fitted, settings, series, origins)
+    back = fitted.transform.inverse
     frames, scales = [], {}
     ahead = np.arange(settings.horizon)
     for number, (one, cut) in enumerate(zip(series, cuts, strict=True)):
@@ -56,11 +58,12 @@ def backtest(
             "ds": one.times[places],
             "cutoff": np.repeat(one.times[known - 1], settings.horizon),
             "y": one.values[places],
-            "tsuzuki": point_forecast(settings, forecasts[number]).ravel(),
+            "tsuzuki": back(point_forecast(settings, forecasts[number]), number).ravel(),
         }
         for level in levels:
             low, high = interval_bounds(fitted, settings, forecasts[number], number, level)
-            columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = low.ravel(), high.ravel()
+            columns[f"tsuzuki-lo-{level:g}"] = back(low, number).ravel()
+            columns[f"tsuzuki-hi-{level:g}"] = back(high, number).ravel()
         for name, values in references(one, cut, known, settings.horizon, fitted.step).items():
             columns[name] = values.ravel()
         frame = pd.DataFrame(columns)
@@ -90,22 +93,28 @@ def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDA
 def _forecast_from_origins(
     fitted: Fitted, settings: Settings, series: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
-    """The mean forecasts [origins, horizon, quantiles or 1] of each series in its unit, and which origins have one."""
-    inputs, _ = series_inputs(series, settings, fitted.step, fitted.scales, fitted.covariate_scales)
+    """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, and which origins have
+    one."""
+    rules, transform = fitted.rules, fitted.transform
+    inputs, _ = series_inputs(
+        series, settings, fitted.step, rules.cycles, transform, fitted.scales, fitted.covariate_scales
+    )
     panel = build_panel(inputs, fitted.way.before, settings.horizon)
     wanted, order, seen = _rows_before(panel, origins)
 
-    def one(weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def one(weights: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         own = replace(panel, inputs=panel.inputs.copy())
-        return run_stepwise(fitted.way, weights, own, wanted)[0]
+        found = run_stepwise(fitted.way, weights, own, wanted)[0]
+        return found, own.inputs[wanted, 0]
 
     with ThreadPoolExecutor(available_cores()) as pool:
-        together = np.stack(list(pool.map(one, fitted.members))).mean(axis=0, dtype=np.float64)
+        outputs, read = (np.mean(some, axis=0) for some in zip(*pool.map(one, fitted.members), strict=True))
     found = []
-    for number in range(len(series)):
-        mean, scale = fitted.scales[number]
-        own = together[order[number]].reshape(-1, settings.horizon, fitted.way.network.outputs // settings.horizon)
-        found.append(np.sort(own, axis=2) * scale + mean)
+    for number, (own, known) in enumerate(zip(inputs, origins, strict=True)):
+        history = history_of(own.values, own.segments, rules.bases[number], rules.history)
+        windows = history.windows(known[seen[number]] - 1)
+        rows, which = order[number], np.full(len(windows), number)
+        found.append(in_units(fitted, outputs[rows], read[rows], windows, which))
     return found, seen
 
 

@@ -14,14 +14,26 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.forecasting.architecture import default_lags, model_spec
+from tsuzuki.forecasting.base import base_shifts, shifted
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.ensemble import run_members
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
-from tsuzuki.forecasting.held_out import HeldOut, forecast_errors, held_out_of, origin_rows, training_layout
+from tsuzuki.forecasting.held_out import (
+    HeldOut,
+    base_changes,
+    held_out_forecasts,
+    held_out_of,
+    origin_rows,
+    training_layout,
+)
+from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.panel import Panel, build_panel
+from tsuzuki.forecasting.rules import rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, run_stepwise
+from tsuzuki.forecasting.stacking import alone, errors_of, stacked, trusted
+from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, rows_kept, run_stepwise
+from tsuzuki.forecasting.transforms import transform_of
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.losses import Pinball
@@ -43,6 +55,10 @@ class _Job:
 
     Attributes:
         panel: the data.
+        shifts: float32 [points, horizon], from the last value to the base, or None where it is the base.
+        histories: the last values of each series.
+        bases: for each series the season of the forecast that networks add to, 0 for the last value.
+        wanted: bool [points], the rows that every network forecasts from when it is trained.
         spec: the network and how it reads.
         settings: of the forecaster.
         points: of each series.
@@ -52,6 +68,10 @@ class _Job:
     """
 
     panel: Panel
+    shifts: NDArray[np.float32] | None
+    histories: list[History]
+    bases: tuple[int, ...]
+    wanted: NDArray[np.bool_]
     spec: ModelSpec
     settings: Settings
     points: tuple[int, ...]
@@ -62,11 +82,11 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Member:
-    """One trained network, its state at the end of the data, and its errors on what it had not seen."""
+    """One trained network, its state at the end of the data, and its changes of the base at the wanted rows."""
 
     training: Training
     state: SeriesState
-    errors: list[NDArray[np.float32]]
+    changes: list[NDArray[np.float32]]
 
 
 def train(
@@ -79,16 +99,40 @@ def train(
     """Train on series; see `Forecaster.fit`."""
     points = tuple(len(one.values) for one in series)
     step = int(np.median(np.diff(series[0].times)).astype(np.int64))
+    rules = rules_for(series, step, settings)
+    transform = transform_of(rules.transform, [one.values for one in series])
     lags = default_lags(step, max(points)) if settings.lags is None else tuple(settings.lags)
-    spec = model_spec(settings, step, lags)
-    scales, scales_of_covariates = series_scales(series), covariate_scales(series)
-    inputs, last_covariates = series_inputs(series, settings, step, scales, scales_of_covariates)
+    spec = model_spec(settings, rules.cycles, lags)
+    scales, scales_of_covariates = series_scales(series, transform), covariate_scales(series)
+    inputs, last_covariates = series_inputs(
+        series, settings, step, rules.cycles, transform, scales, scales_of_covariates
+    )
     panel = build_panel(inputs, spec.before, settings.horizon)
-    job = _Job(panel, spec, settings, points, on_progress, checkpoint, every)
+    histories = [
+        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
+    ]
+    shifts = base_shifts(panel, histories, rules.bases, settings.horizon)
+    held_out = [held_out_of(points, settings, member) for member in range(settings.ensemble)]
+    checked = bool(held_out[0])
+    if not checked:
+        held_out = [HeldOut((0,) * len(points), points)] * settings.ensemble
+    # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
+    wanted = origin_rows(panel, held_out[-1].first, points)
+    job = _Job(panel, shifts, histories, rules.bases, wanted, spec, settings, points, on_progress, checkpoint, every)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
-    calibration = None
+    committee = calibration = None
     if not settings.quantiles:
-        errors = [np.concatenate([member.errors[i] for member in members]) for i in range(len(series))]
+        found = held_out_forecasts(panel, wanted, [member.changes for member in members], held_out)
+        values = [one.values for one in inputs]
+        if settings.committee and settings.validation_fraction:
+            sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
+            judged = trusted(sizes, settings.horizon)
+            committee, errors = stacked(values, histories, found, rules, judged=judged)
+        else:
+            committee = alone(rules)
+            errors = errors_of(committee, values, histories, found)
+            # Networks that stand alone on the last value need none.
+            committee = committee if any(rules.bases) else None
         calibration = calibrate(errors)
     return Fitted(
         ids=tuple(one.name for one in series),
@@ -105,7 +149,11 @@ def train(
         best_epochs=tuple(member.training.best_epoch for member in members),
         points=sum(points),
         fingerprint=fingerprint(series),
-        checked=bool(held_out_of(points, settings, 0)),
+        rules=rules,
+        transform=transform,
+        committee=committee,
+        windows=np.stack([history.last() for history in histories]),
+        checked=checked,
     )
 
 
@@ -118,7 +166,7 @@ def fingerprint(series: Sequence[CovariateSeries]) -> str:
 
 
 def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]) -> _Member:
-    """Train one network, run it over all data, and see how wrong it is where it has not learned."""
+    """Train one network, and run it over all data."""
     settings, panel = job.settings, job.panel
 
     def report_progress(share: float) -> None:
@@ -128,14 +176,12 @@ def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]
 
     held_out = held_out_of(job.points, settings, member)
     trained = _train(job, member, held_out, report_progress, check_cancelled)
-    seen = held_out or HeldOut((0,) * len(job.points), job.points)
-    wanted = origin_rows(panel, seen.first, seen.last)
     # Missing values are imputed in place, by each network with its own forecasts.
     own = replace(panel, inputs=panel.inputs.copy())
-    forecasts, state = run_stepwise(job.spec, trained.weights, own, wanted)
-    errors = [] if settings.quantiles else forecast_errors(panel, wanted, forecasts, settings.horizon)
+    forecasts, state = run_stepwise(job.spec, trained.weights, own, job.wanted, kept=rows_kept(settings))
+    changes = [] if settings.quantiles else base_changes(own, job.wanted, forecasts, job.histories, job.bases)
     report_progress(1 - TRAINING_SHARE)
-    return _Member(trained, state, errors)
+    return _Member(trained, state, changes)
 
 
 def _train(
@@ -168,7 +214,7 @@ def _train(
         spec.network,
         weights,
         panel.inputs,
-        targets,
+        shifted(targets, job.shifts),
         layout,
         epochs=epochs,
         optimizer=AdamW(
@@ -176,13 +222,13 @@ def _train(
             weight_decay=settings.weight_decay,
             global_clipnorm=1.0,
         ),
-        loss=Pinball(tuple(settings.quantiles)) if settings.quantiles else "mse",
-        horizon=settings.horizon,
+        loss=Pinball(tuple(settings.quantiles)) if settings.quantiles else settings.loss,
+        horizon=settings.horizon if job.shifts is None else None,
         residual=True,
         lags=spec.lags,
         impute_from=spec.impute_from,
         validation=validation,
-        validation_targets=panel.targets,
+        validation_targets=shifted(panel.targets, job.shifts),
         early_stopping=EarlyStopping(patience=epochs) if validation is not None else None,
         seed=settings.seed + member,
         threads=1 if settings.ensemble > 1 else None,

@@ -7,8 +7,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tsuzuki.forecasting.committee import Committee
     from tsuzuki.forecasting.conformal_intervals import Calibration
+    from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
+    from tsuzuki.forecasting.transforms import Transform
     from tsuzuki.training.records import EpochRecord
 
 # Points kept so that the grid can go on from its end.
@@ -26,14 +29,18 @@ class Fitted:
         members: the weights of each network.
         states: where each network stands at the end of the data.
         times: for each series its last times.
-        scales: float64 [series, 2], mean and deviation.
+        scales: float64 [series, 2], mean and deviation, transformed.
         covariate_scales: float64 [covariates, 2].
         last_covariates: float64 [series, covariates], scaled, the last ones known.
-        calibration: the intervals, or None where quantiles are forecast.
+        calibration: the intervals, or None where networks stand alone.
         histories: each network's epochs.
         best_epochs: the epoch whose weights each network has.
         points: readings in the data.
         fingerprint: a hash of the data.
+        rules: what the data suggested.
+        transform: between the series' units and the scale on which mean, deviation and errors are.
+        committee: how far each forecast is trusted, or None where quantiles are forecast.
+        windows: float32 [series, values], the last values of each series, scaled and without gaps.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
     """
 
@@ -51,4 +58,8 @@ class Fitted:
     best_epochs: tuple[int, ...]
     points: int
     fingerprint: str
+    rules: "Rules"
+    transform: "Transform"
+    committee: "Committee | None"
+    windows: "NDArray[np.float32]"
     checked: bool = True

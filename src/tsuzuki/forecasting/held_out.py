@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
+from tsuzuki.forecasting.history import History
+from tsuzuki.forecasting.stacking import HeldOutForecasts
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
 
@@ -71,22 +73,50 @@ def origin_rows(panel: "Panel", first: Sequence[int], last: Sequence[int]) -> ND
     return wanted
 
 
-def forecast_errors(
-    panel: "Panel", wanted: NDArray[np.bool_], forecasts: NDArray[np.float32], horizon: int
+def base_changes(
+    panel: "Panel",
+    wanted: NDArray[np.bool_],
+    forecasts: NDArray[np.float32],
+    histories: Sequence[History],
+    bases: Sequence[int],
 ) -> list[NDArray[np.float32]]:
-    """Actual less forecast for each series, [rows, horizon], in units of its scale.
+    """By how much a network says that the base changes, for each series [rows, horizon], in units of its scale.
 
     Args:
-        panel: the series.
+        panel: the series, as the network has run over them.
         wanted: bool [points], the rows that the forecasts were made from.
         forecasts: [wanted rows, horizon].
-        horizon: steps of a forecast.
+        histories: of the series.
+        bases: for each series the season of its base, 0 for the last value.
     """
     place = np.cumsum(wanted) - 1
     found = []
+    for number, (history, season) in enumerate(zip(histories, bases, strict=True)):
+        rows, places = panel.rows_of(number)
+        here = wanted[rows]
+        # A missing last value is the networks' own forecast where they read it, and in a history the one before it.
+        last = panel.inputs[rows[here], 0] if season else history.values[history.ends[places[here]]]
+        found.append(forecasts[place[rows[here]]] - last[:, None])
+    return found
+
+
+def held_out_forecasts(
+    panel: "Panel",
+    wanted: NDArray[np.bool_],
+    changes: Sequence[Sequence[NDArray[np.float32]]],
+    held_out: Sequence[HeldOut],
+) -> list[list[HeldOutForecasts]]:
+    """What each network forecasts where it is held out, from what all say at the wanted rows of each series."""
+    found: list[list[HeldOutForecasts]] = [[] for _ in changes]
+    count = len(changes)
     for number in range(panel.series_count):
-        rows = panel.rows_of(number)[0]
-        rows = rows[wanted[rows]]
-        actual = panel.targets[rows[:, None] + np.arange(1, horizon + 1)[None, :], 0]
-        found.append(actual - forecasts[place[rows]])
+        rows, places = panel.rows_of(number)
+        places = places[wanted[rows]]
+        total = np.sum([own[number] for own in changes], axis=0)
+        for network, own, stretch in zip(found, changes, held_out, strict=True):
+            last = stretch.last[number]
+            here = (places >= stretch.first[number] - 1) & (places < last - 1)
+            mine = own[number][here]
+            apart = mine - (total[here] - mine) / max(1, count - 1)
+            network.append(HeldOutForecasts(places[here], mine, (apart * (count - 1) / count) ** 2, last))
     return found

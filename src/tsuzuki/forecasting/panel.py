@@ -23,14 +23,16 @@ class SeriesInputs:
         values: float32 [points], in units of its scale; NaN is missing.
         covariates: float32 [points, columns], the other inputs of each step.
         segments: unbroken stretches, each beginning and ending with a value.
-        past_rows: float32 [rows, 2 + columns], rows of an earlier panel up to the one not yet run, if the first segment
+        past_rows: float32 [rows, 2 + columns], rows of an earlier panel up to those not yet run, if the first segment
             continues from a saved state; it must then begin at 0.
+        pending: how many of them are not yet run.
     """
 
     values: NDArray[np.float32]
     covariates: NDArray[np.float32]
     segments: tuple[Segment, ...]
     past_rows: NDArray[np.float32] | None = None
+    pending: int = 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Stretch:
         series: its number.
         start: the first row to run.
         stop: the end of the stretch (exclusive).
-        first: position in the series of the row `start`; -1 where that is the last of the past rows.
+        first: position in the series of the row `start`; below 0 where that is one of the past rows.
         entry: its initial state, ZERO or the number of a saved one.
     """
 
@@ -86,9 +88,14 @@ class Panel:
         nothing = [np.zeros(0, np.int64)]
         return np.concatenate(rows or nothing), np.concatenate(places or nothing)
 
-    def single_step_rows(self) -> Block:
-        """All rows of all series, one step per update and one series per lane. The state is saved after the last but
-        one row, so that the last row can be run again when its future covariates are known."""
+    def pending(self, number: int, kept: int) -> int:
+        """How many of a series' last rows are to be run again: `kept`, or all of its last stretch."""
+        final = [one for one in self.stretches if one.series == number][-1]
+        return min(kept, final.stop - final.start)
+
+    def single_step_rows(self, kept: int = 1) -> Block:
+        """All rows of all series, one step per update and one series per lane. The state is saved before the last
+        `kept` rows, so that they can be run again when their future covariates are known."""
         own = [self.rows_of(number)[0] for number in range(self.series_count)]
         updates = max(len(rows) for rows in own)
         starts = np.full((updates, self.series_count), -1, np.int64)
@@ -96,13 +103,15 @@ class Panel:
         exits = np.full((updates, self.series_count), NOWHERE, np.int32)
         for number, rows in enumerate(own):
             starts[: len(rows), number] = rows
-            if len(rows) > 1:
-                exits[len(rows) - 2, number] = number
             at = 0
             for one in self.stretches:
                 if one.series == number:
                     entries[at, number] = one.entry
                     at += one.stop - one.start
+                    final = one
+            pending = self.pending(number, kept)
+            if final.stop - final.start > pending:
+                exits[len(rows) - pending - 1, number] = number
         return Block(starts, (starts >= 0).astype(np.int32), entries, exits)
 
 
@@ -122,8 +131,8 @@ def build_panel(series: Sequence[SeriesInputs], before: int, after: int) -> Pane
         for index, segment in enumerate(one.segments):
             own = rows[segment.start : segment.stop]
             if index == 0 and one.past_rows is not None:
-                # Its last row has not been run yet; it is the first of this stretch.
-                lead, pending = one.past_rows, 1
+                # Its last rows have not been run yet; they are the first of this stretch.
+                lead, pending = one.past_rows, one.pending
             else:
                 lead, pending = np.zeros((before, own.shape[1]), np.float32), 0
                 lead[:, 0] = own[0, 0]

@@ -27,9 +27,10 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     from tsuzuki.data.covariates import covariate_inputs, newer_rows
     from tsuzuki.data.frames import as_long
     from tsuzuki.data.segments import segments_between_gaps
+    from tsuzuki.forecasting.history import history_of
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
     from tsuzuki.forecasting.scaling import scale_and_fill
-    from tsuzuki.forecasting.stepwise import run_stepwise
+    from tsuzuki.forecasting.stepwise import rows_kept, run_stepwise
 
     columns = settings.columns
     long = as_long(frame, columns.all)
@@ -40,7 +41,13 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
             f"series {unknown[0]!r} was not in the data the forecaster was fitted to ({', '.join(fitted.ids[:5])}); "
             "fit it again with that series"
         )
-    times, last, inputs, which = list(fitted.times), fitted.last_covariates.copy(), [], []
+    times, last, windows, inputs, which = (
+        list(fitted.times),
+        fitted.last_covariates.copy(),
+        fitted.windows.copy(),
+        [],
+        [],
+    )
     for number, name in enumerate(fitted.ids):
         if name not in groups:
             continue
@@ -49,75 +56,137 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
             continue
         mean, scale = fitted.scales[number]
         covariates = scale_and_fill(values[:, 1:], fitted.covariate_scales, last[number])
-        others = covariate_inputs(
-            ahead, fitted.step, covariates, columns, settings.horizon, with_calendar=settings.with_calendar
-        )
+        others = covariate_inputs(ahead, fitted.step, covariates, columns, settings.horizon, cycles=fitted.rules.cycles)
         # After a gap that is too long the state restarts from zero.
         segments, goes_on = segments_between_gaps(~np.isnan(values[:, 0]), settings.max_gap)
         if not segments:
             continue
         if len(covariates) and len(last[number]):
             last[number] = covariates[-1]
-        scaled = ((values[:, 0] - mean) / scale).astype(np.float32)
-        inputs.append((SeriesInputs(scaled, others, segments), goes_on))
+        scaled = ((fitted.transform.forward(values[:, 0], number) - mean) / scale).astype(np.float32)
+        known = covariates[:, len(columns.past) : len(columns.past) + len(columns.known)]
+        inputs.append((SeriesInputs(scaled, others, segments), goes_on, known))
         times[number] = np.concatenate([fitted.times[number], ahead])[-KEPT_TIMES:]
+        past = windows[number] if goes_on else None
+        season, size = fitted.rules.bases[number], fitted.rules.history
+        windows[number] = history_of(scaled, segments, season, size, past).last()
         which.append(number)
     if not which:
         return fitted
     states = []
     for weights, state in zip(fitted.members, fitted.states, strict=True):
-        own = [
-            replace(one, past_rows=state.rows[number] if goes_on else None)
-            for number, (one, goes_on) in zip(which, inputs, strict=True)
-        ]
+        own = []
+        for number, (one, goes_on, known) in zip(which, inputs, strict=True):
+            past = pending_rows(fitted, state, number, known) if goes_on else None
+            own.append(replace(one, past_rows=past, pending=int(state.pending[number])))
         panel = build_panel(own, fitted.way.before, settings.horizon)
         nothing = np.zeros(len(panel.inputs), bool)
-        _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, which))
+        _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, which), rows_kept(settings))
         states.append(_replace_series(state, moved, which))
-    return replace(fitted, states=states, times=times, last_covariates=last)
+    return replace(fitted, states=states, times=times, last_covariates=last, windows=windows)
+
+
+def pending_rows(
+    fitted: Fitted, state: "SeriesState", number: int, known: "NDArray[np.float64]"
+) -> "NDArray[np.float32]":
+    """The rows that one series goes on from, [before + pending, columns], with what is known to follow them.
+
+    Args:
+        fitted: what training left.
+        state: of all series.
+        number: the series.
+        known: the scaled covariates known ahead at the times behind the last row, [times, known].
+    """
+    import numpy as np
+
+    count = int(state.pending[number])
+    rows = state.rows[number, state.rows.shape[1] - fitted.way.before - count :].copy()
+    if known.shape[1] == 0:
+        return rows
+    own, horizon = rows[-count:], (fitted.rules.horizon)
+    # What stood in for a missing value was forecast with less known.
+    own[own[:, 1] != 0, 0] = np.nan
+    ahead = own[:, own.shape[1] - horizon * known.shape[1] :].reshape(count, horizon, -1)
+    # The first row's next values lie beside the others; behind the last row come those now known.
+    follow = np.concatenate([ahead[0, : count - 1], known.astype(np.float32)])
+    places = np.minimum(np.arange(count)[:, None] + np.arange(horizon), len(follow) - 1)
+    own[:, own.shape[1] - horizon * known.shape[1] :] = follow[places].reshape(count, -1)
+    return rows
 
 
 def select_series(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
     """The state of some of the series."""
     from tsuzuki.forecasting.stepwise import SeriesState
 
-    return SeriesState(state.saved[list(which)], state.rows[list(which)])
+    return SeriesState(state.saved[list(which)], state.rows[list(which)], state.pending[list(which)])
 
 
 def _replace_series(state: "SeriesState", moved: "SeriesState", which: Sequence[int]) -> "SeriesState":
     from tsuzuki.forecasting.stepwise import SeriesState
 
-    saved, rows = state.saved.copy(), state.rows.copy()
-    saved[list(which)], rows[list(which)] = moved.saved, moved.rows
-    return SeriesState(saved, rows)
+    saved, rows, pending = state.saved.copy(), state.rows.copy(), state.pending.copy()
+    saved[list(which)], rows[list(which)], pending[list(which)] = moved.saved, moved.rows, moved.pending
+    return SeriesState(saved, rows, pending)
 
 
 def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) -> "NDArray[np.float64]":
-    """Forecast the next steps of every series in its unit, [series, horizon, quantiles or 1], sorted by quantile."""
+    """The next steps of every series, [series, horizon, quantiles or 1], increasing by quantile.
+
+    In the series' unit, transformed.
+    """
     import numpy as np
 
     from tsuzuki.forecasting.panel import Panel, Stretch
     from tsuzuki.forecasting.stepwise import run_stepwise
 
-    ahead = _known_ahead(fitted, settings, future) if settings.known else None
-    total = np.zeros((len(fitted.ids), fitted.way.network.outputs))
+    series = len(fitted.ids)
+    ahead = _known_ahead(fitted, settings, future) if settings.known else np.zeros((series, settings.horizon, 0))
+    total, read = np.zeros((series, fitted.way.network.outputs), np.float32), np.zeros(series, np.float32)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
-        rows = state.rows.copy()
-        if ahead is not None:
-            rows[:, -1, rows.shape[2] - ahead.shape[1] :] = ahead
-        series, before, columns = rows.shape
-        stretches = tuple(Stretch(i, (i + 1) * before - 1, (i + 1) * before, -1, i) for i in range(series))
-        panel = Panel(rows.reshape(-1, columns), np.zeros((0, 1), np.float32), stretches, series)
-        wanted = np.zeros(series * before, bool)
-        wanted[before - 1 :: before] = True
-        total += run_stepwise(fitted.way, weights, panel, wanted, state)[0]
-    mean, scale = fitted.scales[:, :1], fitted.scales[:, 1:]
-    found = (total / len(fitted.members)).reshape(len(fitted.ids), settings.horizon, -1)
-    return np.sort(found, axis=2) * scale[..., None] + mean[..., None]
+        rows = [pending_rows(fitted, state, number, ahead[number]) for number in range(series)]
+        ends = np.cumsum([len(one) for one in rows])
+        stretches = tuple(
+            Stretch(i, int(end - count), int(end), -int(count), i)
+            for i, (end, count) in enumerate(zip(ends, state.pending, strict=True))
+        )
+        panel = Panel(np.concatenate(rows), np.zeros((0, 1), np.float32), stretches, series)
+        wanted = np.zeros(len(panel.inputs), bool)
+        wanted[ends - 1] = True
+        found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
+        total += found
+        read += panel.inputs[ends - 1, 0]
+    count = np.float32(len(fitted.members))
+    return in_units(fitted, total / count, read / count, fitted.windows, np.arange(series))
 
 
-def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np.float32]":
-    """The scaled covariates of the forecast times, [series, horizon * known]."""
+def in_units(
+    fitted: Fitted,
+    outputs: "NDArray[np.float32]",
+    read: "NDArray[np.float32]",
+    windows: "NDArray[np.float32]",
+    series: "NDArray[np.int64]",
+) -> "NDArray[np.float64]":
+    """Forecasts in the series' units, transformed, [rows, horizon, quantiles or 1], increasing by quantile.
+
+    Args:
+        fitted: what training left.
+        outputs: float32 [rows, outputs], the mean of the networks' forecasts.
+        read: float32 [rows], the mean of the last values as they read them.
+        windows: float32 [rows, size], the last values at each row.
+        series: int64 [rows], to which each belongs.
+    """
+    import numpy as np
+
+    found, committee = outputs, fitted.committee
+    if committee is not None:
+        found = committee.combine(committee.changes(outputs, read, windows, series), windows, series)
+    mean, scale = fitted.scales[series, :1], fitted.scales[series, 1:]
+    horizon = fitted.rules.horizon
+    return np.sort(found.reshape(len(found), horizon, -1), axis=2) * scale[..., None] + mean[..., None]
+
+
+def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np.float64]":
+    """The scaled covariates of the forecast times, [series, horizon, known]."""
     import numpy as np
 
     from tsuzuki.data.covariates import align_to_grid
@@ -143,7 +212,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
                 f"give every forecast time a value of {names}"
             )
         found[number] = (values - scales[:, 0]) / scales[:, 1]
-    return found.reshape(len(fitted.ids), -1).astype(np.float32)
+    return found
 
 
 def interval_bounds(
@@ -154,7 +223,7 @@ def interval_bounds(
     level: float,
     scale: float | None = None,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """The bounds of the interval around forecasts [..., horizon, quantiles or 1] of one series, in its unit.
+    """The bounds of the interval around forecasts [..., horizon, quantiles or 1] of one series, transformed.
 
     `scale` is the series' scale where the series is not in the training data.
     """
@@ -202,13 +271,14 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     from tsuzuki.data.grid import following_times
 
     found = forecast_next_steps(fitted, settings, future)
+    back = fitted.transform.inverse
     columns = {
         "unique_id": np.repeat(np.array(fitted.ids, object), settings.horizon),
         "ds": np.concatenate([following_times(times, settings.horizon) for times in fitted.times]),
-        "tsuzuki": point_forecast(settings, found).ravel(),
+        "tsuzuki": np.concatenate([back(point_forecast(settings, own), number) for number, own in enumerate(found)]),
     }
     for level in levels:
         ends = [interval_bounds(fitted, settings, own, number, level) for number, own in enumerate(found)]
-        columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([low for low, _ in ends])
-        columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([high for _, high in ends])
+        columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([back(low, i) for i, (low, _) in enumerate(ends)])
+        columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([back(high, i) for i, (_, high) in enumerate(ends)])
     return pd.DataFrame(columns)

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.covariates import CovariateSeries, covariate_inputs
 from tsuzuki.forecasting.panel import SeriesInputs
+from tsuzuki.forecasting.transforms import Transform
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.settings import Settings
 
 
-def series_scales(series: Sequence[CovariateSeries]) -> NDArray[np.float64]:
-    """Mean and deviation of each series, [series, 2]."""
-    return np.array([_mean_and_deviation(one.values) for one in series])
+def series_scales(series: Sequence[CovariateSeries], transform: Transform) -> NDArray[np.float64]:
+    """Mean and deviation of each series, transformed, [series, 2]."""
+    return np.array([_mean_and_deviation(transform.forward(one.values, i)) for i, one in enumerate(series)])
 
 
 def covariate_scales(series: Sequence[CovariateSeries]) -> NDArray[np.float64]:
@@ -52,6 +53,8 @@ def series_inputs(
     series: Sequence[CovariateSeries],
     settings: "Settings",
     step: int,
+    cycles: Sequence[str],
+    transform: Transform,
     scales: NDArray[np.float64],
     scales_of_covariates: NDArray[np.float64],
 ) -> tuple[list[SeriesInputs], NDArray[np.float64]]:
@@ -65,8 +68,7 @@ def series_inputs(
         covariates = scale_and_fill(one.covariates, scales_of_covariates, last[number])
         if len(scales_of_covariates):
             last[number] = covariates[-1]
-        others = covariate_inputs(
-            one.times, step, covariates, settings.columns, settings.horizon, with_calendar=settings.with_calendar
-        )
-        inputs.append(SeriesInputs(((one.values - mean) / deviation).astype(np.float32), others, one.segments))
+        others = covariate_inputs(one.times, step, covariates, settings.columns, settings.horizon, cycles=cycles)
+        values = ((transform.forward(one.values, number) - mean) / deviation).astype(np.float32)
+        inputs.append(SeriesInputs(values, others, one.segments))
     return inputs, last

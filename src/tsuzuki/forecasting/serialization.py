@@ -31,6 +31,11 @@ def restore(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
     """
     from tsuzuki.forecasting.settings import Settings
 
+    if "fingerprint" in stored.facts and "rules" not in stored.facts:
+        raise FileError(
+            f"{name} was written by an earlier tsuzuki ({stored.facts.get('tsuzuki')}), whose forecasters are networks "
+            "alone; read it with tsuzuki 0.1.0, or fit and save it again"
+        )
     try:
         known = {field.name for field in fields(Settings)}
         given = {key: _as_tuples(value) for key, value in stored.facts["settings"].items() if key in known}
@@ -69,6 +74,8 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "histories": [[asdict(record) for record in history] for history in fitted.histories],
         "kept_times": [len(times) for times in fitted.times],
         "lags": [list(lag) for lag in fitted.way.lags],
+        "rules": asdict(fitted.rules),
+        "members": None if fitted.committee is None else list(fitted.committee.members),
     }
 
 
@@ -81,11 +88,16 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         "last_covariates": fitted.last_covariates,
         "times": np.concatenate(fitted.times).astype("datetime64[ns]").astype(np.int64),
     }
+    found |= {"marks": fitted.transform.marks, "windows": fitted.windows}
     if fitted.calibration is not None:
         found["calibration"] = fitted.calibration.offsets
+    if fitted.committee is not None:
+        found["committee weights"], found["committee maps"] = fitted.committee.weights, fitted.committee.maps
+        found["committee bases"] = fitted.committee.bases
     for number, (weights, state) in enumerate(zip(fitted.members, fitted.states, strict=True)):
         found |= {f"network {number} weights {i}": array for i, array in enumerate(weights)}
         found |= {f"network {number} states": state.saved, f"network {number} rows": state.rows}
+        found[f"network {number} pending"] = state.pending
     return found
 
 
@@ -93,16 +105,20 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     import numpy as np
 
     from tsuzuki.forecasting.architecture import model_spec
+    from tsuzuki.forecasting.committee import Committee
     from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration
     from tsuzuki.forecasting.fitted import Fitted
-    from tsuzuki.forecasting.stepwise import SeriesState, state_size
+    from tsuzuki.forecasting.rules import Rules
+    from tsuzuki.forecasting.stepwise import SeriesState, rows_kept, state_size
+    from tsuzuki.forecasting.transforms import Transform
     from tsuzuki.network.network import check_weights, parameters
     from tsuzuki.training.records import EpochRecord
 
     facts, arrays = stored.facts, stored.arrays
     lags = tuple((int(behind), int(over)) for behind, over in facts["lags"])
     ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
-    way = model_spec(settings, step, lags)
+    rules = Rules(**{key: _as_tuples(value) for key, value in facts["rules"].items()})
+    way = model_spec(settings, rules.cycles, lags)
     series, columns = len(ids), 2 + way.covariate_count
     covariates = len(settings.columns.all)
 
@@ -118,24 +134,44 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         check_weights(way.network, weights)
         members.append([np.ascontiguousarray(one, np.float32) for one in weights])
         saved = array(f"network {number} states", np.float32, series, state_size(way.network))
-        rows = array(f"network {number} rows", np.float32, series, way.before + 1, columns)
-        states.append(SeriesState(saved, rows))
-    kept = [int(count) for count in facts["kept_times"]]
-    if len(kept) != series or min(kept) < 2:
+        kept = rows_kept(settings)
+        rows = array(f"network {number} rows", np.float32, series, way.before + kept, columns)
+        pending = array(f"network {number} pending", np.int64, series)
+        if pending.min() < 1 or pending.max() > kept:
+            raise ValueError(f"network {number} has rows to run that it has not")
+        states.append(SeriesState(saved, rows, pending))
+    counts = [int(count) for count in facts["kept_times"]]
+    if len(counts) != series or min(counts) < 2:
         raise ValueError("the times of the series are missing")
-    times = array("times", np.int64, sum(kept)).astype("datetime64[ns]")
+    times = array("times", np.int64, sum(counts)).astype("datetime64[ns]")
     calibration = None
     if not settings.quantiles:
         offsets = arrays["calibration"]
         array("calibration", np.float32, series if len(offsets) > 1 else 1, len(PROBABILITIES), settings.horizon)
         calibration = Calibration(offsets)
+    if rules.horizon != settings.horizon or len(rules.bases) != series:
+        raise ValueError("the rules are of another horizon or of other series")
+    committee, size, horizon = None, rules.history, settings.horizon
+    if facts["members"] is not None:
+        kinds = len(set(rules.bases))
+        names = tuple(str(name) for name in facts["members"])
+        bases = array("committee bases", np.int64, series)
+        if bases.min() < 0 or bases.max() >= kinds:
+            raise ValueError("the bases of the series are missing")
+        committee = Committee(
+            names,
+            array("committee weights", np.float64, len(names), horizon),
+            array("committee maps", np.float32, kinds, size, horizon),
+            bases,
+            tuple(sorted(set(rules.bases))),
+        )
     return Fitted(
         ids=ids,
         step=step,
         way=way,
         members=members,
         states=states,
-        times=np.split(times, np.cumsum(kept)[:-1]),
+        times=np.split(times, np.cumsum(counts)[:-1]),
         scales=array("scales", np.float64, series, 2),
         covariate_scales=array("covariate_scales", np.float64, covariates, 2),
         last_covariates=array("last_covariates", np.float64, series, covariates),
@@ -144,5 +180,9 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         best_epochs=tuple(int(epoch) for epoch in facts["best_epochs"]),
         points=int(facts["points"]),
         fingerprint=str(facts["fingerprint"]),
+        rules=rules,
+        transform=Transform(rules.transform, array("marks", np.float64, series)),
+        committee=committee,
+        windows=array("windows", np.float32, series, size),
         checked=bool(facts["checked"]),
     )

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+CYCLES = ("hour", "weekday", "day of year")
+# Settings that are one of a few words.
+CHOICES = {
+    "base": ("auto", "last", "season"),
+    "transform": ("auto", "none", "log", "asinh"),
+    "loss": ("huber", "mse", "mae"),
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,10 +48,16 @@ class Settings:
         known: covariates known ahead.
         static: covariates that are the same at all times of a series.
         with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
+        cycles: of the calendar that are inputs: hour, weekday, day of year. None: those that the data hold three times.
         lags: pairs (behind, over): means of `over` values that end `behind` steps back, given as differences from the
             present value. None: as the grid suggests (parts of a day, a day, a week).
         quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
             them.
+        loss: of the networks: huber, mse or mae; quantiles have a loss of their own.
+        committee: whether ridge, seasonal naive forecasts, drift and mean stand beside the networks, each trusted as
+            far as held-out stretches say; not with quantiles.
+        base: forecast that the networks add to: last, season, or auto (season where its error is below half of last's).
+        transform: scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).
         max_gap: longest gap in steps that the state is carried through, on the network's own forecasts.
         seed: same seed, same bits.
 
@@ -55,7 +69,7 @@ class Settings:
     _: KW_ONLY
     cell: str = "gru"
     units: int = 64
-    layers: int = 2
+    layers: int = 1
     head: int = 64
     timesteps: int = 12
     lanes: int = 8
@@ -68,8 +82,13 @@ class Settings:
     known: str | Sequence[str] = ()
     static: str | Sequence[str] = ()
     with_calendar: bool = True
+    cycles: Sequence[str] | None = None
     lags: Sequence[tuple[int, int]] | None = None
     quantiles: Sequence[float] = ()
+    loss: str = "huber"
+    committee: bool = True
+    base: str = "last"
+    transform: str = "auto"
     max_gap: int = 24
     seed: int = 0
 
@@ -97,6 +116,12 @@ class Settings:
                 f"{self.ensemble} networks with {self.validation_fraction:g} of the data held out from each need more "
                 "than there is; lower one of the two"
             )
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise SettingError(f"{name} is {getattr(self, name)!r}; choose {', '.join(allowed)}")
+        for cycle in self.cycles or ():
+            if cycle not in CYCLES:
+                raise SettingError(f"cycles hold {cycle!r}; choose among {', '.join(CYCLES)}")
         self.columns.check()
         if self.quantiles:
             Pinball(tuple(self.quantiles))
@@ -110,6 +135,8 @@ class Settings:
             # A text is a sequence too, of letters; one name is meant.
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         object.__setattr__(self, "quantiles", tuple(self.quantiles))
+        if self.cycles is not None:
+            object.__setattr__(self, "cycles", (self.cycles,) if isinstance(self.cycles, str) else tuple(self.cycles))
         if self.lags is not None:
             object.__setattr__(self, "lags", tuple((behind, over) for behind, over in self.lags))
 

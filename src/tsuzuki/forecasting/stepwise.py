@@ -1,11 +1,12 @@
 """A finished network run one step at a time over series: what is known up to each step in, forecasts out.
 
-Missing values are fed with the network's own forecasts on the way. The state behind the last but one row is kept: the
-last row is run again when it is known what follows it.
+Missing values are fed with the network's own forecasts on the way. The state before the last row is kept, or before as
+many as look ahead to covariates: they are run again when it is known what follows them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from tsuzuki.forecasting.panel import Panel
 from tsuzuki.layouts.layout import ZERO, slice_block
 from tsuzuki.network.layers import Recurrent
 from tsuzuki.network.network import Network
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.settings import Settings
 
 # Rows whose forecasts are held at once.
 CALL_ROWS = 200_000
@@ -24,13 +28,15 @@ class SeriesState:
     """Where a network stands in each of some series.
 
     Attributes:
-        saved: float32 [series, sizes]: the recurrent layers' states before the last row, one layer after another (an
-            LSTM's output, then its cell), and last the forecast of one step ahead.
-        rows: float32 [series, 1 + before, columns]: the last rows, of which the very last is not yet run.
+        saved: float32 [series, sizes]: the recurrent layers' states before the pending rows, one layer after another
+            (an LSTM's output, then its cell), and last the forecast of one step ahead.
+        rows: float32 [series, before + kept, columns]: the last rows.
+        pending: int64 [series], how many of them, at the end, are not yet run; at most as many as are kept.
     """
 
     saved: NDArray[np.float32]
     rows: NDArray[np.float32]
+    pending: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class ModelSpec:
         return max((behind + over - 1 for behind, over in self.lags), default=0)
 
 
+def rows_kept(settings: "Settings") -> int:
+    """Rows at the end of the data that are run again when it is known what follows them."""
+    return settings.horizon if settings.known else 1
+
+
 def state_size(network: Network) -> int:
     """Floats of a series' saved state."""
     return 1 + sum(layer.units * layer.states for layer in network.layers if isinstance(layer, Recurrent))
@@ -69,6 +80,7 @@ def run_stepwise(
     panel: Panel,
     wanted: NDArray[np.bool_],
     state: SeriesState | None = None,
+    kept: int = 1,
 ) -> tuple[NDArray[np.float32], SeriesState]:
     """Run a network over a panel.
 
@@ -78,6 +90,7 @@ def run_stepwise(
         panel: the rows; its missing values are filled in place.
         wanted: bool [points], after which rows the forecast is kept.
         state: the saved states that stretches of the panel begin with.
+        kept: rows at the end that will be run again.
 
     Returns:
         float32 [wanted rows, outputs] in units of the scale, in the order of the rows, and the state at the end.
@@ -97,7 +110,7 @@ def run_stepwise(
         parameters=Parameters(way.network, weights),
         saved_states=saved,
     )
-    block = panel.single_step_rows()
+    block = panel.single_step_rows(kept)
     found = np.empty((int(wanted.sum()), way.network.outputs), np.float32)
     place = np.cumsum(wanted) - 1
     # Only the pages that are written take memory, and each forecast stands one row behind the row it was made from.
@@ -110,10 +123,12 @@ def run_stepwise(
         rows = rows[wanted[rows]]
         compiled.forward(some, forecasts if len(rows) else None)
         found[place[rows]] = forecasts[rows + 1]
+    pending = np.array([panel.pending(track, kept) for track in range(panel.series_count)])
     for track in range(panel.series_count):
         final = [one for one in panel.stretches if one.series == track][-1]
-        if final.stop - final.start == 1 and final.entry == ZERO:
+        if final.stop - final.start == pending[track] and final.entry == ZERO:
             saved.clear(track)
     last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.series_count)])
-    tails = panel.inputs[last[:, None] + np.arange(-way.before, 1)[None, :]]
-    return found, SeriesState(saved.states(), tails)
+    # What would lie before the first row of all belongs to no pending row.
+    tails = panel.inputs[np.maximum(last[:, None] + np.arange(1 - way.before - kept, 1)[None, :], 0)]
+    return found, SeriesState(saved.states(), tails, pending)

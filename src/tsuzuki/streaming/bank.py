@@ -17,6 +17,7 @@ from tsuzuki.forecasting.predict import interval_bounds, point_forecast
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
+from tsuzuki.streaming.recent_values import RecentValues
 from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.upcoming_calendar import MONTH, ahead, calendar_ahead
 
@@ -46,7 +47,8 @@ class Bank:
         horizon: steps ahead.
         stamps: datetime64 [series], the time of each series' last reading, missing or not.
         missing: int64 [series], how many readings in a row each has missed; one that begins anew counts as too many.
-        scales: float64 [series, 2], mean and deviation.
+        scales: float64 [series, 2], mean and deviation, transformed.
+        recent: their last values, and the committee that looks back on them.
         before: rows that lags reach back.
         room: rows made ready at once.
         cap: rows kept of each series.
@@ -83,20 +85,13 @@ class Bank:
         self.before = fitted.way.before
         self.room = max(FEWEST_ROWS, min(MOST_ROWS, ALL_ROWS // count))
         self.cap = self.before + 1 + self.room
-        self.scales = self._choose_scales(scales or {})
+        self.recent = RecentValues(fitted, self.ids, scales or {}, self.before, self.cap)
+        self.scales = self.recent.scales
         self.missing = np.full(count, settings.max_gap + 1, np.int64)
         self.stamps = np.empty(count, "datetime64[ns]")
         self.at = np.full(count, self.before, np.int64)
         self.latest = np.zeros((count, fitted.way.network.outputs), np.float32)
         self._open(start)
-
-    def _choose_scales(self, given: "Mapping[str, tuple[float, float]]") -> NDArray[np.float64]:
-        usual = self.fitted.scales.mean(axis=0)
-        trained = dict(zip(self.fitted.ids, self.fitted.scales, strict=True))
-        found = np.array([given.get(name, trained.get(name, usual)) for name in self.ids], np.float64)
-        if not (np.isfinite(found).all() and (found[:, 1] > 0).all()):
-            raise SettingError("a scale of the bank is not finite or its deviation not above 0; give (mean, deviation)")
-        return found
 
     def _open(self, start: Any) -> None:
         """Take up the states that training left."""
@@ -104,9 +99,10 @@ class Bank:
 
         fitted, count = self.fitted, len(self.ids)
         network, columns = fitted.way.network, 2 + fitted.way.covariate_count
-        trained = {name: i for i, name in enumerate(fitted.ids)}
+        trained = self.recent.trained
         known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
         source = np.array([trained[self.ids[i]] for i in known], np.int64)
+        self.recent.put(known, fitted.windows[source])
         ends = np.array([times[-1] for times in fitted.times], "datetime64[ns]")
         self.stamps[:] = ends.max() if start is None else np.datetime64(start, "ns")
         self.stamps[known] = ends[source]
@@ -130,7 +126,7 @@ class Bank:
 
     def _make_ready(self, which: NDArray[np.int64]) -> None:
         """Write the calendar of the times to come into the rows behind the present one."""
-        if not self.settings.with_calendar or len(which) == 0:
+        if not self.fitted.rules.cycles or len(which) == 0:
             return
         said, place = calendar_ahead(
             self.fitted, [self.ids[number] for number in which.tolist()], self.stamps[which], self.room
@@ -166,9 +162,9 @@ class Bank:
             ids: the new ones.
             before: for each of them the time (nanoseconds since 1970) one step before its first reading.
         """
-        scales = {name: (float(mean), float(scale)) for name, (mean, scale) in zip(self.ids, self.scales, strict=True)}
-        found = Bank(self.fitted, self.settings, [*self.ids, *ids], scales)
+        found = Bank(self.fitted, self.settings, [*self.ids, *ids])
         old = np.arange(len(self.ids))
+        found.scales[old], found.recent.transform.marks[old] = self.scales, self.recent.transform.marks
         found.restore(old, self.state_of(old), self.stamps, self.missing)
         for name in ids:
             found.stamps[found.number(name)] = np.datetime64(before[name], "ns")
@@ -227,11 +223,11 @@ class Bank:
         absent, missing = np.isnan(values), self.missing[some]
         anew = ~absent & (missing > self.settings.max_gap)
         self.missing[some] = (missing + 1) * absent
+        values, scaled = self.recent.take(which, at, values, anew)
         if anew.any() and self.before:
             begun = which[anew]
-            scaled = (values[anew] - self.scales[begun, 0]) / self.scales[begun, 1]
             for rows in self.rows:
-                rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled
+                rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled[anew]
         most = len(which) if len(which) == len(self.ids) else SIZES[-1]
         for first in range(0, len(which), most):
             own = slice(first, first + most)
@@ -249,6 +245,7 @@ class Bank:
         """Move the rows that lags still need to the front."""
         for rows in self.rows:
             rows[: self.before + 1, which] = rows[self.cap - self.before - 1 :, which]
+        self.recent.wrap(which)
         self.at[which] = self.before
         self._make_ready(which)
 
@@ -260,7 +257,7 @@ class Bank:
         Args:
             which: the series, as many as a call holds.
             anew: [series], which of them begin from a zero state.
-            values: [series], the readings that the rows have yet to take up; None: they hold theirs.
+            values: [series], the transformed readings that the rows have yet to take up; None: they hold theirs.
         """
         count = len(which)
         call = self.prepared(count, reads=False) if values is None else self._call(count)
@@ -276,7 +273,8 @@ class Bank:
         if values is not None:
             call.readings[:count] = values
         call.run()
-        self.latest[slice(None) if which is self._all else which] = call.mean()[:count]
+        found = self.recent.finish(which, self.at[which], call.mean()[:count], self.rows)
+        self.latest[slice(None) if which is self._all else which] = found
 
     def _call(self, count: int) -> PreparedStep:
         """The prepared call for so many series, kept for the next time."""
@@ -311,11 +309,12 @@ class Bank:
             SettingError: a level that cannot be had.
         """
         which = self._all if ids is None else self._which(ids)
-        trained = {name: i for i, name in enumerate(self.fitted.ids)}
         ends = []
-        for number, own in zip(which, self.outputs(which), strict=True):
-            series = trained.get(self.ids[number], 0)
-            low, high = interval_bounds(self.fitted, self.settings, own, series, level, self.scales[number, 1])
+        for number, own in zip(which.tolist(), self.outputs(which), strict=True):
+            series, transform = self.recent.trained.get(self.ids[number], 0), self.recent.transform
+            there = transform.forward(own, number)
+            both = interval_bounds(self.fitted, self.settings, there, series, level, self.scales[number, 1])
+            low, high = (transform.inverse(end, number) for end in both)
             ends.append((low, high))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
 
@@ -325,6 +324,7 @@ class Bank:
         for rows, saved in zip(self.rows, self.saved_states, strict=True):
             back = self.at[which][:, None] + np.arange(-self.before, 1)
             parts += [saved.states(which), rows[back, which[:, None], 0]]
+        parts.append(self.recent.windows(which, self.at[which]))
         return np.concatenate(parts, axis=1)
 
     def restore(
@@ -338,6 +338,7 @@ class Bank:
         sizes = [self.latest.shape[1]]
         for saved in self.saved_states:
             sizes += [saved.size, self.before + 1]
+        sizes.append(self.recent.size)
         if states.shape != (len(which), sum(sizes)):
             raise DataError(
                 f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
@@ -346,6 +347,7 @@ class Bank:
         parts = np.split(states, np.cumsum(sizes)[:-1], axis=1)
         self.latest[which] = parts[0]
         self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
+        self.recent.put(which, parts[-1])
         for number, (rows, saved) in enumerate(zip(self.rows, self.saved_states, strict=True)):
             saved.set_states(parts[1 + 2 * number], which)
             rows[: self.before + 1, which, 0] = parts[2 + 2 * number].T
@@ -358,6 +360,7 @@ class Bank:
             "times": self.stamps.astype(np.int64),
             "missing": self.missing,
             "scales": self.scales,
+            "marks": self.recent.transform.marks,
         }
 
     def adopt(self, arrays: "Mapping[str, NDArray[Any]]") -> None:
@@ -366,7 +369,7 @@ class Bank:
         Raises:
             DataError: arrays of other sizes.
         """
-        self.scales[:] = arrays["scales"]
+        self.scales[:], self.recent.transform.marks[:] = arrays["scales"], arrays["marks"]
         stamps = arrays["times"].astype("datetime64[ns]")
         which = np.arange(len(self.ids))
         self.restore(which, arrays["states"].astype(np.float32), stamps, arrays["missing"])

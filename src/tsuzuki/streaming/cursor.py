@@ -40,8 +40,10 @@ class Cursor:
         self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
         # The row behind which care is needed: the last one there is, and any where months differ.
         self._last = -1 if self._step >= MONTH else bank.cap - 1
-        self._single, self._whole = len(self._call.found) == 1, not bank.settings.quantiles
-        # The latest outputs; a single network writes them there itself.
+        self._whole = not bank.settings.quantiles
+        # The latest forecasts; a single network that stands alone writes them there itself.
+        self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"
+        self._single = self._plain and len(self._call.found) == 1
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
         self.resume()
 
@@ -92,10 +94,21 @@ class Cursor:
             self._take_with_care(value)
             return
         self._at = at = self._at + 1
+        if not self._plain:
+            self._reading[0] = self.bank.recent.take_one(self._number, at, self._reading[0], anew=False)
         self._start[0] = at * self._every + self._number
         self._run()
-        if not self._single:
-            self._latest[:] = self._call.mean()[0]
+        self._finish()
+
+    def _finish(self) -> None:
+        """Write the latest forecasts from what the networks have found."""
+        if self._single:
+            return
+        outputs = self._call.mean()[0]
+        if self._plain:
+            self._latest[:] = outputs
+        else:
+            self._latest[:] = self.bank.recent.finish_one(self._number, self._at, outputs, self.bank.rows)
 
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
@@ -110,6 +123,7 @@ class Cursor:
         self._missed = self._missed + 1 if absent else 0
         self._at = at = self._at + 1
         self._set_time(later)
+        reading = bank.recent.take_one(number, at, reading, anew=anew)
         if anew:
             mean, scale = bank.scales[number]
             for rows in bank.rows:
@@ -118,8 +132,7 @@ class Cursor:
         self._start[0], self._reading[0] = at * self._every + number, reading
         self._run()
         self._call.block.entries[0, 0] = number
-        if not self._single:
-            self._latest[:] = self._call.mean()[0]
+        self._finish()
 
     def reach(self, stamp: int) -> None:
         """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.forecasting.base import change_map, shifted
 from tsuzuki.layouts.layout import NOWHERE, Block
 from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.stream import Stream
@@ -81,8 +82,9 @@ class LearningStream(Stream):
         anew = value is not None and value == value and self.missed > self.bank.settings.max_gap
         super().take(value)
         self._frozen.take(value)
+        window = self.bank.recent.window(0, self.at)
         for learner, state in zip(self._learners, states, strict=True):
-            learner.learn(self.at, state, anew)
+            learner.learn(self.at, state, anew, window)
 
     def skip(self, steps: int) -> None:
         """Let so many readings be missed that the series begins anew with the next one."""
@@ -161,13 +163,20 @@ class _Learner:
         # The lags' rows, then the window; what is not known yet comes behind it.
         self._rows = np.zeros((bank.before + settings.timesteps, self._source.shape[1]), np.float32)
         self._targets = np.full((len(self._rows) + settings.horizon, 1), np.nan, np.float32)
+        # By how much the last value lay above the base of the forecasts made there, for each row.
+        self._base = change_map(
+            bank.fitted.rules.history, settings.horizon, bank.fitted.rules.bases[bank.fitted.ids.index(bank.ids[0])]
+        )
+        self._shifts = np.zeros((len(self._rows), settings.horizon), np.float32) if self._base.any() else None
+        self._newest = np.zeros(settings.horizon, np.float32)
+        self._read = self._targets if self._shifts is None else shifted(self._targets[: len(self._rows)], self._shifts)
         # Snapshots of the state before each row of the window.
         self._states: deque[NDArray[np.float32]] = deque(maxlen=settings.timesteps)
         self._start = SavedStates(way.network)
         self._compiled = CompiledNetwork(
             way.network,
             RowShape(1, settings.timesteps),
-            Data(self._rows, self._targets, settings.horizon, residual=True, lags=way.lags),
+            Data(self._rows, self._read, settings.horizon, residual=True, lags=way.lags),
             Objective(Pinball(tuple(settings.quantiles)) if settings.quantiles else MSE()),
             Adam(learning_rate=rate, global_clipnorm=1.0),
             parameters=bank.parameters[member],
@@ -183,8 +192,15 @@ class _Learner:
         self._seen, self._usual, self._spread = 0, 0.0, 0.0
         self.held_back = 0
 
-    def learn(self, at: int, state: NDArray[np.float32], anew: bool) -> None:
-        """One update over the window that ends with the row just run, `at`; `state` is a snapshot of that before it."""
+    def learn(self, at: int, state: NDArray[np.float32], anew: bool, window: NDArray[np.float32]) -> None:
+        """One update over the rows that end with the one just run, `at`.
+
+        Args:
+            at: that row.
+            state: a snapshot of the state before it.
+            anew: whether the series begins anew with it.
+            window: float32 [size], the last values at it.
+        """
         if anew:
             self._states.clear()
         if not self._states:
@@ -202,6 +218,12 @@ class _Learner:
         known = self._rows[start + 1 :, 0].copy()
         known[self._rows[start + 1 :, 1] != 0] = np.nan
         self._targets[start + 1 : len(self._rows), 0] = known
+        if self._shifts is not None:
+            self._shifts[:-1] = self._shifts[1:]
+            # The row's own forecasts have their first target one row behind it, where nothing is known yet.
+            self._shifts[-1] = self._newest
+            self._newest = -((window - window[-1]) @ self._base)
+            self._read[:] = shifted(self._targets[: len(self._rows)], self._shifts)
         if np.isnan(known).all():
             return
         self._start.restore(self._states[0])
@@ -250,6 +272,8 @@ class _Learner:
         for place, state in enumerate(self._states):
             self._start.restore(state)
             states[place] = self._start.states()[0]
+        if self._shifts is not None:
+            found |= {"shifts": np.concatenate([self._shifts, self._newest[None]])}
         return found | {"rows": self._rows, "states": states}
 
     def adopt(self, facts: dict[str, Any], arrays: dict[str, NDArray[np.float32]]) -> None:
@@ -261,6 +285,8 @@ class _Learner:
         for slot in range(3):
             self._compiled.set_slot(slot, [arrays[f"slot {slot} {i}"] for i in range(count)])
         self._rows[:] = arrays["rows"]
+        if self._shifts is not None:
+            self._shifts[:], self._newest = arrays["shifts"][:-1], arrays["shifts"][-1]
         self._states.clear()
         for state in arrays["states"]:
             self._start.set_states(state[None])

@@ -51,7 +51,7 @@ def calendar_ahead(
     else:
         distinct, place = np.unique(stamps.astype(np.int64), return_inverse=True)
         times = (distinct[:, None] + np.arange(1, count + 1) * fitted.step).astype("datetime64[ns]")
-    return calendar(times.ravel(), fitted.step).reshape(*times.shape, -1), place
+    return calendar(times.ravel(), fitted.step, fitted.rules.cycles).reshape(*times.shape, -1), place
 
 
 def steps_to(fitted: Fitted, name: str, now: int, stamp: int) -> float:

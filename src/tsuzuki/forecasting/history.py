@@ -1,0 +1,115 @@
+"""The last values of series, without gaps, and the simple forecasts that are linear maps of them.
+
+A missing value is replaced by the value one season before it, or by the last one, so that what stands in for it never
+depends on a network. Before the first value of a stretch stands that value, as often as a window reaches back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.data.segments import Segment
+
+
+@dataclass(frozen=True)
+class History:
+    """One series' values behind one another, each stretch with the values that stand before it.
+
+    Attributes:
+        values: float32 [rows], in units of the series' scale.
+        ends: int64 [points], the row of each position of the series, -1 outside its stretches.
+        size: values of a window.
+    """
+
+    values: NDArray[np.float32]
+    ends: NDArray[np.int64]
+    size: int
+
+    def windows(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The last values known at positions of stretches, [places, size]; the last one is the position's own."""
+        every = np.lib.stride_tricks.sliding_window_view(self.values, self.size)
+        return np.asarray(every[self.ends[places] - self.size + 1])
+
+    def base_changes(self, places: NDArray[np.int64], season: int, horizon: int) -> NDArray[np.float32]:
+        """By how much the seasonal naive forecast lies above the last value, [places, horizon]."""
+        ends, ahead = self.ends[places][:, None], np.arange(1, horizon + 1)
+        return np.asarray(self.values[ends + ahead - season * -(-ahead // season)] - self.values[ends])
+
+    def last(self) -> NDArray[np.float32]:
+        """The window at the end, [size]."""
+        return self.values[-self.size :].copy()
+
+
+def history_of(
+    values: NDArray[np.float32],
+    segments: Sequence[Segment],
+    season: int,
+    size: int,
+    past: NDArray[np.float32] | None = None,
+) -> History:
+    """The history of a series.
+
+    Args:
+        values: float32 [points], NaN where missing.
+        segments: its stretches; at least one, each with a value at its beginning, except the first where it goes on.
+        season: a missing value is replaced by the one so many steps before; 0: by the last one.
+        size: values of a window, at least the season.
+        past: float32 [size], the window that the first segment, which begins at 0, goes on from.
+    """
+    parts, ends, at = [], np.full(len(values), -1, np.int64), 0
+    for number, segment in enumerate(segments):
+        own = values[segment.start : segment.stop]
+        goes_on = number == 0 and past is not None
+        lead = past if goes_on and past is not None else np.full(size, own[0], np.float32)
+        joined = np.concatenate([lead, own])
+        for place in np.flatnonzero(np.isnan(joined)):
+            joined[place] = joined[place - (season or 1)]
+        parts.append(joined)
+        ends[segment.start : segment.stop] = at + size + np.arange(len(own))
+        at += len(joined)
+    return History(np.concatenate(parts), ends, size)
+
+
+def seasonal_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:
+    """[size, horizon]: the value of the step's last season known; of the last value where the season is 0.
+
+    A window less its last value, times this map, is the forecast less the last value; so for the other maps.
+    """
+    found = np.zeros((size, horizon), np.float32)
+    ahead = np.arange(1, horizon + 1)
+    back = ahead - season * -(-ahead // season) if season else 0 * ahead
+    found[size - 1 + back, ahead - 1] = 1
+    return found
+
+
+def seasonal_mean_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:
+    """[size, horizon]: the mean of the last season, and the mean shape of all seasons of the window about their means.
+
+    A level that has just shifted is followed within a season, which a plain mean of a step's values would not do.
+    """
+    found = np.zeros((size, horizon), np.float32)
+    count = size // season
+    found[size - season :] = 1 / season
+    found[size - count * season :] -= 1 / (count * season)
+    for ahead in range(horizon):
+        found[size - count * season + ahead % season :: season, ahead] += 1 / count
+    return found
+
+
+def drift_map(size: int, horizon: int) -> NDArray[np.float32]:
+    """[size, horizon]: the line through the first and the last value of the window goes on."""
+    found = np.zeros((size, horizon), np.float32)
+    found[0] = -np.arange(1, horizon + 1) / max(1, size - 1)
+    return found
+
+
+def mean_map(size: int, horizon: int) -> NDArray[np.float32]:
+    """[size, horizon]: the mean of the window."""
+    return np.full((size, horizon), 1 / size, np.float32)
+
+
+def differences(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Windows [rows, size] less the last value of each."""
+    return windows - windows[:, -1:]

@@ -1,0 +1,180 @@
+"""What the data themselves say about how they are best forecast; each rule has a setting that fixes it instead.
+
+The rules look at training values only. Base: the seasonal naive forecast where its error is below half of that of the
+last value. Transformation: where a series' spread grows with its level. Calendar: only cycles that the data hold
+several times, as a network otherwise learns the level of a stretch by its date.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.data.calendar import DAY, cycles, seasons
+from tsuzuki.forecasting.transforms import transform_of
+
+if TYPE_CHECKING:
+    from tsuzuki.data.covariates import CovariateSeries
+    from tsuzuki.forecasting.settings import Settings
+
+# Times that a cycle must be held by the longest series before it is an input.
+HELD = {"hour": (DAY, 3), "weekday": (7 * DAY, 3), "day of year": (365.2425 * DAY, 2.9)}
+# The seasonal naive forecast is the base where its error is below this share of the last value's.
+BASE_SHARE = 0.5
+# Origins of a series that the rules look at.
+ORIGINS = 300
+# Values that the ridge regression reads, and the longest season that a window may hold.
+RIDGE_VALUES, LONGEST = 336, 2048
+# A transformation needs so steep a growth of the spread with the level (1: in proportion), seen over levels that lie so
+# far apart (standard deviation of their logarithms), and so regular (correlation).
+STEEP, APART, REGULAR = 0.6, 0.15, 0.6
+
+
+# Series wander where their values differ so many times more over a third to two thirds of their length than over a
+# sixteenth to an eighth (a random walk: 2; noise or cycles: 1).
+WANDERING = 1.25
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What was chosen.
+
+    Attributes:
+        transform: none, log or asinh.
+        cycles: the calendar's inputs.
+        seasons: in steps, the shortest first.
+        bases: for each series the season of the forecast that the networks add to; 0 is the last value.
+        history: values that a forecast looks back on.
+        horizon: steps ahead.
+    """
+
+    transform: str
+    cycles: tuple[str, ...]
+    seasons: tuple[int, ...]
+    bases: tuple[int, ...]
+    history: int
+    horizon: int
+
+
+def cycles_held(step: int, points: int) -> tuple[str, ...]:
+    """The cycles of the calendar that so many points hold often enough to learn from."""
+    return tuple(one for one in cycles(step) if points * step >= HELD[one][0] * HELD[one][1])
+
+
+def seasons_held(step: int, points: int) -> tuple[int, ...]:
+    """The seasons that so many points hold and a window can."""
+    return tuple(season for season in seasons(step, points) if season <= LONGEST)
+
+
+def history_held(seasons: Sequence[int], points: int) -> int:
+    """Values that a window has: what the ridge regression reads, and the longest season."""
+    return max(2, min(RIDGE_VALUES, points // 4), *seasons)
+
+
+def base_of(values: NDArray[np.floating[Any]], seasons: Sequence[int], horizon: int) -> int:
+    """The season whose naive forecast is much better than the last value, or 0.
+
+    Args:
+        values: float64 [points], NaN where missing.
+        seasons: that may be.
+        horizon: steps ahead.
+    """
+    errors = {season: naive_error(values, season, horizon) for season in (0, *seasons)}
+    best = min(seasons, key=lambda season: errors[season], default=0)
+    return best if errors[best] < BASE_SHARE * errors[0] else 0
+
+
+def naive_error(values: NDArray[np.floating[Any]], season: int, horizon: int) -> float:
+    """The mean absolute error of the last season's value (0: of the last value) over a horizon; inf if unknown."""
+    ahead = np.arange(1, horizon + 1)
+    back = ahead - season * -(-ahead // season) if season else 0 * ahead
+    origins = np.arange(max(season, 1), len(values))
+    if len(origins) == 0:
+        return float("inf")
+    origins = origins[np.linspace(0, len(origins) - 1, min(ORIGINS, len(origins))).astype(np.int64)]
+    target = origins[:, None] + ahead - 1
+    inside = target < len(values)
+    errors = np.abs(values[np.minimum(target, len(values) - 1)] - values[origins[:, None] - 1 + back])[inside]
+    return float(np.nanmean(errors)) if np.isfinite(errors).any() else float("inf")
+
+
+def transform_for(values: Sequence[NDArray[np.float64]], season: int) -> str:
+    """The transformation after which the spread of series no longer depends on their level.
+
+    Args:
+        values: for each series float64 [points], NaN where missing.
+        season: the length of the stretches whose level and spread are compared, in steps; 0 if there is none.
+    """
+    known = [own[~np.isnan(own)] for own in values]
+    if any(len(own) == 0 or own.min() < 0 for own in known):
+        return "none"
+    levels, spreads = [], []
+    for own in known:
+        size = max(8, season, len(own) // 50)
+        count = len(own) // size
+        if count < 4:
+            continue
+        blocks = own[: count * size].reshape(count, size)
+        level, spread = blocks.mean(axis=1), blocks.std(axis=1)
+        usual = (level > 0) & (spread > 0)
+        if usual.sum() >= 4:
+            levels.append(np.log(level[usual]) - np.log(level[usual]).mean())
+            spreads.append(np.log(spread[usual]) - np.log(spread[usual]).mean())
+    if not levels:
+        return "none"
+    level, spread = np.concatenate(levels), np.concatenate(spreads)
+    together, squares = float(level @ spread), float(level @ level)
+    if squares < APART**2 * len(level) or together < STEEP * squares:
+        return "none"
+    if together < REGULAR * float(np.sqrt(squares * (spread @ spread))):
+        return "none"
+    return "log" if all(own.min() > 0 for own in known) else "asinh"
+
+
+def wander(values: Sequence[NDArray[np.floating[Any]]]) -> bool:
+    """Whether series [points] each, NaN where missing, do not come back to a level of their own."""
+    near, far = [], []
+    for own in values:
+        count, scale = len(own), float(np.nanstd(own))
+        if count >= 32 and scale > 0:
+            near.append(_mean_difference(own, count / 16, count / 8) / scale)
+            far.append(_mean_difference(own, 0.3 * count, 0.6 * count) / scale)
+    return bool(near) and float(np.nanmean(far)) > WANDERING * float(np.nanmean(near))
+
+
+def _mean_difference(values: NDArray[np.floating[Any]], least: float, most: float) -> float:
+    """How far values lie apart over several lags on average."""
+    lags = np.unique(np.linspace(least, most, 9).astype(np.int64))
+    apart = [np.abs(values[lag:] - values[:-lag]) for lag in lags]
+    return float(np.mean([np.nanmean(one) for one in apart if np.isfinite(one).any()]))
+
+
+def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Settings") -> Rules:
+    """Choose from the training data whatever the settings leave open.
+
+    Args:
+        series: the data.
+        step: the grid's step in nanoseconds.
+        settings: of the forecaster.
+    """
+    points = max(len(one.values) for one in series)
+    held = seasons_held(step, points)
+    values = [one.values for one in series]
+    kind = settings.transform
+    if kind == "auto":
+        kind = transform_for(values, held[0] if held else 0)
+    named = cycles_held(step, points) if settings.with_calendar else ()
+    if settings.cycles is not None and settings.with_calendar:
+        named = tuple(one for one in cycles(step) if one in settings.cycles)
+    transform, bases = transform_of(kind, values), []
+    for number, own in enumerate(values):
+        fits = tuple(season for season in held if season <= len(own) // 2)
+        if settings.quantiles or settings.base == "last" or not fits:
+            bases.append(0)
+        elif settings.base == "season":
+            bases.append(fits[0])
+        else:
+            bases.append(base_of(transform.forward(own, number), fits, settings.horizon))
+    return Rules(kind, named, held, tuple(bases), history_held(held, points), settings.horizon)

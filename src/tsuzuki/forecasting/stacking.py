@@ -1,0 +1,163 @@
+"""How far each forecast is trusted: held-out stretches in, a committee out, and the errors that intervals come from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.forecasting.base import change_map
+from tsuzuki.forecasting.committee import Committee, committee, stack
+from tsuzuki.forecasting.history import History, differences, drift_map, mean_map, seasonal_map, seasonal_mean_map
+from tsuzuki.forecasting.ridge import ridge
+from tsuzuki.forecasting.rules import RIDGE_VALUES, Rules, naive_error, wander
+
+# Held-out rows that weights and intervals are found from at most.
+MOST_ROWS = 60_000
+# A series counts at most so many times as much as the usual one.
+MOST_IMPORTANCE = 20.0
+# Where series wander, a stretch that the network has also seen what follows counts so much: between two known levels a
+# random walk looks as if it came back to its mean.
+BETWEEN = 0.15
+# So many series show together what a held-out stretch shorter than the horizon does not show for one.
+MANY_SERIES = 10
+
+
+@dataclass(frozen=True)
+class HeldOutForecasts:
+    """What one network forecasts in one series where it was not trained.
+
+    Attributes:
+        places: int64 [rows], the positions known last.
+        changes: float32 [rows, horizon], by how much it says that the base changes.
+        spread: float32 [rows, horizon], by how much less its squared error is in the mean of all networks, as far as
+            they differ from one another.
+        last: the position behind the stretch.
+    """
+
+    places: NDArray[np.int64]
+    changes: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    last: int
+
+
+def trusted(held_out: Sequence[int], horizon: int) -> bool:
+    """Whether held-out stretches (their lengths, by series) are long enough to judge networks by."""
+    return max(held_out) >= horizon or (len(held_out) >= MANY_SERIES and max(held_out) > 0)
+
+
+def stacked(
+    values: Sequence[NDArray[np.float32]],
+    histories: Sequence[History],
+    found: Sequence[Sequence[HeldOutForecasts]],
+    rules: Rules,
+    *,
+    judged: bool,
+) -> tuple[Committee, list[NDArray[np.float32]]]:
+    """Find out who is trusted how far.
+
+    Args:
+        values: of each series float32 [points], NaN where missing.
+        histories: of the series.
+        found: for each network what it forecasts in each series.
+        rules: what was chosen from the data.
+        judged: whether networks and ridge are judged; if not, only the forecasts that learn nothing have a weight.
+
+    Returns:
+        The committee, and for each series its errors on these rows, [rows, horizon].
+    """
+    size, horizon = rules.history, rules.horizon
+    importance = _importance(values, rules, horizon)
+    simple = {f"seasonal-{season}": seasonal_map(size, horizon, season) for season in rules.seasons}
+    simple |= {
+        f"seasonal-mean-{season}": seasonal_mean_map(size, horizon, season)
+        for season in rules.seasons
+        if 2 * season <= size
+    }
+    simple |= {"drift": drift_map(size, horizon), "mean": mean_map(size, horizon)}
+    own: list[dict[str, NDArray[np.float32]]] = [{} for _ in found]
+    whole: dict[str, NDArray[np.float32]] = {}
+    if judged:
+        held_out = [
+            (
+                [int(one.places[0]) + 1 if len(one.places) else 0 for one in network],
+                [one.last if len(one.places) else 0 for one in network],
+            )
+            for network in found
+        ]
+        linear, parts = ridge(histories, held_out, horizon, min(size, RIDGE_VALUES), importance)
+        whole, own = {"ridge": linear}, [{"ridge": part} for part in parts]
+    # A series with a stretch shorter than the horizon is scored beyond it, too.
+    strict = max((len(one.places) for network in found for one in network), default=0) >= horizon
+    between = BETWEEN if wander(values) else 1.0
+    every = max(1, sum(len(one.places) for network in found for one in network) // MOST_ROWS)
+    targets, forecasts, spreads, numbers, counts = [], [], [], [], []
+    for member, (network, ridge_map) in enumerate(zip(found, own, strict=True)):
+        for number, one in enumerate(network):
+            places = one.places[::every]
+            if len(places) == 0:
+                continue
+            windows = histories[number].windows(places)
+            stop = one.last if strict and judged else len(values[number])
+            targets.append(_targets(values[number], windows[:, -1], places, horizon, stop))
+            apart = differences(windows)
+            base = apart @ change_map(size, horizon, rules.bases[number])
+            others = [apart @ one_map for one_map in (*ridge_map.values(), *simple.values())]
+            forecasts.append([one.changes[::every] + base, *others])
+            spreads.append(one.spread[::every])
+            numbers.append(np.full(len(places), number))
+            counts.append(np.full(len(places), between if member and judged else 1.0))
+    series = np.concatenate(numbers)
+    y = np.concatenate(targets)
+    by_member = [np.concatenate([one[member] for one in forecasts]) for member in range(len(forecasts[0]))]
+    skipped = 0 if judged else 1
+    spread = None if skipped else np.concatenate(spreads)
+    weights = stack(y, by_member[skipped:], importance[series] * np.concatenate(counts), spread)
+    if skipped:
+        weights = np.concatenate([np.zeros((1, horizon)), weights])
+    errors = y - sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
+    together = committee(whole | simple, weights, rules.bases, size)
+    return together, [errors[series == number] for number in range(len(values))]
+
+
+def alone(rules: Rules) -> Committee:
+    """A committee of the networks only."""
+    return committee({}, np.ones((1, rules.horizon)), rules.bases, rules.history)
+
+
+def _importance(values: Sequence[NDArray[np.float32]], rules: Rules, horizon: int) -> NDArray[np.float64]:
+    """How much the errors of each series count: the less, the more the best naive forecast errs."""
+    errors = np.array(
+        [min(naive_error(own, season, horizon) for season in (0, *rules.seasons)) for own in values], np.float64
+    )
+    known = errors[np.isfinite(errors) & (errors > 0)]
+    usual = float(np.median(known)) if len(known) else 1.0
+    errors = np.where(np.isfinite(errors), errors, usual)
+    return np.asarray(usual / np.maximum(errors, usual / MOST_IMPORTANCE))
+
+
+def _targets(
+    values: NDArray[np.float32], last: NDArray[np.float32], places: NDArray[np.int64], horizon: int, stop: int
+) -> NDArray[np.float32]:
+    """The changes from the last value that came, [rows, horizon]; NaN from the position `stop`."""
+    rows = places[:, None] + np.arange(1, horizon + 1)
+    there = values[np.minimum(rows, len(values) - 1)]
+    return np.asarray(np.where(rows < min(stop, len(values)), there, np.nan) - last[:, None], np.float32)
+
+
+def errors_of(
+    together: Committee,
+    values: Sequence[NDArray[np.float32]],
+    histories: Sequence[History],
+    found: Sequence[Sequence[HeldOutForecasts]],
+) -> list[NDArray[np.float32]]:
+    """The errors of a committee on held-out rows, [rows, horizon] for each series."""
+    errors: list[list[NDArray[np.float32]]] = [[] for _ in values]
+    horizon = together.weights.shape[1]
+    for network in found:
+        for number, one in enumerate(network):
+            windows = histories[number].windows(one.places)
+            last = windows[:, -1]
+            forecasts = together.combine(one.changes, windows, number) - last[:, None]
+            errors[number].append(_targets(values[number], last, one.places, horizon, len(values[number])) - forecasts)
+    return [np.concatenate(own) for own in errors]

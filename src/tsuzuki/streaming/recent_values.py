@@ -1,0 +1,185 @@
+"""The last values of many series, and what follows from them and the networks' outputs: the committee's forecasts.
+
+Scales and transformations of series that training has not seen are those given, or the usual ones of those it has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.errors import SettingError
+from tsuzuki.forecasting.fitted import Fitted
+from tsuzuki.forecasting.transforms import Transform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tsuzuki.forecasting.committee import Committee
+
+
+class RecentValues:
+    """The last values of the series of a bank.
+
+    Args:
+        fitted: what training left.
+        ids: the series.
+        given: (mean, deviation) of series by name.
+        before: rows that a bank keeps before the present one, at least.
+        cap: rows that it keeps of each series.
+
+    Attributes:
+        trained: the number of each series that training has seen, by name.
+        transform: between the series' units and the scale of their forecasts' errors.
+        scales: float64 [series, 2], mean and deviation, transformed.
+        committee: how far each forecast is trusted, or None where networks stand alone.
+        values: float32 [cap + shift, series], scaled and without gaps.
+        shift: the value of a bank's row stands so many rows further back here.
+        size: values that forecasts look back on.
+
+    Raises:
+        SettingError: a scale that cannot be.
+    """
+
+    def __init__(
+        self, fitted: Fitted, ids: Sequence[str], given: "Mapping[str, tuple[float, float]]", before: int, cap: int
+    ) -> None:
+        self.trained = {name: i for i, name in enumerate(fitted.ids)}
+        self.transform = self._choose_transform(fitted, ids, given)
+        self.scales = self._choose_scales(fitted, ids, given)
+        rules, self.size = fitted.rules, fitted.rules.history
+        # A series that training has not seen has the most frequent base.
+        usual = max(set(rules.bases), key=rules.bases.count)
+        seasons = [rules.bases[self.trained[name]] if name in self.trained else usual for name in ids]
+        # What stands in for a missing value lies so many steps back.
+        self._back = np.maximum(np.array(seasons, np.int64), 1)
+        kinds = sorted(set(rules.bases))
+        bases = np.array([kinds.index(season) for season in seasons], np.int64)
+        self.committee: Committee | None = None
+        if fitted.committee is not None:
+            self.committee = replace(fitted.committee, bases=bases)
+        self.shift = self.size - 1 - before
+        self.values = np.zeros((cap + self.shift, len(ids)), np.float32)
+
+    def _choose_transform(
+        self, fitted: Fitted, ids: Sequence[str], given: "Mapping[str, tuple[float, float]]"
+    ) -> Transform:
+        kind, trained = fitted.transform.kind, fitted.transform.marks
+        marks = np.full(len(ids), float(np.median(trained)))
+        for number, name in enumerate(ids):
+            if name in self.trained:
+                marks[number] = trained[self.trained[name]]
+            elif name in given and kind != "none":
+                mean = float(given[name][0])
+                if not mean > 0:
+                    raise SettingError(
+                        f"series {name!r} has the mean {mean:g}, but the forecaster reads positive values; give "
+                        "another mean, or fit with transform='none'"
+                    )
+                marks[number] = mean / 1000 if kind == "log" else mean
+        return Transform(kind, marks)
+
+    def _choose_scales(
+        self, fitted: Fitted, ids: Sequence[str], given: "Mapping[str, tuple[float, float]]"
+    ) -> NDArray[np.float64]:
+        usual = fitted.scales.mean(axis=0)
+        found = np.empty((len(ids), 2))
+        for number, name in enumerate(ids):
+            if name in given:
+                found[number] = self.transform.scale(number, *given[name])
+            else:
+                found[number] = fitted.scales[self.trained[name]] if name in self.trained else usual
+        if not (np.isfinite(found).all() and (found[:, 1] > 0).all()):
+            raise SettingError("a scale of the bank is not finite or its deviation not above 0; give (mean, deviation)")
+        return found
+
+    def put(self, which: NDArray[np.int64], windows: NDArray[np.float32]) -> None:
+        """Let windows [series, size] be the last values of some series, which stand at the first row a bank has."""
+        self.values[: self.size, which] = windows.T
+
+    def windows(self, which: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The last values of some series that stand at rows `at` of a bank, [series, size]."""
+        back = np.arange(1 - self.size, 1)
+        return np.asarray(self.values[(at + self.shift)[:, None] + back, which[:, None]])
+
+    def window(self, number: int, at: int) -> NDArray[np.float32]:
+        """The last values of one series, [size]."""
+        end = at + self.shift + 1
+        return self.values[end - self.size : end, number]
+
+    def wrap(self, which: NDArray[np.int64]) -> None:
+        """Move the last values to the front."""
+        self.values[: self.size, which] = self.values[len(self.values) - self.size :, which]
+
+    def take(
+        self, which: NDArray[np.int64], at: NDArray[np.int64], readings: NDArray[np.float64], anew: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Take the next reading (NaN: missing) of some series.
+
+        Args:
+            which: the series.
+            at: their rows.
+            readings: [series], in their units.
+            anew: [series], which of them begin anew.
+
+        Returns:
+            The readings transformed, and scaled, too.
+        """
+        readings = self.transform.forward(readings, which)
+        scaled = (readings - self.scales[which, 0]) / self.scales[which, 1]
+        place = at + self.shift
+        if anew.any():
+            self.values[place[anew] - np.arange(1, self.size)[:, None], which[anew]] = scaled[anew]
+        instead = self.values[place - self._back[which], which]
+        self.values[place, which] = np.where(np.isnan(readings), instead, scaled)
+        return readings, scaled
+
+    def take_one(self, number: int, at: int, reading: float, *, anew: bool) -> float:
+        """What `take` does for many, for one series; the reading transformed."""
+        mean, scale = self.scales[number].tolist()
+        if self.transform.kind != "none":
+            reading = float(self.transform.forward(reading, number))
+        place, values = at + self.shift, self.values
+        if reading != reading:
+            values[place, number] = values[place - self._back[number], number]
+        else:
+            values[place, number] = scaled = (reading - mean) / scale
+            if anew:
+                values[place - self.size + 1 : place, number] = scaled
+        return reading
+
+    def finish(
+        self, which: NDArray[np.int64], at: NDArray[np.int64], outputs: NDArray[np.float32], rows: Sequence[Any]
+    ) -> NDArray[np.float64]:
+        """The forecasts of some series in their units.
+
+        Args:
+            which: the series.
+            at: their rows.
+            outputs: [series, outputs], the mean of the networks' forecasts, transformed.
+            rows: for each network its rows, float32 [cap, series, columns].
+        """
+        if self.committee is None:
+            return self.transform.inverse(outputs, which)
+        mean, scale = self.scales[which, :1], self.scales[which, 1:]
+        read = np.mean([own[at, which, 0] for own in rows], axis=0)
+        windows = self.windows(which, at)
+        changes = self.committee.changes(((outputs - mean) / scale).astype(np.float32), read, windows, which)
+        found = self.committee.combine(changes, windows, which)
+        return self.transform.inverse(found * scale + mean, which)
+
+    def finish_one(
+        self, number: int, at: int, outputs: NDArray[np.float32], rows: Sequence[Any]
+    ) -> NDArray[np.float64]:
+        """What `finish` does for many, for one series."""
+        if self.committee is None:
+            return self.transform.inverse(outputs, number)
+        mean, scale = self.scales[number].tolist()
+        window = self.window(number, at)
+        last = float(window[-1])
+        if self._back[number] > 1:
+            last = sum(float(own[at, number, 0]) for own in rows) / len(rows)
+        found = self.committee.combine_one((outputs - mean) / scale - last, window, number)
+        return self.transform.inverse(found * scale + mean, number)

@@ -1,0 +1,110 @@
+"""Who is trusted how far: weights keep their bounds and are the best, and one matrix says what all members do."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsuzuki.forecasting import history as maps
+from tsuzuki.forecasting.base import change_map
+from tsuzuki.forecasting.committee import committee, nonnegative, stack
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(SEEDS, st.integers(1, 6))
+def test_no_weights_within_the_bounds_are_better_than_those_found(seed, count):
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(30, count)), generator.normal(size=30)
+    x += generator.normal() * y[:, None]
+    products, sides = x.T @ x, x.T @ y
+    found = nonnegative(products, sides)
+    assert (found >= 0).all()
+    assert found.sum() <= 1 + 1e-9
+
+    def value(weights):
+        return weights @ products @ weights / 2 - sides @ weights
+
+    for _ in range(50):
+        other = generator.dirichlet(np.ones(count + 1))[:count]
+        near = np.maximum(found + 1e-3 * (other - found), 0)
+        assert value(found) <= value(other) + 1e-9
+        assert value(found) <= value(near) + 1e-9
+
+
+@given(SEEDS)
+def test_a_member_that_forecasts_what_comes_has_all_the_weight_and_noise_has_none(seed):
+    generator = np.random.default_rng(seed)
+    targets = generator.normal(size=(400, 10)).astype(np.float32)
+    targets[generator.random(targets.shape) < 0.1] = np.nan
+    true, noise = np.nan_to_num(targets), generator.normal(size=targets.shape).astype(np.float32)
+    weights = stack(targets, [noise, true], np.ones(400))
+    assert (weights[1] > 0.97).all()
+    assert (weights[0] < 0.02).all()
+
+
+def test_steps_that_are_never_seen_take_the_weights_before_them():
+    generator = np.random.default_rng(0)
+    targets = generator.normal(size=(100, 16)).astype(np.float32)
+    members = [targets + 0.1, -targets]
+    targets[:, 10:] = np.nan
+    weights = stack(targets, members, np.ones(100))
+    np.testing.assert_array_equal(weights[:, 10:], np.repeat(weights[:, 9:10], 6, axis=1))
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(1, 9), st.lists(st.sampled_from([0, 3, 7]), min_size=1, max_size=4))
+def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
+    generator = np.random.default_rng(seed)
+    size = 21
+    members = {
+        "seasonal-7": maps.seasonal_map(size, horizon, 7),
+        "seasonal-mean-7": maps.seasonal_mean_map(size, horizon, 7),
+        "drift": maps.drift_map(size, horizon),
+        "mean": maps.mean_map(size, horizon),
+    }
+    weights = generator.dirichlet(np.ones(6), horizon).T[:5]
+    both = committee(members, weights, bases, size)
+    series = generator.integers(0, len(bases), 12)
+    windows = generator.normal(size=(12, size)).astype(np.float32)
+    changes = generator.normal(size=(12, horizon)).astype(np.float32)
+    found = both.combine(changes, windows, series)
+    for row, number in enumerate(series):
+        window, last = windows[row].astype(float), float(windows[row, -1])
+        ahead = np.arange(1, horizon + 1)
+
+        def season(length, window=window, ahead=ahead):
+            return np.array([window[size - 1 + h - length * int(np.ceil(h / length))] for h in ahead])
+
+        base = season(bases[number]) if bases[number] else np.full(horizon, last)
+        weeks = window.reshape(3, 7)
+        shape = (weeks - weeks.mean(axis=1, keepdims=True)).mean(axis=0)
+        means = np.array([weeks[2].mean() + shape[(h - 1) % 7] for h in ahead])
+        slope = (last - window[0]) / (size - 1)
+        said = [base + changes[row], season(7), means, last + slope * ahead, np.full(horizon, window.mean())]
+        expected = sum(w * one for w, one in zip(weights, said, strict=True)) + (1 - weights.sum(axis=0)) * last
+        np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-4)
+        one = both.combine_one(changes[row], windows[row], int(number))
+        np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
+
+
+@given(st.integers(2, 40), st.integers(1, 20), st.integers(0, 12))
+def test_no_base_changes_where_it_is_the_last_value(size, horizon, season):
+    change = change_map(max(size, season), horizon, season)
+    assert change.shape == (max(size, season), horizon)
+    np.testing.assert_array_equal(change.sum(axis=0), np.full(horizon, 1.0 if season else 0.0))
+
+
+@pytest.mark.parametrize("gap", [1, 2, 9])
+def test_a_gap_in_a_history_holds_what_stood_a_season_before(gap):
+    from tsuzuki.data.segments import Segment
+
+    values = np.arange(20, dtype=np.float32)
+    spoiled = values.copy()
+    spoiled[10 : 10 + gap] = np.nan
+    daily = maps.history_of(spoiled, (Segment(0, 20),), 4, 6)
+    places = np.arange(10, 10 + gap)
+    np.testing.assert_array_equal(daily.windows(places)[:, -1], 6 + np.arange(gap) % 4)
+    plain = maps.history_of(spoiled, (Segment(0, 20),), 0, 6)
+    np.testing.assert_array_equal(plain.windows(places)[:, -1], np.full(gap, 9.0))
+    np.testing.assert_array_equal(plain.windows(np.array([2]))[0], [0, 0, 0, 0, 1, 2])
