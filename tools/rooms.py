@@ -17,6 +17,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"autofit": "an unmodified Keras script, its training done here"},
     {"report": "pages and pictures"},
     {"dispatch": "one `fit` for networks and Keras models", "forecaster": "settings and a frame in, a frame out"},
+    {"distributed": "many series, over processes and machines"},
     {"streaming": "one reading at a time, states kept"},
     {"forecasting": "frames to forecasts with intervals, measured"},
     {"experiment": "whether carrying the state helps"},

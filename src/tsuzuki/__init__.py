@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # What editors and type checkers see of `__getattr__`; a test compares it with the table below.
     from tsuzuki import keras as keras
+    from tsuzuki.data.arrow_batches import PanelColumns as PanelColumns
     from tsuzuki.data.readers import Reading as Reading
     from tsuzuki.data.readers import read as read
     from tsuzuki.data.scaling import Standardizer as Standardizer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tsuzuki.data.series import Series as Series
     from tsuzuki.data.series import collect as collect
     from tsuzuki.dispatch import fit as fit
+    from tsuzuki.distributed.fit_each import fit_each as fit_each
     from tsuzuki.errors import DataError as DataError
     from tsuzuki.errors import DivergedError as DivergedError
     from tsuzuki.errors import FileError as FileError
@@ -112,6 +114,8 @@ _HOMES = {
     "training.early_stopping": ("EarlyStopping", "ReduceOnPlateau"),
     "training.records": ("EpochRecord", "Progress", "Training"),
     "training.predict": ("predict",),
+    "data.arrow_batches": ("PanelColumns",),
+    "distributed.fit_each": ("fit_each",),
     "dispatch": ("fit",),
     "keras": ("from_keras", "to_keras"),
 }

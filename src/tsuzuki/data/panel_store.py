@@ -108,7 +108,7 @@ def panel_store(
     folder = cache / fingerprint
     if not (folder / "panel.json").exists():
         ingest(paths, columns, folder, fingerprint, on_progress or (lambda share: None))
-    return _open(folder, fingerprint)
+    return open_store(folder)
 
 
 def _fingerprint(paths: Sequence[Path], columns: PanelColumns) -> str:
@@ -122,7 +122,12 @@ def _fingerprint(paths: Sequence[Path], columns: PanelColumns) -> str:
     return digest.hexdigest()[:24]
 
 
-def _open(folder: Path, fingerprint: str) -> PanelStore:
+def open_store(folder: Path) -> PanelStore:
+    """Open a store that is there.
+
+    Raises:
+        FileError: it is not, or it is damaged.
+    """
     import pyarrow.parquet
 
     try:
@@ -145,5 +150,5 @@ def _open(folder: Path, fingerprint: str) -> PanelStore:
         int(facts["step"]),
         int(facts["readings"]),
         int(facts["merged"]),
-        fingerprint,
+        str(facts["fingerprint"]),
     )

@@ -1,0 +1,1 @@
+"""The same work spread over processes and machines."""

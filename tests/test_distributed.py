@@ -1,0 +1,178 @@
+"""Many series, one forecaster each: the same results with any number of workers, whatever happens to one of them."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsuzuki import Forecaster, fit_each, load
+from tsuzuki.distributed import workers
+from tsuzuki.distributed.workers import run_units
+from tsuzuki.errors import FileError, MissingExtraError, SettingError
+
+SMALL = {"horizon": 4, "units": 4, "head": 0, "ensemble": 2, "epochs": 1, "cycles": (), "lags": ((2, 1),)}
+
+
+def readings(count=4, hours=120):
+    """A long frame of waves with noise."""
+    times = pd.date_range("2024-01-01", periods=hours, freq="h")
+    rng = np.random.default_rng(3)
+    parts = [
+        pd.DataFrame(
+            {"unique_id": f"s{i}", "ds": times, "y": np.sin(np.arange(hours) / (4 + i)) + rng.normal(0, 0.1, hours)}
+        )
+        for i in range(count)
+    ]
+    return pd.concat(parts, ignore_index=True).astype({"y": np.float32})
+
+
+def forecasts(folder):
+    """All forecasts of a folder."""
+    return pd.concat(
+        [pd.read_parquet(path) for path in sorted(Path(folder).glob("forecasts-*.parquet"))], ignore_index=True
+    )
+
+
+@pytest.fixture
+def small_units(monkeypatch):
+    """A unit for every two series."""
+    monkeypatch.setattr("tsuzuki.distributed.fit_each.UNIT_SERIES", 2)
+
+
+def test_each_series_is_forecast_by_a_forecaster_of_its_own(tmp_path, small_units):
+    frame = readings(3)
+    shares: list[float] = []
+    listed = fit_each(
+        frame, Forecaster(**SMALL), tmp_path / "out", levels=[80], keep_models=True, on_progress=shares.append
+    )
+    assert sum(shares) == pytest.approx(1)
+    assert list(listed["unique_id"]) == ["s0", "s1", "s2"]
+    assert listed["error"].isna().all()
+    found = forecasts(tmp_path / "out")
+    for name, own in frame.groupby("unique_id"):
+        alone = Forecaster(**SMALL).fit(own).predict(levels=[80])
+        here = found[found["unique_id"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(here, alone)
+    model = listed.loc[1, "model"]
+    pd.testing.assert_frame_equal(
+        load(tmp_path / "out" / model).predict(levels=[80]),
+        found[found["unique_id"] == "s1"].reset_index(drop=True),
+    )
+
+
+def test_a_series_that_fails_is_listed_and_the_others_go_on(tmp_path):
+    frame = readings(3)
+    frame = frame[(frame["unique_id"] != "s1") | (frame["ds"] < "2024-01-01 02:00")]
+    listed = fit_each(frame, Forecaster(**SMALL), tmp_path / "out").set_index("unique_id")
+    assert listed["error"].isna().tolist() == [True, False, True]
+    assert "at least 3 are needed" in listed.loc["s1", "error"]
+    assert set(forecasts(tmp_path / "out")["unique_id"]) == {"s0", "s2"}
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_stopped(tmp_path, small_units, monkeypatch):
+    frame, whole = readings(6), tmp_path / "whole"
+    fit_each(frame, Forecaster(**SMALL), whole)
+    fitted: list[int] = []
+    original = workers.run_units
+
+    def stop_after_two(work, units, *given):
+        for done in original(work, units, *given):
+            fitted.append(units[done[0]].first)
+            if len(fitted) == 2:
+                raise KeyboardInterrupt
+            yield done
+
+    monkeypatch.setattr("tsuzuki.distributed.fit_each.run_units", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        fit_each(frame, Forecaster(**SMALL), tmp_path / "out")
+    fit_each(frame, Forecaster(**SMALL), tmp_path / "out")
+    assert fitted == [0, 2, 4]
+    pd.testing.assert_frame_equal(forecasts(tmp_path / "out"), forecasts(whole))
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path):
+    frame = readings(1)
+    fit_each(frame, Forecaster(**SMALL), tmp_path / "out")
+    with pytest.raises(FileError, match=r"another run \(other settings\)"):
+        fit_each(frame, Forecaster(**SMALL, seed=1), tmp_path / "out")
+    with pytest.raises(FileError, match=r"another run \(other data\)"):
+        fit_each(readings(2), Forecaster(**SMALL), tmp_path / "out")
+
+
+def test_what_cannot_be_done_is_said_before_any_work(tmp_path, monkeypatch):
+    with pytest.raises(SettingError, match="covariates"):
+        fit_each(readings(1), Forecaster(**SMALL, past="wind"), tmp_path / "out")
+    with pytest.raises(SettingError, match="workers is 0"):
+        fit_each(readings(1), Forecaster(**SMALL), tmp_path / "out", workers=0)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"tsuzuki\[ray\]"):
+        fit_each(readings(1), Forecaster(**SMALL), tmp_path / "out", workers=2)
+    assert not (tmp_path / "out").exists()
+
+
+def _square_or_die(unit):
+    """The square of a number; the worker kills itself the first time it is given the number 3."""
+    number, folder = unit
+    seen = Path(folder) / str(number)
+    if number == 3 and not seen.exists():
+        seen.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number**2
+
+
+def _fail(unit):
+    raise SettingError(f"unit {unit} cannot be done; leave it out")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Ray on two nodes of this machine."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    second = cluster.add_node(num_cpus=1)
+    # The workers know no module of this folder.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+    yield cluster, second
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.mark.xdist_group("ray")
+class TestOnACluster:
+    """On two nodes; the last test takes one of them away."""
+
+    def test_a_worker_that_dies_is_replaced_and_its_unit_done_again(self, cluster, tmp_path):
+        units = [(number, str(tmp_path)) for number in range(8)]
+        assert sorted(run_units(_square_or_die, units, workers=2)) == [(number, number**2) for number in range(8)]
+
+    def test_an_error_in_a_worker_is_the_callers(self, cluster):
+        with pytest.raises(SettingError, match="unit 7 cannot be done; leave it out"):
+            list(run_units(_fail, [7], workers=2))
+
+    def test_two_workers_give_the_bits_of_one(self, cluster, tmp_path, small_units):
+        frame = readings(4)
+        for count in (1, 2):
+            fit_each(frame, Forecaster(**SMALL), tmp_path / str(count), workers=count)
+        pd.testing.assert_frame_equal(forecasts(tmp_path / "1"), forecasts(tmp_path / "2"), check_exact=True)
+
+    def test_a_machine_that_goes_takes_no_result_with_it(self, cluster, tmp_path, small_units):
+        frame = readings(6)
+        together, second = cluster
+        gone = []
+
+        def lose_a_machine(share):
+            if share and not gone:
+                gone.append(second)
+                together.remove_node(second)
+
+        fit_each(frame, Forecaster(**SMALL), tmp_path / "one")
+        fit_each(frame, Forecaster(**SMALL), tmp_path / "two", workers=2, on_progress=lose_a_machine)
+        assert gone
+        pd.testing.assert_frame_equal(forecasts(tmp_path / "one"), forecasts(tmp_path / "two"), check_exact=True)
