@@ -58,3 +58,17 @@ def small_forecaster(daily):
 
     small = {"units": 5, "layers": 2, "head": 4, "ensemble": 2, "epochs": 2, "max_gap": 5}
     return Forecaster(4, **small).fit(daily[: 24 * 50])
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Ray on two nodes of this machine, a core each; the tests that use it are in one group, "ray"."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import ray
 
 from tsuzuki import Forecaster, fit_each, load
 from tsuzuki.distributed import workers
@@ -128,27 +129,13 @@ def _fail(unit):
     raise SettingError(f"unit {unit} cannot be done; leave it out")
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Ray on two nodes of this machine."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=1)
-    # The workers know no module of this folder.
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
-    yield cluster, second
-    ray.shutdown()
-    cluster.shutdown()
-
-
 @pytest.mark.xdist_group("ray")
 class TestOnACluster:
-    """On two nodes; the last test takes one of them away."""
+    """On two nodes; the last test takes one away, and gives another."""
 
     def test_a_worker_that_dies_is_replaced_and_its_unit_done_again(self, cluster, tmp_path):
+        # The workers know no module of this folder.
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         units = [(number, str(tmp_path)) for number in range(8)]
         assert sorted(run_units(_square_or_die, units, workers=2)) == [(number, number**2) for number in range(8)]
 
@@ -164,15 +151,15 @@ class TestOnACluster:
 
     def test_a_machine_that_goes_takes_no_result_with_it(self, cluster, tmp_path, small_units):
         frame = readings(6)
-        together, second = cluster
-        gone = []
+        second, gone = cluster.list_all_nodes()[-1], []
 
         def lose_a_machine(share):
             if share and not gone:
                 gone.append(second)
-                together.remove_node(second)
+                cluster.remove_node(second)
 
         fit_each(frame, Forecaster(**SMALL), tmp_path / "one")
         fit_each(frame, Forecaster(**SMALL), tmp_path / "two", workers=2, on_progress=lose_a_machine)
+        cluster.add_node(num_cpus=1)
         assert gone
         pd.testing.assert_frame_equal(forecasts(tmp_path / "one"), forecasts(tmp_path / "two"), check_exact=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tsuzuki.data.series import collect as collect
     from tsuzuki.dispatch import fit as fit
     from tsuzuki.distributed.fit_each import fit_each as fit_each
+    from tsuzuki.distributed.sharded_bank import ShardedBank as ShardedBank
     from tsuzuki.errors import DataError as DataError
     from tsuzuki.errors import DivergedError as DivergedError
     from tsuzuki.errors import FileError as FileError
@@ -116,6 +117,7 @@ _HOMES = {
     "training.predict": ("predict",),
     "data.arrow_batches": ("PanelColumns",),
     "distributed.fit_each": ("fit_each",),
+    "distributed.sharded_bank": ("ShardedBank",),
     "dispatch": ("fit",),
     "keras": ("from_keras", "to_keras"),
 }

@@ -4,6 +4,7 @@ A unit depends on its arguments alone, so it may be done again: one whose worker
 Ray is imported where there is one worker and no cluster.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -62,7 +63,7 @@ def run_units(
         return
     import ray
 
-    started = _join(ray, workers, address)
+    started = join_ray(workers, address)
     try:
         yield from _spread(ray, work, units, workers)
     finally:
@@ -70,13 +71,19 @@ def run_units(
             ray.shutdown()
 
 
-def _join(ray: Any, workers: int, address: str | None) -> bool:
-    """Start or join Ray unless it runs already; return whether it did."""
+def join_ray(workers: int, address: str | None) -> bool:
+    """Start or join Ray unless it runs already; return whether it did.
+
+    Raises:
+        SettingError: it cannot be reached.
+    """
+    import ray
+
     if ray.is_initialized():
         return False
-    own = {} if address is not None else {"num_cpus": workers, "include_dashboard": False}
+    own: dict[str, Any] = {} if address is not None else {"num_cpus": workers, "include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         said = " ".join(str(error).split())[:160]
         raise SettingError(
