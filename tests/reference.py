@@ -12,6 +12,8 @@ from tsuzuki.network.layers import (
     Average,
     Concatenate,
     Dense,
+    Layer,
+    Masking,
     Maximum,
     Minimum,
     Multiply,
@@ -84,23 +86,46 @@ def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
 
 def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[Array]]) -> tuple[Array, list]:
     """Outputs of every step [steps, lanes, outputs] from inputs [steps, lanes, features], and the states of each."""
-    by_layer, outputs, seen = split(network, weights), [], []
-    cuts = np.cumsum(network.input_sizes)[:-1]
-    for now in x:
-        given, values, later = np.split(now, cuts, axis=-1), [], []
-        for layer, own, read in zip(network.layers, by_layer, network.sources, strict=True):
-            inputs = [values[source] if source >= 0 else given[-1 - source] for source in read]
-            if isinstance(layer, Recurrent):
-                later.append(step(layer, own, inputs[0], states[len(later)]))
-                values.append(later[-1][0])
-            elif isinstance(layer, Dense):
-                values.append(ACTIVATION[layer.activation](inputs[0] @ own[0] + (own[1] if layer.use_bias else 0)))
-            else:
-                values.append(MERGED[type(layer)](inputs))
-        states = later
-        outputs.append(np.concatenate([values[i] for i in network.last], axis=-1))
-        seen.append(states)
+    values, masks, seen = [], [], []
+    given = np.split(x, np.cumsum(network.input_sizes)[:-1], axis=-1)
+    for layer, own, read in zip(network.layers, split(network, weights), network.sources, strict=True):
+        inputs = [values[source] if source >= 0 else given[-1 - source] for source in read]
+        found = [masks[source] if source >= 0 else None for source in read]
+        mask = None if any(one is None for one in found) else np.any(found, axis=0)
+        if isinstance(layer, Masking):
+            mask = (inputs[0] != np.float32(layer.mask_value)).any(-1)
+        if isinstance(layer, Recurrent):
+            outputs, after = over_time(layer, own, inputs[0], mask, states[len(seen)])
+            values.append(outputs)
+            seen.append(after)
+        else:
+            values.append(at_each_step(layer, own, inputs, mask))
+        masks.append(None if getattr(layer, "return_sequences", None) is False else mask)
+    outputs = np.concatenate([values[i] for i in network.last], axis=-1)
+    return outputs, [[after[t] for after in seen] for t in range(len(x))]
+
+
+def over_time(
+    layer: Recurrent, own: Sequence[Array], x: Array, mask: Array | None, state: list[Array]
+) -> tuple[Array, list[list[Array]]]:
+    """A cell's outputs and its states after each step; a masked step holds the states and the output before it."""
+    outputs, seen, last = [], [], np.zeros_like(state[0])
+    for t, now in enumerate(x):
+        counts = np.ones(len(now), bool) if mask is None else mask[t]
+        state = [np.where(counts[:, None], *both) for both in zip(step(layer, own, now, state), state, strict=True)]
+        last = np.where(counts[:, None], state[0], 0 if layer.zero_output_for_mask else last)
+        outputs.append(last)
+        seen.append(state)
     return np.stack(outputs), seen
+
+
+def at_each_step(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], mask: Array | None) -> Array:
+    """What a layer without state makes of its inputs [steps, lanes, values]."""
+    if isinstance(layer, Dense):
+        return ACTIVATION[layer.activation](inputs[0] @ own[0] + (own[1] if layer.use_bias else 0))
+    if isinstance(layer, Masking):
+        return np.where(mask[..., None], inputs[0], 0)
+    return MERGED[type(layer)](inputs)
 
 
 def loss_of(loss: Loss, outputs: Array, targets: Array) -> Array:

@@ -168,7 +168,7 @@ MODELS = [
         "BatchNormalization.* use series that are scaled beforehand",
     ),
     (lambda: sequential(L.Conv1D(2, 2), L.GRU(2)), r"layer 1 .*Conv1D\) is not supported; use one of Input, SimpleRNN"),
-    (lambda: sequential(L.Masking(), L.GRU(2)), "Masking.* use samples of one length"),
+    (lambda: sequential(L.Masking(), L.GRU(2, return_sequences=True)), "output has the mask of its steps"),
     (lambda: sequential(L.RNN(L.GRUCell(2))), "RNN.* use SimpleRNN, GRU or LSTM in place of cells"),
     (lambda: sequential(keras.Sequential([L.GRU(2)])), "use its layers in the outer model"),
     (lambda: sequential(L.TimeDistributed(L.Dropout(0.1)), L.GRU(2)), r"holds a Dropout; use TimeDistributed\(Dense"),
@@ -177,7 +177,6 @@ MODELS = [
         lambda: sequential(L.GRU(2, return_state=True)),
         "return_state=True; leave it out: only a single path is supported",
     ),
-    (lambda: sequential(L.LSTM(2, zero_output_for_mask=True)), "zero_output_for_mask=True; leave it out"),
     (
         lambda: sequential(L.LSTM(2, activation="swish")),
         "has activation='silu', which is not supported; use one of linear, tanh",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.layers import Concatenate as Concatenate
     from tsuzuki.network.layers import Dense as Dense
     from tsuzuki.network.layers import Dropout as Dropout
+    from tsuzuki.network.layers import Masking as Masking
     from tsuzuki.network.layers import Maximum as Maximum
     from tsuzuki.network.layers import Minimum as Minimum
     from tsuzuki.network.layers import Multiply as Multiply
@@ -99,6 +100,7 @@ _HOMES = {
         "Concatenate",
         "Dense",
         "Dropout",
+        "Masking",
         "Maximum",
         "Minimum",
         "Multiply",

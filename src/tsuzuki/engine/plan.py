@@ -1,6 +1,6 @@
 """A network lowered to the table of integers that the compiled kernels walk: where everything lies, how large it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,13 @@ from tsuzuki.kernels.table import (
     ROW,
     SCORED_OFFSET,
     STATES,
+    STEP_MASK,
+    STEP_MASK_SKIP,
     STEPS,
     UNITS,
     WIDE,
+    X_STEP_MASK,
+    X_STEP_MASK_SKIP,
 )
 from tsuzuki.network.layers import Concatenate, Layer, Recurrent
 from tsuzuki.network.network import Network, Parameter, parameters
@@ -115,14 +119,17 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
         steps = outputs.steps_of(number)
         row[STEPS], row[RETURNS_ALL] = steps, steps == timesteps
-        if layer is None:
+        if kind == "branch":
             branches.append((row, number))
             continue
+        place = Place(row, (), named.get(number, {}), timesteps, steps, each, spaces, HEADER + rows.size)
         processed = timesteps if isinstance(layer, Recurrent) else steps
         sources = tuple(outputs.read(source, processed) for source in read)
-        kinds()[kind].lay_out(
-            layer, Place(row, sources, named.get(number, {}), timesteps, steps, each, spaces, HEADER + rows.size)
-        )
+        if kind == "held_output":
+            sources = (outputs.held(number),)
+        kinds()[kind].lay_out(layer, replace(place, sources=sources))
+        if outputs.is_masked(number) and row[STEP_MASK] < 0:
+            row[[STEP_MASK, STEP_MASK_SKIP]] = sources[0].mask, sources[0].mask_skip
         outputs.add(number, row)
     for row, number in branches:
         row[D_X] = outputs.rows[number][D_OUT]
@@ -152,8 +159,8 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
 def _order(network: Network) -> list[tuple[str, Layer | None, int, tuple[int, ...]]]:
     """The rows of a network: (kind, layer, number, what it reads), the layer None for a branch behind layer `number`.
 
-    A layer that several others read is followed by a branch. Several outputs, or one that other layers read too, are
-    joined at the end.
+    A cell whose input has a mask is followed by a row for its held output, a layer that several others read by a
+    branch. Several outputs, or one that other layers read too, are joined at the end.
     """
     last = len(network.layers) - 1
     readers = [0] * len(network.layers)
@@ -165,6 +172,8 @@ def _order(network: Network) -> list[tuple[str, Layer | None, int, tuple[int, ..
     order: list[tuple[str, Layer | None, int, tuple[int, ...]]] = []
     for number, layer in enumerate(network.layers):
         order.append((kind_of(layer), layer, number, network.sources[number]))
+        if isinstance(layer, Recurrent) and all(s >= 0 and network.masked[s] for s in network.sources[number]):
+            order.append(("held_output", layer, number, ()))
         if readers[number] > 1:
             order.append(("branch", None, number, ()))
     if joined:
@@ -180,7 +189,7 @@ class _Outputs:
     ) -> None:
         self._network, self._timesteps, self._every_step = network, timesteps, every_step
         self._lanes, self._spaces, self._gathered = lanes, spaces, gathered
-        self._branches = {number for _, layer, number, _ in _order(network) if layer is None}
+        self._branches = {number for kind, _, number, _ in _order(network) if kind == "branch"}
         self.rows: dict[int, NDArray[np.int64]] = {}
         self.readers: dict[int, list[Source]] = {}
 
@@ -189,9 +198,31 @@ class _Outputs:
         follows = number < len(self._network.layers) and self._network.recurrent_follows[number]
         return self._timesteps if self._every_step or follows else 1
 
+    def is_masked(self, number: int) -> bool:
+        """Whether a layer passes a mask on: a cell with its last step alone does not, a join has its inputs'."""
+        layers = self._network.layers
+        if number == len(layers) or not self._network.masked[number]:
+            return False
+        follows = self._every_step or self._network.recurrent_follows[number]
+        return follows or not isinstance(layers[number], Recurrent)
+
     def add(self, number: int, row: NDArray[np.int64]) -> None:
         """Take in a layer that has been laid out."""
         self.rows[number] = row
+
+    def held(self, number: int) -> Source:
+        """The output of a cell just laid out, with the mask of its input, for the row that gives what others see."""
+        row = self.rows[number]
+        return Source(
+            int(row[OUT]),
+            int(row[SCORED_OFFSET]),
+            int(row[WIDE]),
+            int(row[UNITS]),
+            int(row[D_OUT]),
+            int(row[STEPS]),
+            int(row[X_STEP_MASK]),
+            int(row[X_STEP_MASK_SKIP]),
+        )
 
     def read(self, source: int, steps: int) -> Source:
         """The last `steps` steps of a layer's output or of an input, for one more reader."""
@@ -207,6 +238,7 @@ class _Outputs:
         if source in self._branches:
             d_x = self._spaces.work.take(steps * self._lanes * wide)
         skip = int(row[SCORED_OFFSET] + row[STEPS]) - steps
-        found = Source(int(row[OUT]), skip, wide, int(row[UNITS]), d_x, steps)
+        mask, mask_skip = int(row[STEP_MASK]), int(row[STEP_MASK_SKIP] + row[STEPS]) - steps
+        found = Source(int(row[OUT]), skip, wide, int(row[UNITS]), d_x, steps, mask, mask_skip)
         self.readers.setdefault(source, []).append(found)
         return found

@@ -5,14 +5,25 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError, UnsupportedModel
-from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, Layer, Recurrent, SimpleRNN
+from tsuzuki.network.layers import (
+    ACTIVATIONS,
+    GRU,
+    LSTM,
+    Activation,
+    Dense,
+    Dropout,
+    Layer,
+    Masking,
+    Recurrent,
+    SimpleRNN,
+)
 from tsuzuki.network.network import Network, check_weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SUPPORTED = "Input, SimpleRNN, GRU, LSTM, Dense, Dropout, Activation and TimeDistributed(Dense)"
+SUPPORTED = "Input, SimpleRNN, GRU, LSTM, Dense, Dropout, Activation, Masking and TimeDistributed(Dense)"
 CELLS: dict[type, type[SimpleRNN] | type[GRU] | type[LSTM]] = {
     keras.layers.SimpleRNN: SimpleRNN,
     keras.layers.GRU: GRU,
@@ -25,7 +36,6 @@ NEAREST = {
     "StackedRNNCells": "one recurrent layer after another",
     "ReLU": 'Activation("relu")',
     "SpatialDropout1D": "the recurrent layer's own dropout=, which also holds one mask over the steps",
-    "Masking": "samples of one length without padding",
     "Normalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "BatchNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "LayerNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
@@ -80,9 +90,15 @@ def network_of(model: Any, inputs: int | None = None) -> Network:
     described = [_describe(i, layer) for i, layer in enumerate(layers, start=1)]
     _check_states([layer for layer in layers if type(layer) in CELLS])
     try:
-        return Network(inputs, tuple(described))
+        network = Network(inputs, tuple(described))
     except SettingError as error:
         raise UnsupportedModel(str(error)) from error
+    if network.masked[-1]:
+        raise UnsupportedModel(
+            "the model's output has the mask of its steps, which the loss does not count yet; set "
+            "return_sequences=False in the last recurrent layer, or leave the Masking layer out"
+        )
+    return network
 
 
 def path_of(model: Any) -> list[Any]:
@@ -157,6 +173,9 @@ def _describe(place: int, layer: Any) -> Layer:
     if kind is keras.layers.Activation:
         _check_layer(name, layer)
         return Activation(_activation(name, "activation", layer.activation))
+    if kind is keras.layers.Masking:
+        _check_layer(name, layer)
+        return Masking(float(layer.mask_value))
     if kind is keras.layers.Dropout:
         _check_layer(name, layer)
         if layer.noise_shape is not None:
@@ -180,14 +199,13 @@ def _recurrent(name: str, layer: Any) -> Recurrent:
         )
     if layer.return_state:
         raise UnsupportedModel(f"{name} has return_state=True; leave it out: only a single path is supported")
-    if layer.zero_output_for_mask:
-        raise UnsupportedModel(f"{name} has zero_output_for_mask=True; leave it out: there are no masked steps here")
     options: dict[str, Any] = {
         "activation": _activation(name, "activation", layer.activation),
         "use_bias": layer.use_bias,
         "dropout": _share(name, "dropout", layer.dropout),
         "recurrent_dropout": _share(name, "recurrent_dropout", layer.recurrent_dropout),
         "return_sequences": layer.return_sequences,
+        "zero_output_for_mask": layer.zero_output_for_mask,
     }
     kind = CELLS[type(layer)]
     if kind is not SimpleRNN:

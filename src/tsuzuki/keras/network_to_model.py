@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, SimpleRNN
+from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Masking, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
         return keras.layers.Activation(layer.activation)
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(layer.rate)
+    if isinstance(layer, Masking):
+        return keras.layers.Masking(layer.mask_value)
     assert isinstance(layer, SimpleRNN | GRU | LSTM)
     return _recurrent(layer, stateful, returns)
 
@@ -71,6 +73,7 @@ def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> 
         "dropout": layer.dropout,
         "recurrent_dropout": layer.recurrent_dropout,
         "return_sequences": returns,
+        "zero_output_for_mask": layer.zero_output_for_mask,
         "stateful": stateful,
     }
     if not isinstance(layer, SimpleRNN):

@@ -31,7 +31,7 @@ UNITS = {
     "driver": ("driver",),
     "objectives": ("losses",),
     "updates": ("optimizers",),
-    "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence"),
+    "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }
 # What LLVM may assume of the machine while it optimises: no more than every machine with vectors of this width has.

@@ -15,6 +15,7 @@ from tsuzuki.kernels.table import (
     D_X,
     DROPOUT,
     GATES,
+    HELD,
     INPUT_SIZE,
     INPUT_STRIDE,
     KERNEL,
@@ -37,9 +38,13 @@ from tsuzuki.kernels.table import (
     STATE,
     STATE_OUT,
     STATES,
+    STEP_MASK,
+    STEP_MASK_SKIP,
     UNITS,
     WIDE,
     X_SKIP,
+    X_STEP_MASK,
+    X_STEP_MASK_SKIP,
     X,
     Z,
 )
@@ -92,6 +97,8 @@ class Source:
         size: values of a lane.
         d_x: offset of its gradient, -1 where none is wanted.
         steps: steps of that gradient.
+        mask: offset of the mask of its steps, -1 where all count.
+        mask_skip: steps to skip in the mask.
     """
 
     x: int
@@ -100,6 +107,8 @@ class Source:
     size: int
     d_x: int
     steps: int
+    mask: int = -1
+    mask_skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,7 @@ def describe_source(place: Place) -> None:
     row = place.row
     row[X], row[X_SKIP], row[D_X] = source.x, source.skip, source.d_x
     row[INPUT_STRIDE], row[INPUT_SIZE] = source.stride, source.size
+    row[X_STEP_MASK], row[X_STEP_MASK_SKIP] = source.mask, source.mask_skip
 
 
 def describe_links(place: Place, sources: tuple[Source, ...]) -> None:
@@ -154,7 +164,13 @@ def describe_links(place: Place, sources: tuple[Source, ...]) -> None:
     links = place.spaces.links
     place.row[LINKS], place.row[LINK_COUNT] = place.first_link + len(links), len(sources)
     for one in sources:
-        links += [one.x, one.skip, one.stride, one.size, one.d_x, one.steps]
+        links += [one.x, one.skip, one.stride, one.size, one.d_x, one.steps, one.mask, one.mask_skip]
+
+
+def take_joined_mask(place: Place) -> None:
+    """Reserve the mask of a merge: it has one where all of its inputs have."""
+    if all(source.mask >= 0 for source in place.sources):
+        place.row[STEP_MASK], place.row[STEP_MASK_SKIP] = place.work(place.steps, 1), 0
 
 
 def take_outputs(place: Place) -> None:
@@ -202,5 +218,7 @@ def take_recurrent(place: Place, layer: Recurrent) -> None:
         row[MASK], row[MASKED_X] = place.work(1, stride), place.work(steps, stride)
     if layer.recurrent_dropout:
         row[RECURRENT_MASK], row[MASKED_STATE] = place.work(1, wide), place.work(steps, wide)
+    if row[X_STEP_MASK] >= 0:
+        row[HELD] = place.work(layer.states, wide)
     row[SCORED_OFFSET] = 1 if place.steps == steps else steps
     row[D_OUT] = place.work(place.steps, wide)

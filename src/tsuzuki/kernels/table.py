@@ -74,16 +74,19 @@ FLAG, CLIP_LIMIT = 3, 4
     STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
     # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
     DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
+    # masks [steps, lanes] of the steps that count, of the output and of the input, each with steps to skip there (-1:
+    # all count), and where a cell sets gradients aside that go past masked steps
+    STEP_MASK, STEP_MASK_SKIP, X_STEP_MASK, X_STEP_MASK_SKIP, HELD,
     # where the table lists several inputs of the layer, or several readers of its output, and how many there are
     LINKS, LINK_COUNT,
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
-) = range(44)
+) = range(49)
 
 # An entry of such a list: offset of the input, steps of it to skip, its stride and size, and the offset of its gradient
-# (-1: not wanted); a reader's has the gradient that it gives and its steps.
-LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK = range(7)
+# (-1: not wanted); a reader's has the gradient that it gives and its steps; and the mask of the input's steps.
+LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK_STEP_MASK, LINK_STEP_MASK_SKIP, LINK = range(9)
 
 # A row of the table of variables.
 VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, VARIABLE = range(4)

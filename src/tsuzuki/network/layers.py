@@ -4,6 +4,7 @@ Names, defaults and the order of weights are Keras's, so that lists of weights p
 layer is computed is none of this module's business: each kind has a file in `kernels/layers`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class Layer(ABC):
 
         return np.zeros(shape)
 
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """Whether its output has a mask of steps, from whether its inputs have one; `Layer`s pass it on."""
+        return all(inputs)
+
     def __str__(self) -> str:
         return repr(self)
 
@@ -61,6 +66,8 @@ class Recurrent(Layer):
         return_sequences: whether the next layer sees every step. None: as its place asks for (every step before
             another recurrent layer; after the last one, every step if every step is scored).
         go_backwards: refused: a state carried from past to future cannot run from future to past.
+        zero_output_for_mask: whether masked steps give zeros; otherwise they give the output before them, zeros before
+            the first. Either way they leave the state as it is.
     """
 
     units: int
@@ -70,6 +77,7 @@ class Recurrent(Layer):
     recurrent_dropout: float
     return_sequences: bool | None
     go_backwards: bool
+    zero_output_for_mask: bool
     states: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -94,6 +102,10 @@ class Recurrent(Layer):
         found: dict[str, tuple[int, ...]] = {"kernel": (inputs, wide), "recurrent_kernel": (self.units, wide)}
         return found | {"bias": (wide,)} if self.use_bias else found
 
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """The mask goes no further where only the last step does."""
+        return all(inputs) and self.return_sequences is not False
+
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.units})"
 
@@ -109,6 +121,7 @@ class SimpleRNN(Recurrent):
     recurrent_dropout: float = 0.0
     return_sequences: bool | None = None
     go_backwards: bool = False
+    zero_output_for_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,7 @@ class GRU(Recurrent):
     recurrent_dropout: float = 0.0
     return_sequences: bool | None = None
     go_backwards: bool = False
+    zero_output_for_mask: bool = False
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """As `Recurrent.shapes`, but for the bias of `reset_after`: [2, 3 * units]."""
@@ -159,6 +173,7 @@ class LSTM(Recurrent):
     recurrent_dropout: float = 0.0
     return_sequences: bool | None = None
     go_backwards: bool = False
+    zero_output_for_mask: bool = False
 
     def initial_bias(self, shape: tuple[int, ...]) -> "NDArray[np.float64]":
         """Zeros, but ones for the forget gate with `unit_forget_bias`."""
@@ -225,6 +240,28 @@ class Dropout(Layer):
     def outputs(self, inputs: Sequence[int]) -> int:
         """As many as come in."""
         return inputs[0]
+
+
+@dataclass(frozen=True)
+class Masking(Layer):
+    """Mask the steps whose inputs all are `mask_value`, as `keras.layers.Masking`; there it gives zeros.
+
+    A masked step leaves the states of the cells behind it as they are, and does not count in the loss.
+    """
+
+    mask_value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mask_value):
+            raise SettingError(f"{self} has no finite mask_value; give a number that is compared with the inputs")
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
+
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """Its own."""
+        return True
 
 
 class _Merge(Layer):

@@ -82,6 +82,14 @@ class Network:
             found.append(layer.outputs([self.width_of(source, found) for source in read]))
         return tuple(found)
 
+    @cached_property
+    def masked(self) -> tuple[bool, ...]:
+        """For each layer whether its output has a mask of the steps that count."""
+        found: list[bool] = []
+        for layer, read in zip(self.layers, self.sources, strict=True):
+            found.append(layer.masks([source >= 0 and found[source] for source in read]))
+        return tuple(found)
+
     def width_of(self, source: int, widths: Sequence[int]) -> int:
         """How many values a layer, or input -1 - source, gives for a step."""
         return widths[source] if source >= 0 else (self.input_sizes or (self.inputs,))[-1 - source]

@@ -2,7 +2,8 @@
 
 from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
-from tsuzuki.kernels.memory import Place, describe_links, describe_outputs, take_outputs
+from tsuzuki.kernels.memory import Place, describe_links, describe_outputs, take_joined_mask, take_outputs
+from tsuzuki.kernels.step_masks import join_masks
 from tsuzuki.kernels.table import (
     D_OUT,
     LINK,
@@ -27,11 +28,13 @@ def lay_out(layer: Concatenate, place: Place) -> None:
     describe_outputs(place, sum(source.size for source in place.sources))
     describe_links(place, place.sources)
     take_outputs(place)
+    take_joined_mask(place)
 
 
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide], input by input."""
+    join_masks(job, row, work, lanes)
     wide, count, at = row[WIDE], row[STEPS] * lanes, row[OUT]
     for i in range(row[LINK_COUNT]):
         link = shift(job, row[LINKS] + i * LINK)

@@ -22,10 +22,12 @@ from tsuzuki.kernels.recurrence import (
     times_recurrent,
     times_recurrent_t,
 )
+from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
 from tsuzuki.kernels.table import (
     ACTIVATION,
     BIAS,
     D_CARRIED,
+    HELD,
     OUT,
     OWN_1,
     OWN_2,
@@ -38,6 +40,7 @@ from tsuzuki.kernels.table import (
     TANH,
     TIMESTEPS,
     WIDE,
+    X_STEP_MASK,
     ZEROS,
     Z,
 )
@@ -188,7 +191,7 @@ def forward(job, row, work, lanes, update, first_lane):
     steps, wide = job[TIMESTEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
-    z, extra = shift(work, row[Z]), shift(work, row[EXTRA])
+    z, extra, masked = shift(work, row[Z]), shift(work, row[EXTRA]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
     bias = shift(work, job[ZEROS])
@@ -208,6 +211,8 @@ def forward(job, row, work, lanes, update, first_lane):
             before_forward(gate, lanes, wide, here, beside, entering)
             times_recurrent(job, row, lanes, beside, 2, 1, candidate, 3 * wide, candidate, 3 * wide)
             before_finish(activation, lanes, wide, here, before, out)
+        if masked:
+            hold_states(row, work, lanes, step)
 
 
 @procedure("ttfif")
@@ -221,6 +226,7 @@ def backward(job, row, work, lanes, gradients):
     states = states_before(job, row, work)
     # Where the layer above sees every step, the gradient it gave to the state before this one is added to.
     adds = row[RETURNS_ALL] != 0
+    masked, held = row[X_STEP_MASK] >= 0, shift(work, row[HELD])
     for back in range(steps):
         step = steps - 1 - back
         here = shift(slopes, step * 3 * size)
@@ -228,6 +234,8 @@ def backward(job, row, work, lanes, gradients):
         d_out = d_state(job, row, work, lanes, step)
         # Before the first step there is no gradient to keep: its share goes where d_out was.
         d_before = d_state(job, row, work, lanes, max(step - 1, 0))
+        if masked:
+            set_aside(row, work, lanes, step, d_out, held)
         if row[RESET_AFTER]:
             beside = shift(extra, step * 3 * size)
             after_backward(activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and step > 0)
@@ -242,6 +250,8 @@ def backward(job, row, work, lanes, gradients):
             before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0)
             if step > 0:
                 carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
+        if masked and step > 0:
+            give_past(row, lanes, held, d_before)
     if row[RESET_AFTER]:
         recurrent_gradient(job, row, work, lanes, steps, states, extra, 3 * wide, 0, 3, gradients)
         if row[RECURRENT_BIAS] >= 0:

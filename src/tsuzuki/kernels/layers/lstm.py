@@ -19,8 +19,10 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     times_recurrent,
 )
+from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
 from tsuzuki.kernels.table import (
     ACTIVATION,
+    HELD,
     OUT,
     OWN_1,
     OWN_2,
@@ -30,6 +32,7 @@ from tsuzuki.kernels.table import (
     TANH,
     TIMESTEPS,
     WIDE,
+    X_STEP_MASK,
     Z,
 )
 from tsuzuki.network.layers import LSTM
@@ -111,7 +114,7 @@ def forward(job, row, work, lanes, update, first_lane):
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     z, cell, out = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[OUT])
-    squashed = shift(work, row[SQUASHED])
+    squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
     for step in range(steps):
@@ -129,6 +132,8 @@ def forward(job, row, work, lanes, update, first_lane):
             shift(squashed, step * size),
             shift(out, (step + 1) * size),
         )
+        if masked:
+            hold_states(row, work, lanes, step)
 
 
 @procedure("ttfif")
@@ -137,12 +142,16 @@ def backward(job, row, work, lanes, gradients):
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
     slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])
-    squashed = shift(work, row[SQUASHED])
+    squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0
+    held, held_cell = shift(work, row[HELD]), shift(work, row[HELD] + size)
     for at in range(0, size, WIDTH):
         store(d_cell, at, splat(np.float32(0)))
     for back in range(steps):
         step = steps - 1 - back
-        here = shift(slopes, step * 4 * size)
+        here, d_out = shift(slopes, step * 4 * size), d_state(job, row, work, lanes, step)
+        if masked:
+            set_aside(row, work, lanes, step, d_out, held)
+            set_aside(row, work, lanes, step, d_cell, held_cell)
         gates_backward(
             row[ACTIVATION],
             row[RECURRENT_ACTIVATION],
@@ -151,11 +160,14 @@ def backward(job, row, work, lanes, gradients):
             here,
             shift(cell, step * size),
             shift(squashed, step * size),
-            d_state(job, row, work, lanes, step),
+            d_out,
             d_cell,
         )
         if step > 0:
             carry_back(job, row, work, lanes, step, here, 4 * wide, 0, 4, True)
+            if masked:
+                give_past(row, lanes, held, d_state(job, row, work, lanes, step - 1))
+                give_past(row, lanes, held_cell, d_cell)
     states = states_before(job, row, work)
     recurrent_gradient(job, row, work, lanes, steps, states, slopes, 4 * wide, 0, 4, gradients)
     project_back(job, row, work, lanes, steps, slopes, gradients)

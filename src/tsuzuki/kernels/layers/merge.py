@@ -3,7 +3,8 @@
 import numpy as np
 
 from tsuzuki.kernels.language import kernel, procedure, shift
-from tsuzuki.kernels.memory import Place, describe_links, describe_outputs, take_outputs
+from tsuzuki.kernels.memory import Place, describe_links, describe_outputs, take_joined_mask, take_outputs
+from tsuzuki.kernels.step_masks import join_masks
 from tsuzuki.kernels.table import (
     D_OUT,
     LINK,
@@ -33,6 +34,7 @@ def lay_out(layer: Add | Average | Multiply | Subtract | Maximum | Minimum, plac
     describe_outputs(place, place.sources[0].size)
     describe_links(place, place.sources)
     take_outputs(place)
+    take_joined_mask(place)
     place.row[HOW] = DESCRIPTIONS.index(type(layer))
 
 
@@ -59,6 +61,7 @@ def values_at(work, link, lanes, i):
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide]."""
+    join_masks(job, row, work, lanes)
     how, inputs, links = row[HOW], row[LINK_COUNT], shift(job, row[LINKS])
     share = f32(1) / f32(inputs) if how == AVERAGE else f32(1)
     for i in range(row[STEPS] * lanes):

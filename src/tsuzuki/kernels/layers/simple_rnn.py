@@ -13,7 +13,8 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     times_recurrent,
 )
-from tsuzuki.kernels.table import ACTIVATION, OUT, TIMESTEPS, WIDE, Z
+from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
+from tsuzuki.kernels.table import ACTIVATION, HELD, OUT, TIMESTEPS, WIDE, X_STEP_MASK, Z
 from tsuzuki.network.layers import SimpleRNN
 
 DESCRIPTIONS = (SimpleRNN,)
@@ -29,7 +30,7 @@ def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
-    z = shift(work, row[Z])
+    z, masked = shift(work, row[Z]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
     for step in range(steps):
@@ -37,6 +38,8 @@ def forward(job, row, work, lanes, update, first_lane):
         out = shift(work, row[OUT] + (step + 1) * size)
         times_recurrent(job, row, lanes, state, 0, 1, shift(z, step * size), wide, out, wide)
         activate_all(row[ACTIVATION], out, size)
+        if masked:
+            hold_states(row, work, lanes, step)
 
 
 @procedure("ttfif")
@@ -44,13 +47,18 @@ def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
     steps, wide = job[TIMESTEPS], row[WIDE]
     size = lanes * wide
-    slopes = shift(work, row[Z])
+    slopes, masked, held = shift(work, row[Z]), row[X_STEP_MASK] >= 0, shift(work, row[HELD])
     for back in range(steps):
         step = steps - 1 - back
         here = shift(slopes, step * size)
         out = shift(work, row[OUT] + (step + 1) * size)
-        times_slope(row[ACTIVATION], d_state(job, row, work, lanes, step), out, here, size)
+        d_out = d_state(job, row, work, lanes, step)
+        if masked:
+            set_aside(row, work, lanes, step, d_out, held)
+        times_slope(row[ACTIVATION], d_out, out, here, size)
         if step > 0:
             carry_back(job, row, work, lanes, step, here, wide, 0, 1, True)
+            if masked:
+                give_past(row, lanes, held, d_state(job, row, work, lanes, step - 1))
     recurrent_gradient(job, row, work, lanes, steps, states_before(job, row, work), slopes, wide, 0, 1, gradients)
     project_back(job, row, work, lanes, steps, slopes, gradients)
