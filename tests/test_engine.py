@@ -1,7 +1,6 @@
 """The machine code on disk: kept, found again, and never out of date."""
 
 import ast
-import hashlib
 import os
 import shutil
 import subprocess
@@ -130,18 +129,6 @@ def test_sources_newer_than_the_bitcode_ask_for_numba_in_one_line(tmp_path):
     )
     assert done.stderr.splitlines()[-1].startswith("tsuzuki.errors.MissingExtraError: kernels (")
     assert "pip install 'tsuzuki[compile]'" in done.stderr
-
-
-def test_a_damaged_file_is_made_again_and_an_unwritable_folder_does_no_harm(tmp_path, monkeypatch):
-    path = tmp_path / "kernels.bin"
-    machine_code._write(path, hashlib.sha256(b"code").digest() + b"code")
-    assert machine_code._read(path) == b"code"
-    path.write_bytes(path.read_bytes()[:-1])
-    assert machine_code._read(path) is None
-    assert machine_code._read(tmp_path / "absent") is None
-    (tmp_path / "file").write_text("")
-    machine_code._write(tmp_path / "file" / "kernels.bin", b"code")
-    assert not (tmp_path / "file").is_dir()
 
 
 def test_the_packages_front_imports_neither_numba_nor_pandas():

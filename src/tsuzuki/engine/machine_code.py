@@ -13,39 +13,24 @@ import ctypes
 import functools
 import hashlib
 import json
-import os
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tsuzuki.engine import code_cache
+from tsuzuki.engine.code_cache import cache_folder
 from tsuzuki.kernels.host import WIDTH, features
 
 Program = Callable[[int, int], int]
 BITCODE = Path(__file__).parents[1] / "kernels" / "bitcode"
 # What every network needs besides its layer kinds, those first that others call.
 ALWAYS = ("shared", "objectives", "updates", "driver")
-_DIGEST = 32
 _lock = threading.RLock()
 _loaded: set[str] = set()
 _engines: list[Any] = []
 _addresses: dict[str, int] = {}
-
-
-def cache_folder() -> Path:
-    """The folder of the machine code: TSUZUKI_CACHE_DIR, or the user's cache folder of this platform."""
-    if chosen := os.environ.get("TSUZUKI_CACHE_DIR"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "tsuzuki"
 
 
 @functools.cache
@@ -55,13 +40,14 @@ def _source_keys() -> dict[str, str]:
 
     digest = sources_digest()
     index = cache_folder() / f"units-{digest}.json"
-    for path in (BITCODE / f"units-{digest}.json", index):
-        try:
-            return dict(json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
-            continue
+    try:
+        return dict(json.loads((BITCODE / index.name).read_text()))
+    except (OSError, ValueError, TypeError):
+        pass
+    if kept := code_cache.read(index):
+        return dict(json.loads(kept))
     keys = {unit: source_key(unit) for unit in UNITS}
-    _write(index, json.dumps(keys).encode())
+    code_cache.write(index, json.dumps(keys).encode())
     return keys
 
 
@@ -120,37 +106,27 @@ def emit(bitcode: bytes) -> bytes:
     return " ".join(defined).encode() + b"\0" + bytes(host_machine().emit_object(module))
 
 
-def _read(path: Path) -> bytes | None:
-    """The stored code, or None where the file is absent or not whole."""
-    try:
-        content = path.read_bytes()
-    except OSError:
+def _stored(unit: str) -> bytes | None:
+    """A unit's code from the cache, or None where there is none that can be linked."""
+    from tsuzuki.engine.object_file import fits
+
+    code = code_cache.read(_file(unit))
+    if code is None:
         return None
-    digest, code = content[:_DIGEST], content[_DIGEST:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Store a file whole or not at all; a folder that cannot be written only means making it again next time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
-    except OSError:
-        return
+    names, _, machine_code = code.partition(b"\0")
+    return code if fits(machine_code, names.decode("latin-1").split()) else None
 
 
 def _code_of(units: Sequence[str]) -> dict[str, bytes]:
     """Machine code of each unit."""
-    found = {unit: code for unit in units if (code := _read(_file(unit))) is not None}
+    found = {unit: code for unit in units if (code := _stored(unit)) is not None}
     made = {unit: emit(shipped) for unit in units if unit not in found and (shipped := _shipped(unit)) is not None}
     if missing := [unit for unit in units if unit not in found and unit not in made]:
         from tsuzuki.engine.compiling import compile_units
 
         made |= compile_units(missing)
     for unit, code in made.items():
-        _write(_file(unit), hashlib.sha256(code).digest() + code)
+        code_cache.write(_file(unit), code)
     return found | made
 
 
