@@ -259,7 +259,7 @@ def test_a_real_download_gives_each_element_by_its_name(tokyo):
         quality = next(i for i in range(at, len(names)) if roles[i] == "品質情報" and not sub[i])
         expected = [float(row[at]) if row[quality] in "58" and row[at] else np.nan for row in data]
         found = read(tokyo[0], column=names[at].split("(")[0])
-        assert (found.column, found.unit) == (f"東京 {names[at]}", names[at].split("(")[1][:-1].translate(UNITS))
+        assert (found.columns, found.unit) == ((f"東京 {names[at]}",), names[at].split("(")[1][:-1].translate(UNITS))
         np.testing.assert_array_equal(found.frame["y"], expected)
         checked += 1
     assert checked == 19

@@ -49,7 +49,7 @@ def backtest(
         check_targets({"--csv": csv, "--json": json_path, "--report": report}, source)
         check_report(report, lang)
         chosen = Settings(**settings)
-        found = reading(source, column, time)
+        found = reading(source, column, time, chosen.columns.all)
         announce_readings(found, chosen.max_gap, merge, quiet or "-" in (csv, json_path))
         announce_compilation(quiet)
         series = covariate_series(as_long(found.frame, chosen.columns.all), chosen.columns, chosen.max_gap)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Merge
+from tsuzuki.commands.options import Column, Merge
 from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
 from tsuzuki.commands.terminal import (
     announce_compilation,
@@ -29,7 +29,7 @@ def compare(
         list[str] | None,
         typer.Argument(metavar="[beijing|nyc|FILE...]", help="A bundled series, a file, or several files as one."),
     ] = None,
-    column: Annotated[str | None, typer.Option(help="The value column, if there are several.")] = None,
+    column: Column = None,
     time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     cell: Annotated[str, typer.Option(help="simple_rnn, gru or lstm.")] = "simple_rnn",
     layers: Annotated[int, typer.Option(help="Recurrent layers, stacked.")] = 1,

@@ -41,7 +41,7 @@ def fit(
     with errors_in_words(debug):
         check_targets({"--output": output, "--json": json_path}, source)
         forecaster = Forecaster(**settings)
-        found = reading(source, column, time)
+        found = reading(source, column, time, forecaster.settings.columns.all)
         announce_readings(found, forecaster.settings.max_gap, merge, quiet or json_path == "-")
         announce_compilation(quiet)
         with bar("training", quiet) as advance:
@@ -60,7 +60,9 @@ def fit(
                 f"trained {outcome['networks']} x {outcome['network']} on {outcome['points']:,} points of {series} in "
                 f"{outcome['training_seconds']:.1f} s of training; written to {output}"
             )
-            typer.echo(f"next: tsuzuki forecast {output}")
+            ahead = forecaster.settings.columns.known
+            beside = f" --future FILE, where FILE has {', '.join(ahead)} at the times to forecast" if ahead else ""
+            typer.echo(f"next: tsuzuki forecast {output}{beside}")
 
 
 EXAMPLES = ((fit, "Example: tsuzuki fit readings.csv --horizon 24 -o model.tsuzuki"),)

@@ -33,6 +33,9 @@ def forecast(
     ] = None,
     column: Column = None,
     time: Time = None,
+    future: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The columns known ahead, at the times to forecast.")
+    ] = None,
     merge: Merge = False,
     levels: Annotated[str | None, typer.Option(help="Of the intervals, in per cent; 80,95 if not given.")] = None,
     csv: Csv = None,
@@ -48,7 +51,9 @@ def forecast(
 
     with errors_in_words(debug):
         wanted = None if levels is None else parse_levels(levels)
-        check_targets({"--csv": csv, "--json": json_path, "--report": report, "--png": png}, [model, *(source or [])])
+        check_targets(
+            {"--csv": csv, "--json": json_path, "--report": report, "--png": png}, [model, future, *(source or [])]
+        )
         check_report(report, lang)
         if png is not None:
             from tsuzuki.report.png import check_png
@@ -57,7 +62,7 @@ def forecast(
         forecaster = load(model)
         newer = unit = None
         if source:
-            found = reading(source, column, time)
+            found = reading(source, column, time, forecaster.settings.columns.all)
             announce_newer(found, forecaster.settings.max_gap, merge, quiet or "-" in (csv, json_path))
             newer, unit = found.frame, found.unit
             ids = forecaster.fitted.ids if forecaster.fitted is not None else ()
@@ -67,7 +72,7 @@ def forecast(
         announce_compilation(quiet)
         if newer is not None:
             forecaster.update(newer)
-        table = forecaster.predict(levels=wanted)
+        table = forecaster.predict(levels=wanted, future=_future(forecaster, model, future, time, newer))
         if csv is not None:
             write_csv(csv, table)
         if json_path is not None:
@@ -90,6 +95,39 @@ def forecast(
         if csv is None and json_path is None and not quiet:
             _draw(outlooks)
             print_table(forecast_table(table))
+
+
+def _future(
+    forecaster: "Forecaster", model: str, file: str | None, time: str | None, newer: "pd.DataFrame | None"
+) -> "pd.DataFrame | None":
+    """The covariates known ahead: of a file, or of rows that stand behind the last reading in the newer ones.
+
+    Raises:
+        SettingError: they are needed and given nowhere, or given and not needed.
+    """
+    import pandas as pd
+
+    from tsuzuki.data.readers import read_future
+
+    known, fitted = forecaster.settings.columns.known, forecaster.fitted
+    assert fitted is not None
+    if not known:
+        if file is not None:
+            raise SettingError(f"{model} reads no columns known ahead; leave out --future, or fit it with --known")
+        return None
+    if file is not None:
+        found = read_future(file, known, time)
+    elif newer is not None and (newer["ds"] > min(str(times[-1]) for times in fitted.times)).any():
+        found = newer
+    else:
+        raise SettingError(
+            f"{model} reads columns known ahead: {', '.join(known)}; give their values after "
+            f"{str(min(times[-1] for times in fitted.times))[:19].replace('T', ' ')} in a file: --future FILE"
+        )
+    if found["unique_id"].nunique() == 1 and found["unique_id"].iloc[0] not in fitted.ids:
+        # A file that names no series holds for all of them.
+        return pd.concat([found.assign(unique_id=name) for name in fitted.ids], ignore_index=True)
+    return found
 
 
 def _outlooks(forecaster: "Forecaster", table: "pd.DataFrame", newer: "pd.DataFrame | None") -> "list[Outlook]":

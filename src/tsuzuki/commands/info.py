@@ -55,6 +55,7 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
         "last_times": [str(times[-1])[:19] for times in fitted.times],
         "step_seconds": fitted.step / 1e9,
         "lags": [f"{over} steps, {behind} back" for behind, over in fitted.way.lags],
+        **{kind: list(getattr(settings, kind)) for kind in ("past", "known", "static") if getattr(settings, kind)},
         "intervals": "quantiles" if settings.quantiles else "conformal",
         "best_epochs": list(fitted.best_epochs),
         "validation_loss": min((loss for loss in checked if loss is not None), default=None),

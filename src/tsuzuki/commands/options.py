@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Annotated, Any
 
@@ -15,7 +15,13 @@ Sources = Annotated[
     typer.Argument(metavar="[beijing|nyc|FILE...]", help="A bundled series, a file, or several files as one."),
 ]
 Merge = Annotated[bool, typer.Option("--merge", help="Take the mean where many readings are of the same step.")]
-Column = Annotated[str | None, typer.Option(help="The value column, where there are several.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="The value column, where there are several; given again, or as 'temp*', one series of each.",
+    ),
+]
 Time = Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")]
 Csv = Annotated[
     str | None, typer.Option("--csv", metavar="PATH", help="Write the forecasts as CSV; - prints it alone.")
@@ -28,21 +34,24 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes 
 
 
 def setting_options() -> list[inspect.Parameter]:
-    """An option for each setting of a forecaster that one word can say; lists are left to Python."""
+    """An option for each setting of a forecaster that one word can say, and for lists of columns; others are Python's.
+
+    A list's option is given once for each of its names.
+    """
     helps = explanations(Settings)
     made = []
     for field in fields(Settings):
+        explained = helps.get(field.name, "")
+        explained = explained[:1].upper() + explained[1:]
         if field.type in (int, float, str, bool):
-            explained = helps.get(field.name, "")
-            option = typer.Option(help=explained[:1].upper() + explained[1:])
-            made.append(
-                inspect.Parameter(
-                    field.name,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=field.default,
-                    annotation=Annotated[field.type, option],
-                )
-            )
+            default, annotation = field.default, Annotated[field.type, typer.Option(help=explained)]
+        elif field.type == str | Sequence[str]:
+            default, annotation = [], Annotated[list[str], typer.Option(metavar="NAME", help=explained)]
+        else:
+            continue
+        made.append(
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        )
     return made
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Sources
+from tsuzuki.commands.options import Column, Sources
 from tsuzuki.commands.terminal import check_targets, errors_in_words, reading
 from tsuzuki.errors import SettingError
 
@@ -16,7 +16,7 @@ Lang = Annotated[str, typer.Option(help="Language of the page at first: en or ja
 
 def plot(
     source: Sources,
-    column: Annotated[str | None, typer.Option(help="The value column, if there are several.")] = None,
+    column: Column = None,
     time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
     html: Annotated[str | None, typer.Option(metavar="PATH", help="Write an HTML page.")] = None,
@@ -48,7 +48,7 @@ def plot(
             _show(_page(collection, lang))
 
 
-def _collect(source: list[str], column: str | None, time: str | None, max_gap: int) -> Any:
+def _collect(source: list[str], column: list[str] | None, time: str | None, max_gap: int) -> Any:
     from tsuzuki.data.series import collect
 
     found = reading(source, column, time)

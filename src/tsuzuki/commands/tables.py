@@ -84,14 +84,15 @@ def backtest_verdict(scores: "pd.DataFrame") -> str:
     own = scores[scores["model"] == "tsuzuki"].iloc[0]
     others = scores[scores["model"] != "tsuzuki"]
     best = others.iloc[0]
-    share = 1 - own["rmse"] / best["rmse"]
-    compared = "less" if share >= 0 else "more"
     covered = [
         f"the {name.removeprefix('coverage-')} % intervals covered {own[name]:.0f} %"
         for name in scores.columns
         if name.startswith("coverage-")
     ]
-    return (
-        f"tsuzuki's error (RMSE) is {abs(share):.1%} {compared} than that of the best reference, {best['model']}"
-        f"{'; ' if covered else ''}{' and '.join(covered)}."
-    )
+    if best["rmse"] == 0:
+        compared = f"The best reference, {best['model']}, makes no error; tsuzuki's (RMSE) is {own['rmse']:.3g}"
+    else:
+        share = 1 - own["rmse"] / best["rmse"]
+        than = f"{abs(share):.1%} {'less' if share >= 0 else 'more'} than that of the best reference, {best['model']}"
+        compared = f"tsuzuki's error (RMSE) is {than}"
+    return f"{compared}{'; ' if covered else ''}{' and '.join(covered)}."

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
 
 
-def reading(sources: Sequence[str], column: str | None, time: str | None) -> "Reading":
+def reading(
+    sources: Sequence[str], column: Sequence[str] | None, time: str | None, covariates: Sequence[str] = ()
+) -> "Reading":
     """Read a bundled series, a file, or several files as one."""
     from tsuzuki.data import datasets
     from tsuzuki.data.readers import read
 
     if len(sources) == 1 and sources[0] in datasets.names() and not Path(sources[0]).exists():
-        return datasets.load(sources[0], column=column, time=time)
-    return read(sources, column=column, time=time)
+        return datasets.load(sources[0], column=[*(column or ()), *covariates], time=time)
+    return read(sources, column=column, time=time, covariates=covariates)
 
 
 def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:
@@ -33,10 +35,13 @@ def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) 
         DataError: as `summary.collected`.
     """
     from tsuzuki.data.summary import collected, describe
+    from tsuzuki.data.value_columns import listed
 
     collection = collected(found, max_gap, merge)
     if not quiet:
         _print(describe(collection, found.zone))
+        if found.dropped:
+            _print(f"not used: {listed(found.dropped)}")
 
 
 def announce_newer(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:

@@ -1,22 +1,20 @@
-"""Which columns of a table are the times, the series' names and the values; and these as a long frame.
+"""Which columns of a table are the times and the series' names; and these with the values as a long frame.
 
 What is not unambiguous is an error that lists the choices.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.date_forms import MISSING, has_clock, is_clock, is_date
 from tsuzuki.data.delimited import Table
-from tsuzuki.data.series import LARGEST
 from tsuzuki.data.timestamps import Instants, instants
+from tsuzuki.data.value_columns import SAMPLE, Wanted, covariate_columns, listed, unit_of, value_columns, values
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 TIME_NAMES = (
     "ds",
@@ -36,22 +34,34 @@ CLOCK_NAMES = ("time", "hour", "時刻", "時")
 # Columns of which each holds a part of the date, the larger ones first.
 PARTS = (("year", "年"), ("month", "月"), ("day", "日"), ("hour", "時"), ("minute", "分"))
 KNOWN_NAMES = frozenset((*TIME_NAMES, *CLOCK_NAMES, *(name for names in PARTS for name in names)))
-SAMPLE = 20
 
 
-def frame_of(
-    table: Table, stem: str, column: str | None, time: str | None
-) -> "tuple[pd.DataFrame, str, str | None, str | None]":
+@dataclass(frozen=True)
+class Picked:
+    """A table's columns as a long frame.
+
+    Attributes:
+        frame: unique_id, ds, y and the covariates.
+        columns: the names of the columns that hold the values; each is a series where there are several.
+        unit: of the values, where their columns say one.
+        zone: of the times, or None.
+        dropped: the columns that are not used.
+    """
+
+    frame: "pd.DataFrame"
+    columns: tuple[str, ...]
+    unit: str | None
+    zone: str | None
+    dropped: tuple[str, ...]
+
+
+def frame_of(table: Table, stem: str, wanted: Wanted) -> Picked:
     """Pick a table's columns.
 
     Args:
         table: the table.
         stem: the series' name where no column names series.
-        column: the value column, or None.
-        time: the time column, two separated by a comma, or None.
-
-    Returns:
-        A frame of unique_id, ds and y, the value column's name, its unit and the times' zone.
+        wanted: the columns that the user names.
     """
     import numpy as np
     import pandas as pd
@@ -59,38 +69,38 @@ def frame_of(
     frame, name = table.frame, table.name
     if frame.empty:
         raise DataError(f"{name} has a header but no rows; give a file with readings")
-    times = _time_columns(table, time)
+    times = _time_columns(table, wanted.time)
     series = "unique_id" if "unique_id" in frame.columns and "unique_id" not in times else None
-    column = _value_column(table, column, {*times, series})
+    beside = covariate_columns(table, wanted)
+    taken = {*times, *beside, *([series] if series else [])}
+    columns = value_columns(table, wanted, taken)
     found = _stamps(table, times)
-    y = _values(table, column)
+    numbers = {column: values(table, column) for column in (*columns, *beside)}
     dated = found.stamps.notna().to_numpy()
-    lost = np.flatnonzero(~dated & y.notna().to_numpy())
-    if len(lost):
-        raise DataError(
-            f"column {times[0]!r} of {name} has no date in {table.line(int(lost[0]))}, where {column!r} has a value; "
-            "write the date, or remove the row"
-        )
+    for column, own in numbers.items():
+        lost = np.flatnonzero(~dated & own.notna().to_numpy())
+        if len(lost):
+            raise DataError(
+                f"column {times[0]!r} of {name} has no date in {table.line(int(lost[0]))}, where {column!r} has a "
+                "value; write the date, or remove the row"
+            )
     ids = frame[series] if series else pd.Series(stem, frame.index)
     nameless = np.flatnonzero((ids.isna() | (ids.astype(str).str.strip() == "")).to_numpy() & dated)
     if len(nameless):
         raise DataError(f"{name} has no unique_id in {table.line(int(nameless[0]))}; write every row's series there")
-    long = pd.DataFrame({"unique_id": ids.astype(str), "ds": found.stamps, "y": y})
+    common = {"ds": found.stamps, **{name: numbers[name] for name in beside}}
+    parts = [pd.DataFrame({"unique_id": ids.astype(str), **common})]
+    if len(columns) == 1:
+        parts[0].insert(2, "y", numbers[columns[0]])
+    elif columns:
+        names = [ids.astype(str) + f" {one}" if series else pd.Series(one, frame.index) for one in columns]
+        parts = [parts[0].assign(unique_id=own, y=numbers[one]) for own, one in zip(names, columns, strict=True)]
     # A row of nothing but separators, such as Excel leaves at the end.
-    long = long[dated].reset_index(drop=True)
-    return long, column, unit_of(column), found.zone
-
-
-def unit_of(label: str) -> str | None:
-    """The unit in a column's name, as in 気温(℃)."""
-    unit = re.search(r"[(\[（]([^)\]）]{1,12})[)\]）]\s*$", label)
-    return unit.group(1).replace("℃", "°C").replace("％", "%") if unit else None
-
-
-def listed(labels: Sequence[str]) -> str:
-    """Names as a message lists them."""
-    shown = ", ".join(labels[:SAMPLE])
-    return shown if len(labels) <= SAMPLE else f"{shown} and {len(labels) - SAMPLE:,} more"
+    long = pd.concat([part[dated] for part in parts], ignore_index=True)
+    units = {unit_of(column) for column in columns}
+    used = {*taken, *columns}
+    dropped = tuple(label for label in table.labels if label and label not in used)
+    return Picked(long, columns, units.pop() if len(units) == 1 else None, found.zone, dropped)
 
 
 def _sample(values: "pd.Series[Any]") -> list[str]:
@@ -212,84 +222,3 @@ def _cells(values: "pd.Series[Any]") -> list[str]:
         ]
     text = ["" if none else str(value).strip() for value, none in zip(values, missing, strict=True)]
     return ["" if cell in MISSING else cell for cell in text]
-
-
-def _value_column(table: Table, column: str | None, taken: set[str | None]) -> str:
-    import pandas as pd
-
-    frame, name = table.frame, table.name
-    if column is not None:
-        column = column.strip()
-        if column not in frame.columns:
-            raise DataError(
-                f"column {column!r} is not in {name} (it has: {listed(table.labels)}); name one with --column"
-            )
-        return column
-    others = [label for label in table.labels if label and label not in taken and not re.fullmatch(r"\.\d+", label)]
-    others = [label for label in others if not label.startswith("Unnamed:")]
-    numeric = [label for label in others if label in frame and pd.api.types.is_numeric_dtype(frame[label])]
-    for found in (others, numeric):
-        if len(found) == 1:
-            return found[0]
-    if "y" in others:
-        return "y"
-    if not others:
-        raise DataError(f"{name} has no column beside the time (it has: {listed(table.labels)}); give one with values")
-    raise DataError(
-        f"{name} has several columns that could hold the values ({listed(numeric or others)}); name one with --column"
-    )
-
-
-def _values(table: Table, column: str) -> "pd.Series[float]":
-    import numpy as np
-    import pandas as pd
-
-    values, where = table.frame[column], f"column {column!r} of {table.name}"
-    if pd.api.types.is_complex_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
-        raise DataError(f"{where} holds {values.dtype}, not numbers; name another column with --column")
-    try:
-        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    except (TypeError, ValueError):
-        raise DataError(f"{where} does not hold numbers but lists or tables; name another column") from None
-    wrong = np.flatnonzero((numbers.isna() & values.notna()).to_numpy())
-    if len(wrong):
-        found = numbers.to_numpy("float64", copy=True)
-        found[wrong] = [marked(str(cell)) for cell in values.iloc[wrong]]
-        numbers = pd.Series(found, values.index)
-        wrong = wrong[np.isinf(found[wrong])]
-    if len(wrong):
-        raise DataError(
-            f"{where} holds {str(values.iloc[wrong[0]])[:40]!r} in {table.line(int(wrong[0]))}, which is no "
-            "number; correct it, leave it empty, or name another column with --column"
-        )
-    check_size(numbers.to_numpy("float64"), where, table.line)
-    return numbers
-
-
-def check_size(numbers: "NDArray[Any]", where: str, line: Any) -> None:
-    """Raise DataError where a number is infinite or too large to compute with."""
-    import numpy as np
-
-    wrong = np.flatnonzero(np.abs(numbers) > LARGEST)
-    if not len(wrong):
-        return
-    at = line(int(wrong[0]))
-    if np.isinf(numbers[wrong[0]]):
-        raise DataError(f"{where} is infinite in {at}; leave the cell empty if it is missing")
-    raise DataError(f"{where} holds {numbers[wrong[0]]:g} in {at}; numbers up to 3.4e+38 can be computed with")
-
-
-def marked(cell: str) -> float:
-    """The number in a cell with one of the Japan Meteorological Agency's marks behind it.
-
-    `)` is quasi-normal and `*` an extreme of several days: the number holds. `]` is insufficient, `#` questionable:
-    missing, as is a cell with such a mark alone.
-
-    Returns:
-        The number, NaN where it is missing, infinity where the cell is no such number.
-    """
-    found = re.fullmatch(r"([-+]?\d+(?:\.\d+)?)?\s*([)\]#*×]|///|--)?", unicodedata.normalize("NFKC", cell).strip())
-    if found is None:
-        return float("inf")
-    number, mark = found.groups()
-    return float(number) if number is not None and mark in (None, ")", "*") else float("nan")

@@ -1,5 +1,6 @@
 """The small real series bundled with the package; see `data/bundled/ATTRIBUTION.md` for origins and licences."""
 
+from collections.abc import Sequence
 from importlib import resources
 
 from tsuzuki.data.readers import Reading
@@ -13,12 +14,12 @@ def names() -> tuple[str, ...]:
     return tuple(UNITS)
 
 
-def load(name: str, *, column: str | None = None, time: str | None = None) -> Reading:
+def load(name: str, *, column: Sequence[str] = (), time: str | None = None) -> Reading:
     """Read a bundled series.
 
     Args:
         name: "beijing" (hourly temperature 2010 to 2014, no gaps) or "nyc" (three airports in 2013, real gaps).
-        column: y, the only one, or None.
+        column: y, the only one, or nothing.
         time: ds, the only one, or None.
 
     Raises:
@@ -30,9 +31,8 @@ def load(name: str, *, column: str | None = None, time: str | None = None) -> Re
         raise DataError(f"there is no bundled series {name!r}; choose one of {', '.join(UNITS)}")
     with resources.as_file(resources.files("tsuzuki") / "data" / "bundled" / f"{name}.parquet") as path:
         frame = pd.read_parquet(path)
-    for given, only, option in ((column, "y", "--column"), (time, "ds", "--time")):
+    named = [(one, "y", "leave out --column, --past, --known and --static") for one in column]
+    for given, only, remedy in [*named, (time, "ds", "leave out --time")]:
         if given not in (None, only):
-            raise DataError(
-                f"column {given!r} is not in {name} (it has: {', '.join(frame.columns)}); leave out {option}"
-            )
+            raise DataError(f"column {given!r} is not in {name} (it has: {', '.join(frame.columns)}); {remedy}")
     return Reading(name, frame.astype({"y": "float64"}), UNITS[name])

@@ -99,7 +99,7 @@ def _stamps(times: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
 def _numbers(values: "pd.Series[Any]", name: str) -> "pd.Series[float]":
     import pandas as pd
 
-    from tsuzuki.data.columns import check_size
+    from tsuzuki.data.value_columns import check_size
 
     if pd.api.types.is_complex_dtype(values):
         raise DataError(f"column {name} does not hold real numbers ({values.dtype}); convert it")

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tsuzuki.data.columns import check_size, marked
 from tsuzuki.data.timestamps import instants
+from tsuzuki.data.value_columns import Wanted, check_size, marked
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,6 +47,31 @@ class _Element:
 def is_jma(text: str) -> bool:
     """Whether a file's text is such a download."""
     return text.startswith("ダウンロードした時刻")
+
+
+def read_elements(text: str, source: str, wanted: Wanted) -> "tuple[pd.DataFrame, tuple[str, ...]]":
+    """Read elements as series, and others beside them as covariates.
+
+    Args:
+        text: the file's text.
+        source: the file's name for messages.
+        wanted: the elements by name, as `parse` takes them; of several values each is a series called by its label.
+
+    Returns:
+        A long frame (unique_id, ds, y, change and the covariates) and the names of the elements that are its values.
+
+    Raises:
+        DataError: as `parse`.
+    """
+    import pandas as pd
+
+    beside = {name: parse(text, source, name)[0]["y"] for name in wanted.covariates}
+    if not wanted.needs_value:
+        frame, _ = parse(text, source, wanted.covariates[0])
+        return frame[["unique_id", "ds"]].assign(**beside), ()
+    found = [parse(text, source, name) for name in wanted.values or (None,)]
+    frames = [(frame if len(found) == 1 else frame.assign(unique_id=label)).assign(**beside) for frame, label in found]
+    return pd.concat(frames, ignore_index=True), tuple(label for _, label in found)
 
 
 def parse(text: str, source: str, column: str | None) -> "tuple[pd.DataFrame, str]":

@@ -5,11 +5,12 @@ file says that a series was broken (a station moved). What is not unambiguous is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsuzuki.data import columns, delimited, files, jma, joining, parquet
+from tsuzuki.data.value_columns import Wanted, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,20 +22,28 @@ class Reading:
 
     Attributes:
         name: the file's name.
-        frame: columns unique_id, ds, y and, where known, change.
-        unit: the value's unit where the file says it.
-        column: the value column's name in the file.
+        frame: columns unique_id, ds, y, where known change, and the covariates that were asked for.
+        unit: the values' unit where the file says it.
+        columns: the names of the value columns in the file; of several each is a series.
         zone: the time zone that the file names ("UTC", "+09:00"), or None; `ds` is UTC where it names one.
+        dropped: the columns that were not used.
     """
 
     name: str
     frame: "pd.DataFrame"
     unit: str | None
-    column: str | None = None
+    columns: tuple[str, ...] = ()
     zone: str | None = None
+    dropped: tuple[str, ...] = ()
 
 
-def read(source: str | Path | Sequence[str | Path], *, column: str | None = None, time: str | None = None) -> Reading:
+def read(
+    source: str | Path | Sequence[str | Path],
+    *,
+    column: str | Sequence[str] | None = None,
+    time: str | None = None,
+    covariates: Sequence[str] = (),
+) -> Reading:
     """Read a time series, or several, from a file or several.
 
     Args:
@@ -42,8 +51,10 @@ def read(source: str | Path | Sequence[str | Path], *, column: str | None = None
             without a mark, UTF-16 with one, or cp932; also packed as .gz or .zst), a Parquet file, an Excel workbook,
             or the Japan Meteorological Agency's download; - is standard input. A pattern, a folder or a list are
             several files, which are joined in time and must have the same columns, in whatever order.
-        column: the value column; needed where there are several. In the agency's file a station or an element.
+        column: the value column; needed where there are several. In the agency's file a station or an element. Several
+            names, or a pattern such as temp*, make a series of each column.
         time: the time column, or "date,hour" where two hold it; needed where it cannot be told.
+        covariates: columns to keep beside the values.
 
     Returns:
         The readings as they stand in the file, in its order, gaps and duplicates included.
@@ -53,23 +64,46 @@ def read(source: str | Path | Sequence[str | Path], *, column: str | None = None
         DataError: columns, stamps or values that cannot be used, or files that disagree; the message names them.
         MissingExtraError: an Excel workbook, and openpyxl is not installed.
     """
-    paths = files.named(source)
-    found = [_read(paths[0], column, time)]
+    columns = () if column is None else (column,) if isinstance(column, str) else tuple(column)
+    return _joined(files.named(source), Wanted(columns, time, tuple(covariates)))
+
+
+def read_future(source: str | Path, covariates: Sequence[str], time: str | None = None) -> "pd.DataFrame":
+    """Read the values of covariates at times to come.
+
+    Args:
+        source: as for `read`.
+        covariates: the columns to read.
+        time: as for `read`.
+
+    Returns:
+        A frame of unique_id, ds and the covariates; the file's name is the unique_id where no column names series.
+    """
+    import pandas as pd
+
+    wanted = Wanted((), time, tuple(covariates), needs_value=False)
+    return pd.concat([_read(path, wanted).frame for path in files.named(source)], ignore_index=True)
+
+
+def _joined(paths: list[Path], wanted: Wanted) -> Reading:
+    found = [_read(paths[0], wanted)]
+    if len(paths) > 1 and found[0].columns:
+        wanted = Wanted(found[0].columns, wanted.time, wanted.covariates)
     for path in paths[1:]:
-        found.append(_read(path, found[0].column, time))
+        found.append(_read(path, wanted))
     if len(found) == 1:
         return found[0]
     stem = _common_stem([files.stem_of(path) for path in paths])
     if all(set(one.frame["unique_id"]) == {files.stem_of(path)} for path, one in zip(paths, found, strict=True)):
         # Series called by their file are stretches of one.
-        found = [Reading(one.name, one.frame.assign(unique_id=stem), one.unit, one.column, one.zone) for one in found]
+        found = [replace(one, frame=one.frame.assign(unique_id=stem)) for one in found]
     zones = {one.zone for one in found}
-    return Reading(
-        f"{found[0].name} and {len(found) - 1} more",
-        joining.join(found),
-        found[0].unit,
-        found[0].column,
-        zones.pop() if len(zones) == 1 else "several offsets",
+    return replace(
+        found[0],
+        name=f"{found[0].name} and {len(found) - 1} more",
+        frame=joining.join(found),
+        zone=zones.pop() if len(zones) == 1 else "several offsets",
+        dropped=tuple(dict.fromkeys(label for one in found for label in one.dropped)),
     )
 
 
@@ -81,7 +115,7 @@ def _common_stem(stems: Sequence[str]) -> str:
     return shared.rstrip("0123456789-_. ") or stems[0]
 
 
-def _read(path: Path, column: str | None, time: str | None) -> Reading:
+def _read(path: Path, wanted: Wanted) -> Reading:
     name = files.name_of(path)
     content = files.content(path)
     if parquet.is_parquet(content):
@@ -91,9 +125,9 @@ def _read(path: Path, column: str | None, time: str | None) -> Reading:
     else:
         text = files.text_of(content, name)
         if jma.is_jma(text):
-            frame, label = jma.parse(text, name, column)
-            return Reading(name, frame, columns.unit_of(label), label)
-        wanted = {*columns.KNOWN_NAMES, "unique_id", "y", *([] if column is None else [column.strip()])}
-        table = delimited.parse(text, name, frozenset(wanted | {part.strip() for part in (time or "").split(",")}))
-    frame, label, unit, zone = columns.frame_of(table, files.stem_of(path), column, time)
-    return Reading(name, frame, unit, label, zone)
+            frame, labels = jma.read_elements(text, name, wanted)
+            units = {unit_of(label) for label in labels}
+            return Reading(name, frame, units.pop() if len(units) == 1 else None, labels)
+        table = delimited.parse(text, name, frozenset(wanted.names | {*columns.KNOWN_NAMES, "unique_id", "y"}))
+    found = columns.frame_of(table, files.stem_of(path), wanted)
+    return Reading(name, found.frame, found.unit, found.columns, found.zone, found.dropped)

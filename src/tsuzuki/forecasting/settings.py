@@ -44,8 +44,8 @@ class Settings:
         ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
         validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
             calibrate intervals.
-        past: covariates known up to the present: one column's name or several.
-        known: covariates known ahead.
+        past: covariates known up to the present, such as another sensor: one column's name or several.
+        known: covariates known ahead, such as a plan or a holiday.
         static: covariates that are the same at all times of a series.
         with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
         cycles: of the calendar that are inputs: hour, weekday, day of year. None: those that the data hold three times.
