@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tsuzuki.network.layers import (
     GRU,
     LSTM,
+    Activation,
     Add,
     Average,
     Concatenate,
@@ -21,7 +22,17 @@ from tsuzuki.network.layers import (
     SimpleRNN,
     Subtract,
 )
-from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
+from tsuzuki.network.losses import (
+    MAE,
+    MSE,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    GaussianNLL,
+    Huber,
+    Loss,
+    Pinball,
+    SparseCategoricalCrossentropy,
+)
 from tsuzuki.network.network import Network
 
 Array = NDArray[np.float64]
@@ -33,6 +44,8 @@ ACTIVATION = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "relu": lambda x: np.maximum(x, 0),
+    "softmax": lambda x: np.exp(x - x.max(-1, keepdims=True)) / np.exp(x - x.max(-1, keepdims=True)).sum(-1)[..., None],
+    "log_softmax": lambda x: x - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1)[..., None]) - x.max(-1)[..., None],
 }
 
 MERGED = {
@@ -123,6 +136,8 @@ def at_each_step(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], ma
     """What a layer without state makes of its inputs [steps, lanes, values]."""
     if isinstance(layer, Dense):
         return ACTIVATION[layer.activation](inputs[0] @ own[0] + (own[1] if layer.use_bias else 0))
+    if isinstance(layer, Activation):
+        return ACTIVATION[layer.activation](inputs[0])
     if isinstance(layer, Masking):
         return np.where(mask[..., None], inputs[0], 0)
     return MERGED[type(layer)](inputs)
@@ -145,6 +160,41 @@ def loss_of(loss: Loss, outputs: Array, targets: Array) -> Array:
     assert isinstance(loss, GaussianNLL)
     mean, log_variance = heads[..., 0], heads[..., 1]
     return (log_variance + (targets - mean) ** 2 / np.exp(log_variance)) / 2
+
+
+def class_loss(loss: Loss, outputs: Array, target: Array, straight: bool) -> list[float]:
+    """The cross-entropies of one row, none where it is not scored.
+
+    Args:
+        loss: of classes.
+        outputs: [outputs], probabilities or logits.
+        target: [horizon].
+        straight: the probabilities come straight from softmax or sigmoid, so that nothing is clipped.
+    """
+
+    def logarithm(p: Array) -> Array:
+        return np.log(p if straight else np.clip(p, 1e-7, 1 - 1e-7))
+
+    if isinstance(loss, BinaryCrossentropy):
+        y = target * (1 - loss.label_smoothing) + loss.label_smoothing / 2
+        p = ACTIVATION["sigmoid"](outputs) if loss.from_logits and not straight else outputs
+        straight = straight or loss.from_logits
+        values = -(y * logarithm(p) + (1 - y) * logarithm(1 - p))
+        return list(values[~np.isnan(target)])
+    if np.isnan(target).any() or target[0] == getattr(loss, "ignore_class", None):
+        return []
+    if loss.from_logits and not straight:
+        logs = ACTIVATION["log_softmax"](outputs)
+    elif isinstance(loss, SparseCategoricalCrossentropy):
+        logs = logarithm(outputs)
+        logs = logs - np.log(np.exp(logs).sum())
+    else:
+        logs = logarithm(outputs / outputs.sum())
+    if isinstance(loss, SparseCategoricalCrossentropy):
+        return [-logs[int(target[0])]]
+    assert isinstance(loss, CategoricalCrossentropy)
+    y = target * (1 - loss.label_smoothing) + loss.label_smoothing / len(outputs)
+    return [-(y * logs).sum()]
 
 
 def update_loss(
@@ -172,6 +222,11 @@ def update_loss(
         for t in range(real):
             if every_step or (t == real - 1 and real == steps):
                 target = targets.ravel()[(start + t + 1) * targets.shape[1] :][:horizon]
+                if not isinstance(loss, MSE | MAE | Huber | Pinball | GaussianNLL):
+                    straight = getattr(network.layers[-1], "activation", "") in ("softmax", "sigmoid")
+                    straight = straight and getattr(loss, "ignore_class", None) is None
+                    values.extend(class_loss(loss, outputs[t, lane], target, straight))
+                    continue
                 known = ~np.isnan(target)
                 values.extend(loss_of(loss, outputs[t, lane], np.nan_to_num(target))[known])
     carried = [

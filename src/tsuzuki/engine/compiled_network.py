@@ -30,7 +30,8 @@ class CompiledNetwork:
         network: the description.
         shape: of the rows.
         data: the arrays that the rows read; they are not copied.
-        objective: what is minimised and scored; the mean squared error if None.
+        objectives: what is minimised and scored: of all outputs together, or one for each end of the network; the mean
+            squared error if None.
         optimizer: None for one that only runs forward.
         parameters: to share; new ones, all zero, if None.
         saved_states: to share, with a slot for each that a row enters from or saves to; a single one if None.
@@ -45,7 +46,7 @@ class CompiledNetwork:
         updates_per_call: updates that whoever trains should give `run` at once.
 
     Raises:
-        SettingError: the network's outputs are not what the loss needs for the targets.
+        SettingError: the network's outputs are not what a loss needs for the targets.
 
     Example:
         layout = Streams(24, 8).over([Segment(0, 1000)])
@@ -60,7 +61,7 @@ class CompiledNetwork:
         network: Network,
         shape: RowShape,
         data: Data,
-        objective: Objective | None = None,
+        objectives: Objective | Sequence[Objective] | None = None,
         optimizer: Optimizer | None = None,
         *,
         parameters: Parameters | None = None,
@@ -72,17 +73,18 @@ class CompiledNetwork:
         self.parameters = Parameters(network) if parameters is None else parameters
         self.saved_states = SavedStates(network) if saved_states is None else saved_states
         self.updates_per_call = 64
+        apart = objectives is not None and not isinstance(objectives, Objective)
         self._session = Session(
-            plan_for(network, *shape),
+            plan_for(network, *shape, apart),
             data,
-            objective,
+            objectives,
             optimizer,
             bank=self.saved_states.padded,
             parameters=self.parameters.padded,
             seed=seed,
             threads=threads,
         )
-        self._objective = objective
+        self._objectives = objectives
         self._saved: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def sharing(self, shape: RowShape, data: Data) -> "CompiledNetwork":
@@ -97,7 +99,7 @@ class CompiledNetwork:
             self.network,
             shape,
             data,
-            self._objective,
+            self._objectives,
             parameters=self.parameters,
             saved_states=self.saved_states,
             threads=1,
@@ -112,7 +114,8 @@ class CompiledNetwork:
                 weights; or None.
 
         Returns:
-            [updates, 2]: each update's loss and how many target values it scored. It ends early, after the first
+            [updates, 2]: each update's loss and how many target values it scored, and behind these, where there is an
+            objective for each of several ends, the loss of each without its weight. It ends early, after the first
             update whose loss is not finite; that update has not moved the parameters.
         """
         return self._session.run(block, forecasts)
@@ -125,8 +128,7 @@ class CompiledNetwork:
             forecasts: float32 [points, outputs], written at each target's position; or None.
 
         Returns:
-            [updates, 2]: each update's loss and how many target values it scored; empty with several threads or
-            without targets.
+            As from `run`; empty with several threads or without targets.
         """
         return self._session.forward(block, forecasts)
 

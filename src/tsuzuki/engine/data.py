@@ -40,7 +40,7 @@ class Data:
         horizon: target values of a forecast. With stride 1 and a horizon of 24 the targets at i are the rows i to
             i + 23.
         residual: the network forecasts the change from the first input one step before the target.
-        sample_weights: float32 [points], the weight of the target at each position, or None.
+        sample_weights: float32 [points], the weight of the target at each position, or [points, ends], or None.
         lags: pairs (behind, over): the mean of `over` first inputs that end `behind` steps before a position, less the
             one at it, is an input too. As many rows as the longest reaches back must stand before every row read.
         spacing: rows from one step of a series to its next, where lags are; more than 1 for rows of one step only.
@@ -60,7 +60,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised: a loss, and a factor for each output's share in it (float32 [outputs]) or None."""
+    """What is minimised of a network, or of one of its ends.
+
+    Attributes:
+        loss: its loss.
+        output_weights: float32 [outputs], a factor for each output's share in it, or None.
+        weight: a factor for the loss's share in what is minimised.
+    """
 
     loss: Loss
     output_weights: NDArray[np.float32] | None = None
+    weight: float = 1.0

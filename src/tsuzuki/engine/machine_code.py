@@ -26,7 +26,7 @@ from tsuzuki.kernels.host import WIDTH, features
 Program = Callable[[int, int], int]
 BITCODE = Path(__file__).parents[1] / "kernels" / "bitcode"
 # What every network needs besides its layer kinds, those first that others call.
-ALWAYS = ("shared", "objectives", "updates", "driver")
+ALWAYS = ("shared", "losses", "updates", "driver")
 _lock = threading.RLock()
 _loaded: set[str] = set()
 _engines: list[Any] = []

@@ -50,6 +50,8 @@ class Plan:
         packed_size: floats of the packed copies.
         state_size: floats of one lane's saved state.
         work_size: floats of one block's work space.
+        ends: where each end's outputs lie, and their gradients.
+        end_rows: the row that computes each end, and nothing else reads; -1 where others do.
         blocks: how many blocks the lanes are split into.
         block_lanes: lanes of a block; the last may have fewer.
         shared: offsets of SCRATCH, ONES, ZEROS, X_GATHERED and LAST_FORECAST in the work space, and of
@@ -68,6 +70,8 @@ class Plan:
     packed_size: int
     state_size: int
     work_size: int
+    ends: tuple[Source, ...]
+    end_rows: tuple[int, ...]
     blocks: int
     block_lanes: int
     shared: dict[str, int]
@@ -94,8 +98,16 @@ def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]
     return -(-lanes // each), each
 
 
-def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Plan:
-    """Lay a network out for the kernels: where everything lies, and how large it is."""
+def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart: bool = False) -> Plan:
+    """Lay a network out for the kernels: where everything lies, and how large it is.
+
+    Args:
+        network: the description.
+        lanes: rows of an update.
+        timesteps: steps of a row.
+        every_step: whether the last recurrent layers return each step.
+        apart: whether each end is scored by itself; else several are joined to one.
+    """
     blocks, each = split_lanes(network, lanes, timesteps)
     spaces = Spaces()
     widest = max(layer.gates * padded(units) for layer, units in zip(network.layers, network.widths, strict=True))
@@ -108,12 +120,13 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         "LAST_FORECAST": spaces.work.take(each),
         "LAST_FORECAST_STATE": spaces.state.take(1),
     }
-    order = _order(network)
+    order = _order(network, apart)
     rows = np.full((len(order), ROW), -1, np.int64)
     named: dict[int, dict[str, Parameter]] = {}
     for parameter in parameters(network):
         named.setdefault(parameter.layer, {})[parameter.name] = parameter
-    outputs = _Outputs(network, timesteps, every_step, each, spaces, shared["X_GATHERED"])
+    branched = {number for kind, _, number, _ in order if kind == "branch"}
+    outputs = _Outputs(network, timesteps, every_step, each, spaces, shared["X_GATHERED"], branched)
     branches = []
     for row, (kind, layer, number, read) in zip(rows, order, strict=True):
         row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
@@ -131,6 +144,9 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         if outputs.is_masked(number) and row[STEP_MASK] < 0:
             row[[STEP_MASK, STEP_MASK_SKIP]] = sources[0].mask, sources[0].mask_skip
         outputs.add(number, row)
+    last = network.last if apart else (max(outputs.rows),)
+    ends = tuple(outputs.read(number, outputs.steps_of(number)) for number in last)
+    numbers = [-1 if kind == "branch" else number for kind, _, number, _ in order]
     for row, number in branches:
         row[D_X] = outputs.rows[number][D_OUT]
         place = Place(
@@ -150,25 +166,28 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool) -> Pla
         packed_size=spaces.packed.size,
         state_size=spaces.state.size,
         work_size=spaces.work.size,
+        ends=ends,
+        end_rows=tuple(-1 if number in branched else numbers.index(number) for number in last),
         blocks=blocks,
         block_lanes=each,
         shared=shared,
     )
 
 
-def _order(network: Network) -> list[tuple[str, Layer | None, int, tuple[int, ...]]]:
+def _order(network: Network, apart: bool) -> list[tuple[str, Layer | None, int, tuple[int, ...]]]:
     """The rows of a network: (kind, layer, number, what it reads), the layer None for a branch behind layer `number`.
 
     A cell whose input has a mask is followed by a row for its held output, a layer that several others read by a
-    branch. Several outputs, or one that other layers read too, are joined at the end.
+    branch. Several outputs, or one that other layers read too, are joined at the
+    end, unless they are scored apart.
     """
     last = len(network.layers) - 1
     readers = [0] * len(network.layers)
     for source in [source for read in network.sources for source in read if source >= 0]:
         readers[source] += 1
-    joined = network.last != (last,) or readers[last] > 0
+    joined = not apart and (network.last != (last,) or readers[last] > 0)
     for end in network.last:
-        readers[end] += joined
+        readers[end] += joined or apart
     order: list[tuple[str, Layer | None, int, tuple[int, ...]]] = []
     for number, layer in enumerate(network.layers):
         order.append((kind_of(layer), layer, number, network.sources[number]))
@@ -185,11 +204,18 @@ class _Outputs:
     """Where the outputs of the layers laid out so far lie, and who reads them."""
 
     def __init__(
-        self, network: Network, timesteps: int, every_step: bool, lanes: int, spaces: Spaces, gathered: int
+        self,
+        network: Network,
+        timesteps: int,
+        every_step: bool,
+        lanes: int,
+        spaces: Spaces,
+        gathered: int,
+        branched: set[int],
     ) -> None:
         self._network, self._timesteps, self._every_step = network, timesteps, every_step
         self._lanes, self._spaces, self._gathered = lanes, spaces, gathered
-        self._branches = {number for kind, _, number, _ in _order(network) if kind == "branch"}
+        self._branches = branched
         self.rows: dict[int, NDArray[np.int64]] = {}
         self.readers: dict[int, list[Source]] = {}
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from tsuzuki.engine.data import Data, Objective
 from tsuzuki.engine.machine_code import address_of, bind, load, program
+from tsuzuki.engine.objectives import describe_objectives
 from tsuzuki.engine.padding import aligned, variables
 from tsuzuki.engine.plan import Plan
 from tsuzuki.engine.threads import run_threads, threads_for
-from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.layouts.layout import Block
-from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Loss, Pinball
+from tsuzuki.network.losses import MSE
 from tsuzuki.network.optimizers import SGD, Adam, Optimizer, RMSprop, rates
 
 
@@ -29,7 +29,7 @@ class Session:
     Args:
         plan: the network, lowered for rows of so many lanes and steps.
         data: the arrays that the rows read.
-        objective: what is minimised; the mean squared error if None.
+        objectives: what is minimised, of each end where the plan has them apart; the mean squared error if None.
         optimizer: None for one that only runs forward.
         bank: float32, saved states; room for one if None.
         parameters: float32 [plan.size]; zeros if None.
@@ -37,14 +37,14 @@ class Session:
         threads: as many as are allowed if None; never more than there are blocks of lanes.
 
     Raises:
-        SettingError: the network's outputs are not what the loss needs for the targets.
+        SettingError: the network's outputs are not what a loss needs for the targets.
     """
 
     def __init__(
         self,
         plan: Plan,
         data: Data,
-        objective: Objective | None = None,
+        objectives: Objective | Sequence[Objective] | None = None,
         optimizer: Optimizer | None = None,
         *,
         bank: NDArray[np.float32] | None = None,
@@ -62,23 +62,33 @@ class Session:
         self.bank = bank if bank is not None else aligned(plan.state_size)
         self._packed = aligned(plan.packed_size)
         self._work = aligned(plan.blocks * plan.work_size)
-        self._block_losses = aligned(plan.blocks, np.float64)
+        if objectives is None or isinstance(objectives, Objective):
+            objectives = (objectives or Objective(MSE()),)
+        self.objectives: tuple[Objective, ...] = tuple(objectives)
+        self._block_losses = aligned(plan.blocks * len(self.objectives), np.float64)
         self._barrier = aligned(8, np.int64)
         self._kept: list[Any] = []
-        self._job = aligned(p.HEADER + plan.rows.size + plan.links.size, np.int64)
+        table = plan.rows.size + plan.links.size
+        self._job = aligned(p.HEADER + table + p.OBJECTIVE * len(self.objectives), np.int64)
         # Asking an array for its address takes longer than a prepared call.
         self._address = self._job.ctypes.data
         rows = self._job[p.HEADER : p.HEADER + plan.rows.size].reshape(plan.rows.shape)
         rows[:] = plan.rows
-        self._job[p.HEADER + plan.rows.size :] = plan.links
-        load(plan.kinds)
+        self._job[p.HEADER + plan.rows.size : p.HEADER + table] = plan.links
+        ends = self._job[p.HEADER + table :].reshape(len(self.objectives), p.OBJECTIVE)
+        self._job[p.OBJECTIVES], self._job[p.OBJECTIVE_COUNT] = p.HEADER + table, len(self.objectives)
+        described = describe_objectives(plan, data, self.objectives, ends, rows)
+        self._kept += described.kept
+        load((*plan.kinds, *described.units))
+        for end, unit in zip(ends, described.units, strict=True):
+            end[p.SCORE] = address_of(unit, "score")
         for row, kind in zip(rows, plan.kinds, strict=True):
             row[p.FORWARD], row[p.BACKWARD] = address_of(kind, "forward"), address_of(kind, "backward")
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
-        self._describe(objective or Objective(MSE()), seed)
+        self._describe(seed)
 
-    def _describe(self, objective: Objective, seed: int) -> None:
+    def _describe(self, seed: int) -> None:
         job, plan, data = self._job, self.plan, self.data
         job[p.INPUTS], job[p.FEATURES] = data.inputs.ctypes.data, data.inputs.shape[1]
         job[p.SPACING] = data.spacing
@@ -86,11 +96,12 @@ class Session:
         self._keep(p.LAGS, np.array(data.lags, np.int64).reshape(-1, 2))
         if data.targets is not None:
             job[p.TARGETS], job[p.TARGET_STRIDE] = data.targets.ctypes.data, data.targets.shape[1]
-            job[p.MASKED_TARGETS] = bool(np.isnan(data.targets.sum()))
-        job[p.HORIZON], job[p.RESIDUAL] = data.horizon, data.residual
+        job[p.RESIDUAL], job[p.FORECAST_STRIDE] = data.residual, plan.network.outputs
         if data.sample_weights is not None:
             job[p.SAMPLE_WEIGHTS] = data.sample_weights.ctypes.data
-        job[p.LANES], job[p.TIMESTEPS], job[p.EVERY_STEP] = plan.lanes, plan.timesteps, plan.every_step
+            job[p.WEIGHT_STRIDE] = data.sample_weights.shape[1] if data.sample_weights.ndim > 1 else 1
+        job[p.LANES], job[p.TIMESTEPS] = plan.lanes, plan.timesteps
+        self._keep(p.COUNTS, np.zeros(self.threads * len(self.objectives), np.int64))
         job[p.BLOCKS], job[p.BLOCK_LANES], job[p.WORK_SIZE] = plan.blocks, plan.block_lanes, plan.work_size
         job[p.WORK], job[p.GRADIENTS] = self._work.ctypes.data, self.gradients.ctypes.data
         job[p.BLOCK_LOSSES], job[p.BARRIER] = self._block_losses.ctypes.data, self._barrier.ctypes.data
@@ -102,9 +113,6 @@ class Session:
             job[getattr(p, name)] = place
         job[p.SEED] = seed
         job[p.THREADS] = self.threads
-        self._describe_loss(objective.loss)
-        if objective.output_weights is not None:
-            self._keep(p.OUTPUT_WEIGHTS, np.ascontiguousarray(objective.output_weights, np.float32))
         settings = np.zeros(8)
         if self.optimizer is not None:
             job[p.OPTIMIZER], settings[:4] = _settings(self.optimizer)
@@ -117,25 +125,6 @@ class Session:
         self._keep(p.VARIABLES, table)
         job[p.VARIABLE_COUNT] = len(table)
 
-    def _describe_loss(self, loss: Loss) -> None:
-        kind, heads, settings = p.MSE, 1, np.zeros(1)
-        if isinstance(loss, MAE):
-            kind = p.MAE
-        elif isinstance(loss, Huber):
-            kind, settings = p.HUBER, np.array([loss.delta])
-        elif isinstance(loss, Pinball):
-            kind, heads, settings = p.PINBALL, len(loss.quantiles), np.array(loss.quantiles, np.float64)
-        elif isinstance(loss, GaussianNLL):
-            kind, heads = p.GAUSSIAN, 2
-        self._job[p.LOSS], self._job[p.HEADS] = kind, heads
-        self._keep(p.LOSS_SETTINGS, settings)
-        outputs = self.plan.network.outputs
-        if self.data.targets is not None and outputs != heads * self.data.horizon:
-            raise SettingError(
-                f"the network has {outputs} outputs, but {type(loss).__name__} on {self.data.horizon} target "
-                f"values needs {heads * self.data.horizon}; change the last layer's units"
-            )
-
     def _keep(self, field: int, array: NDArray[Any]) -> None:
         """Note an array's address in the job, and keep the array alive for as long."""
         self._kept.append(array)
@@ -145,11 +134,10 @@ class Session:
         """Train on a block of consecutive updates.
 
         Returns:
-            [updates, 2]: each update's loss and how many target values it scored. It ends early, after the first
-            update whose loss is not finite; that update has not moved the parameters.
+            As from `CompiledNetwork.run`.
         """
-        count = len(block.starts)
-        losses, scored = np.zeros(count), np.zeros(count, np.int64)
+        count, objectives = len(block.starts), len(self.objectives)
+        losses, scored = np.zeros((count, objectives)), np.zeros((count, objectives), np.int64)
         first = self.updates_done
         assert self.optimizer is not None
         rate = rates(self.optimizer, first, first + count, self.rate_factor)
@@ -164,7 +152,7 @@ class Session:
         done = self._call(block, forecasts, training=True)
         self.updates_done += done
         shown = min(done + 1, count)
-        return np.stack([losses[:shown], scored[:shown]], axis=1)
+        return self._result(losses[:shown], scored[:shown])
 
     def forward(self, block: Block, forecasts: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Run forward over a block of rows, without training.
@@ -177,12 +165,22 @@ class Session:
             [updates, 2]: each update's loss and how many target values it scored; empty with several threads or
             without targets.
         """
-        losses, scored = np.zeros(len(block.starts)), np.zeros(len(block.starts), np.int64)
+        shape = len(block.starts), len(self.objectives)
+        losses, scored = np.zeros(shape), np.zeros(shape, np.int64)
         scores = self.threads == 1 and self.data.targets is not None
         job = self._job
         job[p.LOSSES], job[p.SCORED] = losses.ctypes.data if scores else 0, scored.ctypes.data
         self._call(block, forecasts, training=False)
-        return np.stack([losses, scored], axis=1) if scores else np.zeros((0, 2))
+        return self._result(losses, scored) if scores else np.zeros((0, 2))
+
+    def _result(self, losses: NDArray[np.float64], scored: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Each update's loss, scored values, and the losses of several ends by themselves."""
+        total, count = np.zeros(len(losses)), np.zeros(len(losses))
+        for number, objective in enumerate(self.objectives):
+            total += losses[:, number] * objective.weight
+            count += scored[:, number]
+        alone = np.zeros((len(losses), 0)) if len(self.objectives) == 1 else losses
+        return np.concatenate([np.stack([total, count], axis=1), alone], axis=1)
 
     def prepare(
         self,

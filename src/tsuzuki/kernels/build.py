@@ -2,7 +2,7 @@
 
     python -m tsuzuki.kernels.build FOLDER     writes all units' bitcode, as the wheel brings it
 
-A unit is what is compiled together: the `driver`, the `objectives` (losses), the `updates` (optimisers), what all layer
+A unit is what is compiled together: the `driver`, the `losses`, the `updates` (optimisers), what all layer
 kinds share (`shared`), and each layer kind by itself. Units know one another's procedures by their symbols alone, so
 one can be compiled without the others, and an edited one without those that call it.
 
@@ -29,7 +29,8 @@ from tsuzuki.kernels.language import Instruction, Kernel, Procedure
 HERE = Path(__file__).parent
 UNITS = {
     "driver": ("driver",),
-    "objectives": ("losses",),
+    "losses": ("losses",),
+    "class_losses": ("class_losses",),
     "updates": ("optimizers",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},

@@ -17,6 +17,7 @@ from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import (
     call_backward,
     call_forward,
+    call_score,
     doubles_at,
     floats_at,
     ints_at,
@@ -29,7 +30,7 @@ from tsuzuki.kernels.language import (
     stand_alone,
     store,
 )
-from tsuzuki.kernels.losses import count_scored, score
+from tsuzuki.kernels.losses import count_scored
 from tsuzuki.kernels.matrix import pack, pack_transposed
 from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.table import (
@@ -40,6 +41,7 @@ from tsuzuki.kernels.table import (
     BLOCK_LOSSES,
     BLOCKS,
     CLIP,
+    COUNTS,
     ENTRIES,
     EXITS,
     FEATURES,
@@ -60,6 +62,9 @@ from tsuzuki.kernels.table import (
     LAST_FORECAST_STATE,
     LAYERS,
     LOSSES,
+    OBJECTIVE,
+    OBJECTIVE_COUNT,
+    OBJECTIVES,
     PACKED,
     PACKED_KERNEL_T,
     PACKED_RECURRENT,
@@ -69,6 +74,7 @@ from tsuzuki.kernels.table import (
     RECURRENT_KERNEL,
     ROW,
     SCALES,
+    SCORE,
     SCORED,
     SIZE,
     SPACING,
@@ -225,6 +231,40 @@ def backward(job, work, lanes, gradients):
 
 
 @kernel
+def count_all(job, k, counts):
+    """Count what update k scores of each objective; returns all of it."""
+    total = 0
+    for j in range(job[OBJECTIVE_COUNT]):
+        counts[j] = count_scored(job, shift(job, job[OBJECTIVES] + j * OBJECTIVE), k)
+        total += counts[j]
+    return total
+
+
+@kernel
+def score_all(job, work, lanes, k, first_lane, counts, losses):
+    """A block's share of each objective's loss, and the slopes at all outputs."""
+    for j in range(job[OBJECTIVE_COUNT]):
+        objective = shift(job, job[OBJECTIVES] + j * OBJECTIVE)
+        losses[j] = call_score(objective[SCORE], job, objective, work, lanes, k, first_lane, counts[j])
+
+
+@kernel
+def sum_losses(job, k, counts, writes):
+    """Add up the blocks' shares of update k's losses, and write them down; returns whether all of them are finite."""
+    objectives, finite = job[OBJECTIVE_COUNT], True
+    losses, scored = shift(doubles_at(job[LOSSES]), k * objectives), shift(ints_at(job[SCORED]), k * objectives)
+    shares = doubles_at(job[BLOCK_LOSSES])
+    for j in range(objectives):
+        loss = 0.0
+        for block in range(job[BLOCKS]):
+            loss += shares[block * objectives + j]
+        finite = finite and math.isfinite(loss)
+        if writes:
+            losses[j], scored[j] = loss, counts[j]
+    return finite
+
+
+@kernel
 def takes(job, turn, thread):
     """Whether a task is this thread's; the division is left out where there is only one."""
     return job[THREADS] == 1 or turn % job[THREADS] == thread
@@ -265,16 +305,15 @@ def run(address, thread):
     """Do the job at `address` as thread number `thread`; return how many updates were finite, from the first on."""
     job = ints_at(address)
     lanes, blocks, threads, training = job[LANES], job[BLOCKS], job[THREADS], job[TRAIN] != 0
-    losses, block_losses = doubles_at(job[LOSSES]), doubles_at(job[BLOCK_LOSSES])
-    scored_counts, place = ints_at(job[SCORED]), ints_at(job[BARRIER])
-    last = shift(job, HEADER + (job[LAYERS] - 1) * ROW)
+    place, objectives = ints_at(job[BARRIER]), job[OBJECTIVE_COUNT]
+    counts = shift(ints_at(job[COUNTS]), thread * objectives)
     first_float, end_float = slice_of(job[SIZE], thread, threads), slice_of(job[SIZE], thread + 1, threads)
     meeting = 1
     if not job[FRESH]:
         refresh_packed(job, thread)
     wait_at_barrier(place, threads, meeting)
     for k in range(job[UPDATES]):
-        count = count_scored(job, k)
+        count = count_all(job, k, counts)
         block = thread
         while block < blocks:
             work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
@@ -283,7 +322,8 @@ def run(address, thread):
             enter(job, work, some, k, first_lane)
             gather(job, work, some, k, first_lane)
             forward(job, work, some, k, first_lane)
-            block_losses[block] = score(job, last, work, some, k, first_lane, count)
+            losses = shift(doubles_at(job[BLOCK_LOSSES]), block * objectives)
+            score_all(job, work, some, k, first_lane, counts, losses)
             if training:
                 backward(job, work, some, shift(floats_at(job[GRADIENTS]), block * job[SIZE]))
             leave(job, work, some, k, first_lane)
@@ -291,20 +331,11 @@ def run(address, thread):
         if not training:
             # Only a single thread scores without training: the others' losses would need a meeting.
             if job[LOSSES] != 0:
-                losses[k] = 0.0
-                for block in range(blocks):
-                    losses[k] += block_losses[block]
-                scored_counts[k] = count
+                sum_losses(job, k, counts, True)
             continue
         meeting += 1
         wait_at_barrier(place, threads, meeting)
-        loss = 0.0
-        for block in range(blocks):
-            loss += block_losses[block]
-        if thread == 0:
-            losses[k] = loss
-            scored_counts[k] = count
-        if not math.isfinite(loss):
+        if not sum_losses(job, k, counts, thread == 0):
             return k
         if count == 0:
             continue

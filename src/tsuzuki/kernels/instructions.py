@@ -235,9 +235,14 @@ def rounded(typing, a):
 
 @intrinsic
 def times_power_of_two(typing, a, exponent):
-    """a * 2^exponent for whole exponents: one instruction of AVX-512."""
+    """a * 2^exponent for whole exponents from -126 to 127: one instruction of AVX-512, else by the exponent's bits."""
 
     def generate(context, builder, signature, args):
+        if not HAS_AVX512:
+            whole = ir.VectorType(INT, WIDTH)
+            bits = builder.add(builder.fptosi(args[1], whole), ir.Constant(whole, [127] * WIDTH))
+            power = builder.bitcast(builder.shl(bits, ir.Constant(whole, [23] * WIDTH)), VECTOR)
+            return builder.fmul(args[0], power, flags=FLAGS)
         mask, how = ir.IntType(16), ir.IntType(32)
         kind = ir.FunctionType(VECTOR, [VECTOR, VECTOR, VECTOR, mask, how])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.scalef.ps.512")
@@ -279,16 +284,17 @@ def reciprocal_root(typing, a):
     return vector(vector), generate
 
 
-def _through_table(kinds):
+def _through_table(kinds, result=types.void):
     """A call of the procedure whose address stands in the table, with arguments of these kinds."""
 
     def generate(context, builder, signature, args):
         address, *rest = args
-        function = ir.FunctionType(ir.VoidType(), [value.type for value in rest])
-        builder.call(builder.inttoptr(address, function.as_pointer()), rest)
-        return context.get_dummy_value()
+        gives = ir.VoidType() if result is types.void else context.get_value_type(result)
+        function = ir.FunctionType(gives, [value.type for value in rest])
+        value = builder.call(builder.inttoptr(address, function.as_pointer()), rest)
+        return context.get_dummy_value() if result is types.void else value
 
-    return types.void(types.int64, *kinds), generate
+    return result(types.int64, *kinds), generate
 
 
 @intrinsic
@@ -301,6 +307,13 @@ def call_forward(typing, address, job, row, work, lanes, update, first_lane):
 def call_backward(typing, address, job, row, work, lanes, gradients):
     """Call a layer kind's `backward`."""
     return _through_table((ints, ints, floats, types.int64, floats))
+
+
+@intrinsic
+def call_score(typing, address, job, objective, work, lanes, update, first_lane, count):
+    """Call a loss's `score`."""
+    kinds = (ints, ints, floats, types.int64, types.int64, types.int64, types.int64)
+    return _through_table(kinds, types.float64)
 
 
 @intrinsic

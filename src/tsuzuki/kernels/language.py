@@ -89,6 +89,7 @@ tile = Instruction("tile")
 # Calls through the table, and functions that stay functions
 call_forward = Instruction("call_forward")
 call_backward = Instruction("call_backward")
+call_score = Instruction("call_score")
 stand_alone = Instruction("stand_alone")
 # Threads
 add_atomically = Instruction("add_atomically")

@@ -1,8 +1,9 @@
 """Losses: the mean over all scored values of an update, and its slope at every output.
 
-A target is read from the flat array of targets through the row's start and step, never copied. NaN there means
-"missing": such a value is not scored. An output o belongs to target o // heads: one head for a point forecast, one for
-each quantile, two (mean and log variance) for the Gaussian.
+An objective of the table says which outputs are scored by which targets. A target is read from the flat array of
+targets through the row's start and step, never copied. NaN there means "missing": such a value is not scored. Output o
+belongs to target o // heads: one head for a point forecast, one for each quantile, two (mean and log variance) for the
+Gaussian. The losses of classes, which look at all outputs of a row together, stand in `class_losses`.
 """
 
 import math
@@ -23,15 +24,26 @@ from tsuzuki.kernels.language import (
 )
 from tsuzuki.kernels.table import (
     BY_LANE,
-    D_OUT,
+    COUNTED_WHOLE,
+    END_D_OUT,
+    END_OUT,
+    END_SKIP,
+    END_STEPS,
+    END_UNITS,
+    END_WIDE,
     EVERY_STEP,
     EXITS,
     FEATURES,
+    FIRST_FORECAST,
+    FIRST_TARGET,
+    FORECAST_STRIDE,
     FORECASTS,
     GAUSSIAN,
     HEADS,
     HORIZON,
     HUBER,
+    IGNORED,
+    IGNORES,
     IMPUTE_FROM,
     INPUTS,
     LANES,
@@ -41,56 +53,74 @@ from tsuzuki.kernels.table import (
     MAE,
     MASKED_TARGETS,
     MSE,
-    OUT,
     OUTPUT_WEIGHTS,
     RESIDUAL,
     SAMPLE_WEIGHTS,
     SCALES,
-    SCORED_OFFSET,
+    SHARE,
     STARTS,
-    STEPS,
     TARGET_STRIDE,
     TARGETS,
     TIMESTEPS,
     TRAIN,
-    UNITS,
     VALID,
-    WIDE,
+    WEIGHT_COLUMN,
+    WEIGHT_STRIDE,
 )
 
 f32 = np.float32
 
 
 @kernel
-def scored(job, valid, step):
+def first_step_of(job, objective):
+    """The step of a row that the first step of the outputs belongs to; outputs may have more steps than rows."""
+    return max(0, job[TIMESTEPS] - objective[END_STEPS])
+
+
+@kernel
+def scored(job, objective, valid, step):
     """Whether the step of a row with so many valid steps is scored."""
-    if job[EVERY_STEP]:
-        return step < valid
+    if objective[EVERY_STEP]:
+        return step < valid or valid == job[TIMESTEPS]
     return valid == job[TIMESTEPS]
 
 
-@procedure("ti", "i")
-def count_scored(job, k):
+@kernel
+def missing(objective, y):
+    """Whether a target is not scored."""
+    return math.isnan(y) or (objective[IGNORES] != 0 and y == f32(objective[IGNORED]))
+
+
+@kernel
+def known(objective, targets):
+    """How many of a row's targets are scored."""
+    found, horizon = 0, objective[HORIZON]
+    for h in range(horizon):
+        if not missing(objective, targets[h]):
+            found += 1
+    if objective[COUNTED_WHOLE]:
+        return 1 if found == horizon else 0
+    return found
+
+
+@procedure("tti", "i")
+def count_scored(job, objective, k):
     """How many target values the update k scores over all lanes; missing ones are not counted."""
-    lanes, steps, horizon = job[LANES], job[TIMESTEPS], job[HORIZON]
+    lanes, steps = job[LANES], objective[END_STEPS]
     starts, valid = shift(ints_at(job[STARTS]), k * lanes), shift(small_ints_at(job[VALID]), k * lanes)
-    total = 0
-    if not job[MASKED_TARGETS]:
+    first, total = first_step_of(job, objective), 0
+    if not objective[MASKED_TARGETS]:
         for lane in range(lanes):
-            if job[EVERY_STEP]:
-                total += valid[lane]
-            elif valid[lane] == steps:
-                total += 1
-        return total * horizon
-    targets = floats_at(job[TARGETS])
-    first = 0 if job[EVERY_STEP] else steps - 1
+            if valid[lane] == job[TIMESTEPS]:
+                total += steps
+            elif objective[EVERY_STEP]:
+                total += max(0, valid[lane] - first)
+        return total if objective[COUNTED_WHOLE] else total * objective[HORIZON]
+    targets, stride = shift(floats_at(job[TARGETS]), objective[FIRST_TARGET]), job[TARGET_STRIDE]
     for lane in range(lanes):
-        for step in range(first, steps):
-            if scored(job, valid[lane], step):
-                at = (starts[lane] + step + 1) * job[TARGET_STRIDE]
-                for h in range(horizon):
-                    if not math.isnan(targets[at + h]):
-                        total += 1
+        for step in range(first, first + steps):
+            if scored(job, objective, valid[lane], step):
+                total += known(objective, shift(targets, (starts[lane] + step + 1) * stride))
     return total
 
 
@@ -125,21 +155,61 @@ def value_and_slope(kind, settings, heads, head, y, outputs, o):
 
 
 @kernel
-def score_plainly(job, row, lanes, starts, valid, out, d_out, scale):
+def clear(slopes, wide):
+    """Zeros for the slopes of a row that is not scored, and for the padding of the others."""
+    for o in range(0, wide, WIDTH):
+        store(slopes, o, splat(f32(0)))
+
+
+@kernel
+def record(job, objective, work, here, base, k, first_lane, lane, position):
+    """Hand a row's outputs on: as the forecast that a missing input is replaced by, and to whoever called."""
+    if job[IMPUTE_FROM] >= 0:
+        work[job[LAST_FORECAST] + lane] = here[job[IMPUTE_FROM]] + base
+    if job[FORECASTS] == 0:
+        return
+    at = k * job[LANES] + first_lane + lane
+    place = at if job[BY_LANE] else position
+    forecasts = shift(floats_at(job[FORECASTS]), place * job[FORECAST_STRIDE] + objective[FIRST_FORECAST])
+    if job[SCALES] != 0:
+        # In the unit of the series, which has the number of the state it saves.
+        mean_and_scale = shift(doubles_at(job[SCALES]), 2 * small_ints_at(job[EXITS])[at])
+        for o in range(objective[END_UNITS]):
+            forecasts[o] = f32(np.float64(here[o] + base) * mean_and_scale[1] + mean_and_scale[0])
+    else:
+        for o in range(objective[END_UNITS]):
+            forecasts[o] = here[o] + base
+
+
+@kernel
+def weight_of(job, objective, position):
+    """The sample weight of a target."""
+    if job[SAMPLE_WEIGHTS] == 0:
+        return f32(1)
+    return floats_at(job[SAMPLE_WEIGHTS])[position * job[WEIGHT_STRIDE] + objective[WEIGHT_COLUMN]]
+
+
+@kernel
+def share_of(objective):
+    """The factor of an objective's slopes."""
+    return f32(1) if objective[SHARE] == 0 else f32(doubles_at(objective[SHARE])[0])
+
+
+@kernel
+def score_plainly(job, objective, lanes, starts, valid, out, d_out, scale):
     """`score` for the usual case, without its questions (2 % of a small network's time)."""
-    wide, first_step, stride = row[WIDE], job[TIMESTEPS] - row[STEPS], job[TARGET_STRIDE]
+    wide, first_step, stride = objective[END_WIDE], first_step_of(job, objective), job[TARGET_STRIDE]
     inputs, targets = floats_at(job[INPUTS]), floats_at(job[TARGETS])
     total = 0.0
-    for s in range(row[STEPS]):
+    for s in range(objective[END_STEPS]):
         for lane in range(lanes):
             at = (s * lanes + lane) * wide
             here, slopes = shift(out, at), shift(d_out, at)
-            for o in range(0, wide, WIDTH):
-                store(slopes, o, splat(f32(0)))
-            if scored(job, valid[lane], first_step + s):
+            clear(slopes, wide)
+            if scored(job, objective, valid[lane], first_step + s):
                 position = starts[lane] + first_step + s + 1
                 base = inputs[(position - 1) * job[FEATURES]] if job[RESIDUAL] else f32(0)
-                for h in range(job[HORIZON]):
+                for h in range(objective[HORIZON]):
                     error = here[h] + base - targets[position * stride + h]
                     total += error * error * scale
                     slopes[h] = f32(2) * error * scale
@@ -147,70 +217,57 @@ def score_plainly(job, row, lanes, starts, valid, out, d_out, scale):
 
 
 @procedure("ttfiiii", "d")
-def score(job, row, work, lanes, k, first_lane, count):
-    """The loss of a block's rows in update k, as their part of the mean over `count` values; fills D_OUT, forecasts."""
-    wide, outputs, heads = row[WIDE], row[UNITS], job[HEADS]
-    kind, settings = job[LOSS], doubles_at(job[LOSS_SETTINGS])
+def score(job, objective, work, lanes, k, first_lane, count):
+    """The loss of a block's rows in update k, as their part of the mean over `count` values.
+
+    Fills the slopes at the outputs, and the forecasts.
+    """
+    wide, heads = objective[END_WIDE], objective[HEADS]
+    kind, settings = objective[LOSS], doubles_at(objective[LOSS_SETTINGS])
     stride, training = job[TARGET_STRIDE], job[TRAIN] != 0
     starts = shift(ints_at(job[STARTS]), k * job[LANES] + first_lane)
     valid = shift(small_ints_at(job[VALID]), k * job[LANES] + first_lane)
-    exits = shift(small_ints_at(job[EXITS]), k * job[LANES] + first_lane)
-    out, d_out = shift(work, row[OUT] + row[SCORED_OFFSET] * lanes * wide), shift(work, row[D_OUT])
-    inputs = floats_at(job[INPUTS])
-    targets, sample_weights = floats_at(job[TARGETS]), floats_at(job[SAMPLE_WEIGHTS])
-    output_weights, forecasts = floats_at(job[OUTPUT_WEIGHTS]), floats_at(job[FORECASTS])
+    out = shift(work, objective[END_OUT] + objective[END_SKIP] * lanes * wide)
+    d_out = shift(work, objective[END_D_OUT])
+    inputs, targets = floats_at(job[INPUTS]), shift(floats_at(job[TARGETS]), objective[FIRST_TARGET])
+    output_weights = floats_at(objective[OUTPUT_WEIGHTS])
     # Each head's loss is a mean of its own for quantiles; mean and variance of the Gaussian are one loss.
     parts = count if kind == GAUSSIAN else count * heads
     scale = f32(1.0 / parts) if parts > 0 else f32(0)
-    first_step = job[TIMESTEPS] - row[STEPS]
-    weighted = job[SAMPLE_WEIGHTS] != 0 or job[OUTPUT_WEIGHTS] != 0
-    unusual = weighted or job[MASKED_TARGETS] != 0 or job[FORECASTS] != 0 or job[IMPUTE_FROM] >= 0 or job[TARGETS] == 0
-    if kind == MSE and not unusual:
-        return score_plainly(job, row, lanes, starts, valid, out, d_out, scale)
-    total = 0.0
-    for s in range(row[STEPS]):
+    first_step = first_step_of(job, objective)
+    weighted = job[SAMPLE_WEIGHTS] != 0 or objective[OUTPUT_WEIGHTS] != 0 or objective[SHARE] != 0
+    unusual = weighted or objective[MASKED_TARGETS] != 0 or job[FORECASTS] != 0 or job[IMPUTE_FROM] >= 0
+    if kind == MSE and not unusual and job[TARGETS] != 0 and objective[FIRST_TARGET] == 0:
+        return score_plainly(job, objective, lanes, starts, valid, out, d_out, scale)
+    total, share = 0.0, share_of(objective)
+    for s in range(objective[END_STEPS]):
         step = first_step + s
         for lane in range(lanes):
             at = (s * lanes + lane) * wide
             here, slopes = shift(out, at), shift(d_out, at)
             if training:
-                for o in range(0, wide, WIDTH):
-                    store(slopes, o, splat(f32(0)))
-            if not scored(job, valid[lane], step):
+                clear(slopes, wide)
+            if not scored(job, objective, valid[lane], step):
                 continue
             position = starts[lane] + step + 1
             base = f32(0)
             if job[RESIDUAL]:
                 base = inputs[(position - 1) * job[FEATURES]]
-            if job[IMPUTE_FROM] >= 0:
-                work[job[LAST_FORECAST] + lane] = here[job[IMPUTE_FROM]] + base
-            if job[FORECASTS] != 0:
-                place = k * job[LANES] + first_lane + lane if job[BY_LANE] else position
-                if job[SCALES] != 0:
-                    # In the unit of the series, which has the number of the state it saves.
-                    mean_and_scale = shift(doubles_at(job[SCALES]), 2 * exits[lane])
-                    for o in range(outputs):
-                        value = np.float64(here[o] + base) * mean_and_scale[1] + mean_and_scale[0]
-                        forecasts[place * outputs + o] = f32(value)
-                else:
-                    for o in range(outputs):
-                        forecasts[place * outputs + o] = here[o] + base
+            record(job, objective, work, here, base, k, first_lane, lane, position)
             if job[TARGETS] == 0:
                 continue
-            weight = scale
-            if job[SAMPLE_WEIGHTS] != 0:
-                weight = scale * sample_weights[position]
-            for h in range(job[HORIZON]):
+            weight = scale * weight_of(job, objective, position)
+            for h in range(objective[HORIZON]):
                 y = targets[position * stride + h]
-                if job[MASKED_TARGETS] and math.isnan(y):
+                if objective[MASKED_TARGETS] and math.isnan(y):
                     continue
                 for head in range(heads):
                     o = h * heads + head
                     value, slope = value_and_slope(kind, settings, heads, head, y - base, here, o)
                     w = weight
-                    if job[OUTPUT_WEIGHTS] != 0:
+                    if objective[OUTPUT_WEIGHTS] != 0:
                         w = weight * output_weights[o]
                     total += value * w
                     if training:
-                        slopes[o] = slope * w
+                        slopes[o] = slope * w * share
     return total

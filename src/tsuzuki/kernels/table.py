@@ -12,8 +12,8 @@ DEPTH_BLOCK = 256
 # Rows up to this many floats are read where they lie; longer ones are packed (see `matrix`).
 SHORT_ROW = 4 * WIDTH
 
-LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU = range(5)
-MSE, MAE, HUBER, PINBALL, GAUSSIAN = range(5)
+LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU, SOFTMAX, LOG_SOFTMAX = range(7)
+MSE, MAE, HUBER, PINBALL, GAUSSIAN, CATEGORICAL, SPARSE, BINARY = range(8)
 SGD, RMSPROP, ADAM = range(3)
 NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_GLOBAL_NORM = range(4)
 # Places in the optimiser's settings; the first three mean what the optimiser says.
@@ -23,7 +23,7 @@ FLAG, CLIP_LIMIT = 3, 4
 (
     # the data: addresses, the rows from one step of a series to its next, and how a target is found from a row's start
     # and its step
-    INPUTS, FEATURES, SPACING, TARGETS, TARGET_STRIDE, HORIZON, RESIDUAL, MASKED_TARGETS, SAMPLE_WEIGHTS,
+    INPUTS, FEATURES, SPACING, TARGETS, TARGET_STRIDE, RESIDUAL, SAMPLE_WEIGHTS, WEIGHT_STRIDE,
     # differences to earlier values that are inputs too: address of (behind, over) pairs and their number
     LAGS, LAG_COUNT,
     # the output that stands in for a missing first input (-1: none is missing), and the offsets of each lane's last one
@@ -34,19 +34,20 @@ FLAG, CLIP_LIMIT = 3, 4
     # whether the packed copies are up to date already
     FRESH,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
-    STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS, EVERY_STEP,
+    STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS,
     # blocks of lanes, each with its own work space, gradients and loss
     BLOCKS, BLOCK_LANES, WORK, WORK_SIZE, GRADIENTS, BLOCK_LOSSES,
     # the parameters: address, floats, slots of the optimiser, packed copies, and the table of single variables
     PARAMETERS, SIZE, SLOTS, PACKED, VARIABLES, VARIABLE_COUNT,
     # states saved and taken up again
     BANK, STATE_SIZE,
-    # train or only run forward; the loss, and the addresses of what comes out
-    TRAIN, LOSS, LOSS_SETTINGS, HEADS, OUTPUT_WEIGHTS, LOSSES, SCORED,
+    # train or only run forward; where the objectives stand in the table and how many there are, a place for each
+    # thread's counts of them, and the addresses of what comes out, [updates, objectives] each
+    TRAIN, OBJECTIVES, OBJECTIVE_COUNT, COUNTS, LOSSES, SCORED,
     # forecasts stand at their target's position, or at their row's number [updates, lanes]; the address of (mean,
     # deviation) pairs, float64, where they are wanted, and readings come, in the unit of the series whose state the row
     # saves
-    FORECASTS, BY_LANE, SCALES,
+    FORECASTS, FORECAST_STRIDE, BY_LANE, SCALES,
     # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
     # dropout's counters; threads and the place where they meet
@@ -54,7 +55,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(63)
+) = range(61)
 
 (
     # addresses of the layer kind's two procedures
@@ -83,6 +84,23 @@ FLAG, CLIP_LIMIT = 3, 4
     OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
 ) = range(49)
+
+# An objective: what the outputs of one end of the network are scored by.
+(
+    # address of the loss's procedure, the loss, the address of its settings, and outputs that belong to one target
+    SCORE, LOSS, LOSS_SETTINGS, HEADS,
+    # its columns among the targets, the forecasts and the sample weights, and how many of the first; whether some are
+    # missing; a class that is not scored where IGNORES is 1; whether all targets of a row count as one value
+    FIRST_TARGET, HORIZON, FIRST_FORECAST, WEIGHT_COLUMN, MASKED_TARGETS, IGNORES, IGNORED, COUNTED_WHOLE,
+    # address of a factor for each output (0: none), and of one for the whole, float64
+    OUTPUT_WEIGHTS, SHARE,
+    # the end: offsets of outputs and of their gradient in a block's work space, steps of the outputs to skip, steps,
+    # and values of a lane; whether each step is scored
+    END_OUT, END_D_OUT, END_SKIP, END_STEPS, END_UNITS, END_WIDE, EVERY_STEP,
+    # the activation that the layer leaves to the loss, which is computed from what goes into it
+    LEFT_ACTIVATION,
+    OBJECTIVE,
+) = range(23)
 
 # An entry of such a list: offset of the input, steps of it to skip, its stride and size, and the offset of its gradient
 # (-1: not wanted); a reader's has the gradient that it gives and its steps; and the mask of the input's steps.

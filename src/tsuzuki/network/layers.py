@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ACTIVATIONS = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu")
+# Those that look at all values of a step together: not for the gates of a cell.
+WHOLE_STEP = ("softmax", "log_softmax")
+ACTIVATIONS = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", *WHOLE_STEP)
 
 
 class Layer(ABC):
@@ -59,7 +61,7 @@ class Recurrent(Layer):
 
     Attributes:
         units: size of the state, >= 1.
-        activation: one of `ACTIVATIONS`.
+        activation: one of `ACTIVATIONS`, except softmax and log_softmax.
         use_bias: whether there is a bias.
         dropout: share of the inputs that is dropped while training; one mask for all steps of an update.
         recurrent_dropout: likewise for the state where it enters the product with the recurrent kernel.
@@ -82,8 +84,13 @@ class Recurrent(Layer):
 
     def __post_init__(self) -> None:
         _check_units(self, self.units)
-        _check_activation(self, self.activation)
-        _check_activation(self, getattr(self, "recurrent_activation", self.activation))
+        for activation in (self.activation, getattr(self, "recurrent_activation", self.activation)):
+            _check_activation(self, activation)
+            if activation in WHOLE_STEP:
+                raise SettingError(
+                    f"{self} has activation {activation!r}, which looks at all units together; use it in a Dense or "
+                    "Activation behind the cell"
+                )
         for name in ("dropout", "recurrent_dropout"):
             _check_rate(self, name, getattr(self, name))
         if self.go_backwards:

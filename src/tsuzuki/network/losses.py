@@ -44,7 +44,78 @@ class GaussianNLL:
     """
 
 
-Loss = MSE | MAE | Huber | Pinball | GaussianNLL
+@dataclass(frozen=True)
+class CategoricalCrossentropy:
+    """Cross-entropy of a distribution over classes: a target value for each output, which add up to 1 (Keras's).
+
+    Outputs that come straight from softmax are computed from their logits; other probabilities are made to add up to 1
+    and clipped at 1e-7.
+
+    Attributes:
+        from_logits: the outputs are logits instead of probabilities.
+        label_smoothing: share of the labels that is spread evenly over all classes.
+    """
+
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_smoothing(self, self.label_smoothing)
+
+
+@dataclass(frozen=True)
+class SparseCategoricalCrossentropy:
+    """The same for one target value that is the number of the class, from 0.
+
+    Attributes:
+        from_logits: as in `CategoricalCrossentropy`.
+        ignore_class: a target that is not scored, or None.
+    """
+
+    from_logits: bool = False
+    ignore_class: int | None = None
+
+
+@dataclass(frozen=True)
+class BinaryCrossentropy:
+    """Cross-entropy of each output by itself, a probability of 1 against 0; the attributes are as above.
+
+    Outputs that come straight from sigmoid are computed from their logits.
+    """
+
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_smoothing(self, self.label_smoothing)
+
+
+Crossentropy = CategoricalCrossentropy | SparseCategoricalCrossentropy | BinaryCrossentropy
+Loss = MSE | MAE | Huber | Pinball | GaussianNLL | Crossentropy
+
+
+def targets_for(loss: Loss, outputs: int) -> int:
+    """How many target values a loss needs for so many outputs of a network, rounded down."""
+    if isinstance(loss, SparseCategoricalCrossentropy):
+        return 1
+    return outputs // heads_of(loss)
+
+
+def heads_of(loss: Loss) -> int:
+    """How many outputs belong to a target value; 1 where the classes of a step are scored together."""
+    if isinstance(loss, Pinball):
+        return len(loss.quantiles)
+    return 2 if isinstance(loss, GaussianNLL) else 1
+
+
+def forecasts_values(loss: Loss) -> bool:
+    """Whether the outputs have the unit of the targets, so that they can be changes from the last value."""
+    return isinstance(loss, MSE | MAE | Huber | Pinball)
+
+
+def _check_smoothing(loss: Loss, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise SettingError(f"{loss} has label_smoothing={share}; give a share from 0 to 1")
 
 
 def named(loss: "str | Loss") -> Loss:
@@ -61,6 +132,9 @@ def named(loss: "str | Loss") -> Loss:
         "mae": MAE(),
         "mean_absolute_error": MAE(),
         "huber": Huber(),
+        "categorical_crossentropy": CategoricalCrossentropy(),
+        "sparse_categorical_crossentropy": SparseCategoricalCrossentropy(),
+        "binary_crossentropy": BinaryCrossentropy(),
     }
     if loss not in names:
         raise SettingError(f"there is no loss named {loss!r}; choose one of {', '.join(names)} or give an object")

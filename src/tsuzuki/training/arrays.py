@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsuzuki.engine.data import Data, Objective
 from tsuzuki.errors import SettingError
 from tsuzuki.layouts.layout import Block, Layout
-from tsuzuki.network.losses import GaussianNLL, Loss, named
+from tsuzuki.network.losses import Loss, forecasts_values, named
 from tsuzuki.network.network import Network
 
 Lags = Sequence[tuple[int, int]]
@@ -93,8 +93,9 @@ def as_objective(
             f"there are {len(output_weights)} output_weights for {network.outputs} outputs; give one for each"
         )
     chosen = named(loss)
-    if residual and isinstance(chosen, GaussianNLL):
-        raise SettingError("GaussianNLL has a head that is no forecast, so none can be residual; use residual=False")
+    if residual and not forecasts_values(chosen):
+        name = type(chosen).__name__
+        raise SettingError(f"{name} has a head that is no forecast, so none can be residual; use residual=False")
     return Objective(chosen, output_weights)
 
 

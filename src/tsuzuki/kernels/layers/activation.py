@@ -1,6 +1,6 @@
 """An activation by itself, value by value."""
 
-from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.activations import activate_rows, times_slope_of_rows
 from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
@@ -24,7 +24,7 @@ def forward(job, row, work, lanes, update, first_lane):
     stride, wide, count = row[INPUT_STRIDE], row[WIDE], row[STEPS] * lanes
     out = shift(work, row[OUT])
     copy_rows(count, row[UNITS], shift(work, row[X] + row[X_SKIP] * lanes * stride), stride, out, wide)
-    activate_all(row[ACTIVATION], out, count * wide)
+    activate_rows(row[ACTIVATION], out, count, row[UNITS], wide)
 
 
 @procedure("ttfif")
@@ -34,5 +34,5 @@ def backward(job, row, work, lanes, gradients):
     d_out = shift(work, row[D_OUT])
     if row[D_X] < 0:
         return
-    times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, count * wide)
+    times_slope_of_rows(row[ACTIVATION], d_out, shift(work, row[OUT]), count, row[UNITS], wide)
     copy_rows(count, row[UNITS], d_out, wide, shift(work, row[D_X]), row[INPUT_STRIDE])

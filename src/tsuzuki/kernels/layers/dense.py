@@ -1,10 +1,10 @@
 """Dense: activation(x W + b), at each step by itself."""
 
-from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.activations import activate_rows, times_slope_of_rows
 from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs, take_weights
 from tsuzuki.kernels.projection import project, project_back
-from tsuzuki.kernels.table import ACTIVATION, D_OUT, LINEAR, OUT, STEPS, WIDE
+from tsuzuki.kernels.table import ACTIVATION, D_OUT, LINEAR, OUT, STEPS, UNITS, WIDE
 from tsuzuki.network.layers import ACTIVATIONS, Dense
 
 DESCRIPTIONS = (Dense,)
@@ -24,7 +24,7 @@ def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide]."""
     out = shift(work, row[OUT])
     project(job, row, work, lanes, row[STEPS], out, update, first_lane)
-    activate_all(row[ACTIVATION], out, row[STEPS] * lanes * row[WIDE])
+    activate_rows(row[ACTIVATION], out, row[STEPS] * lanes, row[UNITS], row[WIDE])
 
 
 @procedure("ttfif")
@@ -32,5 +32,6 @@ def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input."""
     d_out = shift(work, row[D_OUT])
     if row[ACTIVATION] != LINEAR:
-        times_slope(row[ACTIVATION], d_out, shift(work, row[OUT]), d_out, row[STEPS] * lanes * row[WIDE])
+        out, rows = shift(work, row[OUT]), row[STEPS] * lanes
+        times_slope_of_rows(row[ACTIVATION], d_out, out, rows, row[UNITS], row[WIDE])
     project_back(job, row, work, lanes, row[STEPS], d_out, gradients)
