@@ -162,6 +162,10 @@ def loss_of(loss: Loss, outputs: Array, targets: Array) -> Array:
     return (log_variance + (targets - mean) ** 2 / np.exp(log_variance)) / 2
 
 
+# Where probabilities are clipped, as float32 has it.
+CLIP = 1e-7, float(np.float32(1 - 1e-7))
+
+
 def class_loss(loss: Loss, outputs: Array, target: Array, straight: bool) -> list[float]:
     """The cross-entropies of one row, none where it is not scored.
 
@@ -172,24 +176,22 @@ def class_loss(loss: Loss, outputs: Array, target: Array, straight: bool) -> lis
         straight: the probabilities come straight from softmax or sigmoid, so that nothing is clipped.
     """
 
-    def logarithm(p: Array) -> Array:
-        return np.log(p if straight else np.clip(p, 1e-7, 1 - 1e-7))
+    if not straight and not loss.from_logits:
+        outputs = np.clip(outputs / (outputs.sum() if isinstance(loss, CategoricalCrossentropy) else 1), *CLIP)
 
     if isinstance(loss, BinaryCrossentropy):
         y = target * (1 - loss.label_smoothing) + loss.label_smoothing / 2
         p = ACTIVATION["sigmoid"](outputs) if loss.from_logits and not straight else outputs
-        straight = straight or loss.from_logits
-        values = -(y * logarithm(p) + (1 - y) * logarithm(1 - p))
+        values = -(y * np.log(p) + (1 - y) * np.log(1 - p))
         return list(values[~np.isnan(target)])
     if np.isnan(target).any() or target[0] == getattr(loss, "ignore_class", None):
         return []
     if loss.from_logits and not straight:
         logs = ACTIVATION["log_softmax"](outputs)
     elif isinstance(loss, SparseCategoricalCrossentropy):
-        logs = logarithm(outputs)
-        logs = logs - np.log(np.exp(logs).sum())
+        logs = np.log(outputs / outputs.sum())
     else:
-        logs = logarithm(outputs / outputs.sum())
+        logs = np.log(outputs)
     if isinstance(loss, SparseCategoricalCrossentropy):
         return [-logs[int(target[0])]]
     assert isinstance(loss, CategoricalCrossentropy)
