@@ -178,8 +178,7 @@ def _order(network: Network, apart: bool) -> list[tuple[str, Layer | None, int, 
     """The rows of a network: (kind, layer, number, what it reads), the layer None for a branch behind layer `number`.
 
     A cell whose input has a mask is followed by a row for its held output, a layer that several others read by a
-    branch. Several outputs, or one that other layers read too, are joined at the
-    end, unless they are scored apart.
+    branch. Several outputs, or one that other layers read too, are joined at the end, unless they are scored apart.
     """
     last = len(network.layers) - 1
     readers = [0] * len(network.layers)
