@@ -118,7 +118,7 @@ def joined():
 
 def begun():
     inputs = keras.Input((6, 1))
-    return keras.Model(inputs, L.GRU(2)(inputs, initial_state=L.Dense(2)(L.Flatten()(inputs))))
+    return keras.Model(inputs, L.GRU(2)(inputs, initial_state=L.LSTM(2)(inputs)))
 
 
 def two_inputs():
@@ -148,6 +148,12 @@ def lora():
     return model
 
 
+def several_ends():
+    inputs = keras.Input((6, 1))
+    every = L.GRU(2, return_sequences=True)(inputs)
+    return keras.Model(inputs, [every, L.LSTM(1)(every)])
+
+
 def half_stateful():
     return keras.Sequential(
         [
@@ -170,12 +176,11 @@ MODELS = [
     (lambda: sequential(L.Conv1D(2, 2), L.GRU(2)), r"layer 1 .*Conv1D\) is not supported; use one of Input, SimpleRNN"),
     (lambda: sequential(L.Masking(), L.GRU(2, return_sequences=True)), "output has the mask of its steps"),
     (lambda: sequential(L.RNN(L.GRUCell(2))), "RNN.* use SimpleRNN, GRU or LSTM in place of cells"),
-    (lambda: sequential(keras.Sequential([L.GRU(2)])), "use its layers in the outer model"),
-    (lambda: sequential(L.TimeDistributed(L.Dropout(0.1)), L.GRU(2)), r"holds a Dropout; use TimeDistributed\(Dense"),
+    (lambda: sequential(L.TimeDistributed(L.Lambda(abs)), L.GRU(2)), r"holds a Lambda; use TimeDistributed\(Dense"),
     (lambda: sequential(L.GRU(2, go_backwards=True)), "go_backwards=True, but a state carried from the past"),
     (
         lambda: sequential(L.GRU(2, return_state=True)),
-        "return_state=True; leave it out: only a single path is supported",
+        "return_state=True, which is not supported; leave it out",
     ),
     (
         lambda: sequential(L.LSTM(2, activation="swish")),
@@ -184,7 +189,7 @@ MODELS = [
     (lambda: sequential(L.GRU(2, recurrent_activation="softplus")), "has recurrent_activation='softplus'"),
     (lambda: sequential(L.GRU(2), L.Dense(1, activation=lambda x: x)), "has activation='<lambda>'"),
     (lambda: sequential(L.GRU(2), L.Activation("gelu")), "has activation='gelu'"),
-    (lambda: sequential(L.GRU(2, dropout=1.0)), "dropout=1.0; give a share of at least 0 and below 1"),
+    (lambda: sequential(L.GRU(2, dropout=1.0)), "dropout 1.0; give a share of at least 0 and below 1"),
     (lambda: sequential(L.GRU(2), L.Dropout(1.0)), "rate 1.0; give a share of at least 0 and below 1"),
     (
         lambda: sequential(L.Dropout(0.1, noise_shape=(None, 1, 1)), L.GRU(2)),
@@ -209,11 +214,9 @@ MODELS = [
         half_stateful,
         r"some recurrent layers are stateful and others \('loose'\) are not; make all of them stateful, or none",
     ),
-    (two_inputs, "the model has 2 inputs, but one is supported; put several series side by side"),
-    (two_outputs, "the model has 2 outputs, but one is supported"),
-    (joined, r"layer 'add\w*' \(Add\) is called with several inputs, or several times; only a single path"),
-    (begun, r"\(GRU\) is called with initial_state; only a single path is supported"),
-    (twice, r"\(GRU\) is called with several inputs, or several times; only a single path"),
+    (begun, r"GRU\) is called with initial_state, which is not supported; leave it out"),
+    (twice, r"GRU\) is called 2 times; give each place a layer of its own"),
+    (several_ends, "some outputs have a value for each step and others one; give all of them alike"),
     (Own, "the model is a Own, a class of its own whose computation cannot be read; build it with keras.Sequential"),
     (lambda: sequential(L.Dense(1)), "no layer of the network is recurrent; put a SimpleRNN, GRU or LSTM"),
     (lambda: sequential(L.Reshape((3, 2)), L.GRU(2)), "Reshape.* use arrays of the right shape"),
@@ -231,6 +234,35 @@ def test_what_has_no_equal_is_named_and_nothing_is_changed(make, message):
     assert not model.optimizer.built
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_all_that_stands_in_the_way_is_named_at_once():
+    model = sequential(
+        L.Dense(2, activation="gelu"),
+        keras.Sequential([L.LSTM(2, go_backwards=True, activation="elu"), L.Flatten()]),
+        L.Dense(1, kernel_regularizer="l2"),
+    )
+    model.compile("lion", "log_cosh", metrics=["cosine_similarity"])
+    with pytest.raises(UnsupportedModel) as caught:
+        tsuzuki.fit(model, X, Y, verbose=0)
+    first, *lines = str(caught.value).splitlines()
+    assert first == f"{len(lines)} things have no equal here:"
+    named = ["gelu", "go_backwards", "elu", "Flatten", "kernel_regularizer", "log_cosh", "cosine_similarity", "Lion"]
+    assert len(lines) == len(named) == len(caught.value.problems)
+    assert all(word in line for word, line in zip(named, lines, strict=True))
+
+
+@pytest.mark.parametrize("make", [two_inputs, two_outputs])
+def test_a_model_of_several_sides_is_read_but_not_yet_trained(make):
+    model = make()
+    network, weights = tsuzuki.from_keras(model)
+    assert len(network.input_sizes or (1,)) == len(model.inputs)
+    assert len(network.last) == len(model.outputs)
+    model.compile("adam", "mse")
+    with pytest.raises(UnsupportedModel, match=r"the model has 2 .*puts, but one is trained"):
+        tsuzuki.fit(model, X, Y, verbose=0)
+    for given, read in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(given, read)
 
 
 def test_models_that_cannot_be_read_at_all_are_named():

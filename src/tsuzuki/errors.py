@@ -44,7 +44,15 @@ class DivergedError(TsuzukiError, ArithmeticError):
 
 
 class UnsupportedModel(TsuzukiError, ValueError):  # noqa: N818
-    """A Keras model or the way it is compiled has no equal here; the message names the nearest thing that works."""
+    """A Keras model or the way it is compiled has no equal here; the message names the nearest thing that works.
+
+    Attributes:
+        problems: all that stands in the way, each with what to use in its place.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class MissingExtraError(TsuzukiError, ImportError):

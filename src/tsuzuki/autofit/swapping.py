@@ -65,7 +65,7 @@ def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[A
         try:
             found, batches = run(self, given)
         except TsuzukiError as error:
-            reason = str(error).split(";")[0]
+            reason = ", ".join(problem.split(";")[0] for problem in getattr(error, "problems", (str(error),)))
             if settings.strict:
                 raise NotSwappedError(f"{place}: {method} cannot be swapped: {reason}") from None
         else:

@@ -3,7 +3,9 @@
     fit_model: `tsuzuki.fit(model, …)`
     ├── fit_arguments    its arguments, checked
     ├── model_shape      what a model takes and gives
-    │   └── model_to_network  its layers as a Network, or an error that names what has no equal here
+    │   └── model_to_network  its layers as a Network, or an error that names all that has no equal here
+    │       └── model_graph       the walk from its inputs to its outputs
+    │           └── readers       a function for each class of layers
     ├── compile_config   its optimiser, loss and metrics
     ├── epoch_data       x and y, or a series, as flat arrays and start offsets
     │   ├── arrays           what the user's arrays are, and what their strides say

@@ -22,8 +22,9 @@ from tsuzuki.keras.fit_arguments import (
     split_off,
 )
 from tsuzuki.keras.metrics import needs_forecasts
+from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_shape import shape_of
-from tsuzuki.keras.model_to_network import path_of, stateful_batch
+from tsuzuki.keras.model_to_network import read_all, stateful_batch
 from tsuzuki.keras.variable_transfer import states_of
 
 RESETS = ("epoch", "never")
@@ -295,10 +296,16 @@ def check_model(model: Any) -> None:
 
 def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first."""
-    path_of(model)
+    graph_of(model)
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
-    loss, metrics = loss_of(model), metrics_of(model)
-    optimizer_of(model, model.trainable_variables)
-    network, shape = shape_of(model, batch_size, np.shape(x), timesteps, builds)
-    return Job(network, shape, optimizer_of(model, model.trainable_variables), loss, metrics)
+    (network, shape), loss, metrics, optimizer = read_all(
+        lambda: shape_of(model, batch_size, np.shape(x), timesteps, builds=False),
+        lambda: loss_of(model),
+        lambda: metrics_of(model),
+        lambda: optimizer_of(model, model.trainable_variables),
+    )
+    if builds and not model.built:
+        network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
+        optimizer = optimizer_of(model, model.trainable_variables)
+    return Job(network, shape, optimizer, loss, metrics)

@@ -18,7 +18,7 @@ from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.keras.model_shape import shape_of
-from tsuzuki.keras.model_to_network import network_of
+from tsuzuki.keras.model_to_network import reading_of
 from tsuzuki.keras.variable_transfer import read_states, write_states
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.network import Network
@@ -132,7 +132,7 @@ def prepare_evaluate(
         if not model.built or callbacks or y is not None or sample_weight is not None:
             raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
         # Nothing is read for a model that has no equal.
-        network_of(model)
+        reading_of(model)
         batches = Batches(x, steps, 1)
         x, y, sample_weight = batches.epoch()
         batch_size = batches.rows

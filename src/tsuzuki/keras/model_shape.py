@@ -6,8 +6,7 @@ import numpy as np
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.epoch_data import Shape
-from tsuzuki.keras.model_to_network import network_of, stateful_batch
-from tsuzuki.network.layers import Recurrent
+from tsuzuki.keras.model_to_network import reading_of, stateful_batch, unsupported
 from tsuzuki.network.network import Network
 
 
@@ -29,7 +28,18 @@ def shape_of(
     """
     at = 2 if timesteps is None else 1
     features = given[at] if len(given) > at else 1
-    network = network_of(model, None if model.built else features)
+    steps = timesteps or (given[1] if len(given) > 1 else None)
+    reading = reading_of(model, [(None, steps, features)])
+    network = reading.network
+    if network.input_sizes or network.ends:
+        raise unsupported(
+            [
+                f"the model has {len(sides)} {what}, but one is trained; put several series side by side as features "
+                "of one input, several targets as units of one Dense"
+                for what, sides in (("inputs", model.inputs), ("outputs", model.outputs))
+                if len(sides) > 1
+            ]
+        )
     fixed = stateful_batch(model)
     lanes = batch_size if batch_size is not None else fixed or 32
     if isinstance(lanes, bool) or not isinstance(lanes, int | np.integer) or lanes < 1:
@@ -40,13 +50,11 @@ def shape_of(
             f"give batch_size={fixed}, or rebuild the model with keras.Input(batch_shape=({lanes}, …))"
         )
     if builds and not model.built:
-        model.build((int(lanes), timesteps or (given[1] if len(given) > 1 else None), features))
-    last = network.layers[network.last_recurrent]
-    assert isinstance(last, Recurrent)
+        model.build((int(lanes), steps, features))
     shape = Shape(
         inputs=network.inputs,
         outputs=network.outputs,
-        every_step=bool(last.return_sequences),
+        every_step=reading.every_step,
         stateful=fixed is not None,
         lanes=int(lanes),
         timesteps=model.input_shape[1] if model.built else None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Masking, SimpleRNN
+from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def to_keras(
     stateful: bool = False,
     every_step: bool = False,
 ) -> Any:
-    """Make a `keras.Sequential` that forecasts what a network does; it is not compiled.
+    """Make a Keras model that forecasts what a network does; it is not compiled.
 
     Args:
         network: the description.
@@ -34,7 +34,8 @@ def to_keras(
         every_step: whether the last recurrent layer returns every step, where its description leaves that open.
 
     Returns:
-        The model, ready for `model.predict` and `model.save("name.keras")`.
+        The model, ready for `model.predict` and `model.save("name.keras")`: a `keras.Sequential`, or a functional model
+        of a network that branches, which takes and gives lists where there are several inputs or outputs.
 
     Raises:
         SettingError: weights that do not fit, or a stateful model without a batch size.
@@ -42,15 +43,38 @@ def to_keras(
     check_weights(network, weights)
     if stateful and batch_size is None:
         raise SettingError("stateful=True without batch_size; give the rows of a batch, for which Keras keeps states")
-    layers = [keras.Input(batch_shape=(batch_size, timesteps, network.inputs))]
+    # From the last layer on: whatever stands behind the scored steps has one.
+    steps = [every_step or follows for follows in network.recurrent_follows]
     for i, layer in enumerate(network.layers):
-        returns = getattr(layer, "return_sequences", None)
-        if returns is None:
-            returns = every_step or i < network.last_recurrent
-        layers.append(_layer(layer, stateful, returns))
-    model = keras.Sequential(layers)
-    model.set_weights(list(weights))
+        if getattr(layer, "return_sequences", None) is not None and not network.recurrent_follows[i]:
+            steps[i] = layer.return_sequences  # type: ignore[attr-defined]
+    layers = [_layer(layer, stateful, all_) for layer, all_ in zip(network.layers, steps, strict=True)]
+    inputs = [
+        keras.Input(batch_shape=(batch_size, timesteps, size)) for size in network.input_sizes or (network.inputs,)
+    ]
+    if network.wiring:
+        model = keras.Model(inputs, _wired(network, layers, inputs))
+    else:
+        model = keras.Sequential([*inputs, *layers])
+    at = 0
+    for layer in layers:
+        layer.set_weights(weights[at : at + len(layer.weights)])
+        at += len(layer.weights)
     return model
+
+
+def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
+    """The outputs of a network's layers, each called on what it reads."""
+    outputs: list[Any] = []
+    for layer, described, read in zip(layers, network.layers, network.sources, strict=True):
+        tensors = [outputs[source] if source >= 0 else inputs[-1 - source] for source in read]
+        if not isinstance(described, Recurrent):
+            least = min(len(tensor.shape) for tensor in tensors)
+            # Beside a layer that gives the last step alone, the others give theirs.
+            tensors = [tensor if len(tensor.shape) == least else tensor[:, -1] for tensor in tensors]
+        outputs.append(layer(tensors if described.merges else tensors[0]))
+    least = min(len(outputs[end].shape) for end in network.last)
+    return [outputs[end] if len(outputs[end].shape) == least else outputs[end][:, -1] for end in network.last]
 
 
 def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
@@ -62,6 +86,8 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
         return keras.layers.Dropout(layer.rate)
     if isinstance(layer, Masking):
         return keras.layers.Masking(layer.mask_value)
+    if layer.merges:
+        return getattr(keras.layers, type(layer).__name__)()
     assert isinstance(layer, SimpleRNN | GRU | LSTM)
     return _recurrent(layer, stateful, returns)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.keras.model_graph import layers_of
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
 SLOTS = {
@@ -68,7 +69,7 @@ def states_of(model: Any) -> list[list[NDArray[np.float32]]]:
 
 def stateful_layers(model: Any) -> list[Any]:
     """The recurrent layers that carry their state, from input to output."""
-    return [layer for layer in model.layers if getattr(layer, "stateful", False)]
+    return [layer for layer in layers_of(model) if getattr(layer, "stateful", False)]
 
 
 def _values(variable: Any) -> NDArray[Any]:

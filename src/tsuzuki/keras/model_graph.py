@@ -1,0 +1,198 @@
+"""A Keras model walked from its inputs to its outputs: each layer in Keras's order, nested models as their own layers.
+
+Sequential and functional models say by themselves what each layer reads. In the order of the walk, the layers' weights
+are those of `model.get_weights()`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+
+from tsuzuki.errors import SettingError, UnsupportedModel
+from tsuzuki.keras.readers import NEAREST, reader_of, supported
+from tsuzuki.keras.readers.call import Call, Draft, Shape
+from tsuzuki.keras.readers.options import check_options
+from tsuzuki.network.layers import Layer
+
+# The number of a layer of the network, or -1, -2, … for its inputs; None behind a layer that has no equal.
+Number = int | None
+
+
+def graph_of(model: Any) -> Any:
+    """The model as Keras's own description of its layers, which has `inputs`, `outputs` and `operations`.
+
+    A Sequential model that is not built has none yet, and is given back itself.
+
+    Raises:
+        UnsupportedModel: a model of another kind.
+    """
+    if not isinstance(model, keras.Model):
+        raise UnsupportedModel(
+            f"the model is a {type(model).__module__}.{type(model).__name__}, not a Keras 3 model; "
+            "build it with keras.Sequential (`import keras`, not tf_keras)"
+        )
+    if type(model) is keras.Sequential:
+        return model._functional or model
+    if not is_functional(model):
+        raise UnsupportedModel(
+            f"the model is a {type(model).__name__}, a class of its own whose computation cannot be read; "
+            "build it with keras.Sequential or keras.Model(inputs, outputs)"
+        )
+    return model
+
+
+def is_functional(model: Any) -> bool:
+    """Whether it was made by `keras.Model(inputs, outputs)`, and not by a class of the user's."""
+    return type(model).__name__ == "Functional" and type(model).__module__.startswith("keras.")
+
+
+def layers_of(model: Any) -> list[Any]:
+    """All layers in the order of the walk, those of nested models in the place of these; no input layers."""
+    return list(_layers(graph_of(model)))
+
+
+def walk(model: Any, draft: Draft, shapes: Sequence[Shape | None]) -> tuple[list[Number], list[Shape | None]]:
+    """Read a model's layers into a draft.
+
+    Args:
+        model: a Keras model.
+        draft: takes the layers and what has no equal.
+        shapes: of the model's inputs, with the batch.
+
+    Returns:
+        The numbers of the layers that the model's outputs come from, and the outputs' shapes where they are known.
+    """
+    walker = _Walker(draft)
+    return walker.run(model, [-1 - i for i in range(len(shapes))], shapes)
+
+
+class _Walker:
+    def __init__(self, draft: Draft) -> None:
+        self._draft, self._count = draft, 0
+
+    def run(
+        self, model: Any, numbers: Sequence[Number], shapes: Sequence[Shape | None]
+    ) -> tuple[list[Number], list[Shape | None]]:
+        """The numbers and shapes of a model's outputs, from those of its inputs."""
+        graph = graph_of(model)
+        if graph is model and type(model) is keras.Sequential:
+            return self._chain(model, list(numbers), list(shapes))
+        known = {id(tensor): number for tensor, number in zip(graph.inputs, numbers, strict=True)}
+        computed = _computed(graph)
+        for operation in graph.operations:
+            nodes = [node for node in _nodes(operation, graph) if id(node) in computed]
+            if not nodes:
+                continue
+            if len(nodes) > 1:
+                self._count += 1
+                self._draft.problems.append(
+                    f"{self._name(operation)} is called {len(nodes)} times; give each place a layer of its own"
+                )
+                known |= {id(tensor): None for node in nodes for tensor in node.outputs}
+                continue
+            tensors = _read(nodes[0])
+            read = [(tensor, known.get(id(tensor))) for tensor in tensors]
+            given = nodes[0].arguments.kwargs.items()
+            options = {name: value for name, value in given if value is not None and name != "training"}
+            if not any(option is tensor for option in keras.tree.flatten(options.get("mask")) for tensor in tensors):
+                options.pop("mask", None)
+            shapes = [tensor.shape for tensor, _ in read]
+            found = self._one(operation, [number for _, number in read], shapes, nodes[0].arguments.args, options)
+            known |= {id(t): n for t, n in zip(nodes[0].outputs, found, strict=False)}
+        return [known.get(id(tensor)) for tensor in graph.outputs], [tensor.shape for tensor in graph.outputs]
+
+    def _chain(
+        self, model: Any, numbers: list[Number], shapes: list[Shape | None]
+    ) -> tuple[list[Number], list[Shape | None]]:
+        for layer in model.layers:
+            numbers = self._one(layer, numbers, shapes, (), {})
+            shapes = [_shape_behind(layer, shapes[0])]
+        return numbers, shapes
+
+    def _one(
+        self,
+        operation: Any,
+        numbers: list[Number],
+        shapes: Sequence[Shape | None],
+        arguments: Sequence[Any],
+        options: dict[str, Any],
+    ) -> list[Number]:
+        """The numbers of an operation's outputs; all problems are noted."""
+        if type(operation) is keras.Sequential or is_functional(operation):
+            return self.run(operation, numbers, shapes)[0]
+        self._count += 1
+        name, draft = self._name(operation), self._draft
+        reader = reader_of(operation)
+        if reader is None:
+            nearest = NEAREST.get(type(operation).__name__, f"one of {supported()}")
+            draft.problems.append(f"{name} is not supported; use {nearest}")
+            return [None]
+        # What stands behind something unread is read all the same, for its own problems.
+        sources = tuple(-1 if number is None else number for number in numbers)
+        call = Call(operation, name, sources, tuple(shapes), arguments, options, draft)
+        before = len(draft.problems)
+        check_options(call)
+        try:
+            found = reader(call)
+        except SettingError as error:
+            call.refuse(f"is not supported: {error}")
+            found = None
+        if len(draft.problems) > before or None in numbers or found is None:
+            return [None]
+        if isinstance(found, Layer):
+            found = [found]
+        if isinstance(found, int):
+            return [found]
+        if isinstance(found, tuple):
+            return list(found)
+        for layer in found:
+            sources = (draft.add(layer, sources),)
+        return list(sources)
+
+    def _name(self, operation: Any) -> str:
+        return f"layer {self._count} ({operation.name!r}, {type(operation).__name__})"
+
+
+def _layers(graph: Any) -> Iterator[Any]:
+    for operation in graph.layers:
+        if type(operation) is keras.Sequential or is_functional(operation):
+            yield from _layers(graph_of(operation))
+        elif not isinstance(operation, keras.layers.InputLayer):
+            yield operation
+
+
+def _nodes(operation: Any, graph: Any) -> list[Any]:
+    """The calls of an operation that belong to a graph; it may have been called elsewhere too."""
+    return [node for i, node in enumerate(operation._inbound_nodes) if f"{id(operation)}_ib-{i}" in graph._nodes]
+
+
+def _read(node: Any) -> list[Any]:
+    """The tensors that a call reads, without the masks that Keras hands from layer to layer by itself."""
+    masks = {id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors}
+    return [tensor for tensor in node.input_tensors if id(tensor) not in masks]
+
+
+def _computed(graph: Any) -> set[int]:
+    """The calls that a graph's outputs come from; those that make the masks are not among them."""
+    inside = {id(node): node for operation in graph.operations for node in _nodes(operation, graph)}
+    found, left = set[int](), [*graph.outputs]
+    while left:
+        operation, index, _ = left.pop()._keras_history
+        node = operation._inbound_nodes[index]
+        if id(node) in inside and id(node) not in found and not node.is_input:
+            found.add(id(node))
+            left += _read(node)
+    return found
+
+
+def _shape_behind(layer: Any, shape: Shape | None) -> Shape | None:
+    """The shape of a layer's output where it can be told without building the layer."""
+    if shape is None:
+        return None
+    try:
+        found = layer.compute_output_shape(shape)
+    except Exception:
+        # A layer that cannot say so before it is built, as one of the user's own.
+        return None
+    return tuple(found) if isinstance(found, tuple) and all(not isinstance(one, tuple) for one in found) else None

@@ -1,0 +1,46 @@
+"""How each Keras layer is read: one function for each class, in modules by what the layers do.
+
+A reader takes a `Call`: the Keras layer, where it is called, and what it reads. It gives back what stands in the
+layer's place: one layer of a Network, several in a chain ([] for none at all), the number of a layer that it added
+itself, or a tuple of such numbers where the Keras layer gives several outputs. Whatever has no equal is said with
+`call.refuse`, and reading goes on, so that all of it is named at once.
+"""
+
+from typing import Any
+
+from tsuzuki.keras.readers import merges, recurrent, stepwise, wrappers
+from tsuzuki.keras.readers.call import Reader
+
+READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | merges.READERS | wrappers.READERS
+# Layers that read a number for each step: an input of shape (timesteps,) is theirs alone.
+READ_NUMBERS: set[type] = set()
+# Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
+OPERATIONS = merges.OPERATIONS
+# What to use in place of a layer that has no equal.
+NEAREST = {
+    "Bidirectional": "its forward layer alone: a state carried from past to future cannot run backwards",
+    "RNN": "SimpleRNN, GRU or LSTM in place of cells of your own",
+    "StackedRNNCells": "one recurrent layer after another",
+    "ReLU": 'Activation("relu")',
+    "SpatialDropout1D": "the recurrent layer's own dropout=, which also holds one mask over the steps",
+    "Normalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
+    "BatchNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
+    "LayerNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
+    "Reshape": "arrays of the right shape",
+    "Flatten": "return_sequences=False in the last recurrent layer",
+    "RepeatVector": "Dense with an output for each step ahead",
+    "Lambda": "the computation done on the arrays beforehand",
+}
+
+
+def reader_of(operation: Any) -> Reader | None:
+    """What reads a layer or an operation of keras.ops, None where nothing does."""
+    found = READERS.get(type(operation))
+    if found is None and type(operation).__module__ == "keras.src.ops.numpy":
+        found = OPERATIONS.get(type(operation).__name__)
+    return found
+
+
+def supported() -> str:
+    """All layers that are read, by name."""
+    return ", ".join(["Input", *dict.fromkeys(kind.__name__ for kind in READERS)])

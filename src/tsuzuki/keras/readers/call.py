@@ -1,0 +1,85 @@
+"""A Keras layer where it is called, as the readers see it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from tsuzuki.network.layers import ACTIVATIONS, Layer
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass
+class Draft:
+    """A network that is being read from a Keras model.
+
+    Attributes:
+        layers: those read so far.
+        wiring: what each of them reads.
+        problems: what has no equal, each a sentence that says what to use in its place.
+    """
+
+    layers: list[Layer] = field(default_factory=list)
+    wiring: list[tuple[int, ...]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, layer: Layer, sources: Sequence[int]) -> int:
+        """Add a layer that reads others, or inputs (-1, -2, …); its number."""
+        self.layers.append(layer)
+        self.wiring.append(tuple(sources))
+        return len(self.layers) - 1
+
+
+@dataclass(frozen=True)
+class Call:
+    """A Keras layer and what it is called with.
+
+    Attributes:
+        layer: the layer, or an operation of keras.ops.
+        name: how it is named in messages.
+        sources: numbers of the network's layers that it reads, or -1, -2, … for inputs.
+        shapes: of what it reads, with the batch; None where the model is not built and the shape is not known.
+        arguments: the arguments of the call by place.
+        options: those by name that are not None, but for `training`: tensors, or plain values.
+        draft: the network so far.
+    """
+
+    layer: Any
+    name: str
+    sources: tuple[int, ...]
+    shapes: tuple[Shape | None, ...]
+    arguments: Sequence[Any]
+    options: Mapping[str, Any]
+    draft: Draft
+
+    def refuse(self, text: str) -> None:
+        """Say what has no equal, in words that go on after the layer's name."""
+        self.draft.problems.append(f"{self.name} {text}")
+
+    def add(self, layer: Layer, *sources: int) -> int:
+        """Add a layer to the network, reading what is given, or what the Keras layer reads; its number."""
+        return self.draft.add(layer, sources or self.sources)
+
+    def activation(self, option: str = "activation", layer: Any = None) -> str:
+        """An activation by its name here; refused where it has none."""
+        function = getattr(layer or self.layer, option)
+        for known in ACTIVATIONS:
+            if function is getattr(keras.activations, known):
+                return known
+        shown = getattr(function, "__name__", repr(function))
+        self.refuse(f"has {option}={shown!r}, which is not supported; use one of {', '.join(ACTIVATIONS)}")
+        return "linear"
+
+    def share(self, option: str, layer: Any = None) -> float:
+        """A rate of dropout; refused where it is none."""
+        rate = getattr(layer or self.layer, option)
+        if not 0 <= rate < 1:
+            self.refuse(f"has {option} {rate}; give a share of at least 0 and below 1")
+            return 0.0
+        return float(rate)
+
+
+Found = Layer | Sequence[Layer] | int | tuple[int, ...] | None
+Reader = Callable[[Call], Found]

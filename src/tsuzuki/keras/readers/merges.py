@@ -1,0 +1,64 @@
+"""Layers that merge several inputs."""
+
+from collections.abc import Callable
+
+import keras
+
+from tsuzuki.keras.readers.call import Call, Found, Reader
+from tsuzuki.network.layers import Add, Average, Concatenate, Layer, Maximum, Minimum, Multiply, Subtract
+
+MERGES: dict[type, Callable[[], Layer]] = {
+    keras.layers.Add: Add,
+    keras.layers.Average: Average,
+    keras.layers.Maximum: Maximum,
+    keras.layers.Minimum: Minimum,
+    keras.layers.Multiply: Multiply,
+    keras.layers.Subtract: Subtract,
+}
+
+
+def merge(call: Call) -> Found:
+    """Read a merge of inputs of one shape, value by value."""
+    return _alike(call, MERGES[type(call.layer)])
+
+
+def concatenate(call: Call) -> Found:
+    """Read a Concatenate along the last axis."""
+    rank = len(call.shapes[0] or (0, 0, 0))
+    if call.layer.axis not in (-1, rank - 1):
+        call.refuse(f"has axis={call.layer.axis}; use the last axis, -1")
+    return Concatenate()
+
+
+def operation(call: Call) -> Found:
+    """Read `a + b` and the like, which compute what the merges do."""
+    name = type(call.layer).__name__
+    if len(call.sources) < 2:
+        call.refuse("computes with a constant, which is not supported; do it on the arrays beforehand")
+        return None
+    return _alike(call, next(kind for layer, kind in MERGES.items() if layer.__name__ == name))
+
+
+def last_step(call: Call) -> Found:
+    """Read `x[:, -1]`: nothing but the last step is scored behind it anyhow."""
+    shape, key = call.shapes[0], call.options.get("key", (*call.arguments, None)[1])
+    whole = slice(None)
+    if shape is None or len(shape) != 3 or key not in ((whole, -1), (whole, -1, whole), (whole, -1, Ellipsis)):
+        call.refuse("takes a part that is not supported; use x[:, -1], or return_sequences=False")
+        return None
+    return []
+
+
+def _alike(call: Call, kind: Callable[[], Layer]) -> Found:
+    if len({shape[1:] for shape in call.shapes if shape is not None}) > 1:
+        call.refuse(f"merges shapes {', '.join(map(str, call.shapes))}; give them the same shape")
+        return None
+    return kind()
+
+
+READERS: dict[type, Reader] = dict.fromkeys(MERGES, merge) | {keras.layers.Concatenate: concatenate}
+OPERATIONS: dict[str, Reader] = {
+    **dict.fromkeys(("Add", "Maximum", "Minimum", "Multiply", "Subtract"), operation),
+    "Concatenate": concatenate,
+    "GetItem": last_step,
+}

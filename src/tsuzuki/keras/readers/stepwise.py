@@ -1,0 +1,42 @@
+"""Layers that compute each step by itself."""
+
+import keras
+
+from tsuzuki.keras.readers.call import Call, Reader
+from tsuzuki.network.layers import Activation, Dense, Dropout, Layer, Masking
+
+
+def dense(call: Call) -> Layer:
+    """Read a Dense."""
+    layer = call.layer
+    if getattr(layer, "lora_enabled", False):
+        call.refuse("has LoRA enabled, which is not supported; use a plain Dense")
+    return Dense(layer.units, call.activation(), layer.use_bias)
+
+
+def activation(call: Call) -> Layer:
+    """Read an Activation."""
+    return Activation(call.activation())
+
+
+def dropout(call: Call) -> Layer:
+    """Read a Dropout."""
+    if call.layer.noise_shape is not None:
+        call.refuse(
+            f"has noise_shape={call.layer.noise_shape}; leave it out, or use the next recurrent layer's own "
+            "dropout=, which holds one mask over the steps"
+        )
+    return Dropout(call.share("rate"))
+
+
+def masking(call: Call) -> Layer:
+    """Read a Masking."""
+    return Masking(float(call.layer.mask_value))
+
+
+READERS: dict[type, Reader] = {
+    keras.layers.Dense: dense,
+    keras.layers.Activation: activation,
+    keras.layers.Dropout: dropout,
+    keras.layers.Masking: masking,
+}

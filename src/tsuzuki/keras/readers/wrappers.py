@@ -1,0 +1,21 @@
+"""Layers around other layers."""
+
+from dataclasses import replace
+
+import keras
+
+from tsuzuki.keras.readers import stepwise
+from tsuzuki.keras.readers.call import Call, Found, Reader
+
+
+def time_distributed(call: Call) -> Found:
+    """Read a TimeDistributed around a layer that computes each step by itself anyhow."""
+    inner = call.layer.layer
+    reader = stepwise.READERS.get(type(inner))
+    if reader is None:
+        call.refuse(f"holds a {type(inner).__name__}; use TimeDistributed(Dense(…)), or Dense itself")
+        return None
+    return reader(replace(call, layer=inner))
+
+
+READERS: dict[type, Reader] = {keras.layers.TimeDistributed: time_distributed}

@@ -1,0 +1,96 @@
+"""Keras models that branch, merge and nest: read, written back and trained as in Keras."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tsuzuki
+from drawn_graphs import graphs
+from keras_models import WAVE, difference, keras, windows
+
+pytestmark = pytest.mark.xdist_group("keras")
+L = keras.layers
+X, Y = windows(WAVE[:106], 6)
+
+
+@given(graphs(), st.booleans(), st.integers(0, 10**6))
+@settings(max_examples=12)
+def test_a_graph_written_as_a_keras_model_forecasts_the_same_and_is_read_back(network, every_step, seed):
+    generator = np.random.default_rng(seed)
+    weights = [w + generator.normal(0, 0.1, w.shape).astype(np.float32) for w in tsuzuki.initialise(network, 1)]
+    series = generator.normal(size=(25, network.inputs)).astype(np.float32)
+    segments = [tsuzuki.Segment(start, start + 5) for start in range(0, 25, 5)]
+    layout = (tsuzuki.Streams(4, 5) if every_step else tsuzuki.Windows(4, 5)).over(segments)
+    model = tsuzuki.to_keras(network, weights, timesteps=4, every_step=every_step)
+    samples = np.stack([series[segment.start : segment.stop - 1] for segment in segments])
+    parts = np.split(samples, np.cumsum(network.input_sizes or (network.inputs,))[:-1], axis=-1)
+    forecasts = keras.tree.flatten(model([*parts] if len(parts) > 1 else parts[0], training=False))
+    forecasts = np.concatenate([np.asarray(one) for one in forecasts], axis=-1)
+    rows = [[s.start + k for k in range(1, 5)] if every_step else s.start + 4 for s in segments]
+    for one, arrays in ((network, weights), tsuzuki.from_keras(model)):
+        np.testing.assert_allclose(tsuzuki.predict(one, arrays, series, layout)[rows], forecasts, atol=1e-5)
+
+
+def branched(merge):
+    inputs = keras.Input((6, 1))
+    state = L.LSTM(4, return_sequences=True)(inputs)
+    return keras.Model(inputs, L.Dense(1)(merge(L.GRU(3)(state), L.SimpleRNN(3)(inputs))))
+
+
+def residual():
+    inputs = keras.Input((6, 1))
+    wide = L.Dense(4)(inputs)
+    return keras.Model(inputs, L.Dense(1)(L.GRU(4)(wide + L.LSTM(4, return_sequences=True)(wide))))
+
+
+def nested():
+    inputs = keras.Input((6, 1))
+    inner = keras.Sequential([keras.Input((6, 1)), L.Dense(3, "tanh"), L.GRU(4, return_sequences=True)])
+    a, b = keras.Input((6, 4)), keras.Input((6, 1))
+    mixing = keras.Model([a, b], L.Concatenate()([L.Dense(2)(a), b]))
+    return keras.Sequential([keras.Model(inputs, mixing([inner(inputs), inputs])), L.LSTM(3), L.Dense(1)])
+
+
+def last_step():
+    inputs = keras.Input((6, 1))
+    return keras.Model(inputs, L.Dense(1)(L.GRU(4, return_sequences=True)(inputs)[:, -1]))
+
+
+def masked():
+    inputs = keras.Input((6, 1))
+    known = L.Masking(0.0)(inputs)
+    state = L.GRU(4, return_sequences=True)(known)
+    return keras.Model(inputs, L.Dense(1)(L.LSTM(3)(L.Concatenate()([state, known]))))
+
+
+def concatenated():
+    return branched(lambda a, b: L.Concatenate()([a, b]))
+
+
+@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked])
+def test_a_model_that_branches_is_trained_as_in_keras(make):
+    keras.utils.set_random_seed(3)
+    ours = make()
+    theirs = keras.models.clone_model(ours)
+    theirs.set_weights(ours.get_weights())
+    for model in (ours, theirs):
+        model.compile(keras.optimizers.SGD(0.05), "mse", run_eagerly=False)
+    found = tsuzuki.fit(ours, X, Y, batch_size=10, epochs=3, shuffle=False, verbose=0).history["loss"]
+    expected = theirs.fit(X, Y, batch_size=10, epochs=3, shuffle=False, verbose=0).history["loss"]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert difference(ours, theirs) < 1e-5
+
+
+REFUSED = [
+    (lambda: branched(lambda a, b: L.Concatenate(axis=0)([a, b])), "has axis=0; use the last axis, -1"),
+    (lambda: branched(lambda a, b: a * 2.0 + b), "Multiply.* computes with a constant, which is not supported"),
+    (lambda: branched(lambda a, b: a[:, 1:] + b[:, 1:]), "takes a part that is not supported; use x"),
+    (lambda: branched(lambda a, b: L.Dot(1)([a, b])), r"Dot\) is not supported; use one of Input"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), REFUSED)
+def test_merges_without_an_equal_are_named(make, message):
+    with pytest.raises(tsuzuki.UnsupportedModel, match=message):
+        tsuzuki.from_keras(make())
