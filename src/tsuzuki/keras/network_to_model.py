@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Recurrent, SimpleRNN
+from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Masking, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
 
 if TYPE_CHECKING:
