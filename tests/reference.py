@@ -34,6 +34,7 @@ from tsuzuki.network.losses import (
     SparseCategoricalCrossentropy,
 )
 from tsuzuki.network.network import Network
+from tsuzuki.network.shaping import RepeatVector
 
 Array = NDArray[np.float64]
 CARRY, ZERO = -2, -1
@@ -56,6 +57,10 @@ MERGED = {
     Maximum: lambda inputs: np.max(inputs, axis=0),
     Minimum: lambda inputs: np.min(inputs, axis=0),
     Concatenate: lambda inputs: np.concatenate(inputs, axis=-1),
+}
+
+ALONE = {
+    RepeatVector: lambda layer, x: np.repeat(x[-1:], layer.n, axis=0),
 }
 
 
@@ -98,24 +103,31 @@ def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
 
 
 def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[Array]]) -> tuple[Array, list]:
-    """Outputs of every step [steps, lanes, outputs] from inputs [steps, lanes, features], and the states of each."""
+    """Outputs [steps, lanes, outputs] from inputs [steps, lanes, features].
+
+    Also, for each recurrent layer, its states after each of its steps.
+    """
     values, masks, seen = [], [], []
     given = np.split(x, np.cumsum(network.input_sizes)[:-1], axis=-1)
     for layer, own, read in zip(network.layers, split(network, weights), network.sources, strict=True):
-        inputs = [values[source] if source >= 0 else given[-1 - source] for source in read]
+        inputs = last_steps([values[source] if source >= 0 else given[-1 - source] for source in read])
         found = [masks[source] if source >= 0 else None for source in read]
         mask = None if any(one is None for one in found) else np.any(found, axis=0)
         if isinstance(layer, Masking):
             mask = (inputs[0] != np.float32(layer.mask_value)).any(-1)
         if isinstance(layer, Recurrent):
             outputs, after = over_time(layer, own, inputs[0], mask, states[len(seen)])
-            values.append(outputs)
+            values.append(outputs[-1:] if layer.return_sequences is False else outputs)
             seen.append(after)
         else:
-            values.append(at_each_step(layer, own, inputs, mask))
-        masks.append(None if getattr(layer, "return_sequences", None) is False else mask)
-    outputs = np.concatenate([values[i] for i in network.last], axis=-1)
-    return outputs, [[after[t] for after in seen] for t in range(len(x))]
+            values.append(without_state(layer, own, inputs, mask))
+        masks.append(mask if layer.masks([mask is not None]) else None)
+    return np.concatenate(last_steps([values[i] for i in network.last]), axis=-1), seen
+
+
+def last_steps(inputs: Sequence[Array]) -> list[Array]:
+    """The last steps of several arrays [steps, ...], as many as the shortest has."""
+    return [values[len(values) - min(map(len, inputs)) :] for values in inputs]
 
 
 def over_time(
@@ -132,7 +144,7 @@ def over_time(
     return np.stack(outputs), seen
 
 
-def at_each_step(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], mask: Array | None) -> Array:
+def without_state(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], mask: Array | None) -> Array:
     """What a layer without state makes of its inputs [steps, lanes, values]."""
     if isinstance(layer, Dense):
         return ACTIVATION[layer.activation](inputs[0] @ own[0] + (own[1] if layer.use_bias else 0))
@@ -140,7 +152,7 @@ def at_each_step(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], ma
         return ACTIVATION[layer.activation](inputs[0])
     if isinstance(layer, Masking):
         return np.where(mask[..., None], inputs[0], 0)
-    return MERGED[type(layer)](inputs)
+    return MERGED[type(layer)](inputs) if layer.merges else ALONE[type(layer)](layer, inputs[0])
 
 
 def loss_of(loss: Loss, outputs: Array, targets: Array) -> Array:
@@ -221,21 +233,23 @@ def update_loss(
     outputs, seen = run(network, weights, x, states)
     values = []
     for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):
-        for t in range(real):
-            if every_step or (t == real - 1 and real == steps):
+        given = outputs if every_step else outputs[-1:]
+        first = max(0, steps - len(given))
+        for t, output in enumerate(given, start=first):
+            if t < real if every_step and not network.whole_rows else real == steps:
                 target = targets.ravel()[(start + t + 1) * targets.shape[1] :][:horizon]
                 if not isinstance(loss, MSE | MAE | Huber | Pinball | GaussianNLL):
                     straight = getattr(network.layers[-1], "activation", "") in ("softmax", "sigmoid")
                     straight = straight and getattr(loss, "ignore_class", None) is None
-                    values.extend(class_loss(loss, outputs[t, lane], target, straight))
+                    values.extend(class_loss(loss, output[lane], target, straight))
                     continue
                 known = ~np.isnan(target)
-                values.extend(loss_of(loss, outputs[t, lane], np.nan_to_num(target))[known])
+                values.extend(loss_of(loss, output[lane], np.nan_to_num(target))[known])
     carried = [
         [
             np.stack(
                 [
-                    seen[real - 1][layer][part][lane] if real else states[layer][part][lane]
+                    seen[layer][-1 if real == steps else real - 1][part][lane] if real else states[layer][part][lane]
                     for lane, real in enumerate(valid)
                 ]
             )
@@ -269,7 +283,7 @@ def follow(
             means.append(np.mean([seen[max(place, 0)] for place in places]) - seen[-1])
         row = np.array([seen[-1], float(missing), *others, *means])
         outputs, later = run(network, weights, row[None, None], states)
-        states = later[0]
+        states = [after[0] for after in later]
         found.append(outputs[0, 0] + seen[-1])
         last = found[-1][feed]
     return np.array(found)

@@ -1,27 +1,34 @@
 """A layer kind is one file: nothing else names it, and a new one needs no other."""
 
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import tsuzuki
+import tsuzuki.network
 from tsuzuki.kernels.layers import kinds
 from tsuzuki.network import layers
 
 SOURCE = Path(tsuzuki.__file__).parent
-NAMES = sorted(
-    name for name, value in vars(layers).items() if isinstance(value, type) and issubclass(value, layers.Layer)
-)
-CONCRETE = [name for name in NAMES if name not in ("Layer", "Recurrent", "_Merge")]
+KINDS = {
+    name: value
+    for found in pkgutil.iter_modules(tsuzuki.network.__path__)
+    for name, value in vars(import_module(f"tsuzuki.network.{found.name}")).items()
+    if isinstance(value, type) and issubclass(value, layers.Layer)
+}
+CONCRETE = sorted(name for name in KINDS if name not in ("Layer", "Recurrent", "_Merge"))
 # Where a kind may be named: its description, the table of public names, what reads it from Keras and writes it back,
 # and Keras's own names of old.
 ALLOWED = {
     "network/layers.py",
+    "network/shaping.py",
     "__init__.py",
     *(f"keras/readers/{path.name}" for path in (SOURCE / "keras" / "readers").glob("*.py")),
     "keras/network_to_model.py",
@@ -36,7 +43,7 @@ USES = {
 
 @pytest.mark.parametrize("name", CONCRETE)
 def test_a_layer_kind_is_named_only_by_its_own_file_and_its_description(name):
-    own = next(key for key, kind in kinds().items() if getattr(layers, name) in kind.DESCRIPTIONS)
+    own = next(key for key, kind in kinds().items() if KINDS[name] in kind.DESCRIPTIONS)
     named = set()
     for path in SOURCE.rglob("*.py"):
         code = re.sub(r'""".*?"""|#[^\n]*|"[^"\n]*"', "", path.read_text("utf-8"), flags=re.DOTALL)
@@ -74,7 +81,7 @@ from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import take_recurrent
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import d_state
-from tsuzuki.kernels.table import OUT, RETURNS_ALL, TIMESTEPS, WIDE, Z
+from tsuzuki.kernels.table import INPUT_STEPS, OUT, RETURNS_ALL, WIDE, Z
 from tsuzuki.network.layers import Leaky
 
 DESCRIPTIONS = (Leaky,)
@@ -85,8 +92,8 @@ half = np.float32(0.5)
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     size, z = lanes * row[WIDE], shift(work, row[Z])
-    project(job, row, work, lanes, job[TIMESTEPS], z, update, first_lane)
-    for step in range(job[TIMESTEPS]):
+    project(job, row, work, lanes, row[INPUT_STEPS], z, update, first_lane)
+    for step in range(row[INPUT_STEPS]):
         before, out = shift(work, row[OUT] + step * size), shift(work, row[OUT] + (step + 1) * size)
         for i in range(size):
             out[i] = half * (before[i] + z[step * size + i])
@@ -95,14 +102,14 @@ def forward(job, row, work, lanes, update, first_lane):
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     size, slopes = lanes * row[WIDE], shift(work, row[Z])
-    for back in range(job[TIMESTEPS]):
-        step = job[TIMESTEPS] - 1 - back
+    for back in range(row[INPUT_STEPS]):
+        step = row[INPUT_STEPS] - 1 - back
         d_out, d_before = d_state(job, row, work, lanes, step), d_state(job, row, work, lanes, max(step - 1, 0))
         for i in range(size):
             share = half * d_out[i]
             slopes[step * size + i] = share
             d_before[i] = share + (d_before[i] if row[RETURNS_ALL] and step > 0 else np.float32(0))
-    project_back(job, row, work, lanes, job[TIMESTEPS], slopes, gradients)
+    project_back(job, row, work, lanes, row[INPUT_STEPS], slopes, gradients)
 '''
 
 SCRIPT = """

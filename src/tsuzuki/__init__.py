@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.optimizers import Exponential as Exponential
     from tsuzuki.network.optimizers import RMSprop as RMSprop
     from tsuzuki.network.optimizers import Step as Step
+    from tsuzuki.network.shaping import RepeatVector as RepeatVector
     from tsuzuki.training.early_stopping import EarlyStopping as EarlyStopping
     from tsuzuki.training.early_stopping import ReduceOnPlateau as ReduceOnPlateau
     from tsuzuki.training.predict import predict as predict
@@ -108,6 +109,7 @@ _HOMES = {
         "Subtract",
     ),
     "network.network": ("Network", "graph"),
+    "network.shaping": ("RepeatVector",),
     "network.initialisers": ("initialise",),
     "network.optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
     "network.losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),

@@ -19,9 +19,9 @@ from tsuzuki.network.network import Network
 plan_for = functools.lru_cache(maxsize=64)(lower)
 
 
-def _single_steps(network: Network) -> Plan:
-    """The plan of one lane and one step, which stands for all of them here."""
-    return plan_for(network, 1, 1, True)
+def _smallest(network: Network) -> Plan:
+    """The plan of one lane and as few steps as can be, which stands for all of them here."""
+    return plan_for(network, 1, network.fewest_steps, True)
 
 
 class Parameters:
@@ -37,7 +37,7 @@ class Parameters:
     """
 
     def __init__(self, network: Network, weights: Sequence[NDArray[np.float32]] | None = None) -> None:
-        self.network, self._plan = network, _single_steps(network)
+        self.network, self._plan = network, _smallest(network)
         self.padded: NDArray[np.float32] = aligned(self._plan.size)
         if weights is not None:
             self.set_weights(weights)
@@ -83,7 +83,7 @@ class SavedStates:
     """
 
     def __init__(self, network: Network, slots: int = 1) -> None:
-        self.network, self.slots, self._plan = network, max(1, slots), _single_steps(network)
+        self.network, self.slots, self._plan = network, max(1, slots), _smallest(network)
         self.size = sum(size for _, size in state_places(self._plan))
         self.padded: NDArray[np.float32] = aligned(self.slots * self._plan.state_size)
         self._rows = self.padded.reshape(self.slots, self._plan.state_size)

@@ -1,6 +1,6 @@
 """A network lowered to the table of integers that the compiled kernels walk: where everything lies, how large it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from tsuzuki.kernels.table import (
     DROP_LAYER,
     DROPOUT,
     HEADER,
+    INPUT_STEPS,
     LINEAR,
     OUT,
     PANEL,
@@ -130,28 +131,28 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     branches = []
     for row, (kind, layer, number, read) in zip(rows, order, strict=True):
         row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
-        steps = outputs.steps_of(number)
-        row[STEPS], row[RETURNS_ALL] = steps, steps == timesteps
-        if kind == "branch":
+        steps = outputs.seen[number]
+        row[STEPS] = steps
+        if layer is None:
             branches.append((row, number))
             continue
-        place = Place(row, (), named.get(number, {}), timesteps, steps, each, spaces, HEADER + rows.size)
-        processed = timesteps if isinstance(layer, Recurrent) else steps
-        sources = tuple(outputs.read(source, processed) for source in read)
+        sources = tuple(outputs.read(source, outputs.read_by(layer, number, source)) for source in read)
         if kind == "held_output":
             sources = (outputs.held(number),)
-        kinds()[kind].lay_out(layer, replace(place, sources=sources))
+        input_steps = sources[0].steps if read else int(outputs.rows[number][INPUT_STEPS])
+        row[INPUT_STEPS], row[RETURNS_ALL] = input_steps, steps == input_steps
+        place = Place(row, sources, named.get(number, {}), input_steps, steps, each, spaces, HEADER + rows.size)
+        kinds()[kind].lay_out(layer, place)
         if outputs.is_masked(number) and row[STEP_MASK] < 0:
             row[[STEP_MASK, STEP_MASK_SKIP]] = sources[0].mask, sources[0].mask_skip
         outputs.add(number, row)
     last = network.last if apart else (max(outputs.rows),)
-    ends = tuple(outputs.read(number, outputs.steps_of(number)) for number in last)
+    ends = tuple(outputs.read(number, outputs.scored(number)) for number in last)
     numbers = [-1 if kind == "branch" else number for kind, _, number, _ in order]
     for row, number in branches:
         row[D_X] = outputs.rows[number][D_OUT]
-        place = Place(
-            row, tuple(outputs.readers[number]), {}, timesteps, int(row[STEPS]), each, spaces, HEADER + rows.size
-        )
+        steps = int(row[STEPS])
+        place = Place(row, tuple(outputs.readers[number]), {}, steps, steps, each, spaces, HEADER + rows.size)
         kinds()["branch"].lay_out(network.widths[number], place)
     return Plan(
         network=network,
@@ -212,24 +213,24 @@ class _Outputs:
         gathered: int,
         branched: set[int],
     ) -> None:
-        self._network, self._timesteps, self._every_step = network, timesteps, every_step
+        self._network, self._timesteps = network, timesteps
         self._lanes, self._spaces, self._gathered = lanes, spaces, gathered
         self._branches = branched
+        given = network.steps(timesteps)
+        joined = Concatenate().steps([given[end] for end in network.last])
+        # A join of several outputs stands behind all layers.
+        self._given = (*given, joined)
+        self.seen = (*network.steps_seen(timesteps, every_step), joined if every_step else 1)
+        self._every_step, self._all_seen = every_step, network.all_seen(every_step)
         self.rows: dict[int, NDArray[np.int64]] = {}
         self.readers: dict[int, list[Source]] = {}
-
-    def steps_of(self, number: int) -> int:
-        """How many steps of a layer's output somebody sees; a join stands behind all layers."""
-        follows = number < len(self._network.layers) and self._network.recurrent_follows[number]
-        return self._timesteps if self._every_step or follows else 1
 
     def is_masked(self, number: int) -> bool:
         """Whether a layer passes a mask on: a cell with its last step alone does not, a join has its inputs'."""
         layers = self._network.layers
         if number == len(layers) or not self._network.masked[number]:
             return False
-        follows = self._every_step or self._network.recurrent_follows[number]
-        return follows or not isinstance(layers[number], Recurrent)
+        return self._all_seen[number] or not isinstance(layers[number], Recurrent)
 
     def add(self, number: int, row: NDArray[np.int64]) -> None:
         """Take in a layer that has been laid out."""
@@ -248,6 +249,14 @@ class _Outputs:
             int(row[X_STEP_MASK]),
             int(row[X_STEP_MASK_SKIP]),
         )
+
+    def scored(self, number: int) -> int:
+        """How many steps of an end the loss scores."""
+        return self._given[number] if self._every_step else 1
+
+    def read_by(self, layer: Layer, number: int, source: int) -> int:
+        """How many steps of what it reads a layer needs."""
+        return layer.reads(self.seen[number], self._given[source] if source >= 0 else self._timesteps)
 
     def read(self, source: int, steps: int) -> Source:
         """The last `steps` steps of a layer's output or of an input, for one more reader."""

@@ -16,6 +16,7 @@ from tsuzuki.engine.objectives import describe_objectives
 from tsuzuki.engine.padding import aligned, variables
 from tsuzuki.engine.plan import Plan
 from tsuzuki.engine.threads import run_threads, threads_for
+from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.layouts.layout import Block
@@ -262,6 +263,8 @@ class Session:
         return found
 
     def _point_at(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> None:
+        if self.plan.network.whole_rows:
+            _check_whole(block, self.plan.timesteps)
         job = self._job
         job[p.STARTS], job[p.VALID] = block.starts.ctypes.data, block.valid.ctypes.data
         job[p.ENTRIES], job[p.EXITS] = block.entries.ctypes.data, block.exits.ctypes.data
@@ -278,6 +281,17 @@ class Session:
         if self.threads == 1:
             return run(self._address, 0)
         return run_threads(run, self._address, self.threads, self._barrier)
+
+
+def _check_whole(block: Block, timesteps: int) -> None:
+    """Raise where a row ends before its last step, but for rows that hold nothing."""
+    cut = (block.valid != timesteps) & (block.valid != 0)
+    if cut.any():
+        update, lane = np.argwhere(cut)[0]
+        raise SettingError(
+            f"row {lane} of update {update} has {block.valid[update, lane]} steps of {timesteps}, but a layer of the "
+            "network looks across steps; use a layout of whole rows, such as Windows"
+        )
 
 
 def _settings(optimizer: Optimizer) -> tuple[int, tuple[float, float, float, float]]:

@@ -6,7 +6,8 @@ lane j of update k holds sample k * batch_size + j; whether these continue one a
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Shape:
         stateful: whether the state is carried from batch to batch.
         lanes: the batch size.
         timesteps: steps of a sample, None where the model takes any.
+        steps_given: how many steps the model gives for a sample of so many, where each is scored.
     """
 
     inputs: int
@@ -40,6 +42,11 @@ class Shape:
     stateful: bool
     lanes: int
     timesteps: int | None = None
+    steps_given: Callable[[int], int] = field(default=int, compare=False)
+
+    def scored_steps(self, timesteps: int) -> int:
+        """How many steps of a sample are scored."""
+        return self.steps_given(timesteps) if self.every_step else 1
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,27 @@ class Epoch:
         layout: its rows, all of them kept.
         block: the same rows.
         samples: how many there are.
+        scored_steps: how many steps of a sample are scored.
     """
 
     data: Data
     layout: Layout
     block: Block
     samples: int
+    scored_steps: int
+
+    def places(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the targets of rows lie, [..., scored steps]: the last ones of a row, or from its first on."""
+        return starts[..., None] + self._first + 1 + np.arange(self.scored_steps)
+
+    def is_scored(self, valid: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of these are scored, of rows with so many valid steps."""
+        steps = np.minimum(self._first + np.arange(self.scored_steps), self.layout.timesteps - 1)
+        return steps < valid[..., None]
+
+    @property
+    def _first(self) -> int:
+        return max(0, self.layout.timesteps - self.scored_steps)
 
 
 def from_arrays(
@@ -108,23 +130,34 @@ def from_arrays(
             f"{shape.inputs}), at least one of each"
         )
     samples, steps, _ = x.shape
-    gives = (samples, steps, shape.outputs) if shape.every_step else (samples, shape.outputs)
+    scored = shape.scored_steps(steps)
+    gives = (samples, scored, shape.outputs) if shape.every_step else (samples, shape.outputs)
     y = targets_of(gives, as_array(y, f"{what}y"), what)
     if weights is not None:
-        wanted = (samples, steps) if shape.every_step else (samples,)
+        wanted = (samples, scored) if shape.every_step else (samples,)
         weights = as_array(weights, f"{what}sample_weight")
         if weights.shape not in (wanted, (*wanted, 1)):
             raise SettingError(f"{what}sample_weight has shape {weights.shape}; give it as {wanted}")
         weights = weights.reshape(wanted)
     step = step_of(x)
     apart = shape.every_step and step < steps
-    if apart and (scored_apart or weights is not None or step_of(y) != step):
+    if shape.every_step and scored != steps:
+        # The targets of a sample, which may be more than its steps, take no place of the next one's.
+        check_finite(x, x, what)
+        step = max(steps, scored)
+        x = np.pad(x, ((0, 0), (0, step - steps), (0, 0)))
+    elif apart and (scored_apart or weights is not None or step_of(y) != step):
         x, step = np.ascontiguousarray(x), steps
     series = flat_rows(x, step)
     check_finite(series, x, what)
     targets = np.zeros((len(series) + 1, shape.outputs), np.float32)
     placed = None if weights is None else np.zeros(len(targets), np.float32)
-    if not shape.every_step:
+    if shape.every_step and scored != steps:
+        here = np.arange(samples)[:, None] * step + max(0, steps - scored) + 1 + np.arange(scored)
+        targets[here] = y
+        if placed is not None:
+            placed[here] = weights
+    elif not shape.every_step:
         targets[steps::step][:samples] = y
         if placed is not None:
             placed[steps::step][:samples] = weights
@@ -140,11 +173,11 @@ def from_arrays(
         lanes=shape.lanes,
         updates=len(block.starts),
         every_step=shape.every_step,
-        targets=samples * (steps if shape.every_step else 1),
+        targets=samples * scored,
         slots=shape.lanes if shape.stateful else 0,
         rows=Kept(block),
     )
-    return Epoch(Data(series, targets, shape.outputs, sample_weights=placed), layout, block, samples)
+    return Epoch(Data(series, targets, shape.outputs, sample_weights=placed), layout, block, samples, scored)
 
 
 def from_series(
@@ -200,8 +233,9 @@ def from_series(
         return epochs[0], epochs[1] if split else None
     data = Data(values, aims, shape.outputs, sample_weights=weights)
     kind = Streams(timesteps, shape.lanes) if shape.every_step else Windows(timesteps, shape.lanes, stateful=True)
-    first = _kept(data, kind.over(training))
-    return first, _kept(data, kind.after(training, held_out)) if split else None
+    scored = shape.scored_steps(timesteps)
+    first = _kept(data, kind.over(training), scored)
+    return first, _kept(data, kind.after(training, held_out), scored) if split else None
 
 
 def shuffled(epoch: Epoch, generator: np.random.Generator) -> Block:
@@ -258,13 +292,13 @@ def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool, carr
     return Block(table, valid, entries, exits)
 
 
-def _kept(data: Data, layout: Layout) -> Epoch:
+def _kept(data: Data, layout: Layout, scored: int) -> Epoch:
     block = layout.block(0, layout.updates)
     # A lane that has run out keeps its state, to be given back to the model.
     entries = np.where(block.valid == 0, CARRY, block.entries).astype(np.int32)
     entries[0] = np.where(entries[0] == CARRY, ZERO, entries[0])
     block = replace(block, entries=entries)
-    return Epoch(data, replace(layout, rows=Kept(block)), block, int((block.valid > 0).sum()))
+    return Epoch(data, replace(layout, rows=Kept(block)), block, int((block.valid > 0).sum()), scored)
 
 
 def _windows(

@@ -49,11 +49,10 @@ class Forward:
         callbacks.on_predict_begin()
         # Starting threads costs more than a few rows.
         self._run(forecasts, None if self.epoch.samples > 1000 else 1)
-        starts, steps = self.epoch.block.starts.ravel()[: self.epoch.samples], layout.timesteps
-        places = starts[:, None] + np.arange(1, steps + 1) if layout.every_step else starts + steps
+        places = self.epoch.places(self.epoch.block.starts.ravel()[: self.epoch.samples])
         callbacks.on_predict_batch_end(layout.updates - 1)
         callbacks.on_predict_end()
-        return forecasts[places]
+        return forecasts[places if layout.every_step else places[:, 0]]
 
     def evaluate(self) -> dict[str, float]:
         """Return the loss and metrics by name."""
@@ -106,7 +105,8 @@ def prepare_predict(
     x = _only_arrays(x, steps, callbacks)
     network, shape = _built_shape(model, batch_size, x)
     # Every value is there, though none is scored.
-    samples = (len(x), x.shape[1], shape.outputs) if shape.every_step else (len(x), shape.outputs)
+    steps = (shape.scored_steps(x.shape[1]),) if shape.every_step else ()
+    samples = (len(x), *steps, shape.outputs)
     targets = np.broadcast_to(np.float32(0), samples)
     epoch = from_arrays(shape, x, targets, None, scored_apart=True, carries=shape.stateful)
     job = Job(network, shape, SGD(0.0), MSE(), (), carries=shape.stateful)

@@ -70,14 +70,10 @@ class EpochMetrics:
 
     def _errors(self, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Errors [scored, outputs] of a block's rows, missing targets left out row by row, and their weights."""
-        data, steps = self.epoch.data, self.epoch.layout.timesteps
+        data = self.epoch.data
         assert self.forecasts is not None
         assert data.targets is not None
-        if self.epoch.layout.every_step:
-            at = np.arange(steps)
-            places = (block.starts[..., None] + at + 1)[at < block.valid[..., None]]
-        else:
-            places = block.starts[block.valid == steps] + steps
+        places = self.epoch.places(block.starts)[self.epoch.is_scored(block.valid)]
         errors = self.forecasts[places].astype(np.float64) - data.targets[places]
         weights = None if data.sample_weights is None else data.sample_weights[places].astype(np.float64)
         known = np.isfinite(errors).all(axis=1)

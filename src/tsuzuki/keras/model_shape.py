@@ -58,5 +58,6 @@ def shape_of(
         stateful=fixed is not None,
         lanes=int(lanes),
         timesteps=model.input_shape[1] if model.built else None,
+        steps_given=lambda steps: network.steps(steps)[network.last[0]],
     )
     return network, shape

@@ -8,6 +8,7 @@ import keras
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Masking, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
+from tsuzuki.network.shaping import RepeatVector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,12 +44,11 @@ def to_keras(
     check_weights(network, weights)
     if stateful and batch_size is None:
         raise SettingError("stateful=True without batch_size; give the rows of a batch, for which Keras keeps states")
-    # From the last layer on: whatever stands behind the scored steps has one.
-    steps = [every_step or follows for follows in network.recurrent_follows]
+    layers = []
     for i, layer in enumerate(network.layers):
-        if getattr(layer, "return_sequences", None) is not None and not network.recurrent_follows[i]:
-            steps[i] = layer.return_sequences  # type: ignore[attr-defined]
-    layers = [_layer(layer, stateful, all_) for layer, all_ in zip(network.layers, steps, strict=True)]
+        given = getattr(layer, "return_sequences", None)
+        returns = network.all_seen(every_step)[i] if given is None else given
+        layers.append(_layer(layer, stateful, returns))
     inputs = [
         keras.Input(batch_shape=(batch_size, timesteps, size)) for size in network.input_sizes or (network.inputs,)
     ]
@@ -82,6 +82,8 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
         return keras.layers.Dense(layer.units, activation=layer.activation, use_bias=layer.use_bias)
     if isinstance(layer, Activation):
         return keras.layers.Activation(layer.activation)
+    if isinstance(layer, RepeatVector):
+        return keras.layers.RepeatVector(layer.n)
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(layer.rate)
     if isinstance(layer, Masking):

@@ -53,6 +53,7 @@ from tsuzuki.kernels.table import (
     HEADER,
     IMPUTE_FROM,
     INPUT_SIZE,
+    INPUT_STEPS,
     INPUTS,
     KERNEL,
     LAG_COUNT,
@@ -126,13 +127,18 @@ def enter(job, work, lanes, k, first_lane):
 
 
 @kernel
-def keep(job, lanes, wide, valid, exits, states, saved_at):
-    """`leave` for the states [1 + steps, lanes, wide] of one kind, which a saved state has at `saved_at`."""
+def keep(job, row, lanes, valid, exits, states, saved_at):
+    """`leave` for the states [1 + steps, lanes, wide] of one kind, which a saved state has at `saved_at`.
+
+    Where a layer goes through other steps than the row has, rows are whole.
+    """
+    wide = row[WIDE]
     for lane in range(lanes):
         if valid[lane] == 0:
             continue
         front = shift(states, lane * wide)
-        fill(front, wide, shift(states, (valid[lane] * lanes + lane) * wide), True)
+        last = valid[lane] if row[INPUT_STEPS] == job[TIMESTEPS] else row[INPUT_STEPS]
+        fill(front, wide, shift(states, (last * lanes + lane) * wide), True)
         if exits[lane] >= 0:
             fill(shift(floats_at(job[BANK]), exits[lane] * job[STATE_SIZE] + saved_at), wide, front, True)
 
@@ -147,7 +153,7 @@ def leave(job, work, lanes, k, first_lane):
         row = shift(job, HEADER + i * ROW)
         for n in range(row[STATES]):
             state = shift(row, 2 * n)
-            keep(job, lanes, row[WIDE], valid, exits, shift(work, state[STATE_OUT]), state[STATE])
+            keep(job, row, lanes, valid, exits, shift(work, state[STATE_OUT]), state[STATE])
     if job[IMPUTE_FROM] >= 0:
         for lane in range(lanes):
             if valid[lane] > 0 and exits[lane] >= 0:

@@ -119,7 +119,7 @@ class Place:
         row: int64 [ROW], filled with -1 or what all kinds share.
         sources: what the layer reads.
         parameters: its arrays of weights by name.
-        timesteps: steps of an update.
+        input_steps: steps of the inputs that it goes through.
         steps: steps of its output that somebody sees.
         lanes: of a block.
         spaces: the buffers.
@@ -129,7 +129,7 @@ class Place:
     row: NDArray[np.int64]
     sources: tuple[Source, ...]
     parameters: Mapping[str, Parameter]
-    timesteps: int
+    input_steps: int
     steps: int
     lanes: int
     spaces: Spaces
@@ -196,7 +196,7 @@ def take_weights(place: Place) -> None:
 
 def take_recurrent(place: Place, layer: Recurrent) -> None:
     """Reserve what every recurrent layer needs: gates, states, packed recurrent kernels, masks, gradients."""
-    row, spaces, steps = place.row, place.spaces, place.timesteps
+    row, spaces, steps = place.row, place.spaces, place.input_steps
     describe_source(place)
     describe_outputs(place, layer.units, layer.gates)
     take_weights(place)

@@ -61,8 +61,8 @@ FLAG, CLIP_LIMIT = 3, 4
     # addresses of the layer kind's two procedures
     FORWARD, BACKWARD,
     INPUT_SIZE, INPUT_STRIDE, UNITS, WIDE, GATES, ACTIVATION, RECURRENT_ACTIVATION,
-    # steps that the next layer or the loss sees, and whether these are all of them
-    STEPS, RETURNS_ALL, SCORED_OFFSET,
+    # steps of the input that it goes through, steps that the next layer or the loss sees, and whether these are all
+    INPUT_STEPS, STEPS, RETURNS_ALL, SCORED_OFFSET,
     # offsets into the parameters, -1 where absent
     KERNEL, RECURRENT_KERNEL, BIAS,
     # offsets into the packed copies, -1 where absent; _T is transposed
@@ -83,7 +83,7 @@ FLAG, CLIP_LIMIT = 3, 4
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
-) = range(49)
+) = range(50)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

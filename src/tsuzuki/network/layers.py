@@ -28,15 +28,27 @@ class Layer(ABC):
         gates: how many gates stand side by side in the last axis of its weights.
         states: how many arrays of `units` values it carries from step to step.
         merges: whether it takes several inputs.
+        whole_rows: whether it looks across steps, so that rows must be whole: none may end before its last step.
     """
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 0
     merges: ClassVar[bool] = False
+    whole_rows: ClassVar[bool] = False
 
     @abstractmethod
     def outputs(self, inputs: Sequence[int]) -> int:
         """How many values it gives for a step, from the sizes of its inputs."""
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """How many steps it gives, from those of its inputs: as many, or the last one where an input has only one."""
+        if len(set(inputs) - {1}) > 1:
+            raise SettingError(f"{self} merges inputs of {', '.join(map(str, inputs))} steps; give them as many")
+        return min(inputs)
+
+    def reads(self, steps: int, given: int) -> int:
+        """How many steps of an input of `given` it needs for its own last `steps`; they are the last ones."""
+        return given if self.whole_rows else steps
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """The shapes of its weights by Keras's names, in Keras's order."""
@@ -49,8 +61,8 @@ class Layer(ABC):
         return np.zeros(shape)
 
     def masks(self, inputs: Sequence[bool]) -> bool:
-        """Whether its output has a mask of steps, from whether its inputs have one; `Layer`s pass it on."""
-        return all(inputs)
+        """Whether its output has a mask of steps, from whether its inputs have one; most layers pass it on."""
+        return all(inputs) and not self.whole_rows
 
     def __str__(self) -> str:
         return repr(self)
@@ -102,6 +114,14 @@ class Recurrent(Layer):
     def outputs(self, inputs: Sequence[int]) -> int:
         """The state is the output."""
         return self.units
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """As many as come in, or the last one."""
+        return 1 if self.return_sequences is False else inputs[0]
+
+    def reads(self, steps: int, given: int) -> int:
+        """All of them."""
+        return given
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """Kernel [inputs, gates * units], recurrent kernel [units, gates * units], bias [gates * units]."""

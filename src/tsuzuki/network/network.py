@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# How far `fewest_steps` looks.
+MOST_STEPS = 1 << 14
+
 
 @dataclass(frozen=True)
 class Network:
@@ -94,14 +97,64 @@ class Network:
         """How many values a layer, or input -1 - source, gives for a step."""
         return widths[source] if source >= 0 else (self.input_sizes or (self.inputs,))[-1 - source]
 
+    def steps(self, timesteps: int) -> tuple[int, ...]:
+        """How many steps each layer gives of rows of so many.
+
+        Raises:
+            SettingError: a layer that does not fit the steps of what it reads.
+        """
+        found: list[int] = []
+        for layer, read in zip(self.layers, self.sources, strict=True):
+            found.append(layer.steps([found[source] if source >= 0 else timesteps for source in read]))
+        return tuple(found)
+
+    def steps_seen(self, timesteps: int, every_step: bool) -> tuple[int, ...]:
+        """How many steps of each layer, the last ones, others read or the loss scores: of the ends all, or the last."""
+        given = self.steps(timesteps)
+        seen = [0] * len(self.layers)
+        for end in self.last:
+            seen[end] = given[end] if every_step else 1
+        for i in reversed(range(len(self.layers))):
+            for source in self.sources[i]:
+                if source >= 0:
+                    seen[source] = max(seen[source], self.layers[i].reads(seen[i], given[source]))
+        return tuple(seen)
+
+    def all_seen(self, every_step: bool) -> tuple[bool, ...]:
+        """For each layer whether others read, or the loss scores, all of its steps, not the last alone."""
+        found = [every_step and i in self.last for i in range(len(self.layers))]
+        for i in reversed(range(len(self.layers))):
+            for source in self.sources[i]:
+                if source >= 0:
+                    found[source] |= self.layers[i].reads(2 if found[i] else 1, 2) == 2
+        return tuple(found)
+
+    @cached_property
+    def fewest_steps(self) -> int:
+        """The fewest steps of a row that suit all layers."""
+        for timesteps in range(1, MOST_STEPS):
+            try:
+                self.steps(timesteps)
+            except SettingError as error:
+                reason = error
+            else:
+                return timesteps
+        raise SettingError(f"rows of no number of steps suit the network: {reason}")
+
+    @cached_property
+    def whole_rows(self) -> bool:
+        """Whether no row may end before its last step."""
+        return any(layer.whole_rows for layer in self.layers)
+
     @cached_property
     def recurrent_follows(self) -> tuple[bool, ...]:
-        """For each layer whether a recurrent one reads it, directly or through others."""
+        """For each layer whether a recurrent one reads its steps, directly or through others that go step by step."""
         follows = [False] * len(self.layers)
         for i in reversed(range(len(self.layers))):
             for source in self.sources[i]:
                 if source >= 0:
-                    follows[source] |= follows[i] or isinstance(self.layers[i], Recurrent)
+                    through = follows[i] and not self.layers[i].whole_rows
+                    follows[source] |= through or isinstance(self.layers[i], Recurrent)
         return tuple(follows)
 
     @property

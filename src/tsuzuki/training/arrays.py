@@ -106,14 +106,14 @@ def _flat(name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check_returns(network: Network, layout: Layout) -> None:
-    """Check that the last recurrent layer returns what the layout scores.
+    """Check that the last recurrent layer returns what the layout scores, unless the steps change on the way.
 
     Raises:
         SettingError: its `return_sequences` says otherwise.
     """
     last = network.layers[network.last_recurrent]
     returns = getattr(last, "return_sequences", None)
-    if returns is not None and returns != layout.every_step:
+    if returns is not None and returns != layout.every_step and not network.whole_rows:
         scored = "every step" if layout.every_step else "only the last step of a window"
         raise SettingError(
             f"layer {network.last_recurrent + 1} has return_sequences={returns}, but the layout scores {scored}; "

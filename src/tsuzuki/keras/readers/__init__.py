@@ -8,10 +8,10 @@ itself, or a tuple of such numbers where the Keras layer gives several outputs. 
 
 from typing import Any
 
-from tsuzuki.keras.readers import merges, recurrent, stepwise, wrappers
+from tsuzuki.keras.readers import merges, recurrent, shaping, stepwise, wrappers
 from tsuzuki.keras.readers.call import Reader
 
-READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | merges.READERS | wrappers.READERS
+READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | shaping.READERS | merges.READERS | wrappers.READERS
 # Layers that read a number for each step: an input of shape (timesteps,) is theirs alone.
 READ_NUMBERS: set[type] = set()
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
@@ -28,7 +28,6 @@ NEAREST = {
     "LayerNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "Reshape": "arrays of the right shape",
     "Flatten": "return_sequences=False in the last recurrent layer",
-    "RepeatVector": "Dense with an output for each step ahead",
     "Lambda": "the computation done on the arrays beforehand",
 }
 

@@ -28,6 +28,7 @@ from tsuzuki.kernels.table import (
     BIAS,
     D_CARRIED,
     HELD,
+    INPUT_STEPS,
     OUT,
     OWN_1,
     OWN_2,
@@ -38,7 +39,6 @@ from tsuzuki.kernels.table import (
     RETURNS_ALL,
     SIGMOID,
     TANH,
-    TIMESTEPS,
     WIDE,
     X_STEP_MASK,
     ZEROS,
@@ -58,7 +58,7 @@ def lay_out(layer: GRU, place: Place) -> None:
     take_recurrent(place, layer)
     row = place.row
     row[RESET_AFTER] = layer.reset_after
-    row[EXTRA] = place.work(place.timesteps, place.whole if layer.reset_after else int(row[WIDE]))
+    row[EXTRA] = place.work(place.input_steps, place.whole if layer.reset_after else int(row[WIDE]))
     if layer.reset_after and layer.use_bias:
         row[RECURRENT_BIAS] = row[BIAS] + place.whole
 
@@ -188,7 +188,7 @@ def before_reset(gate, lanes, wide, z, entering, d_product, mask, masks, d_befor
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
-    steps, wide = job[TIMESTEPS], row[WIDE]
+    steps, wide = row[INPUT_STEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
     z, extra, masked = shift(work, row[Z]), shift(work, row[EXTRA]), row[X_STEP_MASK] >= 0
@@ -218,7 +218,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
-    steps, wide = job[TIMESTEPS], row[WIDE]
+    steps, wide = row[INPUT_STEPS], row[WIDE]
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
     slopes, extra = shift(work, row[Z]), shift(work, row[EXTRA])

@@ -10,13 +10,26 @@ from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import kernel, procedure, shift
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
 from tsuzuki.kernels.step_masks import input_mask
-from tsuzuki.kernels.table import D_OUT, D_X, INPUT_STRIDE, OUT, OWN_1, OWN_2, OWN_3, STEPS, UNITS, WIDE, X_SKIP, X
+from tsuzuki.kernels.table import (
+    D_OUT,
+    D_X,
+    INPUT_STEPS,
+    INPUT_STRIDE,
+    OUT,
+    OWN_1,
+    OWN_2,
+    STEPS,
+    UNITS,
+    WIDE,
+    X_SKIP,
+    X,
+)
 from tsuzuki.network.layers import Recurrent
 
 # No description: it is laid out behind every cell whose input has a mask.
 DESCRIPTIONS = ()
-# Whether masked steps are zeros, which steps are seen [steps, lanes], and how many steps the cell has.
-ZEROED, SEEN, CELL_STEPS = OWN_1, OWN_2, OWN_3
+# Whether masked steps are zeros, and which steps are seen [steps, lanes].
+ZEROED, SEEN = OWN_1, OWN_2
 
 f32 = np.float32
 
@@ -27,7 +40,7 @@ def lay_out(cell: Recurrent, place: Place) -> None:
     describe_outputs(place, place.sources[0].size)
     take_outputs(place)
     row = place.row
-    row[ZEROED], row[SEEN], row[CELL_STEPS] = cell.zero_output_for_mask, place.work(place.steps, 1), place.timesteps
+    row[ZEROED], row[SEEN] = cell.zero_output_for_mask, place.work(place.steps, 1)
 
 
 @kernel
@@ -44,10 +57,10 @@ def times_seen(row, work, lanes, values, stride):
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide], the last of the cell's steps."""
     stride, wide, count = row[INPUT_STRIDE], row[WIDE], row[STEPS] * lanes
-    first = row[CELL_STEPS] - row[STEPS]
+    first = row[INPUT_STEPS] - row[STEPS]
     for lane in range(lanes):
         begun = f32(0)
-        for step in range(row[CELL_STEPS]):
+        for step in range(row[INPUT_STEPS]):
             counts = input_mask(row, work, lanes, step)[lane]
             begun = counts if row[ZEROED] else max(begun, counts)
             if step >= first:

@@ -23,6 +23,7 @@ from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
 from tsuzuki.kernels.table import (
     ACTIVATION,
     HELD,
+    INPUT_STEPS,
     OUT,
     OWN_1,
     OWN_2,
@@ -30,7 +31,6 @@ from tsuzuki.kernels.table import (
     SECOND_STATE_OUT,
     SIGMOID,
     TANH,
-    TIMESTEPS,
     WIDE,
     X_STEP_MASK,
     Z,
@@ -45,7 +45,7 @@ def lay_out(layer: LSTM, place: Place) -> None:
     """Reserve what a recurrent layer needs, the cell's gradient, and activation(cell) of every step."""
     take_recurrent(place, layer)
     wide = int(place.row[WIDE])
-    place.row[D_CELL], place.row[SQUASHED] = place.work(1, wide), place.work(place.timesteps, wide)
+    place.row[D_CELL], place.row[SQUASHED] = place.work(1, wide), place.work(place.input_steps, wide)
 
 
 @inlined
@@ -111,7 +111,7 @@ def gates_backward(activation, gate, lanes, wide, z, cell_before, squashed, d_ou
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT and CELL [1 + steps, lanes, wide], whose first rows hold the state before the first step."""
-    steps, wide = job[TIMESTEPS], row[WIDE]
+    steps, wide = row[INPUT_STEPS], row[WIDE]
     size = lanes * wide
     z, cell, out = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[OUT])
     squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0
@@ -139,7 +139,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
-    steps, wide = job[TIMESTEPS], row[WIDE]
+    steps, wide = row[INPUT_STEPS], row[WIDE]
     size = lanes * wide
     slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])
     squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0

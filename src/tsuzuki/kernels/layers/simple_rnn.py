@@ -14,7 +14,7 @@ from tsuzuki.kernels.recurrence import (
     times_recurrent,
 )
 from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
-from tsuzuki.kernels.table import ACTIVATION, HELD, OUT, TIMESTEPS, WIDE, X_STEP_MASK, Z
+from tsuzuki.kernels.table import ACTIVATION, HELD, INPUT_STEPS, OUT, WIDE, X_STEP_MASK, Z
 from tsuzuki.network.layers import SimpleRNN
 
 DESCRIPTIONS = (SimpleRNN,)
@@ -28,7 +28,7 @@ def lay_out(layer: SimpleRNN, place: Place) -> None:
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [1 + steps, lanes, wide], whose first row holds the state before the first step."""
-    steps, wide = job[TIMESTEPS], row[WIDE]
+    steps, wide = row[INPUT_STEPS], row[WIDE]
     size = lanes * wide
     z, masked = shift(work, row[Z]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
@@ -45,7 +45,7 @@ def forward(job, row, work, lanes, update, first_lane):
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
-    steps, wide = job[TIMESTEPS], row[WIDE]
+    steps, wide = row[INPUT_STEPS], row[WIDE]
     size = lanes * wide
     slopes, masked, held = shift(work, row[Z]), row[X_STEP_MASK] >= 0, shift(work, row[HELD])
     for back in range(steps):

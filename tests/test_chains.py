@@ -1,0 +1,139 @@
+"""Layers that look across steps, against the plain twin and against Keras."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import reference
+from drawn_chains import chains
+from tsuzuki.data.segments import Segment
+from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.engine.data import Data, RowShape
+from tsuzuki.engine.padding import unpad
+from tsuzuki.errors import SettingError
+from tsuzuki.layouts.layout import NOWHERE, ZERO, Block
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.network.initialisers import initialise
+from tsuzuki.network.layers import GRU, Dense
+from tsuzuki.network.network import Network
+from tsuzuki.network.optimizers import SGD
+from tsuzuki.network.shaping import RepeatVector
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+class Case:
+    """A network with weights and rows that do not overlap, one update of them."""
+
+    def __init__(self, network, timesteps, lanes, every_step, seed):
+        self.network, self.lanes, self.every_step = network, lanes, every_step
+        self.steps = network.steps(timesteps)[-1] if every_step else 1
+        generator = np.random.default_rng(seed)
+        room = max(timesteps, self.steps) + 1
+        self.inputs = generator.normal(size=(lanes * room, network.inputs)).astype(np.float32)
+        self.targets = generator.normal(size=(lanes * room, network.outputs)).astype(np.float32)
+        self.weights = [(w + generator.normal(0, 0.1, w.shape)).astype(np.float32) for w in initialise(network, seed)]
+        starts = np.arange(lanes)[None] * room
+        whole, zero, nowhere = (np.full((1, lanes), value, np.int32) for value in (timesteps, ZERO, NOWHERE))
+        self.block = Block(starts, whole, zero, nowhere)
+        self.rows = starts[0][:, None] + np.arange(timesteps)
+        first = max(0, timesteps - self.steps)
+        self.y = self.targets[self.rows[:, :1] + first + 1 + np.arange(self.steps)]
+        data = Data(self.inputs, self.targets, network.outputs)
+        shape = RowShape(lanes, timesteps, every_step)
+        self.compiled = CompiledNetwork(network, shape, data, optimizer=SGD(learning_rate=0.0))
+        self.compiled.set_weights(self.weights)
+
+    def gradients(self):
+        """The gradients of the last update."""
+        session = self.compiled._session
+        each = session.gradients.reshape(session.plan.blocks, session.plan.size)
+        return unpad(session.plan, each.sum(axis=0))
+
+
+@given(chains(), st.integers(1, 7), st.booleans(), st.integers(0, 10**6))
+@settings(max_examples=60)
+def test_losses_of_chains_agree_with_the_plain_twin(chain, lanes, every_step, seed):
+    case = Case(chain.network, chain.timesteps, lanes, every_step, seed)
+    states = reference.zero_states(chain.network, lanes)
+    exact = [w.astype(np.float64) for w in case.weights]
+    wide = case.inputs.astype(np.float64), case.targets.astype(np.float64)
+    loss, outputs = reference.MSE(), chain.network.outputs
+    expected, _ = reference.update_loss(chain.network, exact, *wide, case.block, 0, loss, every_step, states, outputs)
+    assert case.compiled.run(case.block)[0, 0] == pytest.approx(expected, rel=2e-4, abs=2e-5)
+
+
+@pytest.mark.xdist_group("keras")
+@given(chains(), st.integers(1, 6), st.booleans(), st.integers(0, 999))
+@settings(max_examples=40)
+def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, seed):
+    keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    tf = pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
+    from tsuzuki.keras.network_to_model import to_keras
+
+    case = Case(chain.network, chain.timesteps, lanes, every_step, seed)
+    loss = case.compiled.run(case.block)[0, 0]
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        model = to_keras(chain.network, case.weights, timesteps=chain.timesteps, every_step=every_step)
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+    with tf.GradientTape() as tape:
+        given_ = model(tf.constant(case.inputs[case.rows], "float64"))
+        if len(given_.shape) == 3 and not every_step:
+            given_ = given_[:, -1]
+        value = tf.reduce_mean((given_ - tf.reshape(tf.constant(case.y, "float64"), given_.shape)) ** 2)
+    expected = tape.gradient(value, [v.value for v in model.trainable_variables])
+    assert loss == pytest.approx(float(value), rel=2e-5)
+    scale = max(np.abs(np.asarray(exact)).max() for exact in expected)
+    for gradient, exact in zip(case.gradients(), expected, strict=True):
+        np.testing.assert_allclose(gradient, np.asarray(exact), rtol=2e-4, atol=2e-5 * scale)
+
+
+def test_rows_that_end_early_are_refused_where_steps_change():
+    network = Network(1, (GRU(3), RepeatVector(4), Dense(1)))
+    series = np.zeros((40, 1), np.float32)
+    layout = Streams(6, 3).over([Segment(0, 33)])
+    compiled = CompiledNetwork(network, RowShape.of(layout), Data(series, series, 1), optimizer=SGD())
+    with pytest.raises(SettingError, match=r"row \d of update \d has \d steps of 6.*use a layout of whole rows"):
+        compiled.run(layout.block(0, layout.updates))
+
+
+@pytest.mark.xdist_group("keras")
+@pytest.mark.parametrize("steps", [3, 9])
+def test_a_decoder_of_other_steps_trains_and_predicts_as_in_keras(steps):
+    keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    import tsuzuki
+    from tsuzuki.keras.forward import prepare_predict
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(40, 6, 2)).astype(np.float32)
+    y = generator.normal(size=(40, steps, 1)).astype(np.float32)
+    weights = generator.uniform(0.5, 2, (40, steps)).astype(np.float32)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 2)),
+            keras.layers.LSTM(5),
+            keras.layers.RepeatVector(steps),
+            keras.layers.GRU(4, return_sequences=True),
+            keras.layers.TimeDistributed(keras.layers.Dense(1)),
+        ]
+    )
+    model.compile("rmsprop", "mse", metrics=["mae"])
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    other.compile("rmsprop", "mse", metrics=["mae"])
+    theirs = other.fit(x, y, 8, epochs=10, shuffle=False, sample_weight=weights, verbose=0).history
+    ours = tsuzuki.fit(model, x, y, batch_size=8, epochs=10, shuffle=False, sample_weight=weights, verbose=0).history
+    for name in ("loss", "mae"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
+    for mine, exact in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, exact, atol=1e-3)
+    np.testing.assert_allclose(prepare_predict(model, x, verbose=0).predict(), other.predict(x, verbose=0), atol=1e-3)
