@@ -9,6 +9,7 @@ import pytest
 
 import tsuzuki
 from keras_models import WAVE, Resets, classic, difference, keras, reset, states, windows
+from tsuzuki.keras.compile_config import Evaluated
 
 pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:607], 6)
@@ -58,6 +59,10 @@ OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(beta_1=0.8, beta_2=0.99),
     "adam, amsgrad": lambda: keras.optimizers.Adam(amsgrad=True, clipvalue=0.05),
     "adam, decayed": lambda: keras.optimizers.Adam(weight_decay=0.1),
+    "adam, averaged": lambda: keras.optimizers.Adam(use_ema=True, ema_momentum=0.9),
+    "nadam": lambda: keras.optimizers.Nadam(),
+    "adagrad": lambda: keras.optimizers.Adagrad(0.05),
+    "ftrl, averaged": lambda: keras.optimizers.Ftrl(0.1, use_ema=True, ema_overwrite_frequency=7),
     "adamw": lambda: keras.optimizers.AdamW(weight_decay=0.1, global_clipnorm=0.5),
     "cosine": lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 150, alpha=0.1)),
     "cosine, warmed up": lambda: keras.optimizers.Adam(
@@ -89,6 +94,28 @@ def test_training_goes_on_where_keras_left_off_and_back(name):
     for model in (ours, theirs):
         model.fit(X, Y, epochs=1, shuffle=False, callbacks=[Resets()], **options)
     assert difference(ours, theirs) < 2e-4
+
+
+class Noam(keras.optimizers.schedules.LearningRateSchedule):
+    """The schedule of TensorFlow's tutorial on transformers."""
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        return 0.1 * keras.ops.minimum(keras.ops.rsqrt(step + 1), (step + 1) * 30**-1.5)
+
+
+class Halved(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that asks for one step at a time."""
+
+    def __call__(self, step):
+        return 0.05 if int(step) < 60 else 0.025
+
+
+@pytest.mark.parametrize("schedule", [Noam, Halved])
+def test_a_schedule_of_ones_own_gives_keras_rates(schedule):
+    found = Evaluated(schedule()).at(np.arange(40.0, 120.0))
+    expected = [float(schedule()(keras.ops.convert_to_tensor(step))) for step in range(40, 120)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_biases_left_out_of_weight_decay_in_keras_are_left_out_here():

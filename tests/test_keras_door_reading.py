@@ -7,7 +7,7 @@ import tsuzuki
 from keras_models import WAVE, classic, keras, windows
 from tsuzuki import UnsupportedModel
 from tsuzuki.errors import DataError, MissingExtraError, SettingError, TooShortError
-from tsuzuki.network.layers import ACTIVATIONS
+from tsuzuki.network.layers import ACTIVATIONS, WHOLE_STEP
 
 pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
@@ -16,7 +16,7 @@ X, Y = windows(WAVE[:106], 6)
 
 def cells():
     """Every recurrent layer with every option that changes what it computes."""
-    for activation in ACTIVATIONS:
+    for activation in (name for name in ACTIVATIONS if name not in WHOLE_STEP):
         yield tsuzuki.SimpleRNN(5, activation)
         yield tsuzuki.GRU(4, activation, recurrent_activation="hard_sigmoid")
         yield tsuzuki.LSTM(4, activation, recurrent_activation="hard_sigmoid")
@@ -294,14 +294,14 @@ def partly_decayed():
 
 COMPILED = [
     (
-        {"optimizer": lambda: O.Nadam()},
-        "the optimiser is Nadam, which is not supported; use Adam, AdamW, RMSprop or SGD",
+        {"optimizer": lambda: O.Lamb()},
+        "the optimiser is Lamb, which is not supported; use Adam, Nadam, RMSprop or SGD",
     ),
     ({"optimizer": OwnAdam}, "the optimiser is OwnAdam"),
     ({"optimizer": lambda: O.LossScaleOptimizer(O.Adam())}, "LossScaleOptimizer.* compile under float32"),
     (
-        {"optimizer": lambda: O.Adam(use_ema=True)},
-        "the optimiser Adam has use_ema=True, which is not supported; leave it out",
+        {"optimizer": lambda: O.Ftrl(learning_rate_power=-0.7)},
+        "the optimiser Ftrl has learning_rate_power=-0.7; leave it out, it is -0.5",
     ),
     (
         {"optimizer": lambda: O.SGD(gradient_accumulation_steps=2)},

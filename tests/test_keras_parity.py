@@ -18,7 +18,21 @@ from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Dense, Recurrent, SimpleRNN
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
 from tsuzuki.network.network import Network
-from tsuzuki.network.optimizers import SGD, Adam, AdamW, Cosine, Exponential, RMSprop, Step
+from tsuzuki.network.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Cosine,
+    Exponential,
+    Ftrl,
+    Lion,
+    Nadam,
+    RMSprop,
+    Step,
+)
 from tsuzuki.training.fit import fit
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -206,6 +220,31 @@ OPTIMIZERS = [
     (Adam(), lambda: keras.optimizers.Adam()),
     (Adam(amsgrad=True), lambda: keras.optimizers.Adam(amsgrad=True)),
     (AdamW(weight_decay=0.1, decay_biases=True), lambda: keras.optimizers.AdamW(weight_decay=0.1)),
+    (Adagrad(learning_rate=0.05), lambda: keras.optimizers.Adagrad(0.05)),
+    (Adadelta(learning_rate=1.0), lambda: keras.optimizers.Adadelta(1.0)),
+    (Adamax(), lambda: keras.optimizers.Adamax()),
+    (Nadam(weight_decay=0.1, decay_biases=True), lambda: keras.optimizers.Nadam(weight_decay=0.1)),
+    (Lion(), lambda: keras.optimizers.Lion()),
+    (
+        Ftrl(
+            learning_rate=0.1,
+            l1_regularization_strength=0.01,
+            l2_regularization_strength=0.02,
+            l2_shrinkage_regularization_strength=0.03,
+            beta=0.1,
+        ),
+        lambda: keras.optimizers.Ftrl(
+            0.1,
+            l1_regularization_strength=0.01,
+            l2_regularization_strength=0.02,
+            l2_shrinkage_regularization_strength=0.03,
+            beta=0.1,
+        ),
+    ),
+    (
+        RMSprop(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=5),
+        lambda: keras.optimizers.RMSprop(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=5),
+    ),
     (Adam(clipvalue=0.01), lambda: keras.optimizers.Adam(clipvalue=0.01)),
     (SGD(clipnorm=0.02), lambda: keras.optimizers.SGD(clipnorm=0.02)),
     (SGD(global_clipnorm=0.02), lambda: keras.optimizers.SGD(global_clipnorm=0.02)),

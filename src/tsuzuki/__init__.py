@@ -58,10 +58,16 @@ if TYPE_CHECKING:
     from tsuzuki.network.network import Network as Network
     from tsuzuki.network.network import graph as graph
     from tsuzuki.network.optimizers import SGD as SGD
+    from tsuzuki.network.optimizers import Adadelta as Adadelta
+    from tsuzuki.network.optimizers import Adagrad as Adagrad
     from tsuzuki.network.optimizers import Adam as Adam
+    from tsuzuki.network.optimizers import Adamax as Adamax
     from tsuzuki.network.optimizers import AdamW as AdamW
     from tsuzuki.network.optimizers import Cosine as Cosine
     from tsuzuki.network.optimizers import Exponential as Exponential
+    from tsuzuki.network.optimizers import Ftrl as Ftrl
+    from tsuzuki.network.optimizers import Lion as Lion
+    from tsuzuki.network.optimizers import Nadam as Nadam
     from tsuzuki.network.optimizers import RMSprop as RMSprop
     from tsuzuki.network.optimizers import Step as Step
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
@@ -111,7 +117,21 @@ _HOMES = {
     "network.network": ("Network", "graph"),
     "network.shaping": ("RepeatVector",),
     "network.initialisers": ("initialise",),
-    "network.optimizers": ("SGD", "Adam", "AdamW", "Cosine", "Exponential", "RMSprop", "Step"),
+    "network.optimizers": (
+        "SGD",
+        "Adadelta",
+        "Adagrad",
+        "Adam",
+        "AdamW",
+        "Adamax",
+        "Cosine",
+        "Exponential",
+        "Ftrl",
+        "Lion",
+        "Nadam",
+        "RMSprop",
+        "Step",
+    ),
     "network.losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
     "training.progress": ("progress_bar",),
     "forecaster": ("Forecaster", "load"),

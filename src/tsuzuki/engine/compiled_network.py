@@ -15,6 +15,7 @@ from tsuzuki.engine.data import Data, Objective, RowShape
 from tsuzuki.engine.memory import Parameters, SavedStates, plan_for
 from tsuzuki.engine.padding import pad, unpad
 from tsuzuki.engine.session import Session
+from tsuzuki.kernels.table import AVERAGE_SLOT
 from tsuzuki.layouts.layout import Block
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Optimizer
@@ -176,8 +177,10 @@ class CompiledNetwork:
         """Copies of what the optimiser keeps for each weight, in their order and shapes.
 
         Args:
-            number: 0 to 2: SGD's momentum; RMSprop's mean square, momentum, mean gradient; Adam's first and second
-                moment and AMSGrad's maximum. One that the optimiser does not use is zero.
+            number: 0 to 2: SGD's and Lion's momentum; RMSprop's mean square, momentum, mean gradient; Adam's (Nadam's,
+                Adamax's) first and second moment and AMSGrad's maximum; Adagrad's and FTRL's sum of squares, FTRL's
+                linear term; Adadelta's mean squares of gradient and steps. One that the optimiser does not use is zero.
+                3: the weights' moving average, where it keeps one.
         """
         return unpad(self._session.plan, self._slot(number))
 
@@ -188,6 +191,11 @@ class CompiledNetwork:
             ValueError: not as many arrays, or not of the weights' shapes.
         """
         pad(self._session.plan, arrays, self._slot(number))
+
+    def adopt_averages(self) -> None:
+        """Put the weights' moving average in their place, if the optimiser keeps one and has begun it."""
+        if self.optimizer is not None and self.optimizer.use_ema and self.updates_done > 0:
+            self.parameters.padded[:] = self._slot(AVERAGE_SLOT)
 
     def _slot(self, number: int) -> NDArray[np.float32]:
         size = self._session.plan.size

@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 from tsuzuki.engine.data import Data, Objective
 from tsuzuki.engine.machine_code import address_of, bind, load, program
 from tsuzuki.engine.objectives import describe_objectives
+from tsuzuki.engine.optimizing import (
+    RARE_MODULE,
+    RARE_UNIT,
+    SLOTS,
+    first_slot,
+    is_rare,
+    rates_of,
+    settings_of,
+)
 from tsuzuki.engine.padding import aligned, variables
 from tsuzuki.engine.plan import Plan
 from tsuzuki.engine.threads import run_threads, threads_for
@@ -21,7 +30,7 @@ from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MSE
-from tsuzuki.network.optimizers import SGD, Adam, Optimizer, RMSprop, rates
+from tsuzuki.network.optimizers import Optimizer
 
 
 class Session:
@@ -58,7 +67,9 @@ class Session:
         self.updates_done = 0
         self.rate_factor = 1.0
         self.parameters = parameters if parameters is not None else aligned(plan.size)
-        self.slots = aligned(3 * plan.size)
+        averages = optimizer is not None and optimizer.use_ema
+        self.slots = aligned((SLOTS + averages) * plan.size)
+        self.slots[: plan.size] = first_slot(optimizer)
         self.gradients = aligned(plan.blocks * plan.size)
         self.bank = bank if bank is not None else aligned(plan.state_size)
         self._packed = aligned(plan.packed_size)
@@ -80,7 +91,8 @@ class Session:
         self._job[p.OBJECTIVES], self._job[p.OBJECTIVE_COUNT] = p.HEADER + table, len(self.objectives)
         described = describe_objectives(plan, data, self.objectives, ends, rows)
         self._kept += described.kept
-        load((*plan.kinds, *described.units))
+        rare = optimizer is not None and (is_rare(optimizer) or optimizer.use_ema)
+        load((*plan.kinds, *described.units, *[RARE_UNIT] * rare))
         for end, unit in zip(ends, described.units, strict=True):
             end[p.SCORE] = address_of(unit, "score")
         for row, kind in zip(rows, plan.kinds, strict=True):
@@ -116,7 +128,13 @@ class Session:
         job[p.THREADS] = self.threads
         settings = np.zeros(8)
         if self.optimizer is not None:
-            job[p.OPTIMIZER], settings[:4] = _settings(self.optimizer)
+            job[p.OPTIMIZER], settings[:4] = settings_of(self.optimizer)
+            if is_rare(self.optimizer):
+                job[p.OPTIMISE] = address_of(RARE_MODULE, "optimise_rarely")
+            if self.optimizer.use_ema:
+                job[p.AVERAGE] = address_of(RARE_MODULE, "average_parameters")
+                settings[p.AVERAGE_MOMENTUM] = self.optimizer.ema_momentum
+                settings[p.AVERAGE_EVERY] = self.optimizer.ema_overwrite_frequency or 0
             for kind, name in enumerate(("clipvalue", "clipnorm", "global_clipnorm"), start=1):
                 if limit := getattr(self.optimizer, name):
                     job[p.CLIP], settings[p.CLIP_LIMIT] = kind, limit
@@ -141,15 +159,11 @@ class Session:
         losses, scored = np.zeros((count, objectives)), np.zeros((count, objectives), np.int64)
         first = self.updates_done
         assert self.optimizer is not None
-        rate = rates(self.optimizer, first, first + count, self.rate_factor)
-        decays = rate * self.optimizer.weight_decay if self.optimizer.weight_decay else None
-        if isinstance(self.optimizer, Adam):
-            power = np.arange(first + 1, first + count + 1, dtype=np.float64)
-            o = self.optimizer
-            rate = rate * np.sqrt(1 - o.beta_2**power) / (1 - o.beta_1**power)
+        rate = rates_of(self.optimizer, first, count, self.rate_factor)
         job = self._job
-        job[p.LOSSES], job[p.SCORED], job[p.RATES] = losses.ctypes.data, scored.ctypes.data, rate.ctypes.data
-        job[p.DECAYS] = 0 if decays is None else decays.ctypes.data
+        job[p.LOSSES], job[p.SCORED], job[p.RATES] = losses.ctypes.data, scored.ctypes.data, rate.rate.ctypes.data
+        job[p.DECAYS] = 0 if rate.decays is None else rate.decays.ctypes.data
+        job[p.MORE_RATES] = 0 if rate.more is None else rate.more.ctypes.data
         done = self._call(block, forecasts, training=True)
         self.updates_done += done
         shown = min(done + 1, count)
@@ -292,12 +306,3 @@ def _check_whole(block: Block, timesteps: int) -> None:
             f"row {lane} of update {update} has {block.valid[update, lane]} steps of {timesteps}, but a layer of the "
             "network looks across steps; use a layout of whole rows, such as Windows"
         )
-
-
-def _settings(optimizer: Optimizer) -> tuple[int, tuple[float, float, float, float]]:
-    """An optimiser as its number and the four settings that its kernel reads."""
-    if isinstance(optimizer, SGD):
-        return p.SGD, (optimizer.momentum, 0.0, 0.0, float(optimizer.nesterov))
-    if isinstance(optimizer, RMSprop):
-        return p.RMSPROP, (optimizer.rho, optimizer.momentum, optimizer.epsilon, float(optimizer.centered))
-    return p.ADAM, (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon, float(optimizer.amsgrad))

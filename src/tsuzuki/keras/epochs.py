@@ -127,7 +127,11 @@ class Run:
             if model.stop_training:
                 break
         # Callbacks have seen the model since it was written, and may have changed it.
-        if logs is not None and not self.watched:
+        assert self.compiled.optimizer is not None
+        if logs is not None and self.compiled.optimizer.use_ema:
+            self._listen()
+            self.compiled.adopt_averages()
+        if logs is not None and (self.compiled.optimizer.use_ema or not self.watched):
             mirror.write(model, self.compiled)
         self.callbacks.on_train_end(logs)
         return model.history
@@ -137,7 +141,7 @@ class Run:
         compiled = self.compiled
         weights, slots, compiled.updates_done, states, rate = self.start
         compiled.set_weights(weights)
-        for number, arrays in enumerate(slots):
+        for number, arrays in slots.items():
             compiled.set_slot(number, arrays)
         compiled.set_carried_states(states)
         mirror.write(self.model, compiled)
@@ -149,7 +153,7 @@ class Run:
         assert compiled.optimizer is not None
         scheduled = isinstance(compiled.optimizer.learning_rate, Schedule)
         rate = None if scheduled else current_rate(self.model.optimizer)
-        slots = [compiled.slot(number) for number in range(len(mirror.slots_of(self.model.optimizer)))]
+        slots = {number: compiled.slot(number) for number in mirror.slots_of(self.model.optimizer)}
         return compiled.weights(), slots, compiled.updates_done, compiled.carried_states(), rate
 
     def _epoch(self, epoch: int) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.engine.optimizing import momentum_shares
 from tsuzuki.keras.model_graph import layers_of
+from tsuzuki.network.optimizers import Nadam
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
 SLOTS = {
@@ -15,21 +17,31 @@ SLOTS = {
     "RMSprop": ("_velocities", "_momentums", "_average_gradients"),
     "Adam": ("_momentums", "_velocities", "_velocity_hats"),
     "AdamW": ("_momentums", "_velocities", "_velocity_hats"),
+    "Adagrad": ("_accumulators",),
+    "Adadelta": ("_accumulated_grads", "_accumulated_delta_vars"),
+    "Adamax": ("_m", "_u"),
+    "Nadam": ("_momentums", "_velocities"),
+    "Lion": ("_momentums",),
+    "Ftrl": ("_accumulators", "_linears"),
 }
+# The slot of the weights' moving average.
+AVERAGES = 3
 
 
-def slots_of(optimizer: Any) -> list[list[Any]]:
-    """The optimiser's variables, slot by slot, each in the order of the weights; [] where it keeps none."""
-    return [list(getattr(optimizer, name, [])) for name in SLOTS[type(optimizer).__name__]]
+def slots_of(optimizer: Any) -> dict[int, list[Any]]:
+    """The optimiser's variables by the numbers of their slots, each in the order of the weights."""
+    found = {number: list(getattr(optimizer, name, [])) for number, name in enumerate(SLOTS[type(optimizer).__name__])}
+    if optimizer.use_ema:
+        found[AVERAGES] = list(optimizer._model_variables_moving_average)
+    return {number: variables for number, variables in found.items() if variables}
 
 
 def read(model: Any, compiled: CompiledNetwork) -> None:
     """Take weights, slots and the iteration count out of the model into the engine."""
     optimizer = model.optimizer
     compiled.set_weights([_values(variable) for variable in model.trainable_variables])
-    for number, variables in enumerate(slots_of(optimizer)):
-        if variables:
-            compiled.set_slot(number, [_values(variable) for variable in variables])
+    for number, variables in slots_of(optimizer).items():
+        compiled.set_slot(number, [_values(variable) for variable in variables])
     compiled.updates_done = int(_values(optimizer.iterations))
 
 
@@ -37,12 +49,13 @@ def write(model: Any, compiled: CompiledNetwork) -> None:
     """Put the engine's weights, slots, iteration count and carried states into the model."""
     optimizer = model.optimizer
     pairs = list(zip(model.trainable_variables, compiled.weights(), strict=True))
-    for number, variables in enumerate(slots_of(optimizer)):
-        if variables:
-            pairs += zip(variables, compiled.slot(number), strict=True)
+    for number, variables in slots_of(optimizer).items():
+        pairs += zip(variables, compiled.slot(number), strict=True)
     for variable, value in pairs:
         variable.assign(value)
     optimizer.iterations.assign(compiled.updates_done)
+    if isinstance(compiled.optimizer, Nadam):
+        optimizer._u_product.assign(np.prod(momentum_shares(compiled.optimizer, compiled.updates_done)))
     write_states(model, compiled)
 
 

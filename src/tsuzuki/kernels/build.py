@@ -32,6 +32,7 @@ UNITS = {
     "losses": ("losses",),
     "class_losses": ("class_losses",),
     "updates": ("optimizers",),
+    "rare_updates": ("rare_optimizers",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }

@@ -18,6 +18,7 @@ from tsuzuki.kernels.language import (
     call_backward,
     call_forward,
     call_score,
+    call_update,
     doubles_at,
     floats_at,
     ints_at,
@@ -34,6 +35,7 @@ from tsuzuki.kernels.losses import count_scored
 from tsuzuki.kernels.matrix import pack, pack_transposed
 from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.table import (
+    AVERAGE,
     BACKWARD,
     BANK,
     BARRIER,
@@ -66,6 +68,7 @@ from tsuzuki.kernels.table import (
     OBJECTIVE,
     OBJECTIVE_COUNT,
     OBJECTIVES,
+    OPTIMISE,
     PACKED,
     PACKED_KERNEL_T,
     PACKED_RECURRENT,
@@ -353,7 +356,12 @@ def run(address, thread):
                 clip_gradients(job)
             meeting += 1
             wait_at_barrier(place, threads, meeting)
-        optimise(job, k, first_float, end_float)
+        if job[OPTIMISE]:
+            call_update(job[OPTIMISE], job, k, first_float, end_float)
+        else:
+            optimise(job, k, first_float, end_float)
+        if job[AVERAGE]:
+            call_update(job[AVERAGE], job, k, first_float, end_float)
         meeting += 1
         wait_at_barrier(place, threads, meeting)
         refresh_packed(job, thread)

@@ -317,6 +317,12 @@ def call_score(typing, address, job, objective, work, lanes, update, first_lane,
 
 
 @intrinsic
+def call_update(typing, address, job, k, first, last):
+    """Call a procedure that changes the parameters, or their gradients, between two places."""
+    return _through_table((ints, types.int64, types.int64, types.int64))
+
+
+@intrinsic
 def add_atomically(typing, place, value):
     """Add to an integer that other threads see; returns what stood there before."""
 

@@ -90,6 +90,7 @@ tile = Instruction("tile")
 call_forward = Instruction("call_forward")
 call_backward = Instruction("call_backward")
 call_score = Instruction("call_score")
+call_update = Instruction("call_update")
 stand_alone = Instruction("stand_alone")
 # Threads
 add_atomically = Instruction("add_atomically")

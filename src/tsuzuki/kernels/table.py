@@ -14,10 +14,12 @@ SHORT_ROW = 4 * WIDTH
 
 LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU, SOFTMAX, LOG_SOFTMAX = range(7)
 MSE, MAE, HUBER, PINBALL, GAUSSIAN, CATEGORICAL, SPARSE, BINARY = range(8)
-SGD, RMSPROP, ADAM = range(3)
+SGD, RMSPROP, ADAM, ADAGRAD, ADADELTA, ADAMAX, NADAM, LION, FTRL = range(9)
 NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_GLOBAL_NORM = range(4)
 # Places in the optimiser's settings; the first three mean what the optimiser says.
-FLAG, CLIP_LIMIT = 3, 4
+FLAG, CLIP_LIMIT, AVERAGE_MOMENTUM, AVERAGE_EVERY = 3, 4, 5, 6
+# The slot that holds the parameters' moving average.
+AVERAGE_SLOT = 3
 
 # fmt: off
 (
@@ -48,14 +50,15 @@ FLAG, CLIP_LIMIT = 3, 4
     # deviation) pairs, float64, where they are wanted, and readings come, in the unit of the series whose state the row
     # saves
     FORECASTS, FORECAST_STRIDE, BY_LANE, SCALES,
-    # the optimiser: its kind and settings, a rate and a decay for each update, how gradients are clipped
-    OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, CLIP,
+    # the optimiser: its kind and settings, a rate and a decay for each update, and two rates more where it needs them,
+    # how gradients are clipped; addresses of a rarer optimiser and of what follows the update (0: none)
+    OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, MORE_RATES, CLIP, OPTIMISE, AVERAGE,
     # dropout's counters; threads and the place where they meet
     SEED, FIRST_UPDATE, THREADS, BARRIER,
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(61)
+) = range(64)
 
 (
     # addresses of the layer kind's two procedures

@@ -85,7 +85,8 @@ class _Common:
     """What every optimiser takes besides its own settings; at most one of the three clips may be set.
 
     `weight_decay` is decoupled from the gradient. Unlike Keras's, it leaves biases alone; `decay_biases=True` gives
-    Keras's behaviour.
+    Keras's behaviour. With `use_ema` a moving average of the weights, of momentum `ema_momentum`, follows them; it
+    takes their place every `ema_overwrite_frequency` updates, and at the end of a training without early stopping.
     """
 
     clipvalue: float | None = None
@@ -93,8 +94,13 @@ class _Common:
     global_clipnorm: float | None = None
     weight_decay: float = 0.0
     decay_biases: bool = False
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.ema_momentum <= 1:
+            raise SettingError(f"{type(self).__name__} has ema_momentum {self.ema_momentum}; give one from 0 to 1")
         chosen = [name for name in ("clipvalue", "clipnorm", "global_clipnorm") if getattr(self, name)]
         if len(chosen) > 1:
             raise SettingError(f"{type(self).__name__} has {' and '.join(chosen)}; set only one way of clipping")
@@ -138,7 +144,66 @@ class AdamW(Adam):
     weight_decay: float = 0.004
 
 
-Optimizer = SGD | RMSprop | Adam | AdamW
+@dataclass(frozen=True, kw_only=True)
+class Adagrad(_Common):
+    """Adagrad (`keras.optimizers.Adagrad`): epsilon stands inside the root."""
+
+    learning_rate: float | Schedule = 0.001
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adadelta(_Common):
+    """Adadelta (`keras.optimizers.Adadelta`): epsilon stands inside the roots."""
+
+    learning_rate: float | Schedule = 0.001
+    rho: float = 0.95
+    epsilon: float = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adamax(_Common):
+    """Adamax (`keras.optimizers.Adamax`)."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nadam(_Common):
+    """Nadam (`keras.optimizers.Nadam`): epsilon stands outside the root."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lion(_Common):
+    """Lion (`keras.optimizers.Lion`); its rate is a third to a tenth of Adam's."""
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ftrl(_Common):
+    """FTRL (`keras.optimizers.Ftrl`) with the power -0.5 of the learning rate."""
+
+    learning_rate: float | Schedule = 0.001
+    initial_accumulator_value: float = 0.1
+    l1_regularization_strength: float = 0.0
+    l2_regularization_strength: float = 0.0
+    l2_shrinkage_regularization_strength: float = 0.0
+    beta: float = 0.0
+
+
+Optimizer = SGD | RMSprop | Adam | AdamW | Adagrad | Adadelta | Adamax | Nadam | Lion | Ftrl
 
 
 def rates(optimizer: Optimizer, first: int, last: int, factor: float = 1.0) -> "NDArray[np.float64]":

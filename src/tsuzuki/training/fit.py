@@ -149,6 +149,9 @@ def fit(
                 on_epoch(record)
             if run.monitor.stops:
                 break
+        if early_stopping is None and optimizer is not None and optimizer.use_ema and not run.done:
+            compiled.adopt_averages()
+            run.best.set_weights(parameters.weights())
         run.done = True
         if keeper is not None:
             run.store(keeper)
