@@ -100,7 +100,9 @@ def test_values_that_cannot_be_used_are_named(values, message):
 def test_times_without_a_grid_are_named():
     generator = np.random.default_rng(0)
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.cumsum(generator.exponential(3600, 200)), unit="s")
-    with pytest.raises(DataError, match=r"follows no regular grid: the most common step .* resample the readings"):
+    with pytest.raises(
+        DataError, match=r"follows no regular grid: the most common step .*; take the mean of each step with freq="
+    ):
         regularize(frame_of(times, generator.normal(size=200)), "here", "a")
     with pytest.raises(DataError, match="has 2 different times; at least 3 are needed"):
         regularize(frame_of(times[:2], [1.0, 2.0]), "here", "a")

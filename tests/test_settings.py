@@ -18,6 +18,7 @@ from tsuzuki.forecasting.stepwise import ModelSpec
 
 # What one word on a command line can say.
 PLAIN = {field.name: field for field in fields(Settings) if field.type in (int, float, str, bool)}
+COLUMNS = ("past", "known", "static")
 
 
 def options_of(command):
@@ -43,6 +44,10 @@ def test_a_command_has_every_plain_setting_as_an_option_with_its_default_and_exp
     for name, field in PLAIN.items():
         assert options[name].default == field.default
         assert options[name].opts == [f"--{name.replace('_', '-')}"]
+        assert options[name].help == explained[name][0].upper() + explained[name][1:]
+    for name in COLUMNS:
+        assert options[name].multiple
+        assert options[name].opts == [f"--{name}"]
         assert options[name].help == explained[name][0].upper() + explained[name][1:]
 
 
@@ -71,13 +76,16 @@ VALUES = {
     "with_calendar": st.booleans(),
     "ensemble": st.integers(1, 8),
     "committee": st.booleans(),
+    "freq": st.sampled_from(["", "15min", "h", "D", "B", "MS"]),
+    "resample": st.sampled_from(["mean", "sum", "last", "max"]),
     **{name: st.sampled_from(words) for name, words in WORDS.items()},
 }
 CHOICES = st.fixed_dictionaries({}, optional={name: VALUES.get(name, st.integers(1, 999)) for name in PLAIN})
 
 
-@given(CHOICES)
-def test_options_and_arguments_make_the_same_settings(choices):
+@given(CHOICES, st.lists(st.sampled_from("abcdef"), unique=True), st.integers(0, 6), st.integers(0, 6))
+def test_options_and_arguments_make_the_same_settings(choices, names, first, second):
+    choices |= {"past": names[:first], "known": names[first:second], "static": names[max(first, second) :]}
     seen, small = {}, typer.Typer()
 
     @small.command()
@@ -88,13 +96,15 @@ def test_options_and_arguments_make_the_same_settings(choices):
     words = []
     for name, value in choices.items():
         option = name.replace("_", "-")
-        if isinstance(value, bool):
+        if isinstance(value, list):
+            words += [word for one in value for word in (f"--{option}", one)]
+        elif isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         else:
             words += [f"--{option}", str(value)]
     done = CliRunner().invoke(small, words)
     assert done.exit_code == 0, done.output
-    assert list(seen) == list(PLAIN)
+    assert set(seen) == {*PLAIN, *COLUMNS}
     assert Settings(**seen) == Settings(**choices) == Forecaster(**choices).settings
 
 

@@ -19,6 +19,19 @@ class DataError(TsuzukiError, ValueError):
     """The data cannot be used as they are: columns, stamps, values."""
 
 
+class IrregularError(DataError):
+    """Readings follow no regular grid.
+
+    Attributes:
+        what: what is wrong and where.
+        freq: a step that suits them.
+    """
+
+    def __init__(self, what: str, freq: str) -> None:
+        super().__init__(f"{what}; take the mean of each step with freq={freq!r}, or what resample= says")
+        self.what, self.freq = what, freq
+
+
 class FileError(TsuzukiError, OSError):
     """A file cannot be opened, read or written."""
 

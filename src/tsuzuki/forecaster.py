@@ -69,10 +69,9 @@ class Forecaster:
             TooShortError: no series has two readings.
         """
         from tsuzuki.data.covariates import covariate_series
-        from tsuzuki.data.frames import as_long
         from tsuzuki.forecasting.fit import train
 
-        long = as_long(frame, self.settings.columns.all)
+        long = self.settings.long(frame)
         series = covariate_series(long, self.settings.columns, self.settings.max_gap)
         self.fitted = train(series, self.settings, on_progress, checkpoint, every)
         return self
@@ -132,7 +131,6 @@ class Forecaster:
             DataError: an unknown series, and as for `predict`.
             MissingExtraError: Plotly is not installed.
         """
-        from tsuzuki.data.frames import as_long
         from tsuzuki.forecasting.outlook import named, outlook_back, outlooks
         from tsuzuki.forecasting.plot import check_plotly, plotly_figure
         from tsuzuki.forecasting.predict import forecast_frame, run_newer_rows
@@ -143,7 +141,7 @@ class Forecaster:
         if backtest is not None:
             return plotly_figure(outlook_back(name, backtest))
         if frame is not None:
-            frame = as_long(frame, self.settings.columns.all)
+            frame = self.settings.long(frame)
             fitted = run_newer_rows(fitted, self.settings, frame)
         wanted = self.settings.levels if levels is None else levels
         forecasts = forecast_frame(fitted, self.settings, wanted, future)
@@ -178,10 +176,9 @@ class Forecaster:
             TooShortError: fewer points than the windows need.
         """
         from tsuzuki.data.covariates import covariate_series
-        from tsuzuki.data.frames import as_long
         from tsuzuki.forecasting.backtest import backtest
 
-        long = as_long(frame, self.settings.columns.all)
+        long = self.settings.long(frame)
         series = covariate_series(long, self.settings.columns, self.settings.max_gap)
         wanted = self.settings.levels if levels is None else levels
         return backtest(series, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]

@@ -6,13 +6,15 @@ import typer
 
 from tsuzuki.commands.forecast import parse_levels
 from tsuzuki.commands.options import Column, Csv, Debug, Json, Merge, Quiet, Sources, Time, takes_settings
-from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
+from tsuzuki.commands.plotting import Lang, Report, check_report, write_report
 from tsuzuki.commands.tables import backtest_verdict, print_table, records, score_table, write_csv
 from tsuzuki.commands.terminal import (
+    Grid,
     announce_compilation,
     announce_readings,
     bar,
     check_targets,
+    command_line,
     errors_in_words,
     reading,
     write_json,
@@ -40,7 +42,6 @@ def backtest(
 ) -> None:
     """Score forecasts from past origins beside hard references."""
     from tsuzuki.data.covariates import covariate_series
-    from tsuzuki.data.frames import as_long
     from tsuzuki.forecasting.backtest import backtest as run
     from tsuzuki.forecasting.evaluation import evaluate
 
@@ -49,10 +50,10 @@ def backtest(
         check_targets({"--csv": csv, "--json": json_path, "--report": report}, source)
         check_report(report, lang)
         chosen = Settings(**settings)
-        found = reading(source, column, time, chosen.columns.all)
+        found = reading(source, column, time, chosen.columns.all, Grid(chosen.freq, chosen.resample))
         announce_readings(found, chosen.max_gap, merge, quiet or "-" in (csv, json_path))
         announce_compilation(quiet)
-        series = covariate_series(as_long(found.frame, chosen.columns.all), chosen.columns, chosen.max_gap)
+        series = covariate_series(chosen.long(found.frame), chosen.columns, chosen.max_gap)
         with bar("training", quiet) as advance:
             table, fitted = run(series, chosen, windows, step or chosen.horizon, wanted, advance)
         scores = evaluate(table)

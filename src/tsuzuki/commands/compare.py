@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Column, Merge
-from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
+from tsuzuki.commands.options import Column, Freq, Merge, Resample
+from tsuzuki.commands.plotting import Lang, Report, check_report, write_report
 from tsuzuki.commands.terminal import (
+    Grid,
     announce_compilation,
     bar,
     check_targets,
+    command_line,
     errors_in_words,
     reading,
     write_json,
@@ -43,6 +45,8 @@ def compare(
         float, typer.Option(help="Share at the end that is held out; 0 trains on all data.")
     ] = 0.2,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
+    freq: Freq = "",
+    resample: Resample = "mean",
     merge: Merge = False,
     engine: Annotated[str, typer.Option(help="tsuzuki; or keras to train windows in Keras too.")] = "tsuzuki",
     json_path: Annotated[
@@ -66,7 +70,7 @@ def compare(
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
-        found = reading(source, column, time)
+        found = reading(source, column, time, grid=Grid(freq, resample))
         collection = collected(found, max_gap, merge)
         if found.zone is not None and not quiet and json_path != "-":
             typer.echo(f"times in UTC (the file's zone: {found.zone})")

@@ -8,6 +8,7 @@ import typer
 from tsuzuki.commands.info import facts
 from tsuzuki.commands.options import Column, Debug, Json, Merge, Quiet, Sources, Time, takes_settings
 from tsuzuki.commands.terminal import (
+    Grid,
     announce_compilation,
     announce_readings,
     bar,
@@ -41,7 +42,8 @@ def fit(
     with errors_in_words(debug):
         check_targets({"--output": output, "--json": json_path}, source)
         forecaster = Forecaster(**settings)
-        found = reading(source, column, time, forecaster.settings.columns.all)
+        chosen = forecaster.settings
+        found = reading(source, column, time, chosen.columns.all, Grid(chosen.freq, chosen.resample))
         announce_readings(found, forecaster.settings.max_gap, merge, quiet or json_path == "-")
         announce_compilation(quiet)
         with bar("training", quiet) as advance:

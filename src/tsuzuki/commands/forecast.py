@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsuzuki.commands.options import Column, Csv, Debug, Json, Merge, Quiet, Time
-from tsuzuki.commands.plotting import Lang, Report, check_report, command_line, write_report
+from tsuzuki.commands.plotting import Lang, Report, check_report, write_report
 from tsuzuki.commands.tables import forecast_table, print_table, records, write_csv
 from tsuzuki.commands.terminal import (
+    Grid,
     announce_compilation,
     announce_newer,
     check_targets,
+    command_line,
     errors_in_words,
     reading,
     write_json,
@@ -62,7 +64,8 @@ def forecast(
         forecaster = load(model)
         newer = unit = None
         if source:
-            found = reading(source, column, time, forecaster.settings.columns.all)
+            settings = forecaster.settings
+            found = reading(source, column, time, settings.columns.all, Grid(settings.freq, settings.resample))
             announce_newer(found, forecaster.settings.max_gap, merge, quiet or "-" in (csv, json_path))
             newer, unit = found.frame, found.unit
             ids = forecaster.fitted.ids if forecaster.fitted is not None else ()
@@ -131,12 +134,11 @@ def _future(
 
 
 def _outlooks(forecaster: "Forecaster", table: "pd.DataFrame", newer: "pd.DataFrame | None") -> "list[Outlook]":
-    from tsuzuki.data.frames import as_long
     from tsuzuki.forecasting.outlook import outlooks
 
     settings = forecaster.settings
     assert forecaster.fitted is not None
-    long = None if newer is None else as_long(newer, settings.columns.all)
+    long = None if newer is None else settings.long(newer)
     return outlooks(forecaster.fitted, settings.horizon, table, long)
 
 

@@ -23,6 +23,8 @@ Column = Annotated[
     ),
 ]
 Time = Annotated[str | None, typer.Option(help="The time column, where it cannot be told.")]
+Freq = Annotated[str, typer.Option(help="Grid that readings are put on first: 30s, 15min, h, D, B, W, MS, QS, YS.")]
+Resample = Annotated[str, typer.Option(help="What is taken of the readings in a step of --freq: mean, sum, last, max.")]
 Csv = Annotated[
     str | None, typer.Option("--csv", metavar="PATH", help="Write the forecasts as CSV; - prints it alone.")
 ]

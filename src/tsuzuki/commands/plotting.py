@@ -1,13 +1,12 @@
 """`tsuzuki plot`: a picture of a series; and the options and functions shared by commands with a report."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Column, Sources
-from tsuzuki.commands.terminal import check_targets, errors_in_words, reading
+from tsuzuki.commands.options import Column, Freq, Resample, Sources
+from tsuzuki.commands.terminal import Grid, check_targets, command_line, errors_in_words, reading
 from tsuzuki.errors import SettingError
 
 Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a report as one HTML file.")]
@@ -19,6 +18,8 @@ def plot(
     column: Column = None,
     time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
+    freq: Freq = "",
+    resample: Resample = "mean",
     html: Annotated[str | None, typer.Option(metavar="PATH", help="Write an HTML page.")] = None,
     png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
     lang: Lang = "en",
@@ -37,7 +38,7 @@ def plot(
             drawing.check_png()
         if html is not None or png is None:
             check(lang, "tsuzuki plot")
-        collection = _collect(source, column, time, max_gap)
+        collection = _collect(source, column, time, max_gap, Grid(freq, resample))
         if png is not None:
             write_bytes(Path(png), drawing.png(collection))
             typer.echo(f"written to {png}")
@@ -48,10 +49,10 @@ def plot(
             _show(_page(collection, lang))
 
 
-def _collect(source: list[str], column: list[str] | None, time: str | None, max_gap: int) -> Any:
+def _collect(source: list[str], column: list[str] | None, time: str | None, max_gap: int, grid: Grid) -> Any:
     from tsuzuki.data.series import collect
 
-    found = reading(source, column, time)
+    found = reading(source, column, time, grid=grid)
     return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
 
 
@@ -79,13 +80,6 @@ def has_screen() -> bool:
     import sys
 
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def command_line() -> str:
-    """The running command, as typed."""
-    import sys
-
-    return shlex.join(["tsuzuki", *sys.argv[1:]])
 
 
 def check_report(path: str | None, lang: str) -> None:

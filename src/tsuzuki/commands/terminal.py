@@ -1,14 +1,17 @@
 """Shared by all commands: error messages, exit codes, progress bars, checks of output files."""
 
 import os
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from tsuzuki.errors import DivergedError, FileError, TsuzukiError
+from tsuzuki.errors import DivergedError, FileError, IrregularError, TsuzukiError
 
 if TYPE_CHECKING:
     from tsuzuki.data.readers import Reading
@@ -16,10 +19,36 @@ if TYPE_CHECKING:
 WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The grid that a user asks for: its step, empty for the readings' own, and what is taken of those in a step."""
+
+    freq: str = ""
+    how: str = "mean"
+
+
 def reading(
-    sources: Sequence[str], column: Sequence[str] | None, time: str | None, covariates: Sequence[str] = ()
+    sources: Sequence[str],
+    column: Sequence[str] | None,
+    time: str | None,
+    covariates: Sequence[str] = (),
+    grid: Grid | None = None,
 ) -> "Reading":
-    """Read a bundled series, a file, or several files as one."""
+    """Read a bundled series, a file, or several files as one, on the grid that is asked for."""
+    from tsuzuki.data.resampling import check_freq, on_grid
+
+    grid = grid or Grid()
+    check_freq(grid.freq, grid.how)
+    found = _read(sources, column, time, covariates)
+    if not grid.freq:
+        return found
+    said = f"{'last value' if grid.how == 'last' else grid.how} of {len(found.frame):,} readings every {grid.freq}"
+    return replace(found, frame=on_grid(found.frame, grid.freq, grid.how), resampled=said)
+
+
+def _read(
+    sources: Sequence[str], column: Sequence[str] | None, time: str | None, covariates: Sequence[str]
+) -> "Reading":
     from tsuzuki.data import datasets
     from tsuzuki.data.readers import read
 
@@ -40,6 +69,8 @@ def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) 
     collection = collected(found, max_gap, merge)
     if not quiet:
         _print(describe(collection, found.zone))
+        if found.resampled:
+            _print(f"the {found.resampled}")
         if found.dropped:
             _print(f"not used: {listed(found.dropped)}")
 
@@ -120,11 +151,23 @@ def _meant(source: str) -> list[Path]:
         return [Path(source)]
 
 
+def command_line() -> str:
+    """The running command, as typed."""
+    return shlex.join(["tsuzuki", *sys.argv[1:]])
+
+
 @contextmanager
 def errors_in_words(debug: bool) -> Iterator[None]:
     """Turn exceptions into one line and an exit code."""
     try:
         yield
+    except IrregularError as error:
+        if debug:
+            raise
+        command = f"{command_line()} --freq {error.freq}"
+        said = f"error: {error.what}; take the mean of each step (or --resample sum, last, max): {command}"
+        typer.echo(said, err=True)
+        raise typer.Exit(WRONG_INPUT) from None
     except TsuzukiError as error:
         if debug:
             raise

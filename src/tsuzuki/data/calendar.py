@@ -6,6 +6,8 @@ daily series has no hour, a yearly one no day of the year.
 
 from typing import TYPE_CHECKING
 
+from tsuzuki.data.grid import BUSINESS_STEP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,7 +22,7 @@ def cycles(step: int) -> tuple[str, ...]:
     found = []
     if step < DAY:
         found.append("hour")
-    if step <= DAY:
+    if step <= DAY or step == BUSINESS_STEP:
         found.append("weekday")
     if step < 300 * DAY:
         found.append("day of year")

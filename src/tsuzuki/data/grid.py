@@ -1,12 +1,14 @@
 """The regular grid of a series: inferred from the times of its readings, continued beyond its end, and searched.
 
 Times are nanoseconds since 1970 where they are integers. A grid has one step throughout, except one of calendar months,
-quarters or years, or of the thirds and sixths of a month that the Japan Meteorological Agency sums up.
+quarters or years, of the thirds and sixths of a month that the Japan Meteorological Agency sums up, or of business
+days, Monday to Friday.
 """
 
 from typing import TYPE_CHECKING
 
-from tsuzuki.errors import DataError
+from tsuzuki.data.resampling import fitting_freq
+from tsuzuki.errors import DataError, IrregularError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,9 @@ MIN_FILLED_SHARE = 0.02
 MOST_STEPS = 200_000_000
 # The last whole day that 64 bits of nanoseconds count.
 LAST_DAY = "2262-04-10"
+# The mean distance of two business days, which also says that a grid is one of them; and how many make a grid.
+BUSINESS_STEP = 7 * NANOSECONDS["day"] // 5
+FEWEST_BUSINESS_DAYS = 10
 # How many parts a month has, their days, and the step's name; the last part of a month has the days that are left.
 PARTS = ((3, 10, "third of a month"), (6, 5, "sixth of a month"))
 
@@ -31,7 +36,7 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
     if len(distinct) < 3:
         raise DataError(f"{where} has {len(distinct)} different times; at least 3 are needed to infer its step")
     gaps = np.diff(distinct)
-    calendar = _month_grid(stamps, gaps) or _part_grid(stamps, gaps)
+    calendar = _month_grid(stamps, gaps) or _part_grid(stamps, gaps) or _business_grid(stamps, gaps)
     if calendar is not None:
         return calendar
     step = _likeliest_step(stamps, gaps)
@@ -45,9 +50,10 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
     follow = float((np.abs(gaps - step) <= step / 4).mean())
     if beside.mean() > 0.1 or (len(distinct) < MIN_FILLED_SHARE * steps and follow < 0.5):
         odd = np.datetime64(int(stamps[beside.argmax()]), "ns").astype("datetime64[s]")
-        raise DataError(
+        raise IrregularError(
             f"{where} follows no regular grid: the most common step is {_step_name(step)}, but times such as "
-            f"{str(odd).replace('T', ' ')} do not fit it; resample the readings first"
+            f"{str(odd).replace('T', ' ')} do not fit it",
+            fitting_freq(distinct),
         )
     first = int(position.min())
     times = (phase + (first + np.arange(int(position.max()) - first + 1)) * step).astype("datetime64[ns]")
@@ -160,6 +166,43 @@ def _part_days(numbers: "NDArray[np.int64]", size: int) -> "NDArray[np.datetime6
     return np.asarray((numbers // parts).astype("datetime64[M]").astype("datetime64[D]") + numbers % parts * size)
 
 
+def _business_grid(
+    stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.int64], NDArray[np.datetime64], str, int] | None":
+    """A grid of Mondays to Fridays, each at the same time of day, if most of them are there."""
+    import numpy as np
+
+    day = NANOSECONDS["day"]
+    if np.median(gaps) != day or len(gaps) < FEWEST_BUSINESS_DAYS or (stamps % day != stamps[0] % day).any():
+        return None
+    days = stamps.astype("datetime64[ns]").astype("datetime64[D]")
+    if not np.is_busday(days).all():
+        return None
+    position = np.busday_count(days.min(), days)
+    grid = np.busday_offset(days.min(), np.arange(int(position.max()) + 1)).astype("datetime64[ns]")
+    times = np.asarray(grid + np.timedelta64(int(stamps[0] % day), "ns"), "datetime64[ns]")
+    return np.asarray(position, np.int64), times, "business day", 0
+
+
+def _are_business_days(times: "NDArray[np.datetime64]") -> bool:
+    """Whether successive times of a grid are business days: none of them on a weekend, and one is passed over."""
+    import numpy as np
+
+    gaps = np.diff(times).astype("timedelta64[ns]").astype(np.int64) // NANOSECONDS["day"]
+    if set(gaps.tolist()) != {1, 3}:
+        return False
+    return bool(np.is_busday(times.astype("datetime64[D]")).all())
+
+
+def step_of(times: "NDArray[np.datetime64]") -> int:
+    """A grid's step in nanoseconds: the median one of months; of business days what five of them take of a week."""
+    import numpy as np
+
+    if _are_business_days(times[:14]):
+        return BUSINESS_STEP
+    return int(np.median(np.diff(times)).astype(np.int64))
+
+
 def following_times(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.datetime64]":
     """The `count` times of a grid that follow its last one; `times` holds at least two of the grid.
 
@@ -169,6 +212,11 @@ def following_times(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.
     import numpy as np
 
     gap, ahead = times[-1] - times[-2], np.arange(1, count + 1)
+    if _are_business_days(times[-14:]):
+        if count and count > np.busday_count(times[-1].astype("datetime64[D]"), LAST_DAY):
+            raise DataError(_too_far(times, count))
+        last = times[-1].astype("datetime64[D]")
+        return np.asarray(np.busday_offset(last, ahead).astype(times.dtype) + (times[-1] - last))
     parts = _part_numbers(times[-14:].astype("datetime64[ns]").astype(np.int64))
     if parts is not None and len(times) > 2 and gap < np.timedelta64(12, "D"):
         numbers, size, _ = parts
@@ -204,5 +252,5 @@ def nearest_positions(times: "NDArray[np.datetime64]", stamps: "NDArray[np.datet
     place = np.searchsorted(times, stamps)
     left, right = np.clip(place - 1, 0, len(times) - 1), np.clip(place, 0, len(times) - 1)
     nearest = np.where(np.abs(stamps - times[left]) <= np.abs(times[right] - stamps), left, right)
-    reach = (times[1] - times[0]) / 2 if len(times) > 1 else np.timedelta64(0, "ns")
+    reach = np.diff(times[:14]).min() / 2 if len(times) > 1 else np.timedelta64(0, "ns")
     return np.where(np.abs(stamps - times[nearest]) <= reach, nearest, -1)

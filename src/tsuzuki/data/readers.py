@@ -27,6 +27,7 @@ class Reading:
         columns: the names of the value columns in the file; of several each is a series.
         zone: the time zone that the file names ("UTC", "+09:00"), or None; `ds` is UTC where it names one.
         dropped: the columns that were not used.
+        resampled: what the frame's values are of, where they are not the readings themselves.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Reading:
     columns: tuple[str, ...] = ()
     zone: str | None = None
     dropped: tuple[str, ...] = ()
+    resampled: str | None = None
 
 
 def read(

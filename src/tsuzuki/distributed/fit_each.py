@@ -94,7 +94,7 @@ def fit_each(
         )
     folder = Path(output)
     report = on_progress or (lambda share: None)
-    store = _store_of(source, folder, columns)
+    store = _store_of(source, folder, columns, settings)
     wanted = tuple(settings.levels if levels is None else levels)
     _claim(folder, store, settings, wanted, keep_models)
     units = [_Unit(store.folder, first, last, settings, wanted, folder, keep_models) for first, last in _units(store)]
@@ -107,16 +107,18 @@ def fit_each(
     return listed
 
 
-def _store_of(source: Any, folder: Path, columns: PanelColumns | None) -> PanelStore:
+def _store_of(source: Any, folder: Path, columns: PanelColumns | None, settings: Settings) -> PanelStore:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{folder} cannot be made ({error.strerror}); name another folder") from None
     if isinstance(source, str | Path | list | tuple):
+        if settings.freq:
+            raise SettingError(
+                f"fit_each reads files on their own grid, not every {settings.freq}; leave out freq, or give it a frame"
+            )
         return panel_store(source, folder / "panel", columns)
-    from tsuzuki.data.frames import as_long
-
-    long = as_long(source)[["unique_id", "ds", "y"]]
+    long = settings.long(source)[["unique_id", "ds", "y"]]
     content = long.to_parquet(index=False)
     readings = folder / "panel" / f"readings-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     readings.parent.mkdir(exist_ok=True)

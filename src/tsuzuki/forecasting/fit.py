@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.covariates import CovariateSeries
+from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.architecture import default_lags, model_spec
 from tsuzuki.forecasting.base import base_shifts, shifted
 from tsuzuki.forecasting.conformal_intervals import calibrate
@@ -98,7 +99,7 @@ def train(
 ) -> Fitted:
     """Train on series; see `Forecaster.fit`."""
     points = tuple(len(one.values) for one in series)
-    step = int(np.median(np.diff(series[0].times)).astype(np.int64))
+    step = step_of(series[0].times)
     rules = rules_for(series, step, settings)
     transform = transform_of(rules.transform, [one.values for one in series])
     lags = default_lags(step, max(points)) if settings.lags is None else tuple(settings.lags)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.grid import BUSINESS_STEP
 from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _read(rows: "pd.DataFrame", step: int, last: np.datetime64) -> tuple[NDArray
     own = rows.dropna(subset="y").drop_duplicates("ds").sort_values("ds")
     times, values = own["ds"].to_numpy("datetime64[ns]"), own["y"].to_numpy(np.float64)
     times, values = times[times <= last], values[times <= last]
-    gaps = np.flatnonzero(np.diff(times).astype(np.int64) > 1.5 * step) + 1
+    gaps = np.flatnonzero(np.diff(times).astype(np.int64) > (2.5 if step == BUSINESS_STEP else 1.5) * step) + 1
     return np.insert(times, gaps, times[gaps - 1] + np.timedelta64(step, "ns")), np.insert(values, gaps, np.nan)
 
 

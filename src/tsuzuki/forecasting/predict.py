@@ -25,7 +25,6 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     import numpy as np
 
     from tsuzuki.data.covariates import covariate_inputs, newer_rows
-    from tsuzuki.data.frames import as_long
     from tsuzuki.data.segments import segments_between_gaps
     from tsuzuki.forecasting.history import history_of
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
@@ -33,7 +32,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     from tsuzuki.forecasting.stepwise import rows_kept, run_stepwise
 
     columns = settings.columns
-    long = as_long(frame, columns.all)
+    long = settings.long(frame)
     groups = dict(iter(long.groupby("unique_id", sort=False)))
     unknown = [name for name in groups if name not in fitted.ids]
     if unknown:
@@ -190,14 +189,13 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     import numpy as np
 
     from tsuzuki.data.covariates import align_to_grid
-    from tsuzuki.data.frames import as_long
     from tsuzuki.data.grid import following_times
 
     known = settings.columns.known
     names = ", ".join(known)
     if future is None:
         raise DataError(f"the network reads columns known ahead ({names}); give them for the forecast times as future=")
-    groups = dict(iter(as_long(future, known, needs_y=False).groupby("unique_id", sort=False)))
+    groups = dict(iter(settings.long(future, needs_y=False).groupby("unique_id", sort=False)))
     first = len(settings.columns.past)
     scales = fitted.covariate_scales[first : first + len(known)]
     found = np.zeros((len(fitted.ids), settings.horizon, len(known)))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tsuzuki.data.covariates import CovariateNames
 
 P = ParamSpec("P")
@@ -59,6 +61,9 @@ class Settings:
         base: forecast that the networks add to: last, season, or auto (season where its error is below half of last's).
         transform: scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).
         max_gap: longest gap in steps that the state is carried through, on the network's own forecasts.
+        freq: grid that readings are put on first, for sensors without one: 30s, 15min, h, D, B (business days), W, MS,
+            QS, YS; empty to take the readings' own.
+        resample: what is taken of the readings in a step of `freq`: mean, sum, last or max.
         seed: same seed, same bits.
 
     Raises:
@@ -90,9 +95,12 @@ class Settings:
     base: str = "last"
     transform: str = "auto"
     max_gap: int = 24
+    freq: str = ""
+    resample: str = "mean"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        from tsuzuki.data.resampling import check_freq
         from tsuzuki.network.losses import Pinball
 
         self._freeze()
@@ -122,6 +130,7 @@ class Settings:
         for cycle in self.cycles or ():
             if cycle not in CYCLES:
                 raise SettingError(f"cycles hold {cycle!r}; choose among {', '.join(CYCLES)}")
+        check_freq(self.freq, self.resample)
         self.columns.check()
         if self.quantiles:
             Pinball(tuple(self.quantiles))
@@ -146,6 +155,18 @@ class Settings:
         from tsuzuki.data.covariates import CovariateNames
 
         return CovariateNames(tuple(self.past), tuple(self.known), tuple(self.static))
+
+    def long(self, frame: Any, *, needs_y: bool = True) -> "pd.DataFrame":
+        """A user's frame in long form with the covariates, on the grid that is asked for.
+
+        Raises:
+            DataError: as `frames.as_long` and `resampling.on_grid`.
+        """
+        from tsuzuki.data.resampling import long_frame
+
+        return long_frame(
+            frame, self.columns.all if needs_y else self.columns.known, self.freq, self.resample, needs_y=needs_y
+        )
 
     @property
     def levels(self) -> tuple[float, ...]:

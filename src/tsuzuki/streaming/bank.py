@@ -19,7 +19,7 @@ from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
 from tsuzuki.streaming.recent_values import RecentValues
 from tsuzuki.streaming.state_file import check_owner, owner_of
-from tsuzuki.streaming.upcoming_calendar import MONTH, ahead, calendar_ahead
+from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +147,7 @@ class Bank:
     def jump(self, number: int, steps: int) -> None:
         """Let so many readings of a series be missed that it begins anew with the next one."""
         now, step = self.now(number), self.fitted.step
-        if step < MONTH:
+        if is_uniform(step):
             self.stamps[number] = np.datetime64(now + steps * step, "ns")
         else:
             self.stamps[number] = ahead(self.fitted, self.ids[number], now, steps)[-1]
@@ -235,7 +235,7 @@ class Bank:
 
     def next_stamps(self, which: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """The time of the next reading of some series."""
-        if self.fitted.step < MONTH:
+        if is_uniform(self.fitted.step):
             stamps = self.stamps if which is self._all else self.stamps[which]
             return (stamps.view(np.int64) + self.fitted.step).view("datetime64[ns]")
         numbers = which.tolist()

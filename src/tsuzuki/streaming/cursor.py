@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import DataError
 from tsuzuki.layouts.layout import ZERO
 from tsuzuki.streaming.bank import Bank
-from tsuzuki.streaming.upcoming_calendar import MONTH, steps_due
+from tsuzuki.streaming.upcoming_calendar import is_uniform, steps_due
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.fitted import Fitted
@@ -39,7 +39,7 @@ class Cursor:
         self._start, self._reading = flat(self._call.block.starts, "q"), flat(self._call.readings, "d")
         self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
         # The row behind which care is needed: the last one there is, and any where months differ.
-        self._last = -1 if self._step >= MONTH else bank.cap - 1
+        self._last = bank.cap - 1 if is_uniform(self._step) else -1
         self._whole = not bank.settings.quantiles
         # The latest forecasts; a single network that stands alone writes them there itself.
         self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"

@@ -1,7 +1,7 @@
 """When readings are due: the times behind a series' last one, their calendar, and how far another time lies from them.
 
-Times are nanoseconds since 1970 where they are integers. Grids are a sum of steps, but for months, which are not all as
-long as each other: there the grid of the training data goes on.
+Times are nanoseconds since 1970 where they are integers. Grids are a sum of steps, but for months and business
+days, which are not all as long as each other: there the grid of the training data goes on.
 """
 
 from collections.abc import Sequence
@@ -10,19 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.grid import following_times
+from tsuzuki.data.grid import BUSINESS_STEP, following_times
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.fitted import Fitted
 
 # A grid whose step is at least so long (nanoseconds) is one of months.
-MONTH = 27 * 86400 * 10**9
+_MONTH = 27 * 86400 * 10**9
 # How many steps a reading's time may be off the grid.
 GRID_TOLERANCE = 0.25
 
 
+def is_uniform(step: int) -> bool:
+    """Whether the times of a grid with this step are a sum of steps; those of months and business days are not."""
+    return step < _MONTH and step != BUSINESS_STEP
+
+
 def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetime64]:
     """The next `count` times of a series behind `now`, datetime64 [count]."""
-    if fitted.step < MONTH:
+    if is_uniform(fitted.step):
         steps: NDArray[np.int64] = now + fitted.step * np.arange(1, count + 1)
         return steps.astype("datetime64[ns]")
     stamp = np.datetime64(now, "ns")
@@ -44,7 +49,7 @@ def calendar_ahead(
         stamps: datetime64 [series], where each stands.
         count: times ahead.
     """
-    if fitted.step >= MONTH:
+    if not is_uniform(fitted.step):
         moments = stamps.astype(np.int64).tolist()
         times = np.stack([ahead(fitted, name, now, count) for name, now in zip(names, moments, strict=True)])
         place = np.arange(len(names))
@@ -57,7 +62,7 @@ def calendar_ahead(
 def steps_to(fitted: Fitted, name: str, now: int, stamp: int) -> float:
     """How many steps of the grid the time `stamp` lies behind `now`."""
     steps = (stamp - now) / fitted.step
-    if fitted.step < MONTH or steps < 0.5:
+    if is_uniform(fitted.step) or steps < 0.5:
         return steps
     # Months differ, so the grid itself is asked.
     grid = ahead(fitted, name, now, int(steps * 1.2) + 3).astype(np.int64)
