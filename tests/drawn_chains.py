@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tsuzuki.network.layers import GRU, LSTM, Dense, Layer, SimpleRNN
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
+from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
+from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Layer, SimpleRNN
 from tsuzuki.network.network import Network
 from tsuzuki.network.shaping import RepeatVector
 
@@ -34,6 +36,30 @@ def repeated(draw) -> Chain:
     return Chain(Network(draw(st.integers(1, 4)), (*layers, Dense(2))), draw(st.integers(1, 6)))
 
 
+@st.composite
+def activated(draw) -> Chain:
+    """Rarer activations in a cell, in Dense and as layers."""
+    name = st.sampled_from([name for name in ACTIVATIONS if name not in WHOLE_STEP])
+    inside = st.sampled_from([name for name in ACTIVATIONS if name not in NOT_IN_CELLS and name != "exponential"])
+    kind = draw(st.sampled_from(CELLS))
+    gate = {} if kind is SimpleRNN else {"recurrent_activation": draw(inside)}
+    alone = [
+        Activation(draw(name)),
+        ReLU(
+            draw(st.sampled_from([None, 0.5, 6.0])), draw(st.sampled_from([0.0, 0.1])), draw(st.sampled_from([0, 0.2]))
+        ),
+        LeakyReLU(draw(st.floats(0, 0.5))),
+        ELU(draw(st.floats(0, 2))),
+    ]
+    units = draw(st.integers(1, 20))
+    layers = [
+        Dense(units, draw(name)),
+        kind(draw(st.integers(1, 6)), draw(inside), **gate),
+        draw(st.sampled_from(alone)),
+    ]
+    return Chain(Network(draw(st.integers(1, 4)), (*layers, Dense(2, draw(name)))), draw(st.integers(1, 4)))
+
+
 def chains() -> st.SearchStrategy[Chain]:
     """Any of the above."""
-    return repeated()
+    return repeated() | activated()

@@ -1,10 +1,12 @@
 """Plain twins of the fast code: float64 NumPy, one step after another, no thought for speed."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
 from tsuzuki.network.layers import (
     GRU,
     LSTM,
@@ -46,6 +48,20 @@ ACTIVATION = {
     "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "relu": lambda x: np.maximum(x, 0),
     "softmax": lambda x: np.exp(x - x.max(-1, keepdims=True)) / np.exp(x - x.max(-1, keepdims=True)).sum(-1)[..., None],
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
+    "celu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "exponential": np.exp,
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "log_sigmoid": lambda x: -np.logaddexp(-x, 0),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2,
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
+    "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "log_softmax": lambda x: x - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1)[..., None]) - x.max(-1)[..., None],
 }
 
@@ -60,6 +76,11 @@ MERGED = {
 }
 
 ALONE = {
+    ReLU: lambda layer, x: np.where(
+        x >= layer.threshold, np.minimum(x, layer.max_value or np.inf), layer.negative_slope * (x - layer.threshold)
+    ),
+    LeakyReLU: lambda layer, x: np.where(x > 0, x, layer.negative_slope * x),
+    ELU: lambda layer, x: np.where(x > 0, x, layer.alpha * np.expm1(np.minimum(x, 0))),
     RepeatVector: lambda layer, x: np.repeat(x[-1:], layer.n, axis=0),
 }
 

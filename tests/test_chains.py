@@ -16,15 +16,19 @@ from tsuzuki.engine.padding import unpad
 from tsuzuki.errors import SettingError
 from tsuzuki.layouts.layout import NOWHERE, ZERO, Block
 from tsuzuki.layouts.streams import Streams
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
+from tsuzuki.network.activations import FROM_INPUT, FROM_VALUE
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.network.layers import GRU, Dense
-from tsuzuki.network.network import Network
+from tsuzuki.network.layers import GRU, Activation, Dense, SimpleRNN
+from tsuzuki.network.network import Network, graph
 from tsuzuki.network.optimizers import SGD
 from tsuzuki.network.shaping import RepeatVector
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+RARE = [*map(Activation, (*FROM_VALUE, *FROM_INPUT)), ReLU(3.0, 0.1, 0.5), ReLU(threshold=-1.0), LeakyReLU(), ELU(0.5)]
 
 
 class Case:
@@ -95,6 +99,19 @@ def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, se
     scale = max(np.abs(np.asarray(exact)).max() for exact in expected)
     for gradient, exact in zip(case.gradients(), expected, strict=True):
         np.testing.assert_allclose(gradient, np.asarray(exact), rtol=2e-4, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize("layer", RARE, ids=str)
+def test_a_rare_activation_is_exact_to_float32(layer):
+    values = np.concatenate([np.linspace(-20, 20, 4001), np.geomspace(1e-6, 1, 200), -np.geomspace(1e-6, 1, 200)])
+    inputs = values.astype(np.float32)[:, None]
+    network = graph(1, {"y": (layer, "inputs"), "cell": (SimpleRNN(1), "inputs")}, ["y", "cell"])
+    compiled = CompiledNetwork(network, RowShape(1, len(inputs)), Data(inputs, None, 2))
+    forecasts = np.zeros((len(inputs) + 1, 2), np.float32)
+    row = (np.array([[value]], np.int32) for value in (len(inputs), ZERO, NOWHERE))
+    compiled.forward(Block(np.zeros((1, 1), np.int64), *row), forecasts)
+    expected = reference.without_state(layer, [], [inputs.astype(np.float64)], None)
+    np.testing.assert_allclose(forecasts[1:, :1], expected, rtol=2e-6, atol=3e-7)
 
 
 def test_rows_that_end_early_are_refused_where_steps_change():

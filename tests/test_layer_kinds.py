@@ -23,12 +23,11 @@ KINDS = {
     for name, value in vars(import_module(f"tsuzuki.network.{found.name}")).items()
     if isinstance(value, type) and issubclass(value, layers.Layer)
 }
-CONCRETE = sorted(name for name in KINDS if name not in ("Layer", "Recurrent", "_Merge"))
+CONCRETE = sorted(name for name in KINDS if name not in ("Layer", "Recurrent", "Rectifier", "_Merge"))
 # Where a kind may be named: its description, the table of public names, what reads it from Keras and writes it back,
 # and Keras's own names of old.
 ALLOWED = {
-    "network/layers.py",
-    "network/shaping.py",
+    *(f"network/{path.name}" for path in (SOURCE / "network").glob("*.py")),
     "__init__.py",
     *(f"keras/readers/{path.name}" for path in (SOURCE / "keras" / "readers").glob("*.py")),
     "keras/network_to_model.py",

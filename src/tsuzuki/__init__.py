@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tsuzuki.layouts.layout import Layout as Layout
     from tsuzuki.layouts.streams import Streams as Streams
     from tsuzuki.layouts.windows import Windows as Windows
+    from tsuzuki.network.activation_layers import ELU as ELU
+    from tsuzuki.network.activation_layers import LeakyReLU as LeakyReLU
+    from tsuzuki.network.activation_layers import ReLU as ReLU
     from tsuzuki.network.initialisers import initialise as initialise
     from tsuzuki.network.layers import GRU as GRU
     from tsuzuki.network.layers import LSTM as LSTM
@@ -115,6 +118,7 @@ _HOMES = {
         "Subtract",
     ),
     "network.network": ("Network", "graph"),
+    "network.activation_layers": ("ELU", "LeakyReLU", "ReLU"),
     "network.shaping": ("RepeatVector",),
     "network.initialisers": ("initialise",),
     "network.optimizers": (

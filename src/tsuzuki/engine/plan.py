@@ -46,6 +46,7 @@ class Plan:
         kinds: the layer kind of each row.
         rows: int64 [rows, ROW], the table's rows.
         links: int64, the lists that rows point to; they stand behind the rows.
+        rare_activations: name and settings of those that rows use, by a number from RARE on.
         places: for each array of weights its offset in the parameters and its padded shape (rows, gates, wide).
         size: floats of the padded parameters.
         packed_size: floats of the packed copies.
@@ -66,6 +67,7 @@ class Plan:
     kinds: tuple[str, ...]
     rows: NDArray[np.int64]
     links: NDArray[np.int64]
+    rare_activations: tuple[tuple[str, tuple[float, ...]], ...]
     places: tuple[tuple[Parameter, int, tuple[int, int, int]], ...]
     size: int
     packed_size: int
@@ -162,6 +164,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         kinds=tuple(kind for kind, *_ in order),
         rows=rows,
         links=np.array(spaces.links, np.int64),
+        rare_activations=tuple(spaces.rare_activations),
         places=tuple(spaces.places),
         size=-(-spaces.weights.size // WIDTH) * WIDTH,
         packed_size=spaces.packed.size,

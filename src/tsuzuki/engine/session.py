@@ -28,6 +28,7 @@ from tsuzuki.engine.threads import run_threads, threads_for
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.rare_activations import NAMES
 from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.optimizers import Optimizer
@@ -92,7 +93,9 @@ class Session:
         described = describe_objectives(plan, data, self.objectives, ends, rows)
         self._kept += described.kept
         rare = optimizer is not None and (is_rare(optimizer) or optimizer.use_ema)
-        load((*plan.kinds, *described.units, *[RARE_UNIT] * rare))
+        units = [*[RARE_UNIT] * rare, *["rare_activations"] * bool(plan.rare_activations)]
+        load((*plan.kinds, *described.units, *units))
+        self._point_at_activations(rows)
         for end, unit in zip(ends, described.units, strict=True):
             end[p.SCORE] = address_of(unit, "score")
         for row, kind in zip(rows, plan.kinds, strict=True):
@@ -100,6 +103,18 @@ class Session:
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
         self._describe(seed)
+
+    def _point_at_activations(self, rows: NDArray[np.int64]) -> None:
+        """Put the addresses of rare activations' records in the place of their numbers."""
+        for number, (name, settings) in enumerate(self.plan.rare_activations):
+            record = np.zeros(p.RARE_RECORD, np.int64)
+            record[p.RARE_ACTIVATE] = address_of("rare_activations", "activate_rarely")
+            record[p.RARE_SLOPE] = address_of("rare_activations", "slope_rarely")
+            record[p.RARE_NUMBER] = NAMES.index(name)
+            record.view(np.float64)[p.RARE_SETTINGS : p.RARE_SETTINGS + len(settings)] = settings
+            self._kept.append(record)
+            for field in (p.ACTIVATION, p.RECURRENT_ACTIVATION):
+                rows[rows[:, field] == p.RARE + number, field] = record.ctypes.data
 
     def _describe(self, seed: int) -> None:
         job, plan, data = self._job, self.plan, self.data

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Dropout, Layer, Masking, Recurrent, SimpleRNN
+from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
-from tsuzuki.network.shaping import RepeatVector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,20 +77,10 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
 
 
 def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
-    if isinstance(layer, Dense):
-        return keras.layers.Dense(layer.units, activation=layer.activation, use_bias=layer.use_bias)
-    if isinstance(layer, Activation):
-        return keras.layers.Activation(layer.activation)
-    if isinstance(layer, RepeatVector):
-        return keras.layers.RepeatVector(layer.n)
-    if isinstance(layer, Dropout):
-        return keras.layers.Dropout(layer.rate)
-    if isinstance(layer, Masking):
-        return keras.layers.Masking(layer.mask_value)
-    if layer.merges:
-        return getattr(keras.layers, type(layer).__name__)()
-    assert isinstance(layer, SimpleRNN | GRU | LSTM)
-    return _recurrent(layer, stateful, returns)
+    if isinstance(layer, SimpleRNN | GRU | LSTM):
+        return _recurrent(layer, stateful, returns)
+    # The attributes of all others are Keras's arguments.
+    return getattr(keras.layers, type(layer).__name__)(**vars(layer))
 
 
 def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> Any:

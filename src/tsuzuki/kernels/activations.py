@@ -11,8 +11,10 @@ import numpy as np
 
 from tsuzuki.kernels.host import HAS_AVX512, WIDTH
 from tsuzuki.kernels.language import (
+    call_activation,
     fma,
     inlined,
+    ints_at,
     kernel,
     larger,
     load,
@@ -26,7 +28,23 @@ from tsuzuki.kernels.language import (
     times_power_of_two,
     where_positive,
 )
-from tsuzuki.kernels.table import HARD_SIGMOID, LINEAR, LOG_SOFTMAX, RELU, SIGMOID, SOFTMAX, TANH
+from tsuzuki.kernels.table import (
+    ACTIVATED,
+    ACTIVATION,
+    HARD_SIGMOID,
+    LINEAR,
+    LOG_SOFTMAX,
+    OUT,
+    RARE,
+    RARE_ACTIVATE,
+    RARE_SLOPE,
+    RELU,
+    SIGMOID,
+    SOFTMAX,
+    TANH,
+    UNITS,
+    WIDE,
+)
 
 f32 = np.float32
 
@@ -121,12 +139,14 @@ def activate(kind, x):
         return larger(x, splat(f32(0)))
     if kind == HARD_SIGMOID:
         return hard_sigmoid(x)
+    if kind >= RARE:
+        return call_activation(ints_at(kind)[RARE_ACTIVATE], kind, x)
     return x
 
 
 @inlined
 def slope(kind, y):
-    """The derivative of the activation `kind` where its output is y."""
+    """The derivative of the activation `kind` where its output is y (of some rare ones, where their input is y)."""
     one = splat(f32(1))
     if kind == TANH:
         return one - y * y
@@ -136,6 +156,8 @@ def slope(kind, y):
         return where_positive(y, one, splat(f32(0)))
     if kind == HARD_SIGMOID:
         return where_positive(y * (one - y), splat(f32(1 / 6)), splat(f32(0)))
+    if kind >= RARE:
+        return call_activation(ints_at(kind)[RARE_SLOPE], kind, y)
     return one
 
 
@@ -221,3 +243,20 @@ def times_slope_of_rows(kind, gradients, outputs, rows, units, wide):
                 slopes[o] = here[o] * (slopes[o] - shared)
             else:
                 slopes[o] -= f32(math.exp(here[o])) * shared
+
+
+@kernel
+def activate_kept(row, work, out, rows):
+    """Apply a row's activation in place to its output; what goes in is kept where the slope needs it."""
+    if row[ACTIVATED] >= 0:
+        kept = shift(work, row[ACTIVATED])
+        for at in range(0, rows * row[WIDE], WIDTH):
+            store(kept, at, load(out, at))
+    activate_rows(row[ACTIVATION], out, rows, row[UNITS], row[WIDE])
+
+
+@kernel
+def times_slope_kept(row, work, gradients, rows):
+    """Gradients, in place, times the slope of a row's activation."""
+    seen = shift(work, row[OUT] if row[ACTIVATED] < 0 else row[ACTIVATED])
+    times_slope_of_rows(row[ACTIVATION], gradients, seen, rows, row[UNITS], row[WIDE])

@@ -33,6 +33,7 @@ UNITS = {
     "class_losses": ("class_losses",),
     "updates": ("optimizers",),
     "rare_updates": ("rare_optimizers",),
+    "rare_activations": ("rare_activations",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }
@@ -138,9 +139,9 @@ def _external(procedure: Procedure) -> Any:
 def _signature(procedure: Procedure) -> Any:
     from numba import types
 
-    from tsuzuki.kernels.instructions import floats, ints
+    from tsuzuki.kernels.instructions import floats, ints, vector
 
-    kinds = {"i": types.int64, "t": ints, "f": floats, "d": types.float64, "": types.void}
+    kinds = {"i": types.int64, "t": ints, "f": floats, "d": types.float64, "v": vector, "": types.void}
     return kinds[procedure.result](*(kinds[letter] for letter in procedure.arguments))
 
 
@@ -197,6 +198,8 @@ def _export(procedure: Procedure, module: Any) -> Any:
     from llvmlite import binding, ir
     from numba.core.compiler_lock import global_compiler_lock
 
+    from tsuzuki.kernels.instructions import VECTOR
+
     signature = _signature(procedure)
     dispatcher = _translated(procedure)
     dispatcher.compile(signature.args)
@@ -206,8 +209,9 @@ def _export(procedure: Procedure, module: Any) -> Any:
     module.link_in(binding.parse_bitcode(compiled.library._final_module.as_bitcode()))
     inner_name = compiled.fndesc.llvm_func_name
     # Numba's calling convention has a place for the result and one for an exception first; C's has neither.
-    letters = {"i": ir.IntType(64), "t": ir.IntType(64).as_pointer(), "f": ir.FloatType().as_pointer()}
-    results = {"": ir.IntType(8).as_pointer(), "i": ir.IntType(64), "d": ir.DoubleType()}
+    pointers = {"t": ir.IntType(64).as_pointer(), "f": ir.FloatType().as_pointer()}
+    letters = {"i": ir.IntType(64), "v": VECTOR, **pointers}
+    results = {"": ir.IntType(8).as_pointer(), "i": ir.IntType(64), "d": ir.DoubleType(), "v": VECTOR}
     kinds = [letters[letter] for letter in procedure.arguments]
     result = results[procedure.result]
     wrapper = ir.Module()

@@ -310,6 +310,12 @@ def call_backward(typing, address, job, row, work, lanes, gradients):
 
 
 @intrinsic
+def call_activation(typing, address, record, x):
+    """Call a rare activation, or its slope."""
+    return _through_table((types.int64, vector), vector)
+
+
+@intrinsic
 def call_score(typing, address, job, objective, work, lanes, update, first_lane, count):
     """Call a loss's `score`."""
     kinds = (ints, ints, floats, types.int64, types.int64, types.int64, types.int64)

@@ -31,8 +31,8 @@ class Procedure:
 
     Attributes:
         function: what it does.
-        arguments: a letter each: "i" an integer, "t" the job's table or a row of it, "f" floats.
-        result: "" nothing, "i" an integer, "d" a double.
+        arguments: a letter each: "i" an integer, "t" the job's table or a row of it, "f" floats, "v" a vector.
+        result: "" nothing, "i" an integer, "d" a double, "v" a vector.
         inlines: whether its own unit may inline it.
     """
 
@@ -89,6 +89,7 @@ tile = Instruction("tile")
 # Calls through the table, and functions that stay functions
 call_forward = Instruction("call_forward")
 call_backward = Instruction("call_backward")
+call_activation = Instruction("call_activation")
 call_score = Instruction("call_score")
 call_update = Instruction("call_update")
 stand_alone = Instruction("stand_alone")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.kernels.host import padded
 from tsuzuki.kernels.table import (
+    ACTIVATED,
     ACTIVATION,
     BIAS,
     D_CARRIED,
@@ -29,6 +30,7 @@ from tsuzuki.kernels.table import (
     PACKED_RECURRENT,
     PACKED_RECURRENT_T,
     PANEL,
+    RARE,
     RECURRENT_ACTIVATION,
     RECURRENT_DROPOUT,
     RECURRENT_KERNEL,
@@ -48,7 +50,8 @@ from tsuzuki.kernels.table import (
     X,
     Z,
 )
-from tsuzuki.network.layers import ACTIVATIONS, Recurrent
+from tsuzuki.network.activations import DEFAULTS, FROM_INPUT, USUAL, WHOLE_STEP
+from tsuzuki.network.layers import Recurrent
 from tsuzuki.network.network import Parameter
 
 
@@ -76,6 +79,7 @@ class Spaces:
         state: a lane's saved state.
         places: for each array of weights its offset and padded shape (rows, gates, wide).
         links: the lists that rows point to, flat.
+        rare_activations: those that rows use, which have a record each: name and settings.
     """
 
     weights: Space = field(default_factory=Space)
@@ -84,6 +88,7 @@ class Spaces:
     state: Space = field(default_factory=Space)
     places: list[tuple[Parameter, int, tuple[int, int, int]]] = field(default_factory=list)
     links: list[int] = field(default_factory=list)
+    rare_activations: list[tuple[str, tuple[float, ...]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,24 @@ def take_joined_mask(place: Place) -> None:
         place.row[STEP_MASK], place.row[STEP_MASK_SKIP] = place.work(place.steps, 1), 0
 
 
+def activation_number(place: Place, name: str, settings: tuple[float, ...] = ()) -> int:
+    """The number of an activation, of a rare one RARE and its place among those, which the job has addresses for."""
+    if name in (*USUAL, *WHOLE_STEP):
+        return (*USUAL, *WHOLE_STEP).index(name)
+    rare, wanted = place.spaces.rare_activations, (name, settings or DEFAULTS.get(name, ()))
+    if wanted not in rare:
+        rare.append(wanted)
+    return RARE + rare.index(wanted)
+
+
+def take_activation(place: Place, name: str, settings: tuple[float, ...] = ()) -> None:
+    """Note the activation of a layer without state, and keep what goes into it where its slope needs that."""
+    row = place.row
+    row[ACTIVATION] = activation_number(place, name, settings)
+    if name in FROM_INPUT:
+        row[ACTIVATED] = place.work(place.steps, int(row[WIDE]))
+
+
 def take_outputs(place: Place) -> None:
     """Reserve the output of a layer without state, and the output's gradient."""
     wide = int(place.row[WIDE])
@@ -201,8 +224,8 @@ def take_recurrent(place: Place, layer: Recurrent) -> None:
     describe_outputs(place, layer.units, layer.gates)
     take_weights(place)
     wide, stride, whole = int(row[WIDE]), int(row[INPUT_STRIDE]), place.whole
-    row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
-    row[RECURRENT_ACTIVATION] = ACTIVATIONS.index(getattr(layer, "recurrent_activation", layer.activation))
+    row[ACTIVATION] = activation_number(place, layer.activation)
+    row[RECURRENT_ACTIVATION] = activation_number(place, getattr(layer, "recurrent_activation", layer.activation))
     row[DROPOUT], row[RECURRENT_DROPOUT] = (round(share * 2**32) for share in (layer.dropout, layer.recurrent_dropout))
     if whole > SHORT_ROW:
         row[PACKED_RECURRENT] = spaces.packed.take(-(-whole // PANEL) * PANEL * layer.units)

@@ -15,6 +15,9 @@ SHORT_ROW = 4 * WIDTH
 LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU, SOFTMAX, LOG_SOFTMAX = range(7)
 MSE, MAE, HUBER, PINBALL, GAUSSIAN, CATEGORICAL, SPARSE, BINARY = range(8)
 SGD, RMSPROP, ADAM, ADAGRAD, ADADELTA, ADAMAX, NADAM, LION, FTRL = range(9)
+# A number from here on is the address of a rare activation's record: its two procedures, its number, its settings.
+RARE = 1 << 16
+RARE_ACTIVATE, RARE_SLOPE, RARE_NUMBER, RARE_SETTINGS, RARE_RECORD = 0, 1, 2, 3, 6
 NO_CLIP, CLIP_VALUE, CLIP_NORM, CLIP_GLOBAL_NORM = range(4)
 # Places in the optimiser's settings; the first three mean what the optimiser says.
 FLAG, CLIP_LIMIT, AVERAGE_MOMENTUM, AVERAGE_EVERY = 3, 4, 5, 6
@@ -70,9 +73,10 @@ AVERAGE_SLOT = 3
     KERNEL, RECURRENT_KERNEL, BIAS,
     # offsets into the packed copies, -1 where absent; _T is transposed
     PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T,
-    # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, the output (a recurrent layer's
+    # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, what goes into
+    # the activation (-1: not kept), the output (a recurrent layer's
     # begins with the state before the first step), gradients of output, input (-1: not wanted) and carried state
-    X, X_SKIP, Z, OUT, D_OUT, D_X, D_CARRIED,
+    X, X_SKIP, Z, ACTIVATED, OUT, D_OUT, D_X, D_CARRIED,
     # how many arrays a lane carries from step to step, and a pair for each: the offsets in a lane's saved state and in
     # the work space, where [1 + steps, lanes, wide] begin with the state before the first step
     STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
@@ -86,7 +90,7 @@ AVERAGE_SLOT = 3
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
-) = range(50)
+) = range(51)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from tsuzuki.errors import SettingError
+from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-# Those that look at all values of a step together: not for the gates of a cell.
-WHOLE_STEP = ("softmax", "log_softmax")
-ACTIVATIONS = ("linear", "tanh", "sigmoid", "hard_sigmoid", "relu", *WHOLE_STEP)
 
 
 class Layer(ABC):
@@ -73,7 +70,7 @@ class Recurrent(Layer):
 
     Attributes:
         units: size of the state, >= 1.
-        activation: one of `ACTIVATIONS`, except softmax and log_softmax.
+        activation: one of `ACTIVATIONS`, except softmax, log_softmax, gelu, silu, mish and hard_silu.
         use_bias: whether there is a bias.
         dropout: share of the inputs that is dropped while training; one mask for all steps of an update.
         recurrent_dropout: likewise for the state where it enters the product with the recurrent kernel.
@@ -98,10 +95,10 @@ class Recurrent(Layer):
         _check_units(self, self.units)
         for activation in (self.activation, getattr(self, "recurrent_activation", self.activation)):
             _check_activation(self, activation)
-            if activation in WHOLE_STEP:
+            if activation in NOT_IN_CELLS:
+                why = "looks at all units together" if activation in WHOLE_STEP else "has no inverse"
                 raise SettingError(
-                    f"{self} has activation {activation!r}, which looks at all units together; use it in a Dense or "
-                    "Activation behind the cell"
+                    f"{self} has activation {activation!r}, which {why}; use it in a Dense or Activation behind it"
                 )
         for name in ("dropout", "recurrent_dropout"):
             _check_rate(self, name, getattr(self, name))

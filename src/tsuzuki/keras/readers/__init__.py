@@ -21,7 +21,6 @@ NEAREST = {
     "Bidirectional": "its forward layer alone: a state carried from past to future cannot run backwards",
     "RNN": "SimpleRNN, GRU or LSTM in place of cells of your own",
     "StackedRNNCells": "one recurrent layer after another",
-    "ReLU": 'Activation("relu")',
     "SpatialDropout1D": "the recurrent layer's own dropout=, which also holds one mask over the steps",
     "Normalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "BatchNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from tsuzuki.network.layers import ACTIVATIONS, Layer
+from tsuzuki.network.activations import ACTIVATIONS
+from tsuzuki.network.layers import Layer
 
 Shape = tuple[int | None, ...]
 
@@ -66,7 +67,7 @@ class Call:
         """An activation by its name here; refused where it has none."""
         function = getattr(layer or self.layer, option)
         for known in ACTIVATIONS:
-            if function is getattr(keras.activations, known):
+            if function is getattr(keras.activations, known, None):
                 return known
         shown = getattr(function, "__name__", repr(function))
         self.refuse(f"has {option}={shown!r}, which is not supported; use one of {', '.join(ACTIVATIONS)}")

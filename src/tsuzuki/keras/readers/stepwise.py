@@ -2,8 +2,9 @@
 
 import keras
 
+from tsuzuki.keras.readers import activations
 from tsuzuki.keras.readers.call import Call, Reader
-from tsuzuki.network.layers import Activation, Dense, Dropout, Layer, Masking
+from tsuzuki.network.layers import Dense, Dropout, Layer, Masking
 
 
 def dense(call: Call) -> Layer:
@@ -12,11 +13,6 @@ def dense(call: Call) -> Layer:
     if getattr(layer, "lora_enabled", False):
         call.refuse("has LoRA enabled, which is not supported; use a plain Dense")
     return Dense(layer.units, call.activation(), layer.use_bias)
-
-
-def activation(call: Call) -> Layer:
-    """Read an Activation."""
-    return Activation(call.activation())
 
 
 def dropout(call: Call) -> Layer:
@@ -34,9 +30,8 @@ def masking(call: Call) -> Layer:
     return Masking(float(call.layer.mask_value))
 
 
-READERS: dict[type, Reader] = {
+READERS: dict[type, Reader] = activations.READERS | {
     keras.layers.Dense: dense,
-    keras.layers.Activation: activation,
     keras.layers.Dropout: dropout,
     keras.layers.Masking: masking,
 }

@@ -1,21 +1,22 @@
 """An activation by itself, value by value."""
 
-from tsuzuki.kernels.activations import activate_rows, times_slope_of_rows
+from tsuzuki.kernels.activations import activate_kept, times_slope_kept
 from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
-from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
-from tsuzuki.kernels.table import ACTIVATION, D_OUT, D_X, INPUT_STRIDE, OUT, STEPS, UNITS, WIDE, X_SKIP, X
-from tsuzuki.network.layers import ACTIVATIONS, Activation
+from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_activation, take_outputs
+from tsuzuki.kernels.table import D_OUT, D_X, INPUT_STRIDE, OUT, STEPS, UNITS, WIDE, X_SKIP, X
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, Rectifier, ReLU
+from tsuzuki.network.layers import Activation
 
-DESCRIPTIONS = (Activation,)
+DESCRIPTIONS = (Activation, ReLU, LeakyReLU, ELU)
 
 
-def lay_out(layer: Activation, place: Place) -> None:
+def lay_out(layer: Activation | Rectifier, place: Place) -> None:
     """Reserve the output."""
     describe_source(place)
     describe_outputs(place, place.sources[0].size)
     take_outputs(place)
-    place.row[ACTIVATION] = ACTIVATIONS.index(layer.activation)
+    take_activation(place, *((layer.activation,) if isinstance(layer, Activation) else layer.function))
 
 
 @procedure("ttfiii")
@@ -24,7 +25,7 @@ def forward(job, row, work, lanes, update, first_lane):
     stride, wide, count = row[INPUT_STRIDE], row[WIDE], row[STEPS] * lanes
     out = shift(work, row[OUT])
     copy_rows(count, row[UNITS], shift(work, row[X] + row[X_SKIP] * lanes * stride), stride, out, wide)
-    activate_rows(row[ACTIVATION], out, count, row[UNITS], wide)
+    activate_kept(row, work, out, count)
 
 
 @procedure("ttfif")
@@ -34,5 +35,5 @@ def backward(job, row, work, lanes, gradients):
     d_out = shift(work, row[D_OUT])
     if row[D_X] < 0:
         return
-    times_slope_of_rows(row[ACTIVATION], d_out, shift(work, row[OUT]), count, row[UNITS], wide)
+    times_slope_kept(row, work, d_out, count)
     copy_rows(count, row[UNITS], d_out, wide, shift(work, row[D_X]), row[INPUT_STRIDE])
