@@ -232,7 +232,7 @@ def test_outputs_that_the_loss_cannot_score_are_refused():
 
 
 # What other packages may import from the engine; `machine_code` only announces that something will be compiled.
-DOORS = {"compiled_network", "data", "memory", "threads", "machine_code"}
+DOORS = {"compiled_network", "data", "memory", "threads", "machine_code", "row_product"}
 
 
 def test_nothing_outside_the_engine_knows_plans_sessions_or_padding():

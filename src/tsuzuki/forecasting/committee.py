@@ -5,15 +5,20 @@ weights from 0, together at most 1, for each group of steps ahead; what lacks to
 members but the networks are linear in the last values, so that together they are one matrix.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.history import differences
+
+if TYPE_CHECKING:
+    from tsuzuki.engine.row_product import RowProduct
 
 # Groups of steps ahead that have weights of their own.
 GROUPS = 8
@@ -72,22 +77,33 @@ class Committee:
         Returns:
             float32 [rows, horizon], in units of the series' scale.
         """
-        found = changes * self.weights[0].astype(np.float32) + windows[:, -1:]
+        found = changes * self._network_weights + windows[:, -1:]
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
-            return np.asarray(found + apart @ self.maps[kinds if kinds.ndim == 0 else 0], np.float32)
+            return found + self._products[kinds if kinds.ndim == 0 else 0](apart)
         for kind in np.unique(kinds):
             here = kinds == kind
-            found[here] += apart[here] @ self.maps[kind]
-        return np.asarray(found, np.float32)
+            found[here] += self._products[kind](apart[here])
+        return found
 
     def combine_one(
         self, changes: NDArray[np.float32], window: NDArray[np.float32], series: int
     ) -> NDArray[np.float32]:
-        """The forecast of one series, [horizon], from changes [horizon] and a window [size]; see `combine`."""
+        """The forecast of one series, [horizon], from changes [horizon] and a window [size]; bits as `combine`."""
         last = window[-1]
-        return np.asarray(changes * self.weights[0] + ((window - last) @ self.maps[self.bases[series]] + last))
+        product = self._products[self.bases[series]].one(window - last)
+        return np.asarray(changes * self._network_weights + last + product)
+
+    @functools.cached_property
+    def _network_weights(self) -> NDArray[np.float32]:
+        return np.asarray(self.weights[0], np.float32)
+
+    @functools.cached_property
+    def _products(self) -> "list[RowProduct]":
+        from tsuzuki.engine.row_product import RowProduct
+
+        return [RowProduct(one) for one in self.maps]
 
 
 def committee(

@@ -46,9 +46,9 @@ def next_rows(left):
     return MAX_ROWS
 
 
-@procedure("iiiiifiifiififi", inlines=True)
+@procedure("iiiiiifiifiififi", inlines=True)
 def product_of_pieces(
-    m, n, depth, pieces, gap, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
+    in_order, m, n, depth, pieces, gap, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
 ):
     """`product_of_panels` where the depth comes in `pieces` with a `gap` of padding behind each in both A and B."""
     column = 0
@@ -63,6 +63,7 @@ def product_of_pieces(
             tile(
                 rows,
                 width,
+                in_order,
                 a_rows,
                 a_stride,
                 a_step,
@@ -81,17 +82,26 @@ def product_of_pieces(
         panel = shift(panel, b_panel)
 
 
-@procedure("iiifiifiififi", inlines=True)
-def product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
+@procedure("iiiifiifiififi", inlines=True)
+def product_of_panels(
+    in_order, m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
+):
     """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
-    product_of_pieces(m, n, depth, 1, 0, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride)
+    product_of_pieces(
+        in_order, m, n, depth, 1, 0, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
+    )
 
 
-@procedure("iiifiifififif")
-def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
-    """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds DEPTH_BLOCK * PANEL floats."""
+@procedure("iiiifiifififif")
+def product(in_order, m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
+    """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds DEPTH_BLOCK * PANEL floats.
+
+    With `in_order` (1, else 0) the bits of a row of C depend on that row of A alone, not on how many rows there are.
+    """
     if b_stride <= SHORT_ROW or m <= MAX_ROWS:
-        product_of_panels(m, n, depth, a, a_stride, a_step, b, b_stride, PANEL, start, start_stride, c, c_stride)
+        product_of_panels(
+            in_order, m, n, depth, a, a_stride, a_step, b, b_stride, PANEL, start, start_stride, c, c_stride
+        )
         return
     done = 0
     while done < depth:
@@ -106,6 +116,19 @@ def product(m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, 
             if done == 0:
                 begin, begin_stride = shift(start, column), start_stride
             product_of_panels(
-                m, width, count, a_block, a_stride, a_step, scratch, PANEL, PANEL, begin, begin_stride, to, c_stride
+                in_order,
+                m,
+                width,
+                count,
+                a_block,
+                a_stride,
+                a_step,
+                scratch,
+                PANEL,
+                PANEL,
+                begin,
+                begin_stride,
+                to,
+                c_stride,
             )
         done += count

@@ -8,6 +8,7 @@ from tsuzuki.kernels.language import floats_at, kernel, procedure, shift
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
     BIAS,
+    BY_LANE,
     D_X,
     DROPOUT,
     GATES,
@@ -61,14 +62,15 @@ def project(job, row, work, lanes, steps, results, update, first_lane):
     weights = shift(floats_at(job[PARAMETERS]), row[KERNEL])
     x = input_of(job, row, work, lanes)
     scratch = shift(work, job[SCRATCH])
-    product(steps * lanes, wide, row[INPUT_SIZE], x, stride, 1, weights, wide, start, 0, results, wide, scratch)
+    in_order, count = job[BY_LANE], steps * lanes
+    product(in_order, count, wide, row[INPUT_SIZE], x, stride, 1, weights, wide, start, 0, results, wide, scratch)
 
 
 @procedure("tfiifif")
 def sum_rows(job, work, count, wide, values, stride, sums):
     """sums[wide] = the sum of `count` rows, as a product with a column of ones."""
     ones, zeros = shift(work, job[ONES]), shift(work, job[ZEROS])
-    product_of_panels(1, wide, count, ones, 0, 0, values, stride, PANEL, zeros, 0, sums, 0)
+    product_of_panels(0, 1, wide, count, ones, 0, 0, values, stride, PANEL, zeros, 0, sums, 0)
 
 
 @procedure("ttfiiff")
@@ -80,7 +82,7 @@ def project_back(job, row, work, lanes, steps, slopes, gradients):
     zeros, scratch = shift(work, job[ZEROS]), shift(work, job[SCRATCH])
     x = input_of(job, row, work, lanes)
     d_weights = shift(gradients, row[KERNEL])
-    product(row[INPUT_SIZE], wide, count, x, 1, stride, slopes, wide, zeros, 0, d_weights, wide, scratch)
+    product(0, row[INPUT_SIZE], wide, count, x, 1, stride, slopes, wide, zeros, 0, d_weights, wide, scratch)
     if row[BIAS] >= 0:
         sum_rows(job, work, count, wide, slopes, wide, shift(gradients, row[BIAS]))
     if row[D_X] >= 0:
@@ -88,7 +90,7 @@ def project_back(job, row, work, lanes, steps, slopes, gradients):
         turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
         units, gap, panel = row[UNITS], row[WIDE] - row[UNITS], wide * PANEL
         product_of_pieces(
-            count, stride, units, row[GATES], gap, slopes, wide, 1, turned, PANEL, panel, zeros, 0, d_x, stride
+            0, count, stride, units, row[GATES], gap, slopes, wide, 1, turned, PANEL, panel, zeros, 0, d_x, stride
         )
         if dropping(job, row):
             drop(shift(work, row[MASK]), lanes * stride, steps, d_x, d_x)

@@ -5,6 +5,7 @@ from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
+    BY_LANE,
     D_CARRIED,
     D_OUT,
     GATES,
@@ -71,11 +72,25 @@ def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stri
     if whole <= SHORT_ROW:
         weights = shift(floats_at(job[PARAMETERS]), row[RECURRENT_KERNEL] + first_gate * wide)
         product_of_panels(
-            lanes, count * wide, units, state, wide, 1, weights, whole, PANEL, start, start_stride, results, stride
+            job[BY_LANE],
+            lanes,
+            count * wide,
+            units,
+            state,
+            wide,
+            1,
+            weights,
+            whole,
+            PANEL,
+            start,
+            start_stride,
+            results,
+            stride,
         )
     else:
         panels = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT] + first_gate * wide * units)
         product_of_panels(
+            job[BY_LANE],
             lanes,
             count * wide,
             units,
@@ -100,6 +115,7 @@ def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, 
     panel = row[GATES] * wide * PANEL
     # A gate's padding holds nothing but zeros, which need not be multiplied.
     product_of_pieces(
+        0,
         lanes,
         wide,
         units,
@@ -157,5 +173,18 @@ def recurrent_gradient(job, row, work, lanes, steps, states, slopes, slope_strid
     zeros, scratch = shift(work, job[ZEROS]), shift(work, job[SCRATCH])
     target = shift(gradients, row[RECURRENT_KERNEL] + first_gate * wide)
     product(
-        row[UNITS], count * wide, steps * lanes, states, 1, wide, slopes, slope_stride, zeros, 0, target, whole, scratch
+        0,
+        row[UNITS],
+        count * wide,
+        steps * lanes,
+        states,
+        1,
+        wide,
+        slopes,
+        slope_stride,
+        zeros,
+        0,
+        target,
+        whole,
+        scratch,
     )

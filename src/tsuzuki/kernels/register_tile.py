@@ -49,7 +49,10 @@ def transpose_square(typing, height, source, source_stride, target, target_strid
     return types.void(index, floats, index, floats, index), generate
 
 
-def _chains(rows, columns):
+def _chains(rows, columns, in_order):
+    # A stream's lane must come to the same bits alone and among others, so there each sum is one chain.
+    if in_order:
+        return 1
     # A fused multiply-add takes 4 cycles and two start in each, so fewer than 8 independent sums leave the unit idle:
     # a narrow tile runs several sums over the depth side by side.
     sums = rows * columns
@@ -57,10 +60,25 @@ def _chains(rows, columns):
 
 
 def _tile(
-    builder, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth, pieces, gap
+    builder,
+    rows,
+    columns,
+    in_order,
+    a,
+    a_stride,
+    a_step,
+    b,
+    b_stride,
+    start,
+    start_stride,
+    c,
+    c_stride,
+    depth,
+    pieces,
+    gap,
 ):
     """Emit one register tile: the rows * columns sums stay in registers over the whole depth."""
-    chains = _chains(rows, columns)
+    chains = _chains(rows, columns, in_order)
     sums = [
         [[cgutils.alloca_once(builder, VECTOR) for _ in range(chains)] for _ in range(columns)] for _ in range(rows)
     ]
@@ -149,30 +167,36 @@ def _tile(
             builder.store(parts[0], vector_place(builder, c, at)).align = 4
 
 
-def _tile_function(module, rows, columns):
+def _tile_function(module, rows, columns, in_order):
     """The tile as a function of its own: inside a common one, the address arithmetic of all tiles is hoisted to the
     entry and paid by every call (measured: half of the time of a small network)."""
     pointer, index = FLOAT.as_pointer(), INDEX
     kind = ir.FunctionType(
         ir.VoidType(), [pointer, index, index, pointer, index, pointer, index, pointer, index, index, index, index]
     )
-    name = f"tsuzuki_tile_{rows}x{columns}"
+    in_order = in_order and _chains(rows, columns, False) > 1
+    name = f"tsuzuki_tile_{rows}x{columns}" + ("_in_order" if in_order else "")
     if name in module.globals:
         return module.globals[name]
     function = ir.Function(module, kind, name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _tile(builder, rows, columns, *function.args)
+    _tile(builder, rows, columns, in_order, *function.args)
     builder.ret_void()
     return function
 
 
 def _tile_table(module):
-    """The addresses of all tiles, [columns - 1, rows - 1]: calling through it is one instruction in every caller."""
+    """The addresses of all tiles, [in order, columns - 1, rows - 1]: calling through it takes one instruction."""
     if "tsuzuki_tiles" in module.globals:
         return module.globals["tsuzuki_tiles"]
-    functions = [_tile_function(module, rows, columns) for columns in (1, 2) for rows in range(1, MAX_ROWS + 1)]
+    functions = [
+        _tile_function(module, rows, columns, in_order)
+        for in_order in (False, True)
+        for columns in (1, 2)
+        for rows in range(1, MAX_ROWS + 1)
+    ]
     kind = ir.ArrayType(functions[0].type, len(functions))
     table = ir.GlobalVariable(module, kind, "tsuzuki_tiles")
     table.linkage, table.global_constant = "linkonce_odr", True
@@ -181,22 +205,56 @@ def _tile_table(module):
 
 
 @intrinsic
-def tile(typing, rows, columns, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, depth, pieces, gap):
+def tile(
+    typing,
+    rows,
+    columns,
+    in_order,
+    a,
+    a_stride,
+    a_step,
+    b,
+    b_stride,
+    start,
+    start_stride,
+    c,
+    c_stride,
+    depth,
+    pieces,
+    gap,
+):
     """C[rows, columns * WIDTH] = start + A[rows, pieces * depth] @ B[pieces * depth, columns * WIDTH].
 
     1 <= rows <= MAX_ROWS, columns 1 or 2. A is read at a + row * a_stride + k * a_step, so a transposed A is only other
     strides; start_stride 0 adds one row (a bias) to all. The depth comes in pieces, after each of which `gap` positions
-    (padding) are passed over in both A and B.
+    (padding) are passed over in both A and B. With `in_order` (1, else 0) the bits of a row do not depend on `rows`.
     """
     index = types.intp
 
     def generate(context, builder, signature, args):
-        rows, columns, *rest = args
+        rows, columns, in_order, *rest = args
         table = _tile_table(builder.module)
-        number = builder.add(builder.mul(builder.sub(columns, INDEX(1)), INDEX(MAX_ROWS)), builder.sub(rows, INDEX(1)))
+        half = builder.add(builder.mul(in_order, INDEX(2)), builder.sub(columns, INDEX(1)))
+        number = builder.add(builder.mul(half, INDEX(MAX_ROWS)), builder.sub(rows, INDEX(1)))
         function = builder.load(builder.gep(table, [INDEX(0), number], inbounds=True))
         builder.call(function, rest)
         return context.get_dummy_value()
 
-    kinds = (index, index, floats, index, index, floats, index, floats, index, floats, index, index, index, index)
+    kinds = (
+        index,
+        index,
+        index,
+        floats,
+        index,
+        index,
+        floats,
+        index,
+        floats,
+        index,
+        floats,
+        index,
+        index,
+        index,
+        index,
+    )
     return types.void(*kinds), generate

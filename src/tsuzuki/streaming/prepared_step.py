@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.forecasting.stepwise import ModelSpec
 from tsuzuki.layouts.layout import CARRY, NOWHERE, Block, slice_block
+from tsuzuki.streaming.recent_values import mean_of
 
 if TYPE_CHECKING:
     from tsuzuki.engine.memory import Parameters, SavedStates
@@ -44,7 +45,7 @@ class PreparedStep(NamedTuple):
 
     def mean(self) -> NDArray[np.float32]:
         """The mean of what the networks found; of a single one, what it found itself."""
-        return self.found[0] if len(self.found) == 1 else np.asarray(np.mean(self.found, axis=0))
+        return self.found[0] if len(self.found) == 1 else np.asarray(mean_of(self.found))
 
 
 def prepare(

@@ -37,7 +37,7 @@ class RecentValues:
         committee: how far each forecast is trusted, or None where networks stand alone.
         values: float32 [cap + shift, series], scaled and without gaps.
         shift: the value of a bank's row stands so many rows further back here.
-        size: values that forecasts look back on.
+        size: values that forecasts look back on; none where networks stand alone.
 
     Raises:
         SettingError: a scale that cannot be.
@@ -49,7 +49,9 @@ class RecentValues:
         self.trained = {name: i for i, name in enumerate(fitted.ids)}
         self.transform = self._choose_transform(fitted, ids, given)
         self.scales = self._choose_scales(fitted, ids, given)
-        rules, self.size = fitted.rules, fitted.rules.history
+        rules = fitted.rules
+        # Networks that stand alone look back on nothing but their state.
+        self.size = 0 if fitted.committee is None else rules.history
         # A series that training has not seen has the most frequent base.
         usual = max(set(rules.bases), key=rules.bases.count)
         seasons = [rules.bases[self.trained[name]] if name in self.trained else usual for name in ids]
@@ -60,8 +62,9 @@ class RecentValues:
         self.committee: Committee | None = None
         if fitted.committee is not None:
             self.committee = replace(fitted.committee, bases=bases)
+            self._plain = np.array(fitted.committee.seasons)[bases] == 0
         self.shift = self.size - 1 - before
-        self.values = np.zeros((cap + self.shift, len(ids)), np.float32)
+        self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
 
     def _choose_transform(
         self, fitted: Fitted, ids: Sequence[str], given: "Mapping[str, tuple[float, float]]"
@@ -97,10 +100,15 @@ class RecentValues:
 
     def put(self, which: NDArray[np.int64], windows: NDArray[np.float32]) -> None:
         """Let windows [series, size] be the last values of some series, which stand at the first row a bank has."""
-        self.values[: self.size, which] = windows.T
+        if self.size:
+            self.values[: self.size, which] = windows.T
 
     def windows(self, which: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.float32]:
         """The last values of some series that stand at rows `at` of a bank, [series, size]."""
+        if self.size and len(at) and (at == at[0]).all():
+            # A third of the time: series that stand at the same row need no picking, item by item.
+            end = int(at[0]) + self.shift + 1
+            return np.take(self.values[end - self.size : end], which, axis=1).T
         back = np.arange(1 - self.size, 1)
         return np.asarray(self.values[(at + self.shift)[:, None] + back, which[:, None]])
 
@@ -111,7 +119,8 @@ class RecentValues:
 
     def wrap(self, which: NDArray[np.int64]) -> None:
         """Move the last values to the front."""
-        self.values[: self.size, which] = self.values[len(self.values) - self.size :, which]
+        if self.size:
+            self.values[: self.size, which] = self.values[len(self.values) - self.size :, which]
 
     def take(
         self, which: NDArray[np.int64], at: NDArray[np.int64], readings: NDArray[np.float64], anew: NDArray[np.bool_]
@@ -129,6 +138,8 @@ class RecentValues:
         """
         readings = self.transform.forward(readings, which)
         scaled = (readings - self.scales[which, 0]) / self.scales[which, 1]
+        if not self.size:
+            return readings, scaled
         place = at + self.shift
         if anew.any():
             self.values[place[anew] - np.arange(1, self.size)[:, None], which[anew]] = scaled[anew]
@@ -140,8 +151,11 @@ class RecentValues:
         """What `take` does for many, for one series; the reading transformed."""
         mean, scale = self.scales[number].tolist()
         if self.transform.kind != "none":
-            reading = float(self.transform.forward(reading, number))
+            # As an array: NumPy's logarithm of a single number may round otherwise.
+            reading = float(self.transform.forward(np.array([reading]), np.array([number]))[0])
         place, values = at + self.shift, self.values
+        if not self.size:
+            return reading
         if reading != reading:
             values[place, number] = values[place - self._back[number], number]
         else:
@@ -164,7 +178,7 @@ class RecentValues:
         if self.committee is None:
             return self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
-        read = np.mean([own[at, which, 0] for own in rows], axis=0)
+        read = mean_of([own[at, which, 0] for own in rows])
         windows = self.windows(which, at)
         changes = self.committee.changes(((outputs - mean) / scale).astype(np.float32), read, windows, which)
         found = self.committee.combine(changes, windows, which)
@@ -173,13 +187,20 @@ class RecentValues:
     def finish_one(
         self, number: int, at: int, outputs: NDArray[np.float32], rows: Sequence[Any]
     ) -> NDArray[np.float64]:
-        """What `finish` does for many, for one series."""
+        """What `finish` does for many, for one series, to the same bits."""
         if self.committee is None:
-            return self.transform.inverse(outputs, number)
-        mean, scale = self.scales[number].tolist()
+            return self.transform.inverse(outputs[None], np.array([number]))[0]
+        mean, scale = self.scales[number, :1], self.scales[number, 1:]
         window = self.window(number, at)
-        last = float(window[-1])
-        if self._back[number] > 1:
-            last = sum(float(own[at, number, 0]) for own in rows) / len(rows)
-        found = self.committee.combine_one((outputs - mean) / scale - last, window, number)
-        return self.transform.inverse(found * scale + mean, number)
+        base = window[-1] if self._plain[number] else mean_of([own[at, number, 0] for own in rows])
+        changes = ((outputs - mean) / scale).astype(np.float32) - base
+        found = np.asarray(self.committee.combine_one(changes, window, number) * scale + mean)
+        return np.asarray(self.transform.inverse(found[None], np.array([number]))[0])
+
+
+def mean_of(parts: Sequence[Any]) -> Any:
+    """The mean of a few float32 numbers or arrays, added one after the other: `np.mean` adds single ones otherwise."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total / np.float32(len(parts))

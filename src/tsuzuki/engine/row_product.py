@@ -1,0 +1,67 @@
+"""A product of rows with a matrix in which no row's bits depend on the rows beside it.
+
+NumPy's products round differently for one row and for many. A series must come to the same forecast alone and among
+others, so this is the kernels' product, whose sums are each one chain over the depth.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.engine.machine_code import address_of, load
+from tsuzuki.engine.padding import aligned
+from tsuzuki.kernels.host import WIDTH, padded
+from tsuzuki.kernels.table import DEPTH_BLOCK, PANEL
+
+
+@functools.cache
+def _product() -> Callable[..., None]:
+    load()
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 14)(address_of("matrix", "product"))
+
+
+class RowProduct:
+    """Rows [rows, depth] times a matrix [depth, columns].
+
+    Several threads may not use one at a time.
+
+    Args:
+        matrix: float32 [depth, columns].
+    """
+
+    def __init__(self, matrix: NDArray[np.float32]) -> None:
+        self._depth, self._columns = matrix.shape
+        self._wide = padded(self._columns)
+        self._matrix: NDArray[np.float32] = aligned(self._depth * self._wide + WIDTH)
+        whole = self._matrix[: self._depth * self._wide].reshape(self._depth, self._wide)
+        whole[:, : self._columns] = matrix
+        self._zeros: NDArray[np.float32] = aligned(self._wide + WIDTH)
+        self._scratch: NDArray[np.float32] = aligned(DEPTH_BLOCK * PANEL)
+        self._row: NDArray[np.float32] = aligned(self._depth)
+        self._sums: NDArray[np.float32] = aligned(self._wide)
+        # Asking arrays for their addresses and ctypes for arguments takes longer than a small product.
+        arguments = [ctypes.c_int64(one) for one in self._arguments(self._row, self._sums[None])]
+        briefly = ctypes.PYFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))
+        load()
+        self._run = functools.partial(briefly(address_of("matrix", "product")), *arguments)
+
+    def _arguments(self, rows: NDArray[np.float32], found: NDArray[np.float32]) -> tuple[int, ...]:
+        matrix, zeros, scratch = (one.ctypes.data for one in (self._matrix, self._zeros, self._scratch))
+        shape, x = (1, len(found), self._wide, self._depth), (rows.ctypes.data, self._depth, 1)
+        return (*shape, *x, matrix, self._wide, zeros, 0, found.ctypes.data, self._wide, scratch)
+
+    def one(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The product [columns] of a single row [depth], in memory that the next call writes to again."""
+        self._row[:] = row
+        self._run()
+        return self._sums[: self._columns]
+
+    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The products, float32 [rows, columns], of rows float32 [rows, depth]."""
+        rows = np.ascontiguousarray(rows, np.float32)
+        found: NDArray[np.float32] = np.empty((len(rows), self._wide), np.float32)
+        _product()(*self._arguments(rows, found))
+        return found[:, : self._columns]
