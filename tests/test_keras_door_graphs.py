@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 import tsuzuki
 from drawn_graphs import graphs
 from keras_models import WAVE, difference, keras, windows
+from tsuzuki.errors import SettingError
+from tsuzuki.keras.forward import prepare_evaluate, prepare_predict
 
+tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 X, Y = windows(WAVE[:106], 6)
@@ -80,6 +83,53 @@ def test_a_model_that_branches_is_trained_as_in_keras(make):
     expected = theirs.fit(X, Y, batch_size=10, epochs=3, shuffle=False, verbose=0).history["loss"]
     assert found == pytest.approx(expected, rel=1e-4)
     assert difference(ours, theirs) < 1e-5
+
+
+def two_inputs():
+    keras.utils.set_random_seed(5)
+    load, season = keras.Input((6, 1), name="load"), keras.Input((6, 2), name="season")
+    state = L.LSTM(4, return_sequences=True)(load)
+    model = keras.Model([load, season], L.Dense(1)(L.GRU(4)(L.Concatenate()([state, season]))))
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def test_several_inputs_are_trained_evaluated_and_predicted_as_in_keras():
+    season = np.random.default_rng(0).normal(size=(len(X), 6, 2)).astype(np.float32)
+    as_list, by_name = [np.array(X), season], {"season": season, "load": np.array(X)}
+    batches = tf.data.Dataset.from_tensor_slices((by_name, Y)).batch(10)
+    theirs = two_inputs()
+    options = {"epochs": 2, "shuffle": False, "verbose": 0}
+    expected = theirs.fit(as_list, Y, batch_size=10, validation_split=0.2, **options).history
+    for x in (as_list, by_name, batches):
+        ours = two_inputs()
+        if x is batches:
+            held = {"validation_data": batches.skip(8)}
+            x = batches.take(8)
+        else:
+            held = {"validation_split": 0.2, "batch_size": 10}
+        found = tsuzuki.fit(ours, x, None if "validation_data" in held else Y, **held, **options).history
+        for name, values in expected.items():
+            assert found[name] == pytest.approx(values, rel=1e-4), name
+        assert difference(ours, theirs) < 1e-5
+    forward = prepare_predict(ours, by_name, batch_size=10)
+    np.testing.assert_allclose(forward.predict(), theirs.predict(as_list, verbose=0), atol=1e-5)
+    logs = prepare_evaluate(ours, as_list, Y, batch_size=10, verbose=0).evaluate()
+    assert logs == pytest.approx(theirs.evaluate(by_name, Y, verbose=0, return_dict=True), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ({"load": X}, "x has no season; the model's inputs are load, season"),
+        (np.array(X), "x is not one array for each of the model's inputs"),
+        ([X, X[:7]], r"x season has shape \(7, 6, 1\), load .*; give as many samples and steps of each input"),
+        ([X, X], r"x has shape \(100, 6, 2\); the model takes \(samples, 6, 3\)"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(x, message):
+    with pytest.raises(SettingError, match=message):
+        tsuzuki.fit(two_inputs(), x, Y, verbose=0)
 
 
 REFUSED = [

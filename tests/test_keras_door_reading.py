@@ -121,11 +121,6 @@ def begun():
     return keras.Model(inputs, L.GRU(2)(inputs, initial_state=L.LSTM(2)(inputs)))
 
 
-def two_inputs():
-    a, b = keras.Input((6, 1)), keras.Input((6, 1))
-    return keras.Model([a, b], L.GRU(2)(L.Concatenate()([a, b])))
-
-
 def two_outputs():
     inputs = keras.Input((6, 1))
     h = L.GRU(2)(inputs)
@@ -252,14 +247,12 @@ def test_all_that_stands_in_the_way_is_named_at_once():
     assert all(word in line for word, line in zip(named, lines, strict=True))
 
 
-@pytest.mark.parametrize("make", [two_inputs, two_outputs])
-def test_a_model_of_several_sides_is_read_but_not_yet_trained(make):
-    model = make()
+def test_a_model_of_several_outputs_is_read_but_not_trained():
+    model = two_outputs()
     network, weights = tsuzuki.from_keras(model)
-    assert len(network.input_sizes or (1,)) == len(model.inputs)
-    assert len(network.last) == len(model.outputs)
+    assert len(network.last) == 2
     model.compile("adam", "mse")
-    with pytest.raises(UnsupportedModel, match=r"the model has 2 .*puts, but one is trained"):
+    with pytest.raises(UnsupportedModel, match="the model has 2 outputs, but one is trained"):
         tsuzuki.fit(model, X, Y, verbose=0)
     for given, read in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(given, read)

@@ -113,7 +113,7 @@ def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
         options["validation_batch_size"] = given.get("validation_batch_size") or rows
         # Keras makes one smaller batch of few samples.
         split = 0.0 if given.get("validation_data") is not None else given.get("validation_split") or 0.0
-        options["batch_size"] = max(1, min(rows, int(len(_one(x)) * (1 - split))))
+        options["batch_size"] = max(1, min(rows, int(_samples(x) * (1 - split))))
     try:
         run = prepare(model, **options, reset_states="never", as_keras=True, seed=_seed())
     finally:
@@ -165,17 +165,21 @@ def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
 def _with_rows(given: dict[str, Any]) -> dict[str, Any]:
     x = given.get("x")
     rows = given.get("batch_size") or 32
-    return given | ({"batch_size": max(1, min(rows, len(_one(x))))} if _has_samples(x) else {})
+    return given | ({"batch_size": max(1, min(rows, _samples(x)))} if _has_samples(x) else {})
 
 
 def _has_samples(x: Any) -> bool:
     return isinstance(x, list | tuple | dict) or hasattr(x, "__array__")
 
 
-def _one(x: Any) -> Any:
-    from tsuzuki.keras.batches import single
+def _samples(x: Any) -> int:
+    """How many samples x has, by its first array."""
+    import keras
 
-    return single(x, "x")
+    arrays = keras.tree.flatten(x) if isinstance(x, dict) else [x]
+    if isinstance(x, list | tuple) and len(x) and hasattr(x[0], "shape") and len(x[0].shape) > 1:
+        arrays = [x[0]]
+    return len(arrays[0])
 
 
 def _seed() -> int:

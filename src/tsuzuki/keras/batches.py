@@ -6,7 +6,7 @@ epoch before ended.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -20,15 +20,22 @@ Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 
 
 class Batches:
-    """The batches of a dataset or generator.
+    """The batches of a dataset or generator; `joined` makes one array of what it gives as x.
 
     Attributes:
         steps: batches of an epoch.
         rows: samples of a batch; the last one may have fewer.
     """
 
-    def __init__(self, given: Any, steps: int | None, epochs: int, what: str = "x") -> None:
-        self._given, self._what = given, what
+    def __init__(
+        self,
+        given: Any,
+        steps: int | None,
+        epochs: int,
+        what: str = "x",
+        joined: Callable[[Any, str], Any] | None = None,
+    ) -> None:
+        self._given, self._what, self._joined = given, what, joined or single
         self._once = isinstance(given, Iterator)
         length = None if self._once else length_of(given)
         if steps is None and length is None and not (self._once and epochs == 1):
@@ -63,7 +70,7 @@ class Batches:
             found = list(self._take())
         if not found:
             raise SettingError(f"{self._what} is a {type(self._given).__name__} that gave no batch")
-        batches = [_parts(batch, self._what) for batch in found]
+        batches = [_parts(batch, self._what, self._joined) for batch in found]
         self.steps = len(batches)
         sizes = [len(x) for x, _, _ in batches]
         self.rows = self.rows or sizes[0]
@@ -139,10 +146,12 @@ def _is_tf_dataset(given: Any) -> bool:
     return hasattr(given, "element_spec") and hasattr(given, "cardinality")
 
 
-def _parts(batch: Any, what: str) -> Arrays:
+def _parts(batch: Any, what: str, joined: Callable[[Any, str], Any]) -> Arrays:
     if not isinstance(batch, tuple | list) or not 2 <= len(batch) <= 3:
         kind = f"{len(batch)} parts" if isinstance(batch, tuple | list) else f"a {type(batch).__name__}"
         raise SettingError(f"a batch of {what} is {kind}; it must be (x, y) or (x, y, sample_weight)")
-    x, y = (as_array(single(part, what), f"a batch of {what}") for part in batch[:2])
+    x, y = (
+        as_array(join(part, what), f"a batch of {what}") for part, join in zip(batch, (joined, single), strict=False)
+    )
     weights = as_array(batch[2], "sample_weight") if len(batch) == 3 and batch[2] is not None else None
     return x, y, weights

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tsuzuki.keras.fit_arguments import (
     has_weights,
     split_off,
 )
+from tsuzuki.keras.inputs import side_by_side
 from tsuzuki.keras.metrics import needs_forecasts
 from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_shape import shape_of
@@ -157,7 +159,7 @@ def prepare(
             'reset_states="never" with series: its rows begin anew where the series does; give x and y, or leave '
             "reset_states out"
         )
-    x, y = single(x, "x"), single(y, "y")
+    x, y = side_by_side(model, x, "x"), single(y, "y")
     batches = None
     if comes_in_batches(x):
         if y is not None or sample_weight is not None or validation_split:
@@ -167,7 +169,7 @@ def prepare(
             )
         # Nothing is read for a model that has no equal.
         check_model(model)
-        batches = Batches(x, steps_per_epoch, epochs)
+        batches = Batches(x, steps_per_epoch, epochs, joined=partial(side_by_side, model))
         x, y, sample_weight = batches.epoch()
         if batch_size not in (None, batches.rows):
             raise SettingError(
@@ -207,7 +209,7 @@ def prepare(
         held_out = None
         if validation_data is not None:
             held_out = _lay_out_validation(
-                job, validation_data, validation_steps, validation_batch_size, apart, as_keras
+                model, job, validation_data, validation_steps, validation_batch_size, apart, as_keras
             )
             if as_keras:
                 check_as_keras(job, held_out)
@@ -256,10 +258,10 @@ def _lay_out_series(
 
 
 def _lay_out_validation(
-    job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
+    model: Any, job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
 ) -> Epoch:
     if comes_in_batches(given):
-        batches = Batches(given, steps, 1, "validation_data")
+        batches = Batches(given, steps, 1, "validation_data", partial(side_by_side, model))
         parts: tuple[Any, ...] = batches.epoch()
         rows = batches.rows
     else:
@@ -268,7 +270,7 @@ def _lay_out_validation(
             raise SettingError(
                 f"validation_data has {len(parts)} parts; give (x, y) or (x, y, sample_weight) as a tuple"
             )
-        parts = (single(parts[0], "validation x"), *parts[1:])
+        parts = (side_by_side(model, parts[0], "validation x"), *parts[1:])
         if steps is not None:
             count = steps * (rows or job.shape.lanes)
             parts = tuple(None if part is None else as_array(part, "validation_data")[:count] for part in parts)
@@ -291,7 +293,7 @@ def _lay_out_validation(
 
 def check_model(model: Any) -> None:
     """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on."""
-    _job(model, None, np.empty((0, 0, 1)), None, builds=False)
+    _job(model, None, None, None, builds=False)
 
 
 def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:

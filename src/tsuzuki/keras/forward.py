@@ -1,6 +1,7 @@
 """`model.predict` and `model.evaluate` of a Keras model in the compiled engine, states carried as in Keras."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,11 +12,12 @@ from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import Objective, RowShape
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
-from tsuzuki.keras.batches import Batches, comes_in_batches, single
+from tsuzuki.keras.batches import Batches, comes_in_batches
 from tsuzuki.keras.compile_config import loss_of, metrics_of
 from tsuzuki.keras.epoch_data import Epoch, Shape, from_arrays
 from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
+from tsuzuki.keras.inputs import side_by_side
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import reading_of
@@ -102,7 +104,7 @@ def prepare_predict(
         UnsupportedModel: the model has no equal.
         SettingError: arguments that Keras must take care of.
     """
-    x = _only_arrays(x, steps, callbacks)
+    x = _only_arrays(model, x, steps, callbacks)
     network, shape = _built_shape(model, batch_size, x)
     # Every value is there, though none is scored.
     steps = (shape.scored_steps(x.shape[1]),) if shape.every_step else ()
@@ -133,11 +135,11 @@ def prepare_evaluate(
             raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
         # Nothing is read for a model that has no equal.
         reading_of(model)
-        batches = Batches(x, steps, 1)
+        batches = Batches(x, steps, 1, joined=partial(side_by_side, model))
         x, y, sample_weight = batches.epoch()
         batch_size = batches.rows
     else:
-        x = _only_arrays(x, steps, callbacks)
+        x = _only_arrays(model, x, steps, callbacks)
     network, shape = _built_shape(model, batch_size, x)
     apart = needs_forecasts(loss, metrics, sample_weight is not None)
     epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)
@@ -153,8 +155,8 @@ def _built_shape(model: Any, batch_size: int | None, x: NDArray[Any]) -> tuple[N
     return network, shape
 
 
-def _only_arrays(x: Any, steps: Any, callbacks: Any) -> NDArray[Any]:
-    x = single(x, "x")
+def _only_arrays(model: Any, x: Any, steps: Any, callbacks: Any) -> NDArray[Any]:
+    x = side_by_side(model, x, "x")
     if comes_in_batches(x):
         raise SettingError(f"x is a {type(x).__name__}; give arrays")
     if steps is not None:

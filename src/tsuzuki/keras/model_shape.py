@@ -31,13 +31,14 @@ def shape_of(
     steps = timesteps or (given[1] if len(given) > 1 else None)
     reading = reading_of(model, [(None, steps, features)])
     network = reading.network
-    if network.input_sizes or network.ends:
+    lengths = {tensor.shape[1] for tensor in model.inputs} if model.built else {None}
+    if len(lengths) > 1:
+        raise unsupported([f"the model's inputs have {sorted(lengths, key=str)} steps; give all of them as many"])
+    if network.ends:
         raise unsupported(
             [
-                f"the model has {len(sides)} {what}, but one is trained; put several series side by side as features "
-                "of one input, several targets as units of one Dense"
-                for what, sides in (("inputs", model.inputs), ("outputs", model.outputs))
-                if len(sides) > 1
+                f"the model has {len(network.ends)} outputs, but one is trained; give several targets as units of one "
+                "Dense"
             ]
         )
     fixed = stateful_batch(model)
@@ -57,7 +58,7 @@ def shape_of(
         every_step=reading.every_step,
         stateful=fixed is not None,
         lanes=int(lanes),
-        timesteps=model.input_shape[1] if model.built else None,
+        timesteps=lengths.pop(),
         steps_given=lambda steps: network.steps(steps)[network.last[0]],
     )
     return network, shape

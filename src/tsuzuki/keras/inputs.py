@@ -1,0 +1,52 @@
+"""The arrays of a model with several inputs, side by side as the features of one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tsuzuki.errors import SettingError
+from tsuzuki.keras.arrays import as_array
+from tsuzuki.keras.batches import comes_in_batches, single
+
+
+def side_by_side(model: Any, given: Any, name: str) -> Any:
+    """x as one array [samples, timesteps, features of all inputs]; whatever a model with one input takes as it is.
+
+    Args:
+        model: a Keras model.
+        given: what is given as x: a list in the order of the inputs, or a dict by their names.
+        name: of x in messages.
+
+    Raises:
+        SettingError: arrays that are missing, or that do not stand beside each other.
+    """
+    inputs = getattr(model, "inputs", None) or ()
+    if len(inputs) < 2 or given is None or comes_in_batches(given):
+        return single(given, name)
+    names = input_names(model)
+    if isinstance(given, Mapping):
+        missing = [one for one in names if one not in given]
+        if missing:
+            raise SettingError(f"{name} has no {', '.join(missing)}; the model's inputs are {', '.join(names)}")
+        given = [given[one] for one in names]
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(names):
+        raise SettingError(f"{name} is not one array for each of the model's inputs ({', '.join(names)}); give a list")
+    arrays = [as_array(array, f"{name} {one}") for array, one in zip(given, names, strict=True)]
+    arrays = [array[..., None] if array.ndim == 2 else array for array in arrays]
+    for array, one in zip(arrays, names, strict=True):
+        if array.ndim != 3 or array.shape[:2] != arrays[0].shape[:2]:
+            raise SettingError(
+                f"{name} {one} has shape {array.shape}, {names[0]} {arrays[0].shape}; give as many samples and steps "
+                "of each input"
+            )
+    return np.concatenate(arrays, axis=2, dtype=np.float32)
+
+
+def input_names(model: Any) -> list[str]:
+    """The names of a model's inputs, in their order: the keys of a dict that it was made with, or the tensors'."""
+    structure = getattr(model, "_inputs_struct", None)
+    if isinstance(structure, Mapping):
+        by_tensor = {id(tensor): name for name, tensor in structure.items()}
+        return [by_tensor[id(tensor)] for tensor in model.inputs]
+    return [tensor.name for tensor in model.inputs]
