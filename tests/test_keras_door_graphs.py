@@ -122,7 +122,8 @@ def test_several_inputs_are_trained_evaluated_and_predicted_as_in_keras():
     ("x", "message"),
     [
         ({"load": X}, "x has no season; the model's inputs are load, season"),
-        (np.array(X), "x is not one array for each of the model's inputs"),
+        (["a"], "x is not one array for each of the model's inputs"),
+        (np.array(X), r"x has shape \(100, 6, 1\); the model takes \(samples, 6, 3\)"),
         ([X, X[:7]], r"x season has shape \(7, 6, 1\), load .*; give as many samples and steps of each input"),
         ([X, X], r"x has shape \(100, 6, 2\); the model takes \(samples, 6, 3\)"),
     ],
