@@ -37,6 +37,16 @@ def targets_of(wanted: tuple[int, ...], y: NDArray[Any], what: str) -> NDArray[A
     return y
 
 
+def check_classes(y: NDArray[Any], classes: int, ignored: int | None, name: str) -> None:
+    """Raise SettingError where targets do not name one of the classes, and not the ignored one either."""
+    wrong = (y < 0) | (y >= classes)
+    if ignored is not None:
+        wrong &= y != ignored
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise SettingError(f"{name} has class {y[at]} at {at}, but the model gives {classes}, counted from 0; mend it")
+
+
 def columns_of(given: Any, name: str, columns: int, kind: str) -> Floats:
     """A series as float32 [points, columns]."""
     array = as_array(given, name)

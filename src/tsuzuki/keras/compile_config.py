@@ -1,4 +1,4 @@
-"""How a Keras model is compiled, in this library's words: optimiser, loss and metrics."""
+"""The optimiser that a Keras model is compiled with, in this library's words."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from tsuzuki.errors import UnsupportedModel
-from tsuzuki.network.losses import MAE, MSE, Huber, Loss
 from tsuzuki.network.optimizers import (
     SGD,
     Adadelta,
@@ -53,23 +52,6 @@ OPTIMIZERS: dict[type, tuple[Callable[..., Optimizer], tuple[str, ...]]] = {
 }
 # What is read of every optimiser.
 COMMON = ("clipvalue", "clipnorm", "global_clipnorm", "use_ema", "ema_momentum", "ema_overwrite_frequency")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A mean over all scored values of an epoch.
-
-    Attributes:
-        name: its key in the logs.
-        absolute: mean of absolute errors, else of squares.
-        root: the root of the mean is shown.
-        weighted: sample weights count.
-    """
-
-    name: str
-    absolute: bool
-    root: bool
-    weighted: bool
 
 
 @dataclass(frozen=True)
@@ -185,84 +167,3 @@ def _decays_biases(name: str, optimizer: Any, weights: Sequence[Any]) -> bool:
             '(optimizer.exclude_from_weight_decay(var_names=["bias"]))'
         )
     return decayed.get(True, {True}) == {True}
-
-
-def loss_of(model: Any) -> Loss:
-    """The loss a model is compiled with.
-
-    Raises:
-        UnsupportedModel: it is none of mean squared error, mean absolute error and Huber's, or is weighted.
-    """
-    given = vars(model).get("loss")
-    if isinstance(given, list | dict):
-        raise UnsupportedModel(
-            'the loss is a list or dict, which is not supported; compile with "mse", "mae" or keras.losses.Huber(delta)'
-        )
-    shown = getattr(given, "name", getattr(given, "__name__", given))
-    try:
-        found: Any = keras.losses.get(given) if given is not None else None
-    except (ValueError, TypeError):
-        found = None
-    losses = keras.losses
-    supported: Loss | None = None
-    if found is losses.mean_squared_error or type(found) is losses.MeanSquaredError:
-        supported = MSE()
-    elif found is losses.mean_absolute_error or type(found) is losses.MeanAbsoluteError:
-        supported = MAE()
-    elif found is losses.huber:
-        supported = Huber()
-    elif type(found) is losses.Huber:
-        supported = Huber(float(found._fn_kwargs["delta"]))
-    if supported is None:
-        raise UnsupportedModel(
-            f'the loss is {shown}, which is not supported; compile with "mse", "mae" or keras.losses.Huber(delta)'
-        )
-    reduction = getattr(found, "reduction", "sum_over_batch_size")
-    if reduction not in ("sum_over_batch_size", "mean"):
-        raise UnsupportedModel(
-            f"the loss {shown} has reduction={reduction!r}, which is not supported; use the default, the mean"
-        )
-    if getattr(found, "dtype", "float32") != "float32":
-        raise UnsupportedModel(f"the loss {shown} has dtype {found.dtype}; leave it out: everything is float32")
-    weights = model._compile_loss._user_loss_weights
-    if weights is not None:
-        raise UnsupportedModel(
-            f"the model is compiled with loss_weights={weights}; leave them out, or scale the targets or the rate"
-        )
-    return supported
-
-
-def metrics_of(model: Any) -> tuple[Metric, ...]:
-    """The metrics a model is compiled with, unweighted ones first, as Keras orders them.
-
-    Raises:
-        UnsupportedModel: a metric is none of mse, mae and rmse.
-    """
-    compiled = model._compile_metrics
-    if compiled is None:
-        return ()
-    groups = ((compiled._user_metrics, False), (compiled._user_weighted_metrics, True))
-    return tuple(_metric(given, weighted) for group, weighted in groups for given in keras.tree.flatten(group or []))
-
-
-def _metric(given: Any, weighted: bool) -> Metric:
-    try:
-        found = keras.metrics.get(given)
-    except (ValueError, TypeError):
-        found = None
-    kinds = {
-        keras.metrics.MeanSquaredError: (False, False),
-        keras.metrics.MeanAbsoluteError: (True, False),
-        keras.metrics.RootMeanSquaredError: (False, True),
-        keras.losses.mean_squared_error: (False, False),
-        keras.losses.mean_absolute_error: (True, False),
-    }
-    kind = kinds.get(found) or kinds.get(type(found))
-    # Keras names a metric as it was named, an object by its name, a function by its own.
-    name = given if isinstance(given, str) else getattr(found, "name", getattr(found, "__name__", repr(given)))
-    if kind is None:
-        raise UnsupportedModel(
-            f'the metric {name} is not supported; use "mse", "mae" or keras.metrics.RootMeanSquaredError(), '
-            "or compute it from model.predict in a callback"
-        )
-    return Metric(name, *kind, weighted)

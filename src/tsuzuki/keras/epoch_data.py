@@ -16,10 +16,21 @@ from numpy.typing import NDArray
 from tsuzuki.data.segments import Segment
 from tsuzuki.engine.data import Data
 from tsuzuki.errors import SettingError
-from tsuzuki.keras.arrays import Floats, as_array, check_finite, columns_of, first_break, flat_rows, step_of, targets_of
+from tsuzuki.keras.arrays import (
+    Floats,
+    as_array,
+    check_classes,
+    check_finite,
+    columns_of,
+    first_break,
+    flat_rows,
+    step_of,
+    targets_of,
+)
 from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block, Layout, check_length, slice_block
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
+from tsuzuki.network.losses import Loss, SparseCategoricalCrossentropy
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,8 @@ class Shape:
         lanes: the batch size.
         timesteps: steps of a sample, None where the model takes any.
         steps_given: how many steps the model gives for a sample of so many, where each is scored.
+        classes: whether a target is the number of one of the outputs, in a single column.
+        ignored: a number that such targets may have besides.
     """
 
     inputs: int
@@ -43,10 +56,22 @@ class Shape:
     lanes: int
     timesteps: int | None = None
     steps_given: Callable[[int], int] = field(default=int, compare=False)
+    classes: bool = False
+    ignored: int | None = None
 
     def scored_steps(self, timesteps: int) -> int:
         """How many steps of a sample are scored."""
         return self.steps_given(timesteps) if self.every_step else 1
+
+    def scored_by(self, loss: Loss) -> "Shape":
+        """The same with such targets as a loss wants."""
+        classes = isinstance(loss, SparseCategoricalCrossentropy)
+        return replace(self, classes=classes, ignored=getattr(loss, "ignore_class", None))
+
+    @property
+    def targets(self) -> int:
+        """Target values of a forecast."""
+        return 1 if self.classes else self.outputs
 
 
 @dataclass(frozen=True)
@@ -131,8 +156,10 @@ def from_arrays(
         )
     samples, steps, _ = x.shape
     scored = shape.scored_steps(steps)
-    gives = (samples, scored, shape.outputs) if shape.every_step else (samples, shape.outputs)
+    gives = (samples, scored, shape.targets) if shape.every_step else (samples, shape.targets)
     y = targets_of(gives, as_array(y, f"{what}y"), what)
+    if shape.classes:
+        check_classes(y, shape.outputs, shape.ignored, f"{what}y")
     if weights is not None:
         wanted = (samples, scored) if shape.every_step else (samples,)
         weights = as_array(weights, f"{what}sample_weight")
@@ -150,7 +177,7 @@ def from_arrays(
         x, step = np.ascontiguousarray(x), steps
     series = flat_rows(x, step)
     check_finite(series, x, what)
-    targets = np.zeros((len(series) + 1, shape.outputs), np.float32)
+    targets = np.zeros((len(series) + 1, shape.targets), np.float32)
     placed = None if weights is None else np.zeros(len(targets), np.float32)
     if shape.every_step and scored != steps:
         here = np.arange(samples)[:, None] * step + max(0, steps - scored) + 1 + np.arange(scored)
@@ -164,7 +191,7 @@ def from_arrays(
     elif step < steps:
         targets[1:] = flat_rows(y, step)
     else:
-        targets[1:] = y.reshape(-1, shape.outputs)
+        targets[1:] = y.reshape(-1, shape.targets)
         if placed is not None:
             placed[1:] = weights.ravel()
     block = _deal(np.arange(samples, dtype=np.int64) * step, shape, steps, after, carries)
@@ -177,7 +204,7 @@ def from_arrays(
         slots=shape.lanes if shape.stateful else 0,
         rows=Kept(block),
     )
-    return Epoch(Data(series, targets, shape.outputs, sample_weights=placed), layout, block, samples, scored)
+    return Epoch(Data(series, targets, shape.targets, sample_weights=placed), layout, block, samples, scored)
 
 
 def from_series(
@@ -210,12 +237,12 @@ def from_series(
             "model with None or another number in keras.Input"
         )
     values = columns_of(series, "series", shape.inputs, "features")
-    if targets is None and shape.outputs != shape.inputs:
+    if targets is None and (shape.classes or shape.outputs != shape.inputs):
         raise SettingError(
             f"the model has {shape.outputs} outputs, but the series {shape.inputs} columns; give targets=, "
             "whose row i is what the model should say after the points up to i - 1"
         )
-    aims = values if targets is None else columns_of(targets, "targets", shape.outputs, "outputs")
+    aims = values if targets is None else columns_of(targets, "targets", shape.targets, "target values")
     if len(aims) != len(values):
         raise SettingError(f"series has {len(values)} points but targets {len(aims)}; give as many of both")
     if weights is not None:
@@ -223,6 +250,8 @@ def from_series(
         if weights.shape != (len(values),):
             raise SettingError(f"sample_weight has shape {weights.shape}; give one for each point: ({len(values)},)")
     check_finite(values, None, "")
+    if shape.classes:
+        check_classes(aims, shape.outputs, shape.ignored, "targets")
     cut = len(values) if not split else int(len(values) * (1 - split))
     training, held_out = [Segment(0, cut)], [Segment(cut, len(values))]
     if not shape.stateful:
@@ -231,7 +260,7 @@ def from_series(
         spans = [training[0]] + ([Segment(max(0, cut - reach), len(values))] if split else [])
         epochs = [_windows(shape, values, aims, weights, span, timesteps, scored_apart) for span in spans]
         return epochs[0], epochs[1] if split else None
-    data = Data(values, aims, shape.outputs, sample_weights=weights)
+    data = Data(values, aims, shape.targets, sample_weights=weights)
     kind = Streams(timesteps, shape.lanes) if shape.every_step else Windows(timesteps, shape.lanes, stateful=True)
     scored = shape.scored_steps(timesteps)
     first = _kept(data, kind.over(training), scored)

@@ -16,7 +16,8 @@ from tsuzuki.engine.data import Objective, RowShape
 from tsuzuki.engine.memory import SavedStates
 from tsuzuki.keras import variable_transfer as mirror
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
-from tsuzuki.keras.compile_config import Metric, current_rate
+from tsuzuki.keras.compile_config import current_rate
+from tsuzuki.keras.compiled_metrics import Metric
 from tsuzuki.keras.epoch_data import Epoch, Shape, shuffled
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.layouts.layout import Block, slice_block
@@ -51,8 +52,7 @@ def build(model: Any, job: Job) -> None:
     compiled = model._compile_metrics
     if compiled is not None and not compiled.built:
         # Callbacks look up there whether a metric should fall or rise.
-        example = np.zeros((1, job.shape.outputs), np.float32)
-        compiled.build(example, example)
+        compiled.build(*(np.zeros((1, count), np.float32) for count in (job.shape.targets, job.shape.outputs)))
 
 
 class Run:

@@ -10,7 +10,9 @@ import numpy as np
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches, single
-from tsuzuki.keras.compile_config import loss_of, metrics_of, optimizer_of
+from tsuzuki.keras.compile_config import optimizer_of
+from tsuzuki.keras.compiled_loss import loss_of
+from tsuzuki.keras.compiled_metrics import metrics_of
 from tsuzuki.keras.epoch_data import Epoch, from_arrays, from_series, refill, warn_of_breaks
 from tsuzuki.keras.epochs import Job, Run, build
 from tsuzuki.keras.fit_arguments import (
@@ -301,13 +303,14 @@ def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, buil
     graph_of(model)
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
-    (network, shape), loss, metrics, optimizer = read_all(
+    (network, shape), loss, _, optimizer = read_all(
         lambda: shape_of(model, batch_size, np.shape(x), timesteps, builds=False),
         lambda: loss_of(model),
-        lambda: metrics_of(model),
+        lambda: metrics_of(model, 1, 1),
         lambda: optimizer_of(model, model.trainable_variables),
     )
     if builds and not model.built:
         network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
         optimizer = optimizer_of(model, model.trainable_variables)
-    return Job(network, shape, optimizer, loss, metrics)
+    shape = shape.scored_by(loss)
+    return Job(network, shape, optimizer, loss, metrics_of(model, shape.outputs, shape.targets))

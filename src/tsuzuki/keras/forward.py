@@ -13,7 +13,8 @@ from tsuzuki.engine.data import Objective, RowShape
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches
-from tsuzuki.keras.compile_config import loss_of, metrics_of
+from tsuzuki.keras.compiled_loss import loss_of
+from tsuzuki.keras.compiled_metrics import metrics_of
 from tsuzuki.keras.epoch_data import Epoch, Shape, from_arrays
 from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
@@ -129,7 +130,7 @@ def prepare_evaluate(
     """Read and check a call of `model.evaluate`; x may come in batches. Raises as `prepare_predict`."""
     if not model.compiled:
         raise SettingError("the model is not compiled")
-    loss, metrics = loss_of(model), metrics_of(model)
+    loss = loss_of(model)
     if comes_in_batches(x):
         if not model.built or callbacks or y is not None or sample_weight is not None:
             raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
@@ -141,6 +142,8 @@ def prepare_evaluate(
     else:
         x = _only_arrays(model, x, steps, callbacks)
     network, shape = _built_shape(model, batch_size, x)
+    shape = shape.scored_by(loss)
+    metrics = metrics_of(model, shape.outputs, shape.targets)
     apart = needs_forecasts(loss, metrics, sample_weight is not None)
     epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)
     job = Job(network, shape, SGD(0.0), loss, metrics, carries=shape.stateful)
