@@ -305,8 +305,8 @@ COMPILED = [
     ({"optimizer": lambda: O.SGD(lambda: 0.1)}, "a function as learning_rate; give a number or a schedule"),
     ({"optimizer": partly_decayed}, "leaves some kernels out of weight decay; leave out all biases, or nothing"),
     (
-        {"loss": "log_cosh"},
-        'the loss is log_cosh, which is not supported; compile with "mse", "mae" or keras.losses.Huber',
+        {"loss": keras.losses.CTC()},
+        'the loss is ctc, which is not supported; compile with "mse", "mae", keras.losses.Huber',
     ),
     ({"loss": lambda y, z: (y - z) ** 2}, "the loss is <lambda>, which is not supported"),
     ({"loss": ["mse"]}, "the loss is a list or dict, which is not supported"),

@@ -73,7 +73,8 @@ def read_loss(given: Any) -> Loss:
         if found is function:
             supported = description()
         elif type(found) is kind:
-            config: dict[str, Any] = found.get_config()
+            # Not every class of Keras has all its settings in its configuration.
+            config: dict[str, Any] = getattr(found, "_fn_kwargs", {}) | found.get_config()
             supported = description(**{name: config[name] for name in settings})
     if supported is None:
         raise UnsupportedModel(f"the loss is {shown}, which is not supported; {INSTEAD}")

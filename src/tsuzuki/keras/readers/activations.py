@@ -12,6 +12,13 @@ def activation(call: Call) -> Layer:
     return Activation(call.activation())
 
 
+def softmax(call: Call) -> Layer:
+    """Read a Softmax over the last axis."""
+    if call.layer.axis not in (-1, 2):
+        call.refuse(f"has axis={call.layer.axis}, which is not supported; leave it out")
+    return Activation("softmax")
+
+
 def relu(call: Call) -> Layer:
     """Read a ReLU."""
     layer = call.layer
@@ -31,6 +38,7 @@ def elu(call: Call) -> Layer:
 
 READERS: dict[type, Reader] = {
     keras.layers.Activation: activation,
+    keras.layers.Softmax: softmax,
     keras.layers.ReLU: relu,
     keras.layers.LeakyReLU: leaky_relu,
     keras.layers.ELU: elu,
