@@ -55,6 +55,30 @@ def nested():
     return keras.Sequential([keras.Model(inputs, mixing([inner(inputs), inputs])), L.LSTM(3), L.Dense(1)])
 
 
+class Own(keras.Model):
+    """What users write who come from PyTorch."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.cells = L.Dense(4), [L.GRU(4, return_sequences=True), L.LSTM(3)]
+        self.drop, self.out = L.Dropout(0.0), L.Dense(1)
+
+    def call(self, inputs, training=None):
+        wide = self.wide(inputs)
+        state = self.drop(wide + self.cells[0](wide), training=training)
+        return self.out(self.cells[1](state))
+
+    @classmethod
+    def from_config(cls, config):
+        return cls()
+
+
+def own():
+    model = Own()
+    model(np.zeros((1, 6, 1), np.float32))
+    return model
+
+
 def last_step():
     inputs = keras.Input((6, 1))
     return keras.Model(inputs, L.Dense(1)(L.GRU(4, return_sequences=True)(inputs)[:, -1]))
@@ -71,11 +95,11 @@ def concatenated():
     return branched(lambda a, b: L.Concatenate()([a, b]))
 
 
-@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked])
+@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked, own])
 def test_a_model_that_branches_is_trained_as_in_keras(make):
     keras.utils.set_random_seed(3)
     ours = make()
-    theirs = keras.models.clone_model(ours)
+    theirs = own() if make is own else keras.models.clone_model(ours)
     theirs.set_weights(ours.get_weights())
     for model in (ours, theirs):
         model.compile(keras.optimizers.SGD(0.05), "mse", run_eagerly=False)
@@ -83,6 +107,52 @@ def test_a_model_that_branches_is_trained_as_in_keras(make):
     expected = theirs.fit(X, Y, batch_size=10, epochs=3, shuffle=False, verbose=0).history["loss"]
     assert found == pytest.approx(expected, rel=1e-4)
     assert difference(ours, theirs) < 1e-5
+
+
+class Steps(Own):
+    def train_step(self, data):
+        return {}
+
+
+class Branching(Own):
+    def call(self, inputs, training=None):
+        return self.out(self.cells[1](self.wide(inputs))) if training else super().call(inputs)
+
+
+class Mixed(Own):
+    def call(self, inputs):
+        return super().call(inputs * float(inputs[0, 0, 0]))
+
+
+class Disordered(Own):
+    def call(self, inputs):
+        return self.out(self.cells[1](self.wide(self.cells[0](inputs))))
+
+
+CLASSES = [
+    (Steps, "the model's class Steps has a train_step of its own; leave it out"),
+    (Branching, "the model is a Branching, whose call uses other layers in training"),
+    (Mixed, "the model is a Mixed, whose call cannot be followed"),
+    (Disordered, "the model is a Disordered whose layers are not made in the order in which call uses them"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), CLASSES)
+def test_classes_that_cannot_be_followed_are_named(make, message):
+    model = make()
+    model.compile("adam", "mse")
+    with pytest.raises(tsuzuki.UnsupportedModel, match=message):
+        tsuzuki.fit(model, X, Y, verbose=0)
+
+
+def test_a_class_of_ones_own_that_is_not_built_is_built_by_fit():
+    models = []
+    for fit in (tsuzuki.fit, keras.Model.fit):
+        keras.utils.set_random_seed(2)
+        models.append(Own())
+        models[-1].compile("adam", "mse")
+        fit(models[-1], X, Y, batch_size=20, epochs=2, shuffle=False, verbose=0)
+    assert difference(*models) < 1e-5
 
 
 def two_inputs():

@@ -212,7 +212,7 @@ MODELS = [
     (begun, r"GRU\) is called with initial_state, which is not supported; leave it out"),
     (twice, r"GRU\) is called 2 times; give each place a layer of its own"),
     (several_ends, "some outputs have a value for each step and others one; give all of them alike"),
-    (Own, "the model is a Own, a class of its own whose computation cannot be read; build it with keras.Sequential"),
+    (Own, "the model is a Own, wh"),
     (lambda: sequential(L.Dense(1)), "no layer of the network is recurrent; put a SimpleRNN, GRU or LSTM"),
 ]
 

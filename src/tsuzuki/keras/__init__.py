@@ -5,7 +5,8 @@
     ├── model_shape      what a model takes and gives
     │   └── model_to_network  its layers as a Network, or an error that names all that has no equal here
     │       └── model_graph       the walk from its inputs to its outputs
-    │           └── readers       a function for each class of layers
+    │           ├── readers       a function for each class of layers
+    │           └── tracing       classes of the user's own as functional models
     ├── compile_config   its optimiser, loss and metrics
     ├── epoch_data       x and y, or a series, as flat arrays and start offsets
     │   ├── arrays           what the user's arrays are, and what their strides say

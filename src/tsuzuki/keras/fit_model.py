@@ -26,7 +26,6 @@ from tsuzuki.keras.fit_arguments import (
 )
 from tsuzuki.keras.inputs import side_by_side
 from tsuzuki.keras.metrics import needs_forecasts
-from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all, stateful_batch
 from tsuzuki.keras.variable_transfer import states_of
@@ -300,7 +299,6 @@ def check_model(model: Any) -> None:
 
 def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first."""
-    graph_of(model)
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     (network, shape), loss, _, optimizer = read_all(

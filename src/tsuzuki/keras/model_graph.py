@@ -13,19 +13,24 @@ from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.readers import NEAREST, reader_of, supported
 from tsuzuki.keras.readers.call import Call, Draft, Shape
 from tsuzuki.keras.readers.options import check_options
+from tsuzuki.keras.tracing import trace
 from tsuzuki.network.layers import Layer
 
 # The number of a layer of the network, or -1, -2, … for its inputs; None behind a layer that has no equal.
 Number = int | None
 
 
-def graph_of(model: Any) -> Any:
+def graph_of(model: Any, given: Sequence[Shape] = ()) -> Any:
     """The model as Keras's own description of its layers, which has `inputs`, `outputs` and `operations`.
 
     A Sequential model that is not built has none yet, and is given back itself.
 
+    Args:
+        model: a Keras model.
+        given: the shapes of its inputs with the batch, needed for a class of the user's own that is not built.
+
     Raises:
-        UnsupportedModel: a model of another kind.
+        UnsupportedModel: a model of another kind, or of a class whose computation cannot be followed.
     """
     if not isinstance(model, keras.Model):
         raise UnsupportedModel(
@@ -34,12 +39,7 @@ def graph_of(model: Any) -> Any:
         )
     if type(model) is keras.Sequential:
         return model._functional or model
-    if not is_functional(model):
-        raise UnsupportedModel(
-            f"the model is a {type(model).__name__}, a class of its own whose computation cannot be read; "
-            "build it with keras.Sequential or keras.Model(inputs, outputs)"
-        )
-    return model
+    return model if is_functional(model) else trace(model, given)
 
 
 def is_functional(model: Any) -> bool:

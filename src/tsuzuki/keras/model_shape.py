@@ -6,6 +6,7 @@ import numpy as np
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.epoch_data import Shape
+from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_to_network import reading_of, stateful_batch, unsupported
 from tsuzuki.network.network import Network
 
@@ -29,9 +30,9 @@ def shape_of(
     at = 2 if timesteps is None else 1
     features = given[at] if len(given) > at else 1
     steps = timesteps or (given[1] if len(given) > 1 else None)
-    reading = reading_of(model, [(None, steps, features)])
+    reading = reading_of(model, [(batch_size, steps, features)])
     network = reading.network
-    lengths = {tensor.shape[1] for tensor in model.inputs} if model.built else {None}
+    lengths = {tensor.shape[1] for tensor in getattr(graph_of(model), "inputs", [])} or {None}
     if len(lengths) > 1:
         raise unsupported([f"the model's inputs have {sorted(lengths, key=str)} steps; give all of them as many"])
     if network.ends:

@@ -63,8 +63,8 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     Raises:
         UnsupportedModel: as in `from_keras`.
     """
-    graph = graph_of(model)
-    shapes: list[Shape | None] = [tensor.shape for tensor in graph.inputs] if model.built else [*given]
+    graph = graph_of(model, given)
+    shapes: list[Shape | None] = [tensor.shape for tensor in graph.inputs] if hasattr(graph, "operations") else [*given]
     draft = Draft()
     if not shapes:
         draft.problems.append("the model's input has shape None; begin it with keras.Input((timesteps, features))")
