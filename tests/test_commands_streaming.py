@@ -41,8 +41,8 @@ def lines_of(count, series=3, seed=0, start="2024-02-01"):
 
 def start(model, state, *options, **more):
     command = [sys.executable, "-m", "tsuzuki", "stream", str(model), "--state", str(state), *options]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
-    return subprocess.Popen(command, text=True, **pipes)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | more
+    return subprocess.Popen(command, **pipes)
 
 
 def stream(model, state, lines, *options):
@@ -301,3 +301,153 @@ def test_names_may_hold_commas_in_quotes(model, tmp_path):
     assert code == 0
     assert [line.rsplit(",", 3)[0] for line in out[1:]] == ['1,"a, b"', '2,"say ""hi"""']
     assert set(states(model, tmp_path / "s")[1]) == {"a, b", 'say "hi"'}
+
+
+AWFUL = [
+    '{"unique_id": "\\ud800", "ds": "2024-02-01", "y": 1}',
+    "[" * 9_000,
+    '{"unique_id": "s0", "ds": "2024-02-01", "y": 1' + "0" * 400 + "}",
+    '{"unique_id": "s0", "ds": "2024-02-01", "y": "4"}',
+    '{"unique_id": ["s0"], "ds": "2024-02-01", "y": 4}',
+    '{"unique_id": "s0", "ds": {"a": 1}, "y": 4}',
+    "{}",
+    "[]",
+    "null",
+]
+AWFUL_CSV = [
+    "[" * 100_000,
+    "s0,2024-02-01," + "1" * 400,
+    '"' + "s" * 200_000 + '",2024-02-01,1',
+    "s0,now,1",
+    "s0,today,1",
+    "s0,2024-02-01,1_000",
+    "s0,2024-02-01,１２",
+    " s0,2024-02-01,1",
+    "s0 ,2024-02-01,1",
+    "s\u200b0,2024-02-01,1",
+    "s\ufeff0,2024-02-01,1",
+    "s0,01/02/2024,1",
+    "s0,2024-02-01,1e39",
+    "s0,2024-02-01,1e33",
+    "s0,2024-02-01T00:00:00+09:00,1",
+]
+
+
+@pytest.mark.parametrize(("awful", "as_line"), [(AWFUL, json.dumps), (AWFUL_CSV, None)])
+def test_a_bad_line_is_counted_named_and_left_out_whatever_it_holds(model, tmp_path, awful, as_line):
+    good = lines_of(3, series=1)
+    if as_line:
+        good = [
+            json.dumps({"unique_id": name, "ds": stamp, "y": float(y)})
+            for name, stamp, y in (line.split(",") for line in good)
+        ]
+    code, out, said = stream(model, tmp_path / "s", [good[0], *awful, *good[1:]])
+    assert code == 2
+    assert "Traceback" not in said
+    *told, last = said.splitlines()
+    assert [line.split(":")[0] for line in told] == [f"line {number}" for number in range(2, 2 + len(awful))]
+    assert all(line.endswith("; left out") and len(line) < 200 for line in told), told
+    assert last == f"{len(awful)} lines were left out"
+    assert len(out) == 3 + (as_line is None)
+    assert stream(model, tmp_path / "t", good)[1][-1].split(",", 1)[1] == out[-1].split(",", 1)[1]
+
+
+def test_bytes_that_are_no_utf_8_and_endless_lines_are_left_out(model, tmp_path):
+    process = start(model, tmp_path / "s", text=False)
+    good = [line.encode() for line in lines_of(2, series=1)]
+    content = b"\n".join([b"\xef\xbb\xbf" + good[0], b"s\xff,2024-02-01,1", b"x" * 3_000_000, good[1], b""])
+    out, said = process.communicate(content, timeout=60)
+    assert process.returncode == 2
+    assert [line.split(b",")[:2] for line in out.splitlines()[1:]] == [[b"1", b"s0"], [b"4", b"s0"]]
+    assert b"line 2: 's\xef\xbf\xbd,2024-02-01,1' is no UTF-8; left out" in said
+    assert b"is longer than 10,000 bytes; left out" in said
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "unique_id;ds;y\na;01.02.2024 00:00;1,5\na;2024-02-01 01:00;2,5\n",
+        "ds,y\n2024-02-01,1.5\n2024-02-01 01:00,2.5\n",
+        "2024-02-01,1.5\n2024-02-01 01:00,2.5\n",
+        "y,ds,unique_id\n1.5,2024/2/1 0:00,a\n2.5,2024年2月1日1時,a\n",
+        "\ufefftime\tunique_id\ty\n2024-02-01\ta\t1.5\n2024-02-01 01:00\ta\t2.5\n",
+        "unique_id,ds,y\na,2024-02-01T00:00:00Z,1.5\na,2024-02-01T10:00:00+09:00,2.5\n",
+    ],
+)
+def test_a_stream_reads_the_forms_that_files_have(written):
+    from tsuzuki.streaming import lines
+
+    first, *rest = written.removeprefix("\ufeff").splitlines()
+    form = lines.format_of(first, "auto", ["a"], 2)
+    rest = rest if form.has_header else [first, *rest]
+    found = [form.parse(line) for line in rest]
+    assert [(name, y) for name, _, y in found] == [("a", 1.5), ("a", 2.5)]
+    moments = [lines.moment(stamp)[0] for _, stamp, _ in found]
+    assert moments == [pd.Timestamp(f"2024-02-01 0{hour}:00").value for hour in (0, 1)]
+
+
+def test_a_header_that_does_not_say_which_column_is_which_is_refused(model, tmp_path):
+    code, out, said = stream(model, tmp_path / "s", ["time,a,b", "2024-02-01,1,2"])
+    assert (code, out) == (2, [])
+    assert "does not say which column is which; name them unique_id, ds and y" in said
+
+
+def test_new_series_are_refused_where_the_model_knows_its_series(model, tmp_path, tmp_path_factory):
+    frame = pd.concat(
+        [
+            pd.DataFrame(
+                {"unique_id": name, "ds": pd.date_range("2024-01-01", periods=99, freq="h"), "y": np.sin(np.arange(99))}
+            )
+            for name in ("a", "b")
+        ]
+    )
+    two = tmp_path / "two.tsuzuki"
+    Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(frame).save(two)
+    lines = ["a,2024-01-05 03:00,1", "aa,2024-01-05 03:00,1"]
+    code, out, said = stream(two, tmp_path / "s", lines)
+    assert (code, len(out)) == (2, 2)
+    assert "line 2: series 'aa' is not known; --new-series allow takes it; left out" in said
+    code, out, _ = stream(two, tmp_path / "t", lines, "--new-series", "allow")
+    assert (code, len(out)) == (0, 3)
+    assert stream(two, tmp_path / "t", ["aa,2024-01-05 04:00,1"])[0] == 0
+    assert stream(model, tmp_path / "u", lines, "--new-series", "refuse")[0] == 2
+    assert "choose allow, refuse or auto" in stream(model, tmp_path / "u", lines, "--new-series", "perhaps")[2]
+
+
+def test_a_full_disk_behind_standard_output_and_closed_ends_are_named(model, tmp_path):
+    lines = lines_of(30)
+    with open("/dev/full", "w") as full:
+        process = start(model, tmp_path / "s", stdout=full)
+        _, said = process.communicate("\n".join(lines) + "\n", timeout=60)
+    assert process.returncode == 2
+    assert said.startswith("error: standard output cannot be written (No space left on device); the states hold every")
+    assert "Traceback" not in said
+    for closed, word in ((">&-", "output"), ("<&-", "input")):
+        command = f"{sys.executable} -m tsuzuki stream {model} --state {tmp_path / word} {closed}"
+        done = subprocess.run(["sh", "-c", command], input=None, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert f"error: standard {word} is closed; give the command one" in done.stderr
+
+
+def test_a_damaged_series_begins_anew_and_info_lists_what_a_folder_holds(model, tmp_path):
+    import sqlite3
+
+    from typer.testing import CliRunner
+
+    from tsuzuki.cli import app
+    from tsuzuki.streaming.state_store import NAME
+
+    stream(model, tmp_path / "s", lines_of(9))
+    base = sqlite3.connect(tmp_path / "s" / NAME, isolation_level=None)
+    base.execute("UPDATE series SET missing = 3 WHERE id = 's1'")
+    base.close()
+    told = CliRunner().invoke(app, ["info", str(tmp_path / "s")]).output
+    assert "series             3" in told
+    assert "damaged            s1" in told
+    later = lines_of(3, start="2024-02-01 03:00")
+    code, _, said = stream(model, tmp_path / "s", later)
+    assert code == 2
+    assert "where it holds series 's1'; --begin-anew s1 lets this series begin anew" in said
+    code, out, _ = stream(model, tmp_path / "s", later, "--begin-anew", "s1")
+    assert (code, len(out)) == (0, 4)

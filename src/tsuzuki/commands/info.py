@@ -1,5 +1,6 @@
 """`tsuzuki info`: what a file holds."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,22 +14,14 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: Annotated[str, typer.Argument(metavar="FILE", help="A file that tsuzuki wrote.")],
+    model: Annotated[str, typer.Argument(metavar="FILE", help="A file that tsuzuki wrote, or a folder of states.")],
     json_path: Json = None,
     debug: Debug = False,
 ) -> None:
     """Say what a file holds."""
-    from tsuzuki.forecasting.serialization import restore
-    from tsuzuki.storage import read
-
     with errors_in_words(debug):
         check_targets({"--json": json_path}, [model])
-        stored = read(model)
-        outcome: dict[str, Any] = {"kind": stored.kind}
-        if stored.kind == "forecaster":
-            outcome |= facts(*restore(stored, model)) | {"tsuzuki": stored.facts.get("tsuzuki")}
-        else:
-            outcome |= {name: value for name, value in stored.facts.items() if isinstance(value, str | int | float)}
+        outcome = _held(model)
         if json_path is not None:
             write_json(json_path, outcome)
         if json_path != "-":
@@ -39,6 +32,22 @@ def info(
                     else value
                 )
                 typer.echo(f"{name.replace('_', ' '):18} {shown}")
+
+
+def _held(path: str) -> dict[str, Any]:
+    """What a file or a folder holds."""
+    from tsuzuki.forecasting.serialization import restore
+    from tsuzuki.storage import read
+    from tsuzuki.streaming.state_store import describe
+
+    if Path(path).is_dir():
+        return describe(path)
+    stored = read(path)
+    if stored.kind == "forecaster":
+        own = facts(*restore(stored, path)) | {"tsuzuki": stored.facts.get("tsuzuki")}
+    else:
+        own = {name: value for name, value in stored.facts.items() if isinstance(value, str | int | float)}
+    return {"kind": stored.kind} | own
 
 
 def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """`tsuzuki stream`: readings from standard input, forecasts to standard output, states kept on disk."""
 
-import csv
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words
-from tsuzuki.errors import DataError, SettingError
+from tsuzuki.errors import DataError, FileError, SettingError
+from tsuzuki.streaming.lines import MAX_LINE, LineFormat, format_of, is_plain, moment, text_of, whole_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 # The number of messages about single lines shown; further ones are only counted.
 MAX_MESSAGES = 20
+# The code of a program whose reader went away, as shells count it: 128 and SIGPIPE.
+BROKEN_PIPE = 141
 # Below this many series per round of a batch, each line is run separately.
 MIN_SERIES_PER_ROUND = 16
 
@@ -33,6 +34,18 @@ def stream(
     format_: Annotated[
         str, typer.Option("--format", help="csv, ndjson, or auto: recognised from the first line.")
     ] = "auto",
+    new_series: Annotated[
+        str,
+        typer.Option(
+            "--new-series",
+            help="allow or refuse names that neither model nor states know; auto: allow them where the model was "
+            "trained on a single series.",
+        ),
+    ] = "auto",
+    begin_anew: Annotated[
+        list[str] | None,
+        typer.Option("--begin-anew", metavar="NAME", help="Drop the state of this series, which may be damaged."),
+    ] = None,
     replay: Annotated[
         bool, typer.Option("--replay", help="The input starts from its beginning: skip lines already processed.")
     ] = False,
@@ -43,14 +56,19 @@ def stream(
     with errors_in_words(debug):
         if format_ not in ("auto", "csv", "ndjson"):
             raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
-        rejected = _follow(model, state, format_, replay, quiet)
+        if new_series not in ("auto", "allow", "refuse"):
+            raise SettingError(f"--new-series is {new_series!r}; choose allow, refuse or auto")
+        rejected = _follow(model, state, format_, new_series, begin_anew or (), replay, quiet)
         if rejected:
             typer.echo("1 line was left out" if rejected == 1 else f"{rejected:,} lines were left out", err=True)
             raise typer.Exit(WRONG_INPUT)
 
 
-def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> int:
+def _follow(
+    model: str, state: str, format_: str, new_series: str, begin_anew: Sequence[str], replay: bool, quiet: bool
+) -> int:
     """Read to the end of the input; return how many lines were left out."""
+    out = _Output()
     from tsuzuki.forecaster import load
     from tsuzuki.forecasting.serialization import model_id
     from tsuzuki.streaming.state_store import StateStore
@@ -59,30 +77,25 @@ def _follow(model: str, state: str, format_: str, replay: bool, quiet: bool) -> 
     fitted = forecaster.fitted
     assert fitted is not None
     announce_compilation(quiet)
-    with StateStore(state, model_id(fitted)) as store:
+    with StateStore(state, model_id(fitted), begin_anew) as store:
         bank = _open(forecaster.bank(), store)
-        follower = _BatchRunner(bank, store, _Messages(quiet))
-        skip, out, text = store.line if replay else 0, sys.stdout, None
-        first = True
-        for lines in _batches(sys.stdin.fileno()):
+        allowed = new_series == "allow" or (new_series == "auto" and len(fitted.ids) == 1)
+        follower = _BatchRunner(bank, store, _Messages(quiet), allowed)
+        skip, text = store.line if replay else 0, None
+        for lines in whole_lines(_chunks(sys.stdin.fileno())):
             if text is None:
-                text = _LineFormat(
-                    "ndjson"
-                    if format_ == "auto" and lines[0].lstrip().startswith("{")
-                    else ("csv" if format_ == "auto" else format_),
-                    bank.horizon,
-                )
-            if first and text.is_header(lines[0]):
-                lines = lines[1:]
-            if first:
-                out.write(text.header())
-                first = False
+                # A byte-order mark belongs to the file, not to its first cell.
+                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+                first = lines[0][:MAX_LINE].decode("utf-8", "replace")
+                text = format_of(first, format_, fitted.ids, bank.horizon)
+                lines = lines[1:] if text.has_header else lines
+                out.write(text.header(), store.line)
             passed = min(skip, len(lines))
             skip -= passed
             # Forecasts are written out only after their states are committed.
-            out.write(follower.process(lines[passed:], text))
-            out.flush()
+            found = follower.process(lines[passed:], text)
             follower.messages.print_notes()
+            out.write(found, store.line)
         return follower.messages.count
 
 
@@ -102,15 +115,38 @@ def _open(bank: "Bank", store: "StateStore") -> "Bank":
     return bank
 
 
-def _batches(handle: int) -> Iterator[list[str]]:
-    """Complete lines as they arrive, without waiting for more."""
-    rest = b""
+def _chunks(handle: int) -> Iterator[bytes]:
     while chunk := os.read(handle, CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
-            yield [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
-    if rest.strip():
-        yield [rest.decode("utf-8", "replace").rstrip("\r")]
+        yield chunk
+
+
+class _Output:
+    """Standard output, whose reader may go away and whose disk may be full."""
+
+    def __init__(self) -> None:
+        if sys.stdout is None or sys.stdin is None:
+            closed = "output" if sys.stdin is not None else "input"
+            raise FileError(f"standard {closed} is closed; give the command one")
+        # Names are not all in the letters of a terminal's old encoding.
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+
+    def write(self, text: str, line: int) -> None:
+        """Write lines out; what cannot be written is in the states all the same.
+
+        Raises:
+            FileError: there is no room.
+        """
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError as error:
+            # Else Python writes the rest once more when it ends, and fails with an exit code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            kept = f"the states hold every line up to {line:,}"
+            if isinstance(error, BrokenPipeError):
+                typer.echo(f"the reader of the forecasts went away; {kept}", err=True)
+                raise typer.Exit(BROKEN_PIPE) from None
+            raise FileError(f"standard output cannot be written ({error.strerror}); {kept}") from None
 
 
 @dataclass
@@ -140,58 +176,14 @@ class _Messages:
         self._waiting.clear()
 
 
-@dataclass
-class _LineFormat:
-    """The format of input and output lines.
-
-    Attributes:
-        kind: csv or ndjson.
-        horizon: forecasts of a line.
-    """
-
-    kind: str
-    horizon: int
-
-    def is_header(self, line: str) -> bool:
-        """Whether a first line names columns."""
-        return self.kind == "csv" and [cell.strip() for cell in line.split(",")][:3] == ["unique_id", "ds", "y"]
-
-    def header(self) -> str:
-        """The header line of the output."""
-        if self.kind == "ndjson":
-            return ""
-        return ",".join(["line", "unique_id", "ds", *(f"tsuzuki-{h + 1}" for h in range(self.horizon))]) + "\n"
-
-    def parse(self, line: str) -> tuple[str, str, float]:
-        """A line's unique_id, ds and y (NaN where empty).
-
-        Raises:
-            ValueError: the line is malformed.
-        """
-        if self.kind == "csv":
-            name, stamp, y = line.split(",") if '"' not in line else next(csv.reader([line]))
-            return name, stamp, float(y) if y.strip() not in ("", "nan", "NA", "null") else float("nan")
-        found = json.loads(line)
-        y = found["y"]
-        return str(found["unique_id"]), str(found["ds"]), float("nan") if y is None else float(y)
-
-    def render(self, line: int, name: str, stamp: str, forecast: Sequence[float]) -> str:
-        """A line of output."""
-        if self.kind == "csv":
-            if "," in name or '"' in name:
-                name = '"' + name.replace('"', '""') + '"'
-            return f"{line},{name},{stamp}," + ",".join(map("{:.6g}".format, forecast))
-        rounded = [float(f"{value:.6g}") for value in forecast]
-        return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
-
-
 class _BatchRunner:
     """Runs batches of lines through a bank and commits the states to the store."""
 
-    def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages) -> None:
-        self.bank, self._store, self.messages = bank, store, messages
+    def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages, allowed: bool) -> None:
+        self.bank, self._store, self.messages, self._allowed = bank, store, messages, allowed
+        self._zoned: bool | None = None
 
-    def process(self, lines: list[str], text: _LineFormat) -> str:
+    def process(self, lines: list[bytes], text: LineFormat) -> str:
         """Forecast after each line; the states are on disk when it returns.
 
         Returns:
@@ -205,9 +197,16 @@ class _BatchRunner:
             self._store.commit(base + len(lines), ())
             return ""
         stamps, good = self._stamps(written, numbers)
-        self._add_new_series([names[i] for i in good], stamps[good])
+        good = self._known_series(numbers, names, stamps, good)
         which = np.array([self.bank.number(names[i]) for i in good], np.int64)
         readings = np.array([values[i] for i in good], np.float64)
+        far = self.bank.recent.too_far(which, readings)
+        for at in np.flatnonzero(far).tolist():
+            i = good[at]
+            self.messages.note(
+                numbers[i], f"the reading {readings[at]:g} of series {names[i]!r} is too far away; left out"
+            )
+        which, readings, good = which[~far], readings[~far], [i for i, out in zip(good, far, strict=True) if not out]
         found, taken = self._run(which, stamps[good], readings, [numbers[i] for i in good])
         touched = np.unique(which[taken])
         states, last = self.bank.state_of(touched), base + len(lines)
@@ -228,15 +227,16 @@ class _BatchRunner:
         )
 
     def _parse(
-        self, lines: list[str], text: _LineFormat, base: int
+        self, lines: list[bytes], text: LineFormat, base: int
     ) -> tuple[list[int], list[str], list[str], list[float]]:
         numbers, names, stamps, values = [], [], [], []
         for at, line in enumerate(lines, start=base + 1):
+            if not line.strip():
+                continue
             try:
-                name, stamp, value = text.parse(line)
-            except (ValueError, KeyError, TypeError):
-                if line.strip():
-                    self.messages.note(at, f"{line[:60]!r} is not unique_id,ds,y; left out")
+                name, stamp, value = text.parse(text_of(line))
+            except ValueError as error:
+                self.messages.note(at, f"{error}; left out")
                 continue
             if value in (float("inf"), float("-inf")):
                 self.messages.note(at, f"the reading of series {name!r} is infinite; left out")
@@ -251,30 +251,46 @@ class _BatchRunner:
         """Times in nanoseconds since 1970, and which lines have one."""
         import numpy as np
 
-        from tsuzuki.streaming.cursor import nanoseconds
-
-        try:
-            stamps = np.array(written, "datetime64[ns]")
-        except ValueError:
-            stamps = np.full(len(written), "NaT", "datetime64[ns]")
-        found, good = stamps.astype(np.int64), list(range(len(written)))
-        # NumPy accepts an empty time.
-        for i in np.flatnonzero(np.isnat(stamps)).tolist():
+        plain = [is_plain(one) for one in written]
+        if all(plain) and not self._zoned:
             try:
-                found[i] = nanoseconds(written[i].strip())
+                found = np.array(written, "datetime64[ns]").astype(np.int64)
+                self._zoned = False
+                return found, list(range(len(written)))
+            except ValueError:
+                pass
+        found, good = np.zeros(len(written), np.int64), []
+        for i, one in enumerate(written):
+            try:
+                found[i], zoned = moment(one)
             except DataError:
-                self.messages.note(numbers[i], f"{written[i][:40]!r} is no time such as 2026-01-31 12:00; left out")
-                good.remove(i)
+                self.messages.note(numbers[i], f"{one[:40]!r} is no time such as 2026-01-31 12:00; left out")
+                continue
+            if self._zoned is not None and zoned != self._zoned:
+                said = "names a time zone, but those before it do not" if zoned else "names no time zone as others do"
+                self.messages.note(numbers[i], f"{one[:40]!r} {said}; left out")
+                continue
+            self._zoned = zoned
+            good.append(i)
         return found, good
 
-    def _add_new_series(self, names: list[str], stamps: "NDArray[np.int64]") -> None:
-        """Add new series to the bank."""
+    def _known_series(
+        self, numbers: list[int], names: list[str], stamps: "NDArray[np.int64]", good: list[int]
+    ) -> list[int]:
+        """Add new series to the bank, or leave out their lines; return which lines stay."""
         new: dict[str, int] = {}
-        for name, stamp in zip(names, stamps.tolist(), strict=True):
-            if name not in new and self.bank.number(name) < 0:
-                new[name] = stamp - self.bank.fitted.step
+        known = []
+        for i in good:
+            if self.bank.number(names[i]) < 0 and names[i] not in new:
+                if not self._allowed:
+                    said = f"series {names[i][:60]!r} is not known; --new-series allow takes it"
+                    self.messages.note(numbers[i], f"{said}; left out")
+                    continue
+                new[names[i]] = int(stamps[i]) - self.bank.fitted.step
+            known.append(i)
         if new:
             self.bank = self.bank.grown(list(new), new)
+        return known
 
     def _run(
         self,

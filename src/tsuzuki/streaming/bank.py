@@ -195,8 +195,10 @@ class Bank:
             raise DataError("a reading is no number; give floats, NaN where one is missing") from None
         if values.shape != which.shape:
             raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
-        if np.isinf(values).any():
-            raise DataError(f"the reading of series {self.ids[which[np.isinf(values).argmax()]]!r} is infinite")
+        if (far := self.recent.too_far(which, values)).any():
+            name, value = self.ids[which[far.argmax()]], values[far.argmax()]
+            said = "infinite" if np.isinf(value) else f"too far away: {value:g}"
+            raise DataError(f"the reading of series {name!r} is {said}")
         self.advance(which, values)
         return self.forecasts(which)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.settings import Settings
 
 NAN = float("nan")
+# Smaller readings are not asked whether they are too far away.
+LARGE = 1e9
 
 
 class Cursor:
@@ -87,7 +89,7 @@ class Cursor:
         """
         try:
             self._reading[0] = value
-            usual = value - value == 0  # type: ignore[operator]
+            usual = -LARGE < value < LARGE  # type: ignore[operator]
         except (TypeError, ValueError, OverflowError):
             usual = False
         if not usual or self._missed or self._at >= self._last:
@@ -115,6 +117,8 @@ class Cursor:
         absent = value is None or value != value
         reading = NAN if absent else as_number(value)
         bank, number = self.settle(), self._number
+        if bank.recent.too_far(self._only, np.array([reading]))[0]:
+            raise DataError(f"the reading {reading:g} is too far away; give None where it is missing")
         later = int(bank.next_stamps(self._only)[0].astype(np.int64))
         if self._at + 1 == bank.cap:
             bank.wrap(self._only)

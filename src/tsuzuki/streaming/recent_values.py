@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tsuzuki.forecasting.committee import Committee
 
+# Deviations from the mean that a reading may lie away: layers behind it stay finite in 32 bits.
+LARGEST_SCALED = 1e30
+
 
 class RecentValues:
     """The last values of the series of a bank.
@@ -97,6 +100,13 @@ class RecentValues:
         if not (np.isfinite(found).all() and (found[:, 1] > 0).all()):
             raise SettingError("a scale of the bank is not finite or its deviation not above 0; give (mean, deviation)")
         return found
+
+    def too_far(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which readings would be infinite in the network's 32 bits: the state would never be a number again."""
+        limits = np.full(len(which), float(np.finfo(np.float32).max))
+        if self.transform.kind == "none":
+            limits = np.minimum(limits, np.abs(self.scales[which, 0]) + LARGEST_SCALED * self.scales[which, 1])
+        return np.asarray(np.abs(values) > limits)
 
     def put(self, which: NDArray[np.int64], windows: NDArray[np.float32]) -> None:
         """Let windows [series, size] be the last values of some series, which stand at the first row a bank has."""
@@ -189,7 +199,7 @@ class RecentValues:
     ) -> NDArray[np.float64]:
         """What `finish` does for many, for one series, to the same bits."""
         if self.committee is None:
-            return self.transform.inverse(outputs[None], np.array([number]))[0]
+            return np.asarray(self.transform.inverse(outputs[None], np.array([number]))[0])
         mean, scale = self.scales[number, :1], self.scales[number, 1:]
         window = self.window(number, at)
         base = window[-1] if self._plain[number] else mean_of([own[at, number, 0] for own in rows])

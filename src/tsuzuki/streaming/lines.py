@@ -1,0 +1,201 @@
+"""Lines of readings in, lines of forecasts out: CSV in the forms that files have, too, and NDJSON.
+
+The first line tells the form: what separates cells, whether decimals have commas, which column is which. A line is a
+reading or a `ValueError` that says what is wrong with it, whatever it holds.
+"""
+
+import csv
+import functools
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tsuzuki.errors import DataError
+
+# No reading needs more; what is longer would be kept whole in memory, and printed.
+MAX_LINE = 10_000
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|infinity)", re.IGNORECASE | re.ASCII)
+_MISSING = frozenset(("", "nan", "NaN", "NA", "N/A", "null", "NULL", "None"))
+_TIMES = frozenset(("ds", "time", "timestamp", "date", "datetime"))
+_NAMES = ("unique_id", "ds", "y")
+
+
+def whole_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Complete lines as they arrive, without waiting for more; of an endless one only as much as shows that it is."""
+    rest, most = b"", 4 * MAX_LINE + 4
+    for chunk in chunks:
+        *lines, last = chunk.split(b"\n")
+        if lines:
+            lines[0] = rest + lines[0][:most]
+            rest = b""
+            yield [line.removesuffix(b"\r") for line in lines]
+        rest += last[: most - len(rest)]
+    if rest.strip():
+        yield [rest.removesuffix(b"\r")]
+
+
+def text_of(line: bytes) -> str:
+    """A line as text.
+
+    Raises:
+        ValueError: it is too long, or no UTF-8.
+    """
+    if len(line) > MAX_LINE:
+        raise ValueError(f"{line[:40].decode('utf-8', 'replace')!r} and so on is longer than {MAX_LINE:,} bytes")
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{line[:60].decode('utf-8', 'replace')!r} is no UTF-8") from None
+
+
+@dataclass(frozen=True)
+class LineFormat:
+    """The form of input and output lines.
+
+    Attributes:
+        kind: csv or ndjson.
+        horizon: forecasts of a line.
+        separator: what stands between cells.
+        places: where unique_id, ds and y stand; -1 for a series that has no name in the lines.
+        cells: how many cells a line has.
+        decimal: the decimal mark.
+        only: the name of the series where lines do not name it.
+        has_header: whether the first line names columns.
+    """
+
+    kind: str
+    horizon: int
+    separator: str = ","
+    places: tuple[int, int, int] = (0, 1, 2)
+    cells: int = 3
+    decimal: str = "."
+    only: str = ""
+    has_header: bool = False
+
+    def header(self) -> str:
+        """The header line of the output."""
+        if self.kind == "ndjson":
+            return ""
+        return ",".join(["line", *_NAMES[:2], *(f"tsuzuki-{h + 1}" for h in range(self.horizon))]) + "\n"
+
+    def parse(self, line: str) -> tuple[str, str, float]:
+        """A line's unique_id, ds and y (NaN where it is missing).
+
+        Raises:
+            ValueError: the line is malformed; the message says how.
+        """
+        name, stamp, y = self._values(line) if self.kind == "ndjson" else self._cells(line)
+        if not name.isprintable():
+            raise ValueError(f"the series name {name[:40]!r} holds what cannot be printed")
+        if name != name.strip():
+            raise ValueError(f"the series name {name[:40]!r} has blanks around it")
+        return name, stamp, y
+
+    def _cells(self, line: str) -> tuple[str, str, float]:
+        try:
+            found = (
+                line.split(self.separator) if '"' not in line else next(csv.reader([line], delimiter=self.separator))
+            )
+        except csv.Error as error:
+            raise ValueError(f"{line[:60]!r} cannot be split into cells ({error})") from None
+        if len(found) != self.cells:
+            raise ValueError(f"{line[:60]!r} is not {self._shape()}")
+        at, time, value = self.places
+        y = found[value].strip()
+        if self.decimal == ",":
+            y = y.replace(",", ".")
+        if y in _MISSING:
+            return found[at] if at >= 0 else self.only, found[time], float("nan")
+        if not _NUMBER.fullmatch(y):
+            raise ValueError(f"{line[:60]!r} is not {self._shape()}")
+        return found[at] if at >= 0 else self.only, found[time], float(y)
+
+    def _shape(self) -> str:
+        names = {place: name for name, place in zip(_NAMES, self.places, strict=True)}
+        return self.separator.join(names.get(place, "...") for place in range(self.cells))
+
+    def _values(self, line: str) -> tuple[str, str, float]:
+        try:
+            found = json.loads(line)
+            y, name, stamp = found["y"], found.get("unique_id", self.only or None), found["ds"]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise ValueError(f"{line[:60]!r} is not an object with unique_id, ds and y") from None
+        if not isinstance(y, int | float | None) or isinstance(y, bool) or not isinstance(name, str | int):
+            raise ValueError(f"{line[:60]!r} is not an object with unique_id, ds and y")
+        try:
+            return str(name), str(stamp), float("nan") if y is None else float(y)
+        except OverflowError:
+            return str(name), str(stamp), float("inf")
+
+    def render(self, line: int, name: str, stamp: str, forecast: Sequence[float]) -> str:
+        """A line of output."""
+        if self.kind == "csv":
+            name, stamp = _quoted(name), _quoted(stamp)
+            return f"{line},{name},{stamp}," + ",".join(map("{:.6g}".format, forecast))
+        rounded = [float(f"{value:.6g}") for value in forecast]
+        return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell
+
+
+def format_of(first: str, kind: str, ids: Sequence[str], horizon: int) -> LineFormat:
+    """The form that a first line tells.
+
+    Args:
+        first: the line.
+        kind: csv, ndjson, or auto.
+        ids: the series that the model knows; lines need not name a single one.
+        horizon: forecasts of a line.
+
+    Raises:
+        DataError: a header that names no time or no value.
+    """
+    only = ids[0] if len(ids) == 1 else ""
+    if kind == "ndjson" or (kind == "auto" and first.lstrip().startswith("{")):
+        return LineFormat("ndjson", horizon, only=only)
+    separator = next((one for one in ("\t", ";") if one in first), ",")
+    try:
+        labels = [cell.strip() for cell in next(csv.reader([first], delimiter=separator))]
+    except (csv.Error, StopIteration):
+        labels = []
+    decimal = "." if separator == "," else ","
+    times = [place for place, label in enumerate(labels) if label.lower() in _TIMES]
+    if times:
+        place = labels.index("unique_id") if "unique_id" in labels else -1
+        rest = [at for at in range(len(labels)) if at not in (times[0], place)]
+        values = [labels.index("y")] if "y" in labels else rest
+        if (place < 0 and not only) or len(values) != 1:
+            raise DataError(
+                f"the header {first[:60]!r} does not say which column is which; name them unique_id, ds and y"
+            )
+        places = (place, times[0], values[0])
+        return LineFormat("csv", horizon, separator, places, len(labels), decimal, only, has_header=True)
+    if len(labels) == 2 and only:
+        return LineFormat("csv", horizon, separator, (-1, 0, 1), 2, decimal, only)
+    return LineFormat("csv", horizon, separator, decimal=decimal)
+
+
+def is_plain(stamp: str) -> bool:
+    """Whether a time is written as NumPy reads it: an ISO date, and perhaps a time of day. NumPy reads `now`, too."""
+    return _ISO.fullmatch(stamp) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def moment(stamp: str) -> tuple[int, bool]:
+    """A time in any form that files have, in nanoseconds since 1970, and whether it names a time zone.
+
+    Raises:
+        DataError: it is no time, or its order is not certain.
+    """
+    import pandas as pd
+
+    from tsuzuki.data.timestamps import instants
+
+    found = instants(pd.Series([stamp.strip()], dtype=str), "ds", lambda _: "the line")
+    if pd.isna(found.stamps.iloc[0]):
+        raise DataError(f"{stamp[:40]!r} is no time such as 2026-01-31 12:00")
+    return int(found.stamps.to_numpy().astype("datetime64[ns]").astype("int64")[0]), found.zone is not None
