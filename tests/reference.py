@@ -243,8 +243,12 @@ def update_loss(
     every_step: bool,
     states: list[list[Array]],
     horizon: int,
+    columns: slice = slice(None),
 ) -> tuple[float, list[list[Array]]]:
-    """The mean loss of update k and the states carried out of it, row by row and value by value."""
+    """The mean loss of update k and the states carried out of it, row by row and value by value.
+
+    `columns` are the outputs that are scored.
+    """
     starts, valid, entries = block.starts[k], block.valid[k], block.entries[k]
     steps = int(valid.max())
     states = [[np.where((entries == CARRY)[:, None], part, 0) for part in layer] for layer in states]
@@ -252,6 +256,7 @@ def update_loss(
     for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):
         x[:real, lane] = inputs[start : start + real]
     outputs, seen = run(network, weights, x, states)
+    outputs = outputs[..., columns]
     values = []
     for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):
         given = outputs if every_step else outputs[-1:]
