@@ -26,14 +26,23 @@ from tsuzuki.network.layers import (
 )
 from tsuzuki.network.losses import (
     MAE,
+    MAPE,
     MSE,
+    MSLE,
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
     GaussianNLL,
+    Hinge,
     Huber,
+    KLDivergence,
+    LogCosh,
     Loss,
     Pinball,
+    Poisson,
+    Rare,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 from tsuzuki.network.network import Network
 from tsuzuki.network.shaping import RepeatVector
@@ -232,6 +241,31 @@ def class_loss(loss: Loss, outputs: Array, target: Array, straight: bool) -> lis
     return [-(y * logs).sum()]
 
 
+def rare_loss(loss: Loss, outputs: Array, target: Array) -> list[float]:
+    """The losses of one row, one for each known target, or one for all of them together."""
+    z, y = outputs, target
+    gap = np.maximum(1 - np.where(y == 0, -1, y) * z, 0)
+    error = np.abs(z - y)
+    values = {
+        MAPE: lambda: 100 * error / np.maximum(np.abs(y), 1e-7),
+        MSLE: lambda: (np.log(np.maximum(z, 1e-7) + 1) - np.log(np.maximum(y, 1e-7) + 1)) ** 2,
+        LogCosh: lambda: error + np.log1p(np.exp(-2 * error)) - np.log(2),
+        Poisson: lambda: z - y * np.log(z + 1e-7),
+        Hinge: lambda: gap,
+        SquaredHinge: lambda: gap**2,
+    }
+    if type(loss) in values:
+        return list(values[type(loss)]()[~np.isnan(y)])
+    if np.isnan(y).any():
+        return []
+    if isinstance(loss, KLDivergence):
+        y, p = np.clip(y, 1e-7, 1), np.clip(z, 1e-7, 1)
+        return [(y * np.log(y / p)).sum()]
+    if isinstance(loss, CategoricalHinge):
+        return [max(((1 - y) * z).max() - (y * z).sum() + 1, 0.0)]
+    return [-(y * z).sum() / np.sqrt((y * y).sum() * (z * z).sum())]
+
+
 def update_loss(
     network: Network,
     weights: Sequence[Array],
@@ -264,6 +298,9 @@ def update_loss(
         for t, output in enumerate(given, start=first):
             if t < real if every_step and not network.whole_rows else real == steps:
                 target = targets.ravel()[(start + t + 1) * targets.shape[1] :][:horizon]
+                if isinstance(loss, Rare):
+                    values.extend(rare_loss(loss, output[lane], target))
+                    continue
                 if not isinstance(loss, MSE | MAE | Huber | Pinball | GaussianNLL):
                     straight = getattr(network.layers[-1], "activation", "") in ("softmax", "sigmoid")
                     straight = straight and getattr(loss, "ignore_class", None) is None

@@ -1,4 +1,4 @@
-"""Softmax and the cross-entropies: against the plain twin, and at probabilities that float32 rounds to 0."""
+"""Softmax, cross-entropies and rarer losses: against the plain twin, and where float32 rounds probabilities to 0."""
 
 import numpy as np
 import pytest
@@ -16,16 +16,37 @@ from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, SimpleRNN
-from tsuzuki.network.losses import MSE, BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
+from tsuzuki.network.losses import (
+    MAPE,
+    MSE,
+    MSLE,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCosh,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD
 
 smoothing = st.sampled_from([0.0, 0.2])
 
 
+RARE = (MAPE, MSLE, LogCosh, Poisson, Hinge, SquaredHinge, KLDivergence, CategoricalHinge, CosineSimilarity)
+POSITIVE = (MSLE, Poisson, KLDivergence)
+
+
 @st.composite
 def ends(draw, classes):
-    """A loss of classes, and layers that give what it scores: straight from their activation, or clipped, or logits."""
+    """A loss, and layers that give what it scores; classes straight from their activation, or clipped, or as logits."""
+    if draw(st.booleans()):
+        rare = draw(st.sampled_from(RARE))
+        return rare(), (Dense(classes, "sigmoid" if rare in POSITIVE else "linear"),)
     kind = draw(st.sampled_from([CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy]))
     options = {"from_logits": draw(st.booleans())}
     if kind is SparseCategoricalCrossentropy:
@@ -49,6 +70,10 @@ def targets_of(loss, points, classes, generator):
         return generator.integers(-1 if loss.ignore_class == -1 else 0, classes, (points, 1)).astype(np.float32)
     if isinstance(loss, BinaryCrossentropy):
         return generator.integers(0, 2, (points, classes)).astype(np.float32)
+    if isinstance(loss, Hinge | SquaredHinge):
+        return generator.choice(generator.choice([[0, 1], [-1, 1]]), (points, classes)).astype(np.float32)
+    if isinstance(loss, MAPE | MSLE | LogCosh | Poisson | CosineSimilarity):
+        return generator.uniform(0.1, 2, (points, classes)).astype(np.float32)
     return generator.dirichlet(np.ones(classes), points).astype(np.float32)
 
 
@@ -89,8 +114,8 @@ def twin_loss(case, weights, block, k, states):
 
 
 @given(cases())
-@settings(max_examples=60)
-def test_cross_entropies_agree_with_the_plain_twin(case):
+@settings(max_examples=100)
+def test_losses_agree_with_the_plain_twin(case):
     block = case[4].block(0, case[4].updates)
     found = session_of(case).run(block)
     weights, states = [w.astype(np.float64) for w in case[1]], reference.zero_states(case[0], case[4].lanes)
@@ -100,7 +125,7 @@ def test_cross_entropies_agree_with_the_plain_twin(case):
 
 
 @given(cases(), st.integers(0, 10**6))
-@settings(max_examples=60)
+@settings(max_examples=100)
 def test_their_gradients_agree_with_the_slope_of_the_twins_loss(case, seed):
     session, block = session_of(case), case[4].block(0, 1)
     session.run(block)

@@ -70,6 +70,15 @@ CASES = {
     "sparse": lambda: ("sparse_categorical_crossentropy", "softmax", "sparse"),
     "sparse from logits": lambda: (L.SparseCategoricalCrossentropy(from_logits=True), None, "sparse"),
     "sparse, one ignored": lambda: (L.SparseCategoricalCrossentropy(ignore_class=2), "softmax", "sparse"),
+    "mape": lambda: ("mape", None, "values"),
+    "msle": lambda: (L.MeanSquaredLogarithmicError(), "sigmoid", "values"),
+    "log-cosh": lambda: ("log_cosh", None, "values"),
+    "poisson": lambda: (L.Poisson(), "sigmoid", "values"),
+    "divergence": lambda: ("kl_divergence", "softmax", "one-hot"),
+    "hinge": lambda: ("hinge", None, "binary"),
+    "squared hinge": lambda: (L.SquaredHinge(), "tanh", "binary"),
+    "hinge of classes": lambda: ("categorical_hinge", None, "one-hot"),
+    "cosine": lambda: (L.CosineSimilarity(), None, "values"),
     "binary": lambda: (L.BinaryCrossentropy(label_smoothing=0.2), "sigmoid", "binary"),
     "binary from logits": lambda: (L.BinaryCrossentropy(from_logits=True), None, "binary"),
 }
@@ -77,7 +86,7 @@ CASES = {
 
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("case", list(CASES))
-def test_fifty_updates_of_every_cross_entropy_agree_with_keras(case, sequences):
+def test_fifty_updates_of_every_loss_agree_with_keras(case, sequences):
     _, last, kind = CASES[case]()
     x, y = samples(kind, sequences=sequences)
     assert_same_epochs(

@@ -12,14 +12,23 @@ from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.network.losses import (
     MAE,
+    MAPE,
     MSE,
+    MSLE,
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
     GaussianNLL,
+    Hinge,
     Huber,
+    KLDivergence,
+    LogCosh,
     Loss,
     Pinball,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
     forecasts_values,
     heads_of,
     targets_for,
@@ -38,8 +47,19 @@ _KINDS: dict[type, tuple[str, int, Callable[[Any], Sequence[float]]]] = {
         lambda loss: (loss.label_smoothing, loss.from_logits),
     ),
     SparseCategoricalCrossentropy: ("class_losses", p.SPARSE, lambda loss: (0.0, loss.from_logits)),
+    MAPE: ("rare_losses", p.MAPE, lambda loss: ()),
+    MSLE: ("rare_losses", p.MSLE, lambda loss: ()),
+    LogCosh: ("rare_losses", p.LOG_COSH, lambda loss: ()),
+    Poisson: ("rare_losses", p.POISSON, lambda loss: ()),
+    Hinge: ("rare_losses", p.HINGE, lambda loss: ()),
+    SquaredHinge: ("rare_losses", p.SQUARED_HINGE, lambda loss: ()),
+    KLDivergence: ("rare_losses", p.KL_DIVERGENCE, lambda loss: ()),
+    CategoricalHinge: ("rare_losses", p.CATEGORICAL_HINGE, lambda loss: ()),
+    CosineSimilarity: ("rare_losses", p.COSINE_SIMILARITY, lambda loss: ()),
     BinaryCrossentropy: ("class_losses", p.BINARY, lambda loss: (loss.label_smoothing, loss.from_logits)),
 }
+# Those that score all outputs of a row together, as one value.
+_WHOLE = (p.CATEGORICAL, p.SPARSE, p.KL_DIVERGENCE, p.CATEGORICAL_HINGE, p.COSINE_SIMILARITY)
 # The activation that a loss computes itself where the outputs come straight from it.
 _LEFT = {
     CategoricalCrossentropy: p.SOFTMAX,
@@ -95,14 +115,14 @@ def describe_objectives(
         row[p.FIRST_TARGET], row[p.HORIZON], row[p.FIRST_FORECAST] = target, horizon, forecast
         weighted_apart = data.sample_weights is not None and data.sample_weights.ndim > 1
         row[p.WEIGHT_COLUMN] = number if weighted_apart else 0
-        row[p.COUNTED_WHOLE] = kind in (p.CATEGORICAL, p.SPARSE)
+        row[p.COUNTED_WHOLE] = kind in _WHOLE
         if isinstance(loss, SparseCategoricalCrossentropy) and loss.ignore_class is not None:
             row[p.IGNORES], row[p.IGNORED] = 1, loss.ignore_class
         if data.targets is not None:
             row[p.MASKED_TARGETS] = bool(np.isnan(data.targets.sum())) or row[p.IGNORES]
         if objective.output_weights is not None:
             if not forecasts_values(loss) and not isinstance(loss, GaussianNLL):
-                raise SettingError(f"{loss} scores classes, not outputs; leave output_weights out")
+                raise SettingError(f"{loss} scores outputs together or as classes; leave output_weights out")
             row[p.OUTPUT_WEIGHTS] = keep(np.ascontiguousarray(objective.output_weights, np.float32))
         if objective.weight != 1.0:
             row[p.SHARE] = keep(np.array([objective.weight], np.float64))

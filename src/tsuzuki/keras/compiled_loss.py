@@ -8,12 +8,21 @@ import keras
 from tsuzuki.errors import UnsupportedModel
 from tsuzuki.network.losses import (
     MAE,
+    MAPE,
     MSE,
+    MSLE,
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
     Huber,
+    KLDivergence,
+    LogCosh,
     Loss,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 
 _k = keras.losses
@@ -22,6 +31,15 @@ KNOWN: tuple[tuple[Any, Any, Callable[..., Loss], tuple[str, ...]], ...] = (
     (_k.MeanSquaredError, _k.mean_squared_error, MSE, ()),
     (_k.MeanAbsoluteError, _k.mean_absolute_error, MAE, ()),
     (_k.Huber, _k.huber, Huber, ("delta",)),
+    (_k.MeanAbsolutePercentageError, _k.mean_absolute_percentage_error, MAPE, ()),
+    (_k.MeanSquaredLogarithmicError, _k.mean_squared_logarithmic_error, MSLE, ()),
+    (_k.LogCosh, _k.log_cosh, LogCosh, ()),
+    (_k.Poisson, _k.poisson, Poisson, ()),
+    (_k.Hinge, _k.hinge, Hinge, ()),
+    (_k.SquaredHinge, _k.squared_hinge, SquaredHinge, ()),
+    (_k.KLDivergence, _k.kl_divergence, KLDivergence, ()),
+    (_k.CategoricalHinge, _k.categorical_hinge, CategoricalHinge, ()),
+    (_k.CosineSimilarity, _k.cosine_similarity, CosineSimilarity, ()),
     (
         _k.CategoricalCrossentropy,
         _k.categorical_crossentropy,

@@ -31,6 +31,7 @@ UNITS = {
     "driver": ("driver",),
     "losses": ("losses",),
     "class_losses": ("class_losses",),
+    "rare_losses": ("rare_losses",),
     "updates": ("optimizers",),
     "rare_updates": ("rare_optimizers",),
     "rare_activations": ("rare_activations",),

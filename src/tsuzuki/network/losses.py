@@ -90,8 +90,54 @@ class BinaryCrossentropy:
         _check_smoothing(self, self.label_smoothing)
 
 
+@dataclass(frozen=True)
+class MAPE:
+    """Mean absolute percentage error; targets count at least 1e-7."""
+
+
+@dataclass(frozen=True)
+class MSLE:
+    """Mean squared difference of log(1 + value); values count at least 1e-7."""
+
+
+@dataclass(frozen=True)
+class LogCosh:
+    """Mean logarithm of the hyperbolic cosine of the error: quadratic near 0, linear far from it."""
+
+
+@dataclass(frozen=True)
+class Poisson:
+    """Negative log likelihood of counts, without the constant; the outputs are their means."""
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """max(0, 1 - target * output) for targets -1 and 1; 0 stands for -1."""
+
+
+@dataclass(frozen=True)
+class SquaredHinge:
+    """The square of `Hinge`'s values."""
+
+
+@dataclass(frozen=True)
+class KLDivergence:
+    """Kullback and Leibler's divergence of the outputs from a distribution over them, both clipped at 1e-7."""
+
+
+@dataclass(frozen=True)
+class CategoricalHinge:
+    """How much the largest output of a wrong class is above that of the right one less 1."""
+
+
+@dataclass(frozen=True)
+class CosineSimilarity:
+    """The cosine of the angle between outputs and targets, negative: -1 where they point in the same direction."""
+
+
 Crossentropy = CategoricalCrossentropy | SparseCategoricalCrossentropy | BinaryCrossentropy
-Loss = MSE | MAE | Huber | Pinball | GaussianNLL | Crossentropy
+Rare = MAPE | MSLE | LogCosh | Poisson | Hinge | SquaredHinge | KLDivergence | CategoricalHinge | CosineSimilarity
+Loss = MSE | MAE | Huber | Pinball | GaussianNLL | Crossentropy | Rare
 
 
 def targets_for(loss: Loss, outputs: int) -> int:
@@ -132,6 +178,17 @@ def named(loss: "str | Loss") -> Loss:
         "mae": MAE(),
         "mean_absolute_error": MAE(),
         "huber": Huber(),
+        "mape": MAPE(),
+        "mean_absolute_percentage_error": MAPE(),
+        "msle": MSLE(),
+        "mean_squared_logarithmic_error": MSLE(),
+        "log_cosh": LogCosh(),
+        "poisson": Poisson(),
+        "hinge": Hinge(),
+        "squared_hinge": SquaredHinge(),
+        "kl_divergence": KLDivergence(),
+        "categorical_hinge": CategoricalHinge(),
+        "cosine_similarity": CosineSimilarity(),
         "categorical_crossentropy": CategoricalCrossentropy(),
         "sparse_categorical_crossentropy": SparseCategoricalCrossentropy(),
         "binary_crossentropy": BinaryCrossentropy(),

@@ -1,0 +1,164 @@
+"""Losses that few networks are trained with, as Keras computes them, in a unit that others need not compile."""
+
+import math
+
+import numpy as np
+
+from tsuzuki.kernels.language import floats_at, ints_at, kernel, procedure, shift, small_ints_at
+from tsuzuki.kernels.losses import clear, first_step_of, known, missing, record, scored, share_of, weight_of
+from tsuzuki.kernels.table import (
+    CATEGORICAL_HINGE,
+    COSINE_SIMILARITY,
+    COUNTED_WHOLE,
+    END_D_OUT,
+    END_OUT,
+    END_SKIP,
+    END_STEPS,
+    END_UNITS,
+    END_WIDE,
+    FIRST_TARGET,
+    HORIZON,
+    KL_DIVERGENCE,
+    LANES,
+    LOG_COSH,
+    LOSS,
+    MAPE,
+    MASKED_TARGETS,
+    MSLE,
+    POISSON,
+    SQUARED_HINGE,
+    STARTS,
+    TARGET_STRIDE,
+    TARGETS,
+    VALID,
+)
+
+f32 = np.float32
+EPSILON = 1e-7
+
+
+@kernel
+def of_value(kind, z, y):
+    """The loss of one output and its derivative there, as float64."""
+    if kind == MAPE:
+        scale = 100.0 / max(abs(y), EPSILON)
+        return scale * abs(z - y), scale if z > y else (-scale if z < y else z - y)
+    if kind == MSLE:
+        error = math.log(max(z, EPSILON) + 1.0) - math.log(max(y, EPSILON) + 1.0)
+        return error * error, 2.0 * error / (z + 1.0) if z >= EPSILON else (0.0 if z < EPSILON else z)
+    if kind == LOG_COSH:
+        size = abs(z - y)
+        small = math.exp(-2.0 * size)
+        slope = (1.0 - small) / (1.0 + small)
+        return size + math.log(1.0 + small) - math.log(2.0), slope if z > y else -slope
+    if kind == POISSON:
+        return z - y * math.log(z + EPSILON), 1.0 - y / (z + EPSILON)
+    # Labels 0 and 1 stand for -1 and 1.
+    side = -1.0 if y == 0 else y
+    gap = 1.0 - side * z
+    if gap < 0:
+        return 0.0, 0.0
+    return (gap * gap, -2.0 * side * gap) if kind == SQUARED_HINGE else (gap, -side)
+
+
+@kernel
+def between(value):
+    """A value between 1e-7 and 1; NaN stays NaN."""
+    return EPSILON if value < EPSILON else (1.0 if value > 1 else value)
+
+
+@kernel
+def divergence(units, targets, outputs, slopes):
+    """Kullback and Leibler's divergence of a row."""
+    value = 0.0
+    for o in range(units):
+        y, p = between(np.float64(targets[o])), between(np.float64(outputs[o]))
+        value += y * math.log(y / p)
+        slopes[o] = f32(-y / p) if outputs[o] >= EPSILON and outputs[o] <= 1 else f32(0)
+    return value
+
+
+@kernel
+def hinge_of_classes(units, targets, outputs, slopes):
+    """How much the largest wrong output is above the right one less 1."""
+    right, wrong, at = 0.0, (1.0 - targets[0]) * np.float64(outputs[0]), 0
+    for o in range(units):
+        right += targets[o] * np.float64(outputs[o])
+        other = (1.0 - targets[o]) * np.float64(outputs[o])
+        if other > wrong:
+            wrong, at = other, o
+    value = wrong - right + 1.0
+    if value < 0:
+        return 0.0
+    for o in range(units):
+        slopes[o] = -targets[o]
+    slopes[at] += f32(1) - targets[at]
+    return value
+
+
+@kernel
+def similarity(units, targets, outputs, slopes):
+    """The cosine of the angle between outputs and targets, negative so that less is nearer."""
+    both, squares, target_squares = 0.0, 0.0, 0.0
+    for o in range(units):
+        y, z = np.float64(targets[o]), np.float64(outputs[o])
+        both += y * z
+        squares += z * z
+        target_squares += y * y
+    if squares == 0 or target_squares == 0:
+        return 0.0
+    size = math.sqrt(squares)
+    cosine = both / (size * math.sqrt(target_squares))
+    for o in range(units):
+        slopes[o] = f32((cosine * outputs[o] / size - targets[o] / math.sqrt(target_squares)) / size)
+    return -cosine
+
+
+@kernel
+def of_row(objective, targets, outputs, slopes):
+    """The loss of a row, and its slopes at the outputs."""
+    kind, units = objective[LOSS], objective[END_UNITS]
+    if kind == KL_DIVERGENCE:
+        return divergence(units, targets, outputs, slopes)
+    if kind == CATEGORICAL_HINGE:
+        return hinge_of_classes(units, targets, outputs, slopes)
+    if kind == COSINE_SIMILARITY:
+        return similarity(units, targets, outputs, slopes)
+    value = 0.0
+    for o in range(objective[HORIZON]):
+        if not missing(objective, targets[o]):
+            loss, slope = of_value(kind, np.float64(outputs[o]), np.float64(targets[o]))
+            value += loss
+            slopes[o] = f32(slope)
+    return value
+
+
+@procedure("ttfiiii", "d")
+def score(job, objective, work, lanes, k, first_lane, count):
+    """As `losses.score`; only where there are targets."""
+    wide, stride = objective[END_WIDE], job[TARGET_STRIDE]
+    starts = shift(ints_at(job[STARTS]), k * job[LANES] + first_lane)
+    valid = shift(small_ints_at(job[VALID]), k * job[LANES] + first_lane)
+    out = shift(work, objective[END_OUT] + objective[END_SKIP] * lanes * wide)
+    d_out = shift(work, objective[END_D_OUT])
+    targets = shift(floats_at(job[TARGETS]), objective[FIRST_TARGET])
+    scale = f32(1.0 / count) if count > 0 else f32(0)
+    first_step, share, total = first_step_of(job, objective), share_of(objective), 0.0
+    for s in range(objective[END_STEPS]):
+        step = first_step + s
+        for lane in range(lanes):
+            at = (s * lanes + lane) * wide
+            here, slopes = shift(out, at), shift(d_out, at)
+            clear(slopes, wide)
+            if not scored(job, objective, valid[lane], step):
+                continue
+            position = starts[lane] + step + 1
+            record(job, objective, work, here, f32(0), k, first_lane, lane, position)
+            own = shift(targets, position * stride)
+            if objective[MASKED_TARGETS] and objective[COUNTED_WHOLE] and known(objective, own) == 0:
+                continue
+            weight = scale * weight_of(job, objective, position)
+            total += of_row(objective, own, here, slopes) * weight
+            for o in range(objective[END_UNITS]):
+                slopes[o] *= weight * share
+    return total
