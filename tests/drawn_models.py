@@ -1,0 +1,134 @@
+"""Keras models of two to seven layers, drawn at random from all that is supported, with data, loss and optimiser."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from keras_models import keras
+
+L = keras.layers
+CELLS = (L.SimpleRNN, L.GRU, L.LSTM)
+MERGES = (L.Add, L.Average, L.Multiply, L.Maximum, L.Minimum, L.Subtract)
+SMOOTH = ("tanh", "sigmoid", "elu", "softsign", "selu", "gelu", "silu", "softplus", "linear", "softmax")
+IN_CELLS = ("tanh", "tanh", "tanh", "sigmoid", "softsign", "elu")
+OPTIMIZERS = {
+    "SGD": {"learning_rate": 0.02, "momentum": 0.8, "nesterov": True},
+    "RMSprop": {"learning_rate": 0.001, "centered": True},
+    "Adam": {"learning_rate": 0.002},
+    "AdamW": {"learning_rate": 0.002, "clipnorm": 0.5},
+    "Adagrad": {"learning_rate": 0.02},
+    "Adadelta": {"learning_rate": 0.5},
+    "Adamax": {"learning_rate": 0.002, "global_clipnorm": 1.0},
+    "Nadam": {"learning_rate": 0.002, "clipvalue": 0.1},
+}
+UPDATES, EPOCHS = 25, 4
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A model and what it is trained on.
+
+    Attributes:
+        described: what was drawn, in words.
+        model: the compiled model.
+        x: an array, or a list of arrays where it has several inputs.
+        y: the targets.
+        rows: samples of a batch.
+    """
+
+    described: str
+    model: Any
+    x: Any
+    y: np.ndarray
+    rows: int
+
+
+def draw(seed: int) -> Drawn:
+    """The model of a seed, the same each time, weights and all."""
+    random, generator = Random(seed), np.random.default_rng(seed)
+    keras.utils.set_random_seed(seed)
+    stateful, every_step = random.random() < 0.5, random.random() < 0.5
+    rows, steps, features = random.randint(2, 6), random.randint(2, 5), random.randint(1, 3)
+    masked = random.random() < 0.25
+    sizes = [features] if masked or random.random() < 0.8 else [features, random.randint(1, 2)]
+    inputs = [keras.Input(batch_shape=(rows if stateful else None, steps, size)) for size in sizes]
+    words: list[str] = []
+
+    def add(layer, tensor):
+        words.append(type(layer).__name__)
+        return layer(tensor)
+
+    value = inputs[0] if len(inputs) == 1 else add(L.Concatenate(), inputs)
+    if masked:
+        value = add(L.Masking(0.0), value)
+    for place in range(random.randint(1, 5)):
+        kind = random.choice(["cell", "cell", "dense", "distributed", "activation", "branch", "nested"])
+        if kind == "cell" or place == 0:
+            value = add(_cell(random, stateful, True), value)
+        elif kind == "dense":
+            value = add(L.Dense(random.randint(1, 5), activation=random.choice(SMOOTH)), value)
+        elif kind == "distributed":
+            value = add(L.TimeDistributed(L.Dense(random.randint(1, 5), use_bias=False)), value)
+        elif kind == "activation":
+            value = add(random.choice([L.Activation("tanh"), L.LeakyReLU(0.3), L.ELU(0.5), L.Softmax()]), value)
+        elif kind == "branch":
+            other = L.Dense(value.shape[-1], activation="tanh")(value)
+            merge = random.choice(MERGES)()
+            value = add(random.choice([merge, L.Concatenate()]), [value, other])
+        else:
+            inner = keras.Sequential([keras.Input(batch_shape=value.shape), L.Dense(3, "sigmoid"), L.Dense(4)])
+            value = add(inner, value)
+    # A mask would reach the loss if every step were scored.
+    value = add(_cell(random, stateful, every_step and not masked), value)
+    outputs = random.randint(1, 4)
+    loss, activation, y = _target(random, generator, (UPDATES * rows, *value.shape[1:-1]), outputs)
+    model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, add(L.Dense(outputs, activation=activation), value))
+    name = random.choice(list(OPTIMIZERS))
+    metrics = random.choice([None, ["mae"], ["mse", "mae"], ["accuracy"]])
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        metrics = ["accuracy"]
+    model.compile(getattr(keras.optimizers, name)(**OPTIMIZERS[name]), loss, metrics=metrics, jit_compile=False)
+    x = [generator.normal(size=(UPDATES * rows, steps, size)).astype(np.float32) for size in sizes]
+    if masked:
+        x[0][generator.random(x[0].shape[:2]) < 0.3] = 0
+    state = "stateful" if stateful else "stateless"
+    described = (
+        f"{state} {rows} x {steps} x {sizes}: {' '.join(words)}, {getattr(loss, 'name', loss)}, {name}, {metrics}"
+    )
+    return Drawn(described, model, x[0] if len(x) == 1 else x, y, rows)
+
+
+def _cell(random, stateful, sequences):
+    kind, options = random.choice(CELLS), {}
+    if kind is L.GRU:
+        options["reset_after"] = random.random() < 0.5
+    if kind is not L.SimpleRNN and random.random() < 0.2:
+        options["recurrent_activation"] = "hard_sigmoid"
+    return kind(
+        random.randint(2, 6),
+        activation=random.choice(IN_CELLS),
+        use_bias=random.random() < 0.8,
+        return_sequences=sequences,
+        stateful=stateful,
+        **options,
+    )
+
+
+def _target(random, generator, shape, outputs):
+    """A loss, what its last layer ends with, and targets."""
+    losses = keras.losses
+    kind = random.choice(["mse", "mse", "huber", "categorical", "sparse", "binary"])
+    if kind == "sparse":
+        logits = random.random() < 0.5
+        y = generator.integers(0, outputs, (*shape, 1))
+        return losses.SparseCategoricalCrossentropy(from_logits=logits), None if logits else "softmax", y
+    if kind == "categorical":
+        y = np.eye(outputs, dtype=np.float32)[generator.integers(0, outputs, shape)]
+        return losses.CategoricalCrossentropy(label_smoothing=random.choice([0.0, 0.1])), "softmax", y
+    if kind == "binary":
+        y = generator.integers(0, 2, (*shape, outputs)).astype(np.float32)
+        return losses.BinaryCrossentropy(from_logits=True), None, y
+    y = generator.normal(size=(*shape, outputs)).astype(np.float32)
+    return (losses.Huber(0.7) if kind == "huber" else "mse"), random.choice([None, "tanh"]), y
