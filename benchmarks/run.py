@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import growth
+import keras_rows
 import peak
 import streaming
 from jobs import BEST, JAX, JOBS, KERAS_JAX, KERAS_TF, LIMIT, TORCH, Job
@@ -151,7 +152,9 @@ def main() -> None:
     """Run the jobs that are asked for, and the sections beside them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", default=",".join(map(str, range(len(JOBS)))), help="numbers of jobs, from 0")
-    parser.add_argument("--only-jobs", action="store_true", help="leave out starts, peak, growth and streaming")
+    parser.add_argument(
+        "--only-jobs", action="store_true", help="leave out Keras rows, starts, peak, growth and streaming"
+    )
     parser.add_argument("--json", default=str(HERE / "results" / "bench.json"))
     arguments = parser.parse_args()
     facts = machine()
@@ -159,6 +162,7 @@ def main() -> None:
     numbers = [int(number) for number in arguments.jobs.split(",") if number]
     outcome = {"machine": facts, "jobs": [run_job(number) for number in numbers]}
     if not arguments.only_jobs:
+        outcome |= {"keras rows": keras_rows.main([])}
         outcome |= {"starts": starts(), "peak": peak.main(), "growth": growth.main(), "streaming": streaming.main()}
     path = Path(arguments.json)
     path.parent.mkdir(parents=True, exist_ok=True)
