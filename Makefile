@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench fuzz docs clean
 
 demo: .venv/core
 	$(BIN)/tsuzuki compare beijing
@@ -17,6 +17,11 @@ lint: .venv/lint
 
 bench: .venv/bench
 	$(BIN)/python benchmarks/run.py
+
+# A minute for each kind of input; `make fuzz SECONDS=600` for ten.
+SECONDS ?= 60
+fuzz: .venv/test
+	$(BIN)/python tools/fuzz.py $(SECONDS)
 
 docs: .venv/docs
 	$(BIN)/python -m mkdocs build --strict

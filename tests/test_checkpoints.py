@@ -79,8 +79,7 @@ def test_a_run_killed_at_twenty_moments_ends_with_the_bits_of_one_that_was_not(t
     assert stood > 5, "the run was never far enough to have a checkpoint"
     assert start(checkpoint, tmp_path / "killed.npz", 0).wait() == 0
     assert contents(tmp_path / "killed.npz") == contents(tmp_path / "whole.npz")
-    leftovers = [path.name for path in tmp_path.iterdir() if path.name.startswith(".run.checkpoint")]
-    assert len(leftovers) <= 20, "one for each kill at most"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".run.checkpoint")] == []
 
 
 SERIES = np.sin(np.arange(300) / 5).astype(np.float32)[:, None]
@@ -210,3 +209,37 @@ def test_the_command_goes_on_from_its_checkpoint_and_ends_with_the_same_bits(tmp
     for one, other in zip(whole, again, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_what_killed_processes_left_beside_a_checkpoint_is_removed_and_what_living_ones_write_is_not(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left, written = tmp_path / f".c.{dead.pid}-0a1b2c3d", tmp_path / f".c.{os.getpid()}-0a1b2c3d"
+    others = [tmp_path / f".d.{dead.pid}-0a1b2c3d", tmp_path / ".c.mine-a"]
+    for path in (left, written, *others):
+        path.write_text("half")
+    train(tmp_path / "c")
+    assert not left.exists()
+    assert all(path.exists() for path in (written, *others))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": -1},
+        {"epoch": "1"},
+        {"done": None},
+        {"watch": {}},
+        {"history": [7]},
+        {"history": [{"epoch": 1, "loss": [], "validation_loss": None, "seconds": 0.0, "updates": 1}]},
+        {"updates_done": 0.5},
+    ],
+)
+def test_a_checkpoint_that_is_whole_but_not_consistent_is_refused_in_one_line(tmp_path, change):
+    from tsuzuki.storage import read, write
+
+    train(tmp_path / "c")
+    stored = read(tmp_path / "c")
+    write(tmp_path / "c", "checkpoint", stored.facts | change, stored.arrays)
+    with pytest.raises(FileError, match=r"the checkpoint is not consistent .*; delete it to train from the beginning"):
+        train(tmp_path / "c")

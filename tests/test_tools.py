@@ -89,3 +89,36 @@ def test_the_picture_of_a_forecast_is_one_of_the_series_it_names():
     assert made.shape == kept.shape
     # Title, axes and the readings before are the same; the forecast is another network's.
     assert (np.abs(made - kept).max(axis=2) < 0.1).mean() > 0.8
+
+
+def test_every_planted_fault_changes_one_place_and_every_module_named_has_its_tests():
+    import ast
+
+    module = tool("mutate")
+    source = "def f(a, b):\n    if a < b and not a:\n        return a + 1\n    return -b if a == 2 else b\n"
+    planted = list(module.faults(source))
+    # Versions of Python differ in where they set brackets.
+    plain = str.maketrans("", "", "()")
+    assert {(fault.before.translate(plain), fault.after.translate(plain)) for fault in planted} >= {
+        ("a < b", "a <= b"),
+        ("a + 1", "a - 1"),
+        ("1", "2"),
+        ("a < b and not a", "a < b or not a"),
+        ("-b", "+b"),
+        ("a == 2", "a != 2"),
+    }
+    for fault in planted:
+        assert ast.dump(ast.parse(fault.source)) != ast.dump(ast.parse(source))
+    for name, tests in module.TESTS.items():
+        assert (ROOT / "src" / "tsuzuki" / name).is_file()
+        assert all((ROOT / "tests" / f"{test}.py").is_file() for test in tests)
+    assert len(module.drawn(5, 0, ["storage.py"])) == 5
+
+
+@pytest.mark.parametrize("kind", ["tables", "lines", "models", "checkpoints", "stores"])
+def test_bent_input_is_read_as_it_is_or_refused_in_one_line(kind):
+    import random
+
+    found = tool("fuzz").run(kind, 60, seed=random.randrange(2**32), most=60)
+    assert found["wrong"] == 0
+    assert found["tried"] == found["read"] + found["refused"] == 60

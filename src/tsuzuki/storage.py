@@ -4,6 +4,7 @@ A digest over names, shapes, bytes and the JSON tells an altered file from a who
 target, synced and renamed, so that a crash leaves the old file or the new one.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -66,6 +67,27 @@ def write_bytes(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):
             raise FileError(f"{path} cannot be written ({error.strerror}); name another place") from error
         raise
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes have left beside a file that they were writing; what living ones write stays."""
+    for one in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
+        writer = one.name.removeprefix(f".{path.name}.").partition("-")[0]
+        if writer.isdigit() and not _is_running(int(writer)):
+            one.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":
+        # Elsewhere a signal would end it, even one that only asks.
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.storage import Stored
 
@@ -101,6 +102,21 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     return found
 
 
+def _check_rules(rules: "Rules", step: int) -> None:
+    """Raise ValueError or KeyError where rules are not what `Rules` says that they are."""
+    import numpy as np
+
+    from tsuzuki.data.calendar import calendar
+
+    counts = (*rules.seasons, *rules.bases, rules.history, rules.horizon)
+    if not all(type(count) is int and 0 <= count < 2**31 for count in counts):
+        raise ValueError("a season, a base or a count of the rules is no whole number from 0")
+    if rules.transform not in ("none", "log", "asinh"):
+        raise ValueError("the rules name a transformation that there is not")
+    # A cycle that there is not is a KeyError.
+    calendar(np.zeros(1, "datetime64[ns]"), step, rules.cycles)
+
+
 def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     import numpy as np
 
@@ -118,6 +134,9 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     lags = tuple((int(behind), int(over)) for behind, over in facts["lags"])
     ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
     rules = Rules(**{key: _as_tuples(value) for key, value in facts["rules"].items()})
+    _check_rules(rules, step)
+    if max(settings.layers, settings.ensemble) > len(arrays):
+        raise ValueError("there are fewer arrays than layers or networks")
     way = model_spec(settings, rules.cycles, lags)
     series, columns = len(ids), 2 + way.covariate_count
     covariates = len(settings.columns.all)

@@ -82,7 +82,7 @@ class StateStore:
             except BaseException:
                 self._base.close()
                 raise
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             if isinstance(error, FileError):
                 raise
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
@@ -146,7 +146,7 @@ class StateStore:
                         "series begin anew, or take an intact copy"
                     )
                 found.append((row[0], row[2], row[3], np.frombuffer(row[4], np.float32)))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise FileError(f"{self._path} is damaged ({error}); take an intact copy") from None
         return found
 
@@ -229,7 +229,7 @@ def describe(folder: str | Path) -> dict[str, Any]:
             facts, rows = read_facts(base, path), list(read_rows(base))
         finally:
             base.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
         said = "is in use by another process; wait for its end" if busy else f"cannot be read ({error}); take a copy"
         raise FileError(f"{path} {said}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import FileError, SettingError
+from tsuzuki.storage import remove_leftovers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,6 +88,7 @@ class Checkpoint:
             raise FileError(f"checkpoint names {self.path}, which is a folder; name a file in it")
         if not self.path.parent.is_dir():
             raise FileError(f"checkpoint names {self.path}, but there is no folder {self.path.parent}; make it first")
+        remove_leftovers(self.path)
         self._written = time.monotonic()
 
     def load(self) -> "Stored | None":

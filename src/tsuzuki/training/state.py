@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
+from tsuzuki.errors import FileError
 from tsuzuki.training.checkpoints import Checkpoint
 from tsuzuki.training.early_stopping import MONITOR_FIELDS, LossMonitor
 from tsuzuki.training.imputation import Imputer
@@ -104,17 +105,45 @@ class TrainingState:
         """Go to where a checkpoint stands."""
         if stored is None:
             return
+        try:
+            self._adopt(stored)
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+            said = " ".join(str(error).split())[:120]
+            raise FileError(
+                f"the checkpoint is not consistent ({said}); delete it to train from the beginning"
+            ) from None
+
+    def _adopt(self, stored: "Stored") -> None:
         facts, arrays = stored.facts, stored.arrays
         for name in STATE_FIELDS:
-            setattr(self, name, facts[name])
-        self._compiled.updates_done, self._compiled.rate_factor = facts["updates_done"], facts["rate_factor"]
+            setattr(self, name, like(getattr(self, name), facts[name]))
+        compiled, watch = self._compiled, facts["watch"]
+        compiled.updates_done = like(0, facts["updates_done"])
+        compiled.rate_factor = like(0.0, facts["rate_factor"])
         for name in MONITOR_FIELDS:
-            setattr(self.monitor, name, facts["watch"][name])
+            setattr(self.monitor, name, like(getattr(self.monitor, name), watch[name]))
         self.history[:] = [EpochRecord(**record) for record in facts["history"]]
-        self._compiled.load_state_dict(arrays)
+        for record in self.history:
+            like((0, 0.0, 0.0, 0), (record.epoch, record.loss, record.seconds, record.updates))
+            like(0.0, record.validation_loss or 0.0)
+        compiled.load_state_dict(arrays)
         self.best.set_weights([arrays[f"best {number}"] for number in range(len(self.best.weights()))])
         if self._imputer is not None:
             self._imputer.values = arrays["filled"]
+
+
+def like(pattern: Any, value: Any) -> Any:
+    """A value, if it is of the kind of a pattern: of no other type, and no count below 0.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(pattern, tuple):
+        return tuple(like(*pair) for pair in zip(pattern, value, strict=True))
+    kinds = (int, float) if type(pattern) is float else (type(pattern),)
+    if type(value) not in kinds or (type(value) is int and not 0 <= value < 2**53):
+        raise ValueError(f"{value!r:.40} stands where one like {pattern!r} should")
+    return value
 
 
 STATE_FIELDS = ("epoch", "at", "total", "scored", "seconds", "best_epoch", "done")
