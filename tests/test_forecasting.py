@@ -259,7 +259,7 @@ def test_when_a_network_fails_the_others_stop_and_its_error_is_raised(count, dat
         return member
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ensemble, "available_cores", lambda: count)
+        patch.setattr(ensemble, "threads_allowed", lambda: count)
         with pytest.raises(ValueError, match=f"network {failing}"):
             ensemble.run_members(work, count)
 
@@ -333,3 +333,24 @@ def test_validation_holds_a_stretch_of_time_out_and_keeps_the_best_epoch(daily):
     assert fitted.best_epochs[0] == int(np.argmin(losses)) + 1
     assert fitted.checked
     assert not Forecaster(2, **SMALL, validation_fraction=0).fit(daily).fitted.checked
+
+
+def test_the_threads_that_are_allowed_bound_the_networks_that_train_side_by_side(monkeypatch):
+    from tsuzuki.forecasting.ensemble import run_members
+
+    for allowed in (1, 2):
+        monkeypatch.setenv("TSUZUKI_NUM_THREADS", str(allowed))
+        together, most, lock = [0], [0], threading.Lock()
+        meeting = threading.Barrier(allowed, timeout=60)
+
+        def work(number, check, together=together, most=most, lock=lock, meeting=meeting):
+            with lock:
+                together[0] += 1
+                most[0] = max(most[0], together[0])
+            meeting.wait()
+            with lock:
+                together[0] -= 1
+            return number
+
+        assert run_members(work, 4) == [0, 1, 2, 3]
+        assert most[0] == allowed

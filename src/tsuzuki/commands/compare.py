@@ -1,6 +1,5 @@
 """`tsuzuki compare`: does carrying the state help on the user's series?"""
 
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,6 +85,7 @@ def _compare(
 ) -> "Comparison":
     from rich.console import Console
 
+    from tsuzuki.engine.threads import threads_allowed
     from tsuzuki.experiment import keras_process
     from tsuzuki.experiment.comparison import RunControl
     from tsuzuki.experiment.comparison import compare as run
@@ -101,11 +101,10 @@ def _compare(
     out = Console(quiet=quiet or json_path == "-", highlight=False)
     out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
     announce_compilation(quiet)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     control = RunControl()
     with bar("training", quiet) as advance:
         control.on_progress = advance
-        comparison = run(data, recipe, min(cores, 4 * recipe.seeds), control)
+        comparison = run(data, recipe, min(threads_allowed(), 4 * recipe.seeds), control)
     outcome = as_json_values(comparison)
     out.print(results_table(comparison, out.width))
     out.print(verdict(comparison))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.errors import MissingExtraError, TsuzukiError
 from tsuzuki.kernels.build import UNITS, modules_of
 
@@ -28,8 +29,7 @@ def compile_units(units: Sequence[str]) -> dict[str, bytes]:
         )
     # The longest first, so that the cores end at about the same time.
     waiting = sorted(units, key=_size)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = [_start() for _ in range(min(cores, len(units)))]
+    workers = [_start() for _ in range(min(threads_allowed(), len(units)))]
     found: dict[str, bytes] = {}
 
     def feed(worker: "subprocess.Popen[bytes]") -> None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import seasons
 from tsuzuki.data.covariates import CovariateSeries
+from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.forecasting.ensemble import available_cores
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.history import history_of
@@ -107,7 +107,7 @@ def _forecast_from_origins(
         found = run_stepwise(fitted.way, weights, own, wanted)[0]
         return found, own.inputs[wanted, 0]
 
-    with ThreadPoolExecutor(available_cores()) as pool:
+    with ThreadPoolExecutor(threads_allowed()) as pool:
         outputs, read = (np.mean(some, axis=0) for some in zip(*pool.map(one, fitted.members), strict=True))
     found = []
     for number, (own, known) in enumerate(zip(inputs, origins, strict=True)):

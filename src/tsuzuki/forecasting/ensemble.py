@@ -1,10 +1,11 @@
 """The networks of an ensemble side by side, one a core; when one fails or Ctrl-C is pressed, all stop."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
 from typing import TypeVar
+
+from tsuzuki.engine.threads import threads_allowed
 
 Result = TypeVar("Result")
 
@@ -14,11 +15,6 @@ WAKE_SECONDS = 0.1
 
 class _CancelledError(Exception):
     """Raised in the thread of a network when the others have stopped."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_members(work: Callable[[int, Callable[[], None]], Result], count: int) -> list[Result]:
@@ -52,7 +48,7 @@ def run_members(work: Callable[[int, Callable[[], None]], Result], count: int) -
             cancelled.set()
             raise
 
-    with ThreadPoolExecutor(min(count, available_cores())) as pool:
+    with ThreadPoolExecutor(min(count, threads_allowed())) as pool:
         try:
             members = [pool.submit(run, member) for member in range(count)]
             submitted.set()
