@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
 from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
-from tsuzuki.network.layers import GRU, LSTM, Activation, Dense, Layer, SimpleRNN
-from tsuzuki.network.network import Network
-from tsuzuki.network.shaping import RepeatVector
+from tsuzuki.network.layers import GRU, LSTM, Activation, Add, Average, Concatenate, Dense, Layer, Multiply, SimpleRNN
+from tsuzuki.network.network import Network, graph
+from tsuzuki.network.shaping import RepeatVector, Reverse
 
 CELLS = (SimpleRNN, GRU, LSTM)
 
@@ -60,6 +60,31 @@ def activated(draw) -> Chain:
     return Chain(Network(draw(st.integers(1, 4)), (*layers, Dense(2, draw(name)))), draw(st.integers(1, 4)))
 
 
+@st.composite
+def backwards(draw) -> Chain:
+    """Cells of which some run from the last step to the first."""
+    layers = [draw(cells())] * draw(st.booleans())
+    layers += [Dense(draw(st.integers(1, 5)), "tanh")] * draw(st.booleans()) + [Reverse(), draw(cells())]
+    layers += [Reverse()] * draw(st.booleans()) + [draw(cells())] * draw(st.booleans())
+    return Chain(Network(draw(st.integers(1, 4)), (*layers, Dense(2))), draw(st.integers(1, 6)))
+
+
+@st.composite
+def both_ways(draw) -> Chain:
+    """A cell each way, merged, and sometimes a cell behind them."""
+    one, inputs = draw(cells()), draw(st.integers(1, 3))
+    layers = {
+        "forward": (one, "inputs"),
+        "reversed": (Reverse(), "inputs"),
+        "backward": (draw(st.sampled_from(CELLS))(one.units), "reversed"),
+        "in order": (Reverse(), "backward"),
+        "both": (draw(st.sampled_from([Concatenate, Add, Multiply, Average]))(), "forward", "in order"),
+    }
+    if draw(st.booleans()):
+        layers["behind"] = (draw(cells()), "both")
+    return Chain(graph(inputs, layers | {"y": (Dense(2), [*layers][-1])}, "y"), draw(st.integers(1, 6)))
+
+
 def chains() -> st.SearchStrategy[Chain]:
     """Any of the above."""
-    return repeated() | activated()
+    return st.one_of(repeated(), activated(), backwards(), both_ways())

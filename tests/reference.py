@@ -45,7 +45,7 @@ from tsuzuki.network.losses import (
     SquaredHinge,
 )
 from tsuzuki.network.network import Network
-from tsuzuki.network.shaping import RepeatVector
+from tsuzuki.network.shaping import RepeatVector, Reverse
 
 Array = NDArray[np.float64]
 CARRY, ZERO = -2, -1
@@ -91,6 +91,7 @@ ALONE = {
     LeakyReLU: lambda layer, x: np.where(x > 0, x, layer.negative_slope * x),
     ELU: lambda layer, x: np.where(x > 0, x, layer.alpha * np.expm1(np.minimum(x, 0))),
     RepeatVector: lambda layer, x: np.repeat(x[-1:], layer.n, axis=0),
+    Reverse: lambda layer, x: x[::-1],
 }
 
 
@@ -151,6 +152,7 @@ def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[
             seen.append(after)
         else:
             values.append(without_state(layer, own, inputs, mask))
+        mask = mask[::-1] if isinstance(layer, Reverse) and mask is not None else mask
         masks.append(mask if layer.masks([mask is not None]) else None)
     return np.concatenate(last_steps([values[i] for i in network.last]), axis=-1), seen
 

@@ -131,12 +131,6 @@ class Own(keras.Model):
     """A model whose computation cannot be read."""
 
 
-def frozen():
-    layer = L.Dense(1)
-    layer.trainable = False
-    return sequential(L.GRU(2), layer)
-
-
 def lora():
     model = sequential(L.GRU(2), L.Dense(4))
     model.layers[1].enable_lora(1)
@@ -149,20 +143,14 @@ def several_ends():
     return keras.Model(inputs, [every, L.LSTM(1)(every)])
 
 
-def half_stateful():
-    return keras.Sequential(
-        [
-            keras.Input(batch_shape=(4, 6, 1)),
-            L.GRU(2, stateful=True, return_sequences=True),
-            L.LSTM(2, name="loose"),
-        ]
-    )
+class OwnCell(L.GRUCell):
+    """A cell of the user's own."""
 
 
 MODELS = [
     (
-        lambda: sequential(L.Bidirectional(L.GRU(2))),
-        r"layer 1 \('bidirectional\w*', Bidirectional\) is not supported; use its forward layer",
+        lambda: sequential(L.RNN(L.StackedRNNCells([L.GRUCell(2), OwnCell(2)]))),
+        "holds a OwnCell; use SimpleRNN",
     ),
     (lambda: sequential(L.GRU(2), L.Lambda(abs)), "Lambda.* use the computation done on the arrays beforehand"),
     (
@@ -170,9 +158,7 @@ MODELS = [
         r"layer 1 .*SeparableConv1D\) is not supported; use one of Input, SimpleRNN",
     ),
     (lambda: sequential(L.Masking(), L.GRU(2, return_sequences=True)), "output has the mask of its steps"),
-    (lambda: sequential(L.RNN(L.GRUCell(2))), "RNN.* use SimpleRNN, GRU or LSTM in place of cells"),
     (lambda: sequential(L.TimeDistributed(L.Lambda(abs)), L.GRU(2)), r"holds a Lambda; use TimeDistributed\(Dense"),
-    (lambda: sequential(L.GRU(2, go_backwards=True)), "go_backwards=True, but a state carried from the past"),
     (
         lambda: sequential(L.GRU(2, return_state=True)),
         "return_state=True, which is not supported; leave it out",
@@ -190,25 +176,8 @@ MODELS = [
         lambda: sequential(L.Dropout(0.1, noise_shape=(None, 1, 1)), L.GRU(2)),
         "noise_shape=.* the next recurrent layer's own",
     ),
-    (
-        lambda: sequential(L.GRU(2, kernel_regularizer="l2")),
-        "kernel_regularizer, which is not supported; use weight_decay=",
-    ),
-    (
-        lambda: sequential(L.GRU(2), L.Dense(1, activity_regularizer="l1")),
-        "activity_regularizer, which is not supported",
-    ),
-    (
-        lambda: sequential(L.LSTM(2, bias_constraint="non_neg")),
-        "bias_constraint, which is not supported; use clipnorm=",
-    ),
     (lambda: sequential(L.GRU(2, dtype="mixed_float16")), "computes in mixed_float16; make the model under float32"),
-    (frozen, "trainable=False, but all layers are trained here; set it to True"),
     (lora, "has LoRA enabled, which is not supported; use a plain Dense"),
-    (
-        half_stateful,
-        r"some recurrent layers are stateful and others \('loose'\) are not; make all of them stateful, or none",
-    ),
     (begun, r"GRU\) is called with initial_state, which is not supported; leave it out"),
     (twice, r"GRU\) is called 2 times; give each place a layer of its own"),
     (several_ends, "some outputs have a value for each step and others one; give all of them alike"),

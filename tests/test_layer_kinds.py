@@ -70,6 +70,8 @@ class Leaky(Recurrent):
     recurrent_dropout: float = 0.0
     return_sequences: bool | None = None
     go_backwards: bool = False
+    zero_output_for_mask: bool = False
+    stateful: bool = True
 '''
 
 KERNEL = '''"""A toy: half of what was, half of what comes in."""

@@ -74,6 +74,12 @@ if TYPE_CHECKING:
     from tsuzuki.network.optimizers import RMSprop as RMSprop
     from tsuzuki.network.optimizers import Step as Step
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
+    from tsuzuki.network.shaping import Reverse as Reverse
+    from tsuzuki.network.weight_rules import MaxNorm as MaxNorm
+    from tsuzuki.network.weight_rules import MinMaxNorm as MinMaxNorm
+    from tsuzuki.network.weight_rules import NonNeg as NonNeg
+    from tsuzuki.network.weight_rules import UnitNorm as UnitNorm
+    from tsuzuki.network.weight_rules import WeightRule as WeightRule
     from tsuzuki.training.early_stopping import EarlyStopping as EarlyStopping
     from tsuzuki.training.early_stopping import ReduceOnPlateau as ReduceOnPlateau
     from tsuzuki.training.predict import predict as predict
@@ -119,7 +125,7 @@ _HOMES = {
     ),
     "network.network": ("Network", "graph"),
     "network.activation_layers": ("ELU", "LeakyReLU", "ReLU"),
-    "network.shaping": ("RepeatVector",),
+    "network.shaping": ("RepeatVector", "Reverse"),
     "network.initialisers": ("initialise",),
     "network.optimizers": (
         "SGD",
@@ -137,6 +143,7 @@ _HOMES = {
         "Step",
     ),
     "network.losses": ("MAE", "MSE", "GaussianNLL", "Huber", "Pinball"),
+    "network.weight_rules": ("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "WeightRule"),
     "training.progress": ("progress_bar",),
     "forecaster": ("Forecaster", "load"),
     "forecasting.evaluation": ("evaluate",),

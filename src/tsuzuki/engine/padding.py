@@ -45,7 +45,7 @@ def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
     """The table of single variables, [arrays of weights, VARIABLE]; `decayed` says which take weight decay."""
     table = np.zeros((len(plan.places), VARIABLE), np.int64)
     for i, (_, offset, shape) in enumerate(plan.places):
-        table[i] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
+        table[i, :3] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
     return table
 
 

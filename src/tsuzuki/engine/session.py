@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.engine import weight_rules
 from tsuzuki.engine.data import Data, Objective
 from tsuzuki.engine.machine_code import address_of, bind, load, program
 from tsuzuki.engine.objectives import describe_objectives
@@ -94,6 +95,7 @@ class Session:
         self._kept += described.kept
         rare = optimizer is not None and (is_rare(optimizer) or optimizer.use_ema)
         units = [*[RARE_UNIT] * rare, *["rare_activations"] * bool(plan.rare_activations)]
+        units += [weight_rules.UNIT] * bool(plan.network.rules)
         load((*plan.kinds, *described.units, *units))
         self._point_at_activations(rows)
         for end, unit in zip(ends, described.units, strict=True):
@@ -136,7 +138,7 @@ class Session:
         job[p.PARAMETERS], job[p.SIZE] = self.parameters.ctypes.data, plan.size
         job[p.SLOTS], job[p.PACKED] = self.slots.ctypes.data, self._packed.ctypes.data
         job[p.BANK], job[p.STATE_SIZE] = self.bank.ctypes.data, plan.state_size
-        job[p.LAYERS] = len(plan.rows)
+        job[p.LAYERS], job[p.SOME_FORGET] = len(plan.rows), (plan.rows[:, p.FORGETS] == 1).any()
         for name, place in plan.shared.items():
             job[getattr(p, name)] = place
         job[p.SEED] = seed
@@ -158,6 +160,15 @@ class Session:
         table = variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.places])
         self._keep(p.VARIABLES, table)
         job[p.VARIABLE_COUNT] = len(table)
+        if plan.network.rules:
+            weight_rules.check_rules(plan, self.optimizer)
+            self._keep(p.RULES, weight_rules.describe_rules(plan, table))
+            for field, name in (
+                (p.PENALISE, "penalise"),
+                (p.SHAPE_GRADIENTS, "shape_gradients"),
+                (p.CONSTRAIN, "constrain"),
+            ):
+                job[field] = address_of(weight_rules.UNIT, name)
 
     def _keep(self, field: int, array: NDArray[Any]) -> None:
         """Note an array's address in the job, and keep the array alive for as long."""
@@ -175,14 +186,16 @@ class Session:
         first = self.updates_done
         assert self.optimizer is not None
         rate = rates_of(self.optimizer, first, count, self.rate_factor)
+        penalties = np.zeros(count)
         job = self._job
+        job[p.PENALTIES] = penalties.ctypes.data
         job[p.LOSSES], job[p.SCORED], job[p.RATES] = losses.ctypes.data, scored.ctypes.data, rate.rate.ctypes.data
         job[p.DECAYS] = 0 if rate.decays is None else rate.decays.ctypes.data
         job[p.MORE_RATES] = 0 if rate.more is None else rate.more.ctypes.data
         done = self._call(block, forecasts, training=True)
         self.updates_done += done
         shown = min(done + 1, count)
-        return self._result(losses[:shown], scored[:shown])
+        return self._result(losses[:shown], scored[:shown], penalties[:shown])
 
     def forward(self, block: Block, forecasts: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Run forward over a block of rows, without training.
@@ -196,16 +209,19 @@ class Session:
             without targets.
         """
         shape = len(block.starts), len(self.objectives)
-        losses, scored = np.zeros(shape), np.zeros(shape, np.int64)
+        losses, scored, penalties = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(len(block.starts))
         scores = self.threads == 1 and self.data.targets is not None
         job = self._job
         job[p.LOSSES], job[p.SCORED] = losses.ctypes.data if scores else 0, scored.ctypes.data
+        job[p.PENALTIES] = penalties.ctypes.data
         self._call(block, forecasts, training=False)
-        return self._result(losses, scored) if scores else np.zeros((0, 2))
+        return self._result(losses, scored, penalties) if scores else np.zeros((0, 2))
 
-    def _result(self, losses: NDArray[np.float64], scored: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _result(
+        self, losses: NDArray[np.float64], scored: NDArray[np.int64], penalties: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Each update's loss, scored values, and the losses of several ends by themselves."""
-        total, count = np.zeros(len(losses)), np.zeros(len(losses))
+        total, count = penalties.copy(), np.zeros(len(losses))
         for number, objective in enumerate(self.objectives):
             total += losses[:, number] * objective.weight
             count += scored[:, number]

@@ -186,7 +186,7 @@ def prepare(
     job = replace(_job(model, batch_size, x if series is None else series, timesteps), carries=carries)
     if not job.shape.stateful:
         job = replace(job, carries=False)
-    elif reset_states is None and any(state.any() for layer in states_of(model) for state in layer):
+    elif reset_states is None and any(state.any() for state in states_of(model)):
         warnings.warn(
             "the model's states are not zero, and are reset now, at the start of every epoch; give "
             'reset_states="never" to carry them on as model.fit does, or "epoch" to say that this is meant',

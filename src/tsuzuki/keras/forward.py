@@ -77,7 +77,7 @@ class Forward:
         compiled = CompiledNetwork(
             self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, Objective(self.job.loss), threads=threads
         )
-        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in self.model.trainable_variables])
+        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in self.model.weights])
         if self.job.carries:
             read_states(self.model, compiled)
         result = compiled.forward(self.epoch.block, forecasts)

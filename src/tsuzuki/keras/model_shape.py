@@ -1,5 +1,6 @@
 """What a model takes and gives, read before anything is computed."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.epoch_data import Shape
 from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_to_network import reading_of, stateful_batch, unsupported
+from tsuzuki.keras.weight_rules import rules_of
 from tsuzuki.network.network import Network
 
 
@@ -53,6 +55,8 @@ def shape_of(
         )
     if builds and not model.built:
         model.build((int(lanes), steps, features))
+    if model.built:
+        network = replace(network, rules=rules_of(model, network))
     shape = Shape(
         inputs=network.inputs,
         outputs=network.outputs,

@@ -1,19 +1,23 @@
 """A Keras model as a Network and a list of weights, or an error that names all that has no equal here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.model_graph import graph_of, layers_of, walk
 from tsuzuki.keras.readers import READ_NUMBERS
 from tsuzuki.keras.readers.call import Draft, Shape
-from tsuzuki.network.layers import Recurrent
+from tsuzuki.keras.weight_rules import rules_of
+from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
+from tsuzuki.network.shaping import Reverse
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+CELLS = (SimpleRNN, GRU, LSTM)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def from_keras(model: Any) -> "tuple[Network, list[NDArray[np.float32]]]":
         )
     weights = [np.array(array, np.float32) for array in model.get_weights()]
     check_weights(network, weights)
-    return network, weights
+    return replace(network, rules=rules_of(model, network)), weights
 
 
 def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
@@ -74,7 +78,6 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     ranks = {len(shape) for shape in ended if shape is not None}
     if len(ranks) > 1:
         draft.problems.append("some outputs have a value for each step and others one; give all of them alike")
-    _check_states(model, draft)
     if not draft.problems and any(end is None or end < 0 for end in ends):
         draft.problems.append("an output of the model is one of its inputs; leave it out")
     if draft.problems:
@@ -87,13 +90,14 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     try:
         network = Network(
             sum(sizes),
-            tuple(draft.layers),
+            _described(draft.layers),
             wiring,
             tuple(sizes) if len(sizes) > 1 else (),
             () if ends == [last] else tuple(end for end in ends if end is not None),
         )
     except SettingError as error:
         raise UnsupportedModel(str(error)) from error
+    _check_reversed_masks(network)
     if any(network.masked[end] for end in network.last):
         raise UnsupportedModel(
             "the model's output has the mask of its steps, which the loss does not count yet; set "
@@ -104,6 +108,19 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     final = network.layers[network.last_recurrent]
     assert isinstance(final, Recurrent)
     return Reading(network, bool(final.return_sequences))
+
+
+def _check_reversed_masks(network: Network) -> None:
+    """Refuse steps of a cell that runs backwards where a mask goes with them: Keras leaves it in its old order."""
+    for i, read in enumerate(network.sources):
+        for source in read:
+            backwards = source >= 0 and isinstance(network.layers[source], Recurrent) and network.masked[source]
+            first = network.sources[source][0] if backwards else -1
+            if first >= 0 and isinstance(network.layers[first], Reverse) and not isinstance(network.layers[i], Reverse):
+                raise UnsupportedModel(
+                    f"{network.layers[source]} runs backwards over masked steps and returns all of them, and Keras "
+                    "hands the mask on in the old order; use Bidirectional, or leave out return_sequences"
+                )
 
 
 def stateful_batch(model: Any) -> int | None:
@@ -133,14 +150,11 @@ def read_all(*readers: Callable[[], Any]) -> list[Any]:
     return found
 
 
-def _check_states(model: Any, draft: Draft) -> None:
-    recurrent = [layer for layer in layers_of(model) if hasattr(layer, "stateful")]
-    loose = [repr(layer.name) for layer in recurrent if not layer.stateful]
-    if loose and len(loose) < len(recurrent):
-        draft.problems.append(
-            f"some recurrent layers are stateful and others ({', '.join(loose)}) are not; make all of them stateful, "
-            "or none"
-        )
+def _described(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers of a network; where none is stateful, whether states are carried is the layout's business."""
+    if any(isinstance(layer, Recurrent) and layer.stateful for layer in layers):
+        return tuple(layers)
+    return tuple(replace(layer, stateful=True) if isinstance(layer, CELLS) else layer for layer in layers)
 
 
 def _read_as_numbers(model: Any, i: int) -> bool:

@@ -8,6 +8,7 @@ import keras
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
+from tsuzuki.network.shaping import Reverse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,25 +39,29 @@ def to_keras(
         of a network that branches, which takes and gives lists where there are several inputs or outputs.
 
     Raises:
-        SettingError: weights that do not fit, or a stateful model without a batch size.
+        SettingError: weights that do not fit, a stateful model without a batch size, or a mask that is reversed.
     """
     check_weights(network, weights)
     if stateful and batch_size is None:
         raise SettingError("stateful=True without batch_size; give the rows of a batch, for which Keras keeps states")
     layers = []
     for i, layer in enumerate(network.layers):
+        if isinstance(layer, Reverse) and network.masked[i]:
+            raise SettingError(
+                f"layer {i + 1} ({layer}) reverses a mask, which no layer of Keras does by itself; leave out the mask"
+            )
         given = getattr(layer, "return_sequences", None)
         returns = network.all_seen(every_step)[i] if given is None else given
         layers.append(_layer(layer, stateful, returns))
     inputs = [
         keras.Input(batch_shape=(batch_size, timesteps, size)) for size in network.input_sizes or (network.inputs,)
     ]
-    if network.wiring:
+    if network.wiring or network.looks_ahead:
         model = keras.Model(inputs, _wired(network, layers, inputs))
     else:
         model = keras.Sequential([*inputs, *layers])
     at = 0
-    for layer in layers:
+    for layer in [layer for layer in layers if isinstance(layer, keras.Layer)]:
         layer.set_weights(weights[at : at + len(layer.weights)])
         at += len(layer.weights)
     return model
@@ -67,11 +72,14 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
     outputs: list[Any] = []
     for layer, described, read in zip(layers, network.layers, network.sources, strict=True):
         tensors = [outputs[source] if source >= 0 else inputs[-1 - source] for source in read]
-        if not isinstance(described, Recurrent):
+        if not isinstance(described, Recurrent | Reverse):
             least = min(len(tensor.shape) for tensor in tensors)
             # Beside a layer that gives the last step alone, the others give theirs.
             tensors = [tensor if len(tensor.shape) == least else tensor[:, -1] for tensor in tensors]
-        outputs.append(layer(tensors if described.merges else tensors[0]))
+        if isinstance(described, Reverse):
+            outputs.append(keras.ops.flip(tensors[0], axis=1))
+        else:
+            outputs.append(layer(tensors if described.merges else tensors[0]))
     least = min(len(outputs[end].shape) for end in network.last)
     return [outputs[end] if len(outputs[end].shape) == least else outputs[end][:, -1] for end in network.last]
 
@@ -79,6 +87,8 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
 def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, SimpleRNN | GRU | LSTM):
         return _recurrent(layer, stateful, returns)
+    if isinstance(layer, Reverse):
+        return keras.ops.flip
     # The attributes of all others are Keras's arguments.
     return getattr(keras.layers, type(layer).__name__)(**vars(layer))
 
@@ -91,7 +101,7 @@ def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> 
         "recurrent_dropout": layer.recurrent_dropout,
         "return_sequences": returns,
         "zero_output_for_mask": layer.zero_output_for_mask,
-        "stateful": stateful,
+        "stateful": stateful and layer.stateful,
     }
     if not isinstance(layer, SimpleRNN):
         options["recurrent_activation"] = layer.recurrent_activation

@@ -34,6 +34,7 @@ UNITS = {
     "rare_losses": ("rare_losses",),
     "updates": ("optimizers",),
     "rare_updates": ("rare_optimizers",),
+    "weight_rules": ("weight_rules",),
     "rare_activations": ("rare_activations",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},

@@ -43,11 +43,13 @@ from tsuzuki.kernels.table import (
     BLOCK_LOSSES,
     BLOCKS,
     CLIP,
+    CONSTRAIN,
     COUNTS,
     ENTRIES,
     EXITS,
     FEATURES,
     FIRST_UPDATE,
+    FORGETS,
     FORWARD,
     FRESH,
     GATES,
@@ -74,13 +76,18 @@ from tsuzuki.kernels.table import (
     PACKED_RECURRENT,
     PACKED_RECURRENT_T,
     PARAMETERS,
+    PENALISE,
+    PENALTIES,
     READINGS,
     RECURRENT_KERNEL,
     ROW,
+    RULES,
     SCALES,
     SCORE,
     SCORED,
+    SHAPE_GRADIENTS,
     SIZE,
+    SOME_FORGET,
     SPACING,
     STARTS,
     STATE,
@@ -127,6 +134,12 @@ def enter(job, work, lanes, k, first_lane):
             for n in range(row[STATES]):
                 state = shift(row, 2 * n)
                 fill(shift(work, state[STATE_OUT] + lane * wide), wide, shift(saved, state[STATE]), entry >= 0)
+    if job[SOME_FORGET]:
+        for i in range(job[LAYERS]):
+            row = shift(job, HEADER + i * ROW)
+            for n in range(row[STATES] if row[FORGETS] else 0):
+                states = shift(work, shift(row, 2 * n)[STATE_OUT])
+                fill(states, lanes * row[WIDE], states, False)
 
 
 @kernel
@@ -323,6 +336,8 @@ def run(address, thread):
     wait_at_barrier(place, threads, meeting)
     for k in range(job[UPDATES]):
         count = count_all(job, k, counts)
+        if job[RULES] and thread == 0 and job[PENALTIES] != 0:
+            call_update(job[PENALISE], job, k, 0, job[SIZE])
         block = thread
         while block < blocks:
             work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
@@ -349,6 +364,8 @@ def run(address, thread):
         if count == 0:
             continue
         sum_gradients(job, first_float, end_float)
+        if job[RULES]:
+            call_update(job[SHAPE_GRADIENTS], job, k, first_float, end_float)
         if job[CLIP]:
             meeting += 1
             wait_at_barrier(place, threads, meeting)
@@ -362,6 +379,11 @@ def run(address, thread):
             optimise(job, k, first_float, end_float)
         if job[AVERAGE]:
             call_update(job[AVERAGE], job, k, first_float, end_float)
+        if job[RULES]:
+            meeting += 1
+            wait_at_barrier(place, threads, meeting)
+            if thread == 0:
+                call_update(job[CONSTRAIN], job, k, 0, job[SIZE])
         meeting += 1
         wait_at_barrier(place, threads, meeting)
         refresh_packed(job, thread)

@@ -15,6 +15,7 @@ from tsuzuki.kernels.table import (
     D_OUT,
     D_X,
     DROPOUT,
+    FORGETS,
     GATES,
     HELD,
     INPUT_SIZE,
@@ -232,7 +233,7 @@ def take_recurrent(place: Place, layer: Recurrent) -> None:
     row[PACKED_RECURRENT_T] = spaces.packed.take(-(-layer.units // PANEL) * PANEL * whole)
     row[Z] = place.work(steps, whole)
     row[OUT] = place.work(steps + 1, wide)
-    row[STATES] = layer.states
+    row[STATES], row[FORGETS] = layer.states, not layer.stateful
     for state in range(layer.states):
         row[STATE + 2 * state] = spaces.state.take(wide)
         row[STATE_OUT + 2 * state] = place.work(steps + 1, wide) if state else row[OUT]

@@ -47,6 +47,8 @@ AVERAGE_SLOT = 3
     PARAMETERS, SIZE, SLOTS, PACKED, VARIABLES, VARIABLE_COUNT,
     # states saved and taken up again
     BANK, STATE_SIZE,
+    # whether some layer's states are zero at the start of every row, whatever the row carries
+    SOME_FORGET,
     # train or only run forward; where the objectives stand in the table and how many there are, a place for each
     # thread's counts of them, and the addresses of what comes out, [updates, objectives] each
     TRAIN, OBJECTIVES, OBJECTIVE_COUNT, COUNTS, LOSSES, SCORED,
@@ -57,12 +59,15 @@ AVERAGE_SLOT = 3
     # the optimiser: its kind and settings, a rate and a decay for each update, and two rates more where it needs them,
     # how gradients are clipped; addresses of a rarer optimiser and of what follows the update (0: none)
     OPTIMIZER, OPTIMIZER_SETTINGS, RATES, DECAYS, MORE_RATES, CLIP, OPTIMISE, AVERAGE,
+    # rules for single variables (0: none), the penalty of each update, and addresses of what writes it, what adds to
+    # the gradients and what bounds the weights
+    RULES, PENALTIES, PENALISE, SHAPE_GRADIENTS, CONSTRAIN,
     # dropout's counters; threads and the place where they meet
     SEED, FIRST_UPDATE, THREADS, BARRIER,
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(64)
+) = range(70)
 
 (
     # addresses of the layer kind's two procedures
@@ -81,6 +86,8 @@ AVERAGE_SLOT = 3
     # how many arrays a lane carries from step to step, and a pair for each: the offsets in a lane's saved state and in
     # the work space, where [1 + steps, lanes, wide] begin with the state before the first step
     STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
+    # whether these are zero at the start of every row, whatever the row carries
+    FORGETS,
     # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
     DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
     # masks [steps, lanes] of the steps that count, of the output and of the input, each with steps to skip there (-1:
@@ -91,7 +98,7 @@ AVERAGE_SLOT = 3
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
-) = range(51)
+) = range(52)
 
 # An objective: what the outputs of one end of the network are scored by.
 (
@@ -115,5 +122,9 @@ AVERAGE_SLOT = 3
 LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK_STEP_MASK, LINK_STEP_MASK_SKIP, LINK = range(9)
 
 # A row of the table of variables.
-VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, VARIABLE = range(4)
+VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, FROZEN, VARIABLE_ROWS, CONSTRAINT, VARIABLE = range(7)
+# What bounds it: nothing, no negative weight, the norm of each column, the norm of all together.
+NO_CONSTRAINT, NON_NEGATIVE, COLUMN_NORMS, WHOLE_NORM = range(4)
+# Its entry in the table of rules, float64.
+RULE_L1, RULE_L2, RULE_SMALLEST, RULE_LARGEST, RULE_RATE, RULE = range(6)
 # fmt: on

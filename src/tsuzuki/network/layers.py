@@ -26,12 +26,14 @@ class Layer(ABC):
         states: how many arrays of `units` values it carries from step to step.
         merges: whether it takes several inputs.
         whole_rows: whether it looks across steps, so that rows must be whole: none may end before its last step.
+        looks_ahead: whether a step of its output depends on later steps of its input.
     """
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 0
     merges: ClassVar[bool] = False
     whole_rows: ClassVar[bool] = False
+    looks_ahead: ClassVar[bool] = False
 
     @abstractmethod
     def outputs(self, inputs: Sequence[int]) -> int:
@@ -76,9 +78,12 @@ class Recurrent(Layer):
         recurrent_dropout: likewise for the state where it enters the product with the recurrent kernel.
         return_sequences: whether the next layer sees every step. None: as its place asks for (every step before
             another recurrent layer; after the last one, every step if every step is scored).
-        go_backwards: refused: a state carried from past to future cannot run from future to past.
+        go_backwards: refused: a state carried from past to future cannot run from future to past. Where none is
+            carried, put `Reverse()` before the layer.
         zero_output_for_mask: whether masked steps give zeros; otherwise they give the output before them, zeros before
             the first. Either way they leave the state as it is.
+        stateful: whether its state is carried where a layout carries states; False: it is zero at the start of each row
+            all the same.
     """
 
     units: int
@@ -89,6 +94,7 @@ class Recurrent(Layer):
     return_sequences: bool | None
     go_backwards: bool
     zero_output_for_mask: bool
+    stateful: bool
     states: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -105,7 +111,7 @@ class Recurrent(Layer):
         if self.go_backwards:
             raise SettingError(
                 f"{self} has go_backwards=True, but a state carried from the past into the future cannot run "
-                "backwards; leave it out, or reverse the series yourself"
+                "backwards; leave it out, or put Reverse() before the layer where no state is carried"
             )
 
     def outputs(self, inputs: Sequence[int]) -> int:
@@ -146,6 +152,7 @@ class SimpleRNN(Recurrent):
     return_sequences: bool | None = None
     go_backwards: bool = False
     zero_output_for_mask: bool = False
+    stateful: bool = True
 
 
 @dataclass(frozen=True)
@@ -168,6 +175,7 @@ class GRU(Recurrent):
     return_sequences: bool | None = None
     go_backwards: bool = False
     zero_output_for_mask: bool = False
+    stateful: bool = True
 
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """As `Recurrent.shapes`, but for the bias of `reset_after`: [2, 3 * units]."""
@@ -198,6 +206,7 @@ class LSTM(Recurrent):
     return_sequences: bool | None = None
     go_backwards: bool = False
     zero_output_for_mask: bool = False
+    stateful: bool = True
 
     def initial_bias(self, shape: tuple[int, ...]) -> "NDArray[np.float64]":
         """Zeros, but ones for the forget gate with `unit_forget_bias`."""

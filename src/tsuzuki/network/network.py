@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import Layer, Recurrent
+from tsuzuki.network.weight_rules import WeightRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ class Network:
             -1, -2, ... for the first, second ... of the inputs.
         input_sizes: features of each input where there are several, side by side in a step; they add up to `inputs`.
         ends: the layers whose outputs, side by side, are the network's, or () for the last layer alone.
+        rules: penalties and bounds of single arrays of weights, and which are not trained.
     """
 
     inputs: int
@@ -34,6 +36,7 @@ class Network:
     wiring: tuple[tuple[int, ...], ...] = ()
     input_sizes: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
+    rules: tuple[WeightRule, ...] = ()
 
     def __post_init__(self) -> None:
         if self.inputs < 1:
@@ -66,6 +69,10 @@ class Network:
                     "follows it; set it to True or leave it out"
                 )
         _ = self.widths
+        known = {(parameter.layer, parameter.name) for parameter in parameters(self)}
+        for rule in self.rules:
+            if (rule.layer, rule.name) not in known:
+                raise SettingError(f"there is a rule for {rule.name!r} of layer {rule.layer + 1}, which has none")
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
@@ -145,6 +152,11 @@ class Network:
     def whole_rows(self) -> bool:
         """Whether no row may end before its last step."""
         return any(layer.whole_rows for layer in self.layers)
+
+    @cached_property
+    def looks_ahead(self) -> bool:
+        """Whether a step of the outputs depends on later steps of the inputs."""
+        return any(layer.looks_ahead for layer in self.layers)
 
     @cached_property
     def recurrent_follows(self) -> tuple[bool, ...]:

@@ -1,4 +1,4 @@
-"""Layers that change how many steps there are."""
+"""Layers that change how many steps there are, or their order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,3 +31,23 @@ class RepeatVector(Layer):
     def reads(self, steps: int, given: int) -> int:
         """The last one."""
         return 1
+
+
+@dataclass(frozen=True)
+class Reverse(Layer):
+    """The steps of what it reads, last first, and their mask.
+
+    A cell behind it runs from the future to the past, as with Keras's `go_backwards`; a second `Reverse` behind the
+    cell brings the steps back into their order, as `keras.layers.Bidirectional` does.
+    """
+
+    whole_rows: ClassVar[bool] = True
+    looks_ahead: ClassVar[bool] = True
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
+
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """That of the input, reversed."""
+        return all(inputs)

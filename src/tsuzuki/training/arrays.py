@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.engine.data import Data, Objective
 from tsuzuki.errors import SettingError
-from tsuzuki.layouts.layout import Block, Layout
+from tsuzuki.layouts.layout import CARRY, Block, Layout
 from tsuzuki.network.losses import Loss, forecasts_values, named
 from tsuzuki.network.network import Network
 
@@ -109,8 +109,15 @@ def check_returns(network: Network, layout: Layout) -> None:
     """Check that the last recurrent layer returns what the layout scores, unless the steps change on the way.
 
     Raises:
-        SettingError: its `return_sequences` says otherwise.
+        SettingError: its `return_sequences` says otherwise, or a layer looks ahead where that makes no sense.
     """
+    carries = (layout.block(0, min(2, layout.updates)).entries == CARRY).any()
+    if network.looks_ahead and (layout.every_step or carries):
+        raise SettingError(
+            "a layer of the network looks ahead in its row, as Reverse does, but the layout "
+            + ("scores every step, with targets that lie ahead in the row" if layout.every_step else "carries states")
+            + "; use Windows without stateful=True"
+        )
     last = network.layers[network.last_recurrent]
     returns = getattr(last, "return_sequences", None)
     if returns is not None and returns != layout.every_step and not network.whole_rows:

@@ -15,12 +15,9 @@ READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | shaping.REA
 # Layers that read a number for each step: an input of shape (timesteps,) is theirs alone.
 READ_NUMBERS: set[type] = set()
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
-OPERATIONS = merges.OPERATIONS
+OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
-    "Bidirectional": "its forward layer alone: a state carried from past to future cannot run backwards",
-    "RNN": "SimpleRNN, GRU or LSTM in place of cells of your own",
-    "StackedRNNCells": "one recurrent layer after another",
     "SpatialDropout1D": "the recurrent layer's own dropout=, which also holds one mask over the steps",
     "Normalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "BatchNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",

@@ -1,47 +1,109 @@
-"""Recurrent layers."""
+"""Recurrent layers: SimpleRNN, GRU and LSTM, RNN over their cells or stacks of these, either way through time."""
 
 from typing import Any
 
 import keras
 
-from tsuzuki.keras.readers.call import Call, Reader
-from tsuzuki.network.layers import GRU, LSTM, Recurrent, SimpleRNN
+from tsuzuki.keras.readers.call import Call, Found, Reader
+from tsuzuki.network.layers import (
+    GRU,
+    LSTM,
+    Add,
+    Average,
+    Concatenate,
+    Layer,
+    Multiply,
+    Recurrent,
+    SimpleRNN,
+)
+from tsuzuki.network.shaping import Reverse
 
+# Keras's layers and cells, which have the same options.
 CELLS: dict[type, type[SimpleRNN] | type[GRU] | type[LSTM]] = {
     keras.layers.SimpleRNN: SimpleRNN,
     keras.layers.GRU: GRU,
     keras.layers.LSTM: LSTM,
+    keras.layers.SimpleRNNCell: SimpleRNN,
+    keras.layers.GRUCell: GRU,
+    keras.layers.LSTMCell: LSTM,
 }
+MERGES: dict[str, type[Layer]] = {"concat": Concatenate, "sum": Add, "mul": Multiply, "ave": Average}
 
 
-def cell(call: Call) -> Recurrent:
-    """Read a SimpleRNN, GRU or LSTM."""
-    layer = call.layer
-    if layer.go_backwards:
-        call.refuse(
-            "has go_backwards=True, but a state carried from the past into the future cannot run backwards; "
-            "leave it out, or reverse the series yourself"
-        )
-    if layer.return_state:
+def recurrent(call: Call) -> Found:
+    """Read a recurrent layer; one that runs backwards reads its input reversed."""
+    check_call(call)
+    return [*[Reverse()] * call.layer.go_backwards, *cells(call, call.layer)]
+
+
+def bidirectional(call: Call) -> Found:
+    """Read a Bidirectional: a layer each way, the second one's steps brought back into their order, and a merge."""
+    check_call(call)
+    one, other, mode = call.layer.forward_layer, call.layer.backward_layer, call.layer.merge_mode
+    ends: list[int] = []
+    for layer, backwards in ((one, one.go_backwards), (other, other.go_backwards)):
+        source: tuple[int, ...] = (call.add(Reverse()),) if backwards else call.sources
+        for cell in cells(call, layer):
+            source = (call.add(cell, *source),)
+        ends += source
+    if other.return_sequences:
+        ends[1] = call.add(Reverse(), ends[1])
+    return tuple(ends) if mode is None else call.add(MERGES[mode](), *ends)
+
+
+def check_call(call: Call) -> None:
+    """Refuse what no recurrent layer can be called with here."""
+    if call.layer.return_state:
         call.refuse("has return_state=True, which is not supported; leave it out")
     for option in call.options:
         call.refuse(f"is called with {option}, which is not supported; leave it out")
+
+
+def cells(call: Call, layer: Any) -> list[Recurrent]:
+    """What stands in a recurrent layer's place: one layer, or several for a stack of cells."""
+    if type(layer) in CELLS:
+        return [described(call, layer, layer, layer.return_sequences)]
+    if type(layer) is not keras.layers.RNN:
+        call.refuse(f"holds a {type(layer).__name__}; use SimpleRNN, GRU or LSTM")
+        return []
+    stack = layer.cell.cells if type(layer.cell) is keras.layers.StackedRNNCells else [layer.cell]
+    if others := [type(cell).__name__ for cell in stack if type(cell) not in CELLS]:
+        call.refuse(f"holds a {others[0]}; use SimpleRNN, GRU or LSTM in place of cells of your own")
+        return []
+    returns = [True] * (len(stack) - 1) + [layer.return_sequences]
+    return [described(call, layer, cell, all_steps) for cell, all_steps in zip(stack, returns, strict=True)]
+
+
+def described(call: Call, layer: Any, cell: Any, return_sequences: bool) -> Recurrent:
+    """Describe a cell, or a layer that is one, with what the layer around it says."""
     options: dict[str, Any] = {
-        "activation": call.activation(),
-        "use_bias": layer.use_bias,
-        "dropout": call.share("dropout"),
-        "recurrent_dropout": call.share("recurrent_dropout"),
-        "return_sequences": layer.return_sequences,
+        "activation": call.activation(layer=cell),
+        "use_bias": cell.use_bias,
+        "dropout": call.share("dropout", cell),
+        "recurrent_dropout": call.share("recurrent_dropout", cell),
+        "return_sequences": return_sequences,
         "zero_output_for_mask": layer.zero_output_for_mask,
+        "stateful": bool(layer.stateful),
     }
-    kind = CELLS[type(layer)]
+    kind = CELLS[type(cell)]
     if kind is not SimpleRNN:
-        options["recurrent_activation"] = call.activation("recurrent_activation")
+        options["recurrent_activation"] = call.activation("recurrent_activation", cell)
     if kind is GRU:
-        options["reset_after"] = layer.reset_after
+        options["reset_after"] = cell.reset_after
     if kind is LSTM:
-        options["unit_forget_bias"] = layer.unit_forget_bias
-    return kind(layer.units, **options)
+        options["unit_forget_bias"] = cell.unit_forget_bias
+    return kind(cell.units, **options)
 
 
-READERS: dict[type, Reader] = dict.fromkeys(CELLS, cell)
+def flipped(call: Call) -> Found:
+    """Read `keras.ops.flip` of the steps."""
+    if call.layer.axis not in (1, -2, (1,)):
+        call.refuse(f"flips axis {call.layer.axis}; flip the steps, axis 1")
+    return Reverse()
+
+
+READERS: dict[type, Reader] = {
+    **dict.fromkeys([keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM, keras.layers.RNN], recurrent),
+    keras.layers.Bidirectional: bidirectional,
+}
+OPERATIONS: dict[str, Reader] = {"Flip": flipped}
