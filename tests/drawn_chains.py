@@ -8,7 +8,7 @@ from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
 from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
 from tsuzuki.network.layers import GRU, LSTM, Activation, Add, Average, Concatenate, Dense, Layer, Multiply, SimpleRNN
 from tsuzuki.network.network import Network, graph
-from tsuzuki.network.shaping import RepeatVector, Reverse
+from tsuzuki.network.shaping import FinalState, RepeatVector, Reverse
 
 CELLS = (SimpleRNN, GRU, LSTM)
 
@@ -85,6 +85,24 @@ def both_ways(draw) -> Chain:
     return Chain(graph(inputs, layers | {"y": (Dense(2), [*layers][-1])}, "y"), draw(st.integers(1, 6)))
 
 
+@st.composite
+def decoded(draw) -> Chain:
+    """A cell, and another that begins with its states and reads the inputs, or what a cell gave."""
+    kind, units, inputs = draw(st.sampled_from(CELLS)), draw(st.integers(1, 20)), draw(st.integers(1, 3))
+    layers = {"encoder": (kind(units), "inputs")}
+    states = [f"state {n}" for n in range(kind.states)]
+    layers |= {name: (FinalState(n), "encoder") for n, name in enumerate(states)}
+    read = draw(st.sampled_from(["inputs", "encoder", "other"]))
+    if read == "other":
+        layers["other"] = (draw(cells()), "inputs")
+    layers["decoder"] = (kind(units), read, *states)
+    end = ("decoder",)
+    if draw(st.booleans()):
+        layers["all"] = (Concatenate(), "decoder", states[-1])
+        end = ("all",)
+    return Chain(graph(inputs, layers | {"y": (Dense(2), *end)}, "y"), draw(st.integers(1, 6)))
+
+
 def chains() -> st.SearchStrategy[Chain]:
     """Any of the above."""
-    return st.one_of(repeated(), activated(), backwards(), both_ways())
+    return st.one_of(repeated(), activated(), backwards(), both_ways(), decoded())

@@ -45,7 +45,7 @@ from tsuzuki.network.losses import (
     SquaredHinge,
 )
 from tsuzuki.network.network import Network
-from tsuzuki.network.shaping import RepeatVector, Reverse
+from tsuzuki.network.shaping import FinalState, RepeatVector, Reverse
 
 Array = NDArray[np.float64]
 CARRY, ZERO = -2, -1
@@ -138,18 +138,24 @@ def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[
 
     Also, for each recurrent layer, its states after each of its steps.
     """
-    values, masks, seen = [], [], []
+    values, masks, seen, final = [], [], [], {}
     given = np.split(x, np.cumsum(network.input_sizes)[:-1], axis=-1)
-    for layer, own, read in zip(network.layers, split(network, weights), network.sources, strict=True):
+    for i, (layer, own, read) in enumerate(zip(network.layers, split(network, weights), network.sources, strict=True)):
+        begin, read = (read[1:], read[:1]) if isinstance(layer, Recurrent) else ((), read)
         inputs = last_steps([values[source] if source >= 0 else given[-1 - source] for source in read])
         found = [masks[source] if source >= 0 else None for source in read]
         mask = None if any(one is None for one in found) else np.any(found, axis=0)
         if isinstance(layer, Masking):
             mask = (inputs[0] != np.float32(layer.mask_value)).any(-1)
         if isinstance(layer, Recurrent):
-            outputs, after = over_time(layer, own, inputs[0], mask, states[len(seen)])
+            start = [values[source][-1] for source in begin] or states[len(seen)]
+            outputs, after = over_time(layer, own, inputs[0], mask, start)
+            final[i] = after[-1]
             values.append(outputs[-1:] if layer.return_sequences is False else outputs)
             seen.append(after)
+        elif isinstance(layer, FinalState):
+            values.append(final[read[0]][layer.number][None])
+            mask = None
         else:
             values.append(without_state(layer, own, inputs, mask))
         mask = mask[::-1] if isinstance(layer, Reverse) and mask is not None else mask

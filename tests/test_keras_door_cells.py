@@ -257,3 +257,60 @@ def test_rules_of_a_network_hold_with_any_number_of_threads():
     assert np.linalg.norm(one[0], axis=0).max() <= 0.5 + 1e-6
     with pytest.raises(tsuzuki.SettingError, match="there is a rule for 'bias2' of layer 1, which has none"):
         tsuzuki.Network(1, (tsuzuki.LSTM(4),), rules=(tsuzuki.WeightRule(0, "bias2"),))
+
+
+def encoder_and_decoder(cell, masked, both_ways):
+    """A decoder that reads the series again from the encoder's states, and the states themselves."""
+    keras.utils.set_random_seed(1)
+    given = keras.Input((STEPS, 1))
+    seen = L.Masking()(given) if masked else given
+    if both_ways:
+        _, *states = L.Bidirectional(cell(3, return_state=True))(seen)
+        decoded = L.Bidirectional(cell(3, return_sequences=True))(given, initial_state=states)
+    else:
+        _, *states = cell(4, return_state=True)(seen)
+        decoded = cell(4, return_sequences=True)(given, initial_state=states)
+    model = keras.Model(given, L.Dense(1)(L.Concatenate()([L.SimpleRNN(3)(decoded), states[-1]])))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("cell", "masked", "both_ways"),
+    [
+        (L.LSTM, False, False),
+        (L.GRU, True, False),
+        (L.LSTM, True, False),
+        (L.SimpleRNN, False, False),
+        (L.LSTM, False, True),
+        (L.GRU, False, True),
+    ],
+)
+def test_encoders_and_decoders_are_trained_as_in_keras(cell, masked, both_ways):
+    assert_trains_as_keras(
+        lambda: encoder_and_decoder(cell, masked, both_ways), padded() if masked else X, validation_split=0.2
+    )
+
+
+def test_a_state_may_be_an_output_of_another_layer():
+    def make():
+        keras.utils.set_random_seed(1)
+        given = keras.Input((STEPS, 1))
+        begin = L.Dense(3, "tanh")(L.LSTM(4)(given))
+        all_steps, last = L.GRU(3, return_sequences=True, return_state=True)(given, initial_state=begin)
+        model = keras.Model(given, L.Dense(1)(L.Add()([L.SimpleRNN(3)(all_steps), last])))
+        model.compile("adam", "mse")
+        return model
+
+    assert_trains_as_keras(make)
+
+
+def test_states_that_do_not_fit_are_named():
+    def network(*read):
+        layers = {"a": (tsuzuki.GRU(3), "inputs"), "state": (tsuzuki.FinalState(), "a")}
+        return tsuzuki.graph(1, layers | {"b": (tsuzuki.LSTM(3), *read), "y": (tsuzuki.Dense(1), "b")}, "y")
+
+    with pytest.raises(tsuzuki.SettingError, match=r"LSTM\(3\) begins with states of 3 values; give 2 of 3"):
+        network("inputs", "state")
+    with pytest.raises(tsuzuki.SettingError, match="a state that no cell has; give number 0, or 1"):
+        tsuzuki.FinalState(2)

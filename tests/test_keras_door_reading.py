@@ -116,11 +116,6 @@ def joined():
     return keras.Model(inputs, L.Add()([L.LSTM(2)(inputs), L.GRU(2)(inputs)]))
 
 
-def begun():
-    inputs = keras.Input((6, 1))
-    return keras.Model(inputs, L.GRU(2)(inputs, initial_state=L.LSTM(2)(inputs)))
-
-
 def two_outputs():
     inputs = keras.Input((6, 1))
     h = L.GRU(2)(inputs)
@@ -160,10 +155,6 @@ MODELS = [
     (lambda: sequential(L.Masking(), L.GRU(2, return_sequences=True)), "output has the mask of its steps"),
     (lambda: sequential(L.TimeDistributed(L.Lambda(abs)), L.GRU(2)), r"holds a Lambda; use TimeDistributed\(Dense"),
     (
-        lambda: sequential(L.GRU(2, return_state=True)),
-        "return_state=True, which is not supported; leave it out",
-    ),
-    (
         lambda: sequential(L.LSTM(2, activation="swish")),
         "has activation 'silu', which has no inverse; use it in a Dense or Activation behind it",
     ),
@@ -178,7 +169,6 @@ MODELS = [
     ),
     (lambda: sequential(L.GRU(2, dtype="mixed_float16")), "computes in mixed_float16; make the model under float32"),
     (lora, "has LoRA enabled, which is not supported; use a plain Dense"),
-    (begun, r"GRU\) is called with initial_state, which is not supported; leave it out"),
     (twice, r"GRU\) is called 2 times; give each place a layer of its own"),
     (several_ends, "some outputs have a value for each step and others one; give all of them alike"),
     (Own, "the model is a Own, wh"),

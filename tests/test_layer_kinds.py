@@ -37,6 +37,7 @@ ALLOWED = {
 USES = {
     "Dense": {"experiment/recipe.py", "forecasting/architecture.py", "experiment/keras_process.py"},
     "Concatenate": {"engine/plan.py"},
+    "FinalState": {"engine/plan.py"},
 }
 
 

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.optimizers import Nadam as Nadam
     from tsuzuki.network.optimizers import RMSprop as RMSprop
     from tsuzuki.network.optimizers import Step as Step
+    from tsuzuki.network.shaping import FinalState as FinalState
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
     from tsuzuki.network.shaping import Reverse as Reverse
     from tsuzuki.network.weight_rules import MaxNorm as MaxNorm
@@ -125,7 +126,7 @@ _HOMES = {
     ),
     "network.network": ("Network", "graph"),
     "network.activation_layers": ("ELU", "LeakyReLU", "ReLU"),
-    "network.shaping": ("RepeatVector", "Reverse"),
+    "network.shaping": ("FinalState", "RepeatVector", "Reverse"),
     "network.initialisers": ("initialise",),
     "network.optimizers": (
         "SGD",

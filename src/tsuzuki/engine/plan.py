@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.errors import SettingError
 from tsuzuki.kernels.host import WIDTH, padded
 from tsuzuki.kernels.layers import kind_of, kinds
 from tsuzuki.kernels.memory import Place, Source, Spaces
 from tsuzuki.kernels.table import (
     ACTIVATION,
+    D_FINAL,
     D_OUT,
     D_X,
     DEPTH_BLOCK,
@@ -24,6 +26,7 @@ from tsuzuki.kernels.table import (
     RETURNS_ALL,
     ROW,
     SCORED_OFFSET,
+    STATE_OUT,
     STATES,
     STEP_MASK,
     STEP_MASK_SKIP,
@@ -35,6 +38,7 @@ from tsuzuki.kernels.table import (
 )
 from tsuzuki.network.layers import Concatenate, Layer, Recurrent
 from tsuzuki.network.network import Network, Parameter, parameters
+from tsuzuki.network.shaping import FinalState
 
 
 @dataclass(frozen=True)
@@ -138,9 +142,13 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         if layer is None:
             branches.append((row, number))
             continue
-        sources = tuple(outputs.read(source, outputs.read_by(layer, number, source)) for source in read)
-        if kind == "held_output":
+        sources: tuple[Source, ...]
+        if isinstance(layer, FinalState):
+            sources = (outputs.final(read[0], layer.number),)
+        elif kind == "held_output":
             sources = (outputs.held(number),)
+        else:
+            sources = tuple(outputs.read(source, needed) for source, needed in outputs.wanted(layer, number, read))
         input_steps = sources[0].steps if read else int(outputs.rows[number][INPUT_STEPS])
         row[INPUT_STEPS], row[RETURNS_ALL] = input_steps, steps == input_steps
         place = Place(row, sources, named.get(number, {}), input_steps, steps, each, spaces, HEADER + rows.size)
@@ -154,7 +162,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     for row, number in branches:
         row[D_X] = outputs.rows[number][D_OUT]
         steps = int(row[STEPS])
-        place = Place(row, tuple(outputs.readers[number]), {}, steps, steps, each, spaces, HEADER + rows.size)
+        place = Place(row, tuple(outputs.readers.get(number, ())), {}, steps, steps, each, spaces, HEADER + rows.size)
         kinds()["branch"].lay_out(network.widths[number], place)
     return Plan(
         network=network,
@@ -186,17 +194,23 @@ def _order(network: Network, apart: bool) -> list[tuple[str, Layer | None, int, 
     """
     last = len(network.layers) - 1
     readers = [0] * len(network.layers)
-    for source in [source for read in network.sources for source in read if source >= 0]:
-        readers[source] += 1
+    # A state is read out of the cell's own memory.
+    states = {
+        read[0] for layer, read in zip(network.layers, network.sources, strict=True) if isinstance(layer, FinalState)
+    }
+    for layer, read in zip(network.layers, network.sources, strict=True):
+        for source in read:
+            if source >= 0 and not isinstance(layer, FinalState):
+                readers[source] += 1
     joined = not apart and (network.last != (last,) or readers[last] > 0)
     for end in network.last:
         readers[end] += joined or apart
     order: list[tuple[str, Layer | None, int, tuple[int, ...]]] = []
     for number, layer in enumerate(network.layers):
         order.append((kind_of(layer), layer, number, network.sources[number]))
-        if isinstance(layer, Recurrent) and all(s >= 0 and network.masked[s] for s in network.sources[number]):
+        if isinstance(layer, Recurrent) and all(s >= 0 and network.masked[s] for s in network.sources[number][:1]):
             order.append(("held_output", layer, number, ()))
-        if readers[number] > 1:
+        if readers[number] > 1 or (readers[number] == 0 and number in states and number not in network.last):
             order.append(("branch", None, number, ()))
     if joined:
         order.append((kind_of(Concatenate()), Concatenate(), last + 1, network.last))
@@ -227,6 +241,7 @@ class _Outputs:
         self._every_step, self._all_seen = every_step, network.all_seen(every_step)
         self.rows: dict[int, NDArray[np.int64]] = {}
         self.readers: dict[int, list[Source]] = {}
+        self._cells: dict[int, NDArray[np.int64]] = {}
 
     def is_masked(self, number: int) -> bool:
         """Whether a layer passes a mask on: a cell with its last step alone does not, a join has its inputs'."""
@@ -238,6 +253,8 @@ class _Outputs:
     def add(self, number: int, row: NDArray[np.int64]) -> None:
         """Take in a layer that has been laid out."""
         self.rows[number] = row
+        if row[STATES] > 0:
+            self._cells[number] = row
 
     def held(self, number: int) -> Source:
         """The output of a cell just laid out, with the mask of its input, for the row that gives what others see."""
@@ -253,13 +270,26 @@ class _Outputs:
             int(row[X_STEP_MASK_SKIP]),
         )
 
+    def final(self, number: int, state: int) -> Source:
+        """A state of a cell after its last step; its gradient is left where the cell will look for it."""
+        cell = self._cells.get(number)
+        if cell is None or state >= cell[STATES]:
+            raise SettingError(f"layer {number + 1} ({self._network.layers[number]}) has no state {state}; read a cell")
+        wide, at = int(cell[WIDE]), D_FINAL + state
+        if cell[at] >= 0:
+            raise SettingError(f"state {state} of layer {number + 1} is read by two FinalState; use one for both")
+        cell[at] = self._spaces.work.take(self._lanes * wide)
+        states = int(cell[STATE_OUT + 2 * state])
+        return Source(states, int(cell[INPUT_STEPS]), wide, int(cell[UNITS]), int(cell[at]), 1)
+
     def scored(self, number: int) -> int:
         """How many steps of an end the loss scores."""
         return self._given[number] if self._every_step else 1
 
-    def read_by(self, layer: Layer, number: int, source: int) -> int:
-        """How many steps of what it reads a layer needs."""
-        return layer.reads(self.seen[number], self._given[source] if source >= 0 else self._timesteps)
+    def wanted(self, layer: Layer, number: int, read: tuple[int, ...]) -> list[tuple[int, int]]:
+        """What a layer reads, and how many steps of each."""
+        given = [self._given[source] if source >= 0 else self._timesteps for source in read]
+        return [(source, layer.reads_from(i, self.seen[number], given[i])) for i, source in enumerate(read)]
 
     def read(self, source: int, steps: int) -> Source:
         """The last `steps` steps of a layer's output or of an input, for one more reader."""

@@ -2,22 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.model_graph import graph_of, layers_of, walk
 from tsuzuki.keras.readers import READ_NUMBERS
 from tsuzuki.keras.readers.call import Draft, Shape
 from tsuzuki.keras.weight_rules import rules_of
-from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
+from tsuzuki.network.layers import Layer, Recurrent
 from tsuzuki.network.network import Network, check_weights
-from tsuzuki.network.shaping import Reverse
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-CELLS = (SimpleRNN, GRU, LSTM)
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,7 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
         draft.problems.append("an output of the model is one of its inputs; leave it out")
     if draft.problems:
         raise unsupported(draft.problems)
+    ends = _leave_out_unread(draft, ends)
     # A plain chain is described without its wiring.
     wiring = tuple(draft.wiring)
     if len(sizes) == 1 and wiring == tuple((i - 1,) for i in range(len(wiring))):
@@ -116,7 +114,7 @@ def _check_reversed_masks(network: Network) -> None:
         for source in read:
             backwards = source >= 0 and isinstance(network.layers[source], Recurrent) and network.masked[source]
             first = network.sources[source][0] if backwards else -1
-            if first >= 0 and isinstance(network.layers[first], Reverse) and not isinstance(network.layers[i], Reverse):
+            if first >= 0 and network.layers[first].looks_ahead and not network.layers[i].looks_ahead:
                 raise UnsupportedModel(
                     f"{network.layers[source]} runs backwards over masked steps and returns all of them, and Keras "
                     "hands the mask on in the old order; use Bidirectional, or leave out return_sequences"
@@ -150,11 +148,27 @@ def read_all(*readers: Callable[[], Any]) -> list[Any]:
     return found
 
 
+def _leave_out_unread(draft: Draft, ends: Sequence[int | None]) -> list[int | None]:
+    """Take out of a draft what nobody reads and has no weights, as final states and merges; the ends' new numbers."""
+    read, left = set[int](), [end for end in ends if end is not None]
+    while left:
+        one = left.pop()
+        if one >= 0 and one not in read:
+            read.add(one)
+            left += draft.wiring[one]
+    kept = [i for i, layer in enumerate(draft.layers) if i in read or layer.shapes(1)]
+    number = {old: new for new, old in enumerate(kept)}
+    draft.wiring[:] = [tuple(number.get(source, source) for source in draft.wiring[i]) for i in kept]
+    draft.layers[:] = [draft.layers[i] for i in kept]
+    return [end if end is None else number.get(end, end) for end in ends]
+
+
 def _described(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The layers of a network; where none is stateful, whether states are carried is the layout's business."""
     if any(isinstance(layer, Recurrent) and layer.stateful for layer in layers):
         return tuple(layers)
-    return tuple(replace(layer, stateful=True) if isinstance(layer, CELLS) else layer for layer in layers)
+    # Every cell is a dataclass, which its base cannot say.
+    return tuple(replace(cast(Any, one), stateful=True) if isinstance(one, Recurrent) else one for one in layers)
 
 
 def _read_as_numbers(model: Any, i: int) -> bool:

@@ -8,7 +8,7 @@ import keras
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
-from tsuzuki.network.shaping import Reverse
+from tsuzuki.network.shaping import FinalState, Reverse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,9 @@ def to_keras(
     check_weights(network, weights)
     if stateful and batch_size is None:
         raise SettingError("stateful=True without batch_size; give the rows of a batch, for which Keras keeps states")
-    layers = []
+    layers, finals = [], set[int]()
+    for layer, read in zip(network.layers, network.sources, strict=True):
+        finals |= {*read} if isinstance(layer, FinalState) else set()
     for i, layer in enumerate(network.layers):
         if isinstance(layer, Reverse) and network.masked[i]:
             raise SettingError(
@@ -53,6 +55,8 @@ def to_keras(
         given = getattr(layer, "return_sequences", None)
         returns = network.all_seen(every_step)[i] if given is None else given
         layers.append(_layer(layer, stateful, returns))
+        if i in finals:
+            layers[-1].return_state = True
     inputs = [
         keras.Input(batch_shape=(batch_size, timesteps, size)) for size in network.input_sizes or (network.inputs,)
     ]
@@ -70,6 +74,7 @@ def to_keras(
 def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
     """The outputs of a network's layers, each called on what it reads."""
     outputs: list[Any] = []
+    states: dict[int, list[Any]] = {}
     for layer, described, read in zip(layers, network.layers, network.sources, strict=True):
         tensors = [outputs[source] if source >= 0 else inputs[-1 - source] for source in read]
         if not isinstance(described, Recurrent | Reverse):
@@ -78,6 +83,13 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
             tensors = [tensor if len(tensor.shape) == least else tensor[:, -1] for tensor in tensors]
         if isinstance(described, Reverse):
             outputs.append(keras.ops.flip(tensors[0], axis=1))
+        elif isinstance(described, FinalState):
+            outputs.append(states[read[0]][described.number])
+        elif isinstance(described, Recurrent):
+            first, *begin = tensors
+            given = layer(first, initial_state=begin) if begin else layer(first)
+            given, *states[len(outputs)] = given if layer.return_state else [given]
+            outputs.append(given)
         else:
             outputs.append(layer(tensors if described.merges else tensors[0]))
     least = min(len(outputs[end].shape) for end in network.last)
@@ -87,8 +99,9 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
 def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, SimpleRNN | GRU | LSTM):
         return _recurrent(layer, stateful, returns)
-    if isinstance(layer, Reverse):
-        return keras.ops.flip
+    if isinstance(layer, Reverse | FinalState):
+        # No layers of Keras: a call of an operation, and what a layer with return_state gives.
+        return None
     # The attributes of all others are Keras's arguments.
     return getattr(keras.layers, type(layer).__name__)(**vars(layer))
 

@@ -157,9 +157,8 @@ def describe_outputs(place: Place, units: int, gates: int = 1) -> None:
 
 
 def describe_source(place: Place) -> None:
-    """Note where the only input lies."""
-    (source,) = place.sources
-    row = place.row
+    """Note where the input lies, the first one of a cell that reads its states too."""
+    source, row = place.sources[0], place.row
     row[X], row[X_SKIP], row[D_X] = source.x, source.skip, source.d_x
     row[INPUT_STRIDE], row[INPUT_SIZE] = source.stride, source.size
     row[X_STEP_MASK], row[X_STEP_MASK_SKIP] = source.mask, source.mask_skip
@@ -245,4 +244,8 @@ def take_recurrent(place: Place, layer: Recurrent) -> None:
     if row[X_STEP_MASK] >= 0:
         row[HELD] = place.work(layer.states, wide)
     row[SCORED_OFFSET] = 1 if place.steps == steps else steps
-    row[D_OUT] = place.work(place.steps, wide)
+    if begins := place.sources[1:]:
+        describe_links(place, begins)
+    # The gradient of the states that it begins with stands before that of the first step.
+    before = place.lanes * wide if begins else 0
+    row[D_OUT] = place.work(place.steps + bool(begins), wide) + before

@@ -1,14 +1,25 @@
 """What all recurrent cells share in time: the state's way into a product, and the gradient's way back through it."""
 
-from tsuzuki.kernels.dropout_masks import draw_mask, drop
+import numpy as np
+
+from tsuzuki.kernels.dropout_masks import copy_rows, draw_mask, drop
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, stand_alone, store
+from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, splat, stand_alone, store
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
     BY_LANE,
     D_CARRIED,
+    D_FINAL,
     D_OUT,
     GATES,
+    INPUT_STEPS,
+    LINK,
+    LINK_COUNT,
+    LINK_D_X,
+    LINK_SKIP,
+    LINK_STRIDE,
+    LINK_X,
+    LINKS,
     MASKED_STATE,
     OUT,
     PACKED,
@@ -21,7 +32,9 @@ from tsuzuki.kernels.table import (
     RECURRENT_MASK,
     RETURNS_ALL,
     SCRATCH,
+    SECOND_D_FINAL,
     SHORT_ROW,
+    STATE_OUT,
     TRAIN,
     UNITS,
     WIDE,
@@ -188,3 +201,44 @@ def recurrent_gradient(job, row, work, lanes, steps, states, slopes, slope_strid
         whole,
         scratch,
     )
+
+
+@procedure("ttfi")
+def begin_states(job, row, work, lanes):
+    """Put the states that the layer begins with before its first step."""
+    for n in range(row[LINK_COUNT]):
+        link, stride = shift(job, row[LINKS] + n * LINK), row[WIDE]
+        x = shift(work, link[LINK_X] + link[LINK_SKIP] * lanes * link[LINK_STRIDE])
+        copy_rows(lanes, row[UNITS], x, link[LINK_STRIDE], shift(work, shift(row, 2 * n)[STATE_OUT]), stride)
+
+
+@procedure("ttfi")
+def take_final_gradients(job, row, work, lanes):
+    """Add the gradient of the state after the last step, and make room for that of the state before the first."""
+    size, zero = lanes * row[WIDE], splat(np.float32(0))
+    if row[D_FINAL] >= 0:
+        last, final = d_state(job, row, work, lanes, row[INPUT_STEPS] - 1), shift(work, row[D_FINAL])
+        for at in range(0, size, WIDTH):
+            store(last, at, load(last, at) + load(final, at))
+    if row[LINKS] >= 0 and row[RETURNS_ALL]:
+        first = d_state(job, row, work, lanes, -1)
+        for at in range(0, size, WIDTH):
+            store(first, at, zero)
+
+
+@procedure("tfif")
+def start_second(row, work, lanes, d_second):
+    """The gradient of the second state after the last step: zeros, or what others have left."""
+    for at in range(0, lanes * row[WIDE], WIDTH):
+        final = splat(np.float32(0))
+        if row[SECOND_D_FINAL] >= 0:
+            final = load(shift(work, row[SECOND_D_FINAL]), at)
+        store(d_second, at, final)
+
+
+@procedure("ttfiif")
+def give_back_state(job, row, work, lanes, n, gradient):
+    """Give the gradient of the state `n` before the first step to the layer that it comes from."""
+    link = shift(job, row[LINKS] + n * LINK)
+    if link[LINK_D_X] >= 0:
+        copy_rows(lanes, row[UNITS], gradient, row[WIDE], shift(work, link[LINK_D_X]), link[LINK_STRIDE])

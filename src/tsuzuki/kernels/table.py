@@ -88,6 +88,9 @@ AVERAGE_SLOT = 3
     STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
     # whether these are zero at the start of every row, whatever the row carries
     FORGETS,
+    # gradients of the states after the last step, where others read these (-1: none); the states that the layer begins
+    # with are its links
+    D_FINAL, SECOND_D_FINAL,
     # dropout: shares times 2^32, masks and masked copies, and the layer's number in the hash
     DROPOUT, RECURRENT_DROPOUT, MASK, MASKED_X, RECURRENT_MASK, MASKED_STATE, DROP_LAYER,
     # masks [steps, lanes] of the steps that count, of the output and of the input, each with steps to skip there (-1:
@@ -98,7 +101,7 @@ AVERAGE_SLOT = 3
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4,
     ROW,
-) = range(52)
+) = range(54)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

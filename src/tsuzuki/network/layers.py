@@ -49,6 +49,10 @@ class Layer(ABC):
         """How many steps of an input of `given` it needs for its own last `steps`; they are the last ones."""
         return given if self.whole_rows else steps
 
+    def reads_from(self, place: int, steps: int, given: int) -> int:
+        """`reads` of the input at a place among its inputs."""
+        return self.reads(steps, given)
+
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """The shapes of its weights by Keras's names, in Keras's order."""
         return {}
@@ -115,7 +119,10 @@ class Recurrent(Layer):
             )
 
     def outputs(self, inputs: Sequence[int]) -> int:
-        """The state is the output."""
+        """The state is the output; inputs behind the first are the states that it begins with."""
+        if len(inputs) > 1 and [*inputs[1:]] != [self.units] * self.states:
+            sizes = ", ".join(map(str, inputs[1:]))
+            raise SettingError(f"{self} begins with states of {sizes} values; give {self.states} of {self.units}")
         return self.units
 
     def steps(self, inputs: Sequence[int]) -> int:
@@ -126,6 +133,10 @@ class Recurrent(Layer):
         """All of them."""
         return given
 
+    def reads_from(self, place: int, steps: int, given: int) -> int:
+        """All steps of its input, and of each state that it begins with the last."""
+        return given if place == 0 else 1
+
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """Kernel [inputs, gates * units], recurrent kernel [units, gates * units], bias [gates * units]."""
         wide = self.gates * self.units
@@ -134,7 +145,7 @@ class Recurrent(Layer):
 
     def masks(self, inputs: Sequence[bool]) -> bool:
         """The mask goes no further where only the last step does."""
-        return all(inputs) and self.return_sequences is not False
+        return inputs[0] and self.return_sequences is not False
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.units})"

@@ -52,7 +52,7 @@ class Network:
         for i, read in enumerate(self.sources):
             if not read or min(read) < -len(self.input_sizes or (0,)) or max(read) >= i:
                 raise SettingError(f"layer {i + 1} ({self.layers[i]}) reads {read}; name inputs or earlier layers")
-            if len(read) > 1 and not self.layers[i].merges:
+            if len(read) > 1 and not self.layers[i].merges and not isinstance(self.layers[i], Recurrent):
                 raise SettingError(
                     f"layer {i + 1} ({self.layers[i]}) reads {len(read)} layers; merge them first, as with Concatenate"
                 )
@@ -78,6 +78,10 @@ class Network:
     def sources(self) -> tuple[tuple[int, ...], ...]:
         """What each layer reads: numbers of layers, or -1 - k for input k."""
         return self.wiring or tuple((i - 1,) for i in range(len(self.layers)))
+
+    def read_in_time(self, i: int) -> tuple[int, ...]:
+        """What layer i reads, without the states that it begins with."""
+        return self.sources[i][:1] if isinstance(self.layers[i], Recurrent) else self.sources[i]
 
     @cached_property
     def last(self) -> tuple[int, ...]:
@@ -122,18 +126,18 @@ class Network:
         for end in self.last:
             seen[end] = given[end] if every_step else 1
         for i in reversed(range(len(self.layers))):
-            for source in self.sources[i]:
+            for place, source in enumerate(self.sources[i]):
                 if source >= 0:
-                    seen[source] = max(seen[source], self.layers[i].reads(seen[i], given[source]))
+                    seen[source] = max(seen[source], self.layers[i].reads_from(place, seen[i], given[source]))
         return tuple(seen)
 
     def all_seen(self, every_step: bool) -> tuple[bool, ...]:
         """For each layer whether others read, or the loss scores, all of its steps, not the last alone."""
         found = [every_step and i in self.last for i in range(len(self.layers))]
         for i in reversed(range(len(self.layers))):
-            for source in self.sources[i]:
+            for place, source in enumerate(self.sources[i]):
                 if source >= 0:
-                    found[source] |= self.layers[i].reads(2 if found[i] else 1, 2) == 2
+                    found[source] |= self.layers[i].reads_from(place, 2 if found[i] else 1, 2) == 2
         return tuple(found)
 
     @cached_property
@@ -163,7 +167,7 @@ class Network:
         """For each layer whether a recurrent one reads its steps, directly or through others that go step by step."""
         follows = [False] * len(self.layers)
         for i in reversed(range(len(self.layers))):
-            for source in self.sources[i]:
+            for source in self.read_in_time(i):
                 if source >= 0:
                     through = follows[i] and not self.layers[i].whole_rows
                     follows[source] |= through or isinstance(self.layers[i], Recurrent)
@@ -250,8 +254,8 @@ class Parameter:
 def parameters(network: Network) -> tuple[Parameter, ...]:
     """List the weights of a network in Keras's order."""
     found = []
-    for i, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
-        inputs = sum(network.width_of(source, network.widths) for source in read)
+    for i, layer in enumerate(network.layers):
+        inputs = sum(network.width_of(source, network.widths) for source in network.read_in_time(i))
         found += [Parameter(i, name, shape, layer.gates) for name, shape in layer.shapes(inputs).items()]
     return tuple(found)
 

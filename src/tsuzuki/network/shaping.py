@@ -51,3 +51,32 @@ class Reverse(Layer):
     def masks(self, inputs: Sequence[bool]) -> bool:
         """That of the input, reversed."""
         return all(inputs)
+
+
+@dataclass(frozen=True)
+class FinalState(Layer):
+    """State `number` of the cell that it reads after its last step, as with Keras's `return_state`.
+
+    A cell that reads it behind its input begins with it: `{"decoder": (GRU(8), "inputs", "state"), …}` in `graph`. An
+    LSTM has two: 0 is the output, 1 the cell.
+    """
+
+    whole_rows: ClassVar[bool] = True
+
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        if self.number not in (0, 1):
+            raise SettingError(f"{self} is a state that no cell has; give number 0, or 1 of an LSTM")
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """The units of the cell."""
+        return inputs[0]
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """One."""
+        return 1
+
+    def reads(self, steps: int, given: int) -> int:
+        """The last one."""
+        return 1

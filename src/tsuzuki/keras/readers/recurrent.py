@@ -1,5 +1,6 @@
 """Recurrent layers: SimpleRNN, GRU and LSTM, RNN over their cells or stacks of these, either way through time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from tsuzuki.network.layers import (
     Recurrent,
     SimpleRNN,
 )
-from tsuzuki.network.shaping import Reverse
+from tsuzuki.network.shaping import FinalState, Reverse
 
 # Keras's layers and cells, which have the same options.
 CELLS: dict[type, type[SimpleRNN] | type[GRU] | type[LSTM]] = {
@@ -33,30 +34,46 @@ MERGES: dict[str, type[Layer]] = {"concat": Concatenate, "sum": Add, "mul": Mult
 def recurrent(call: Call) -> Found:
     """Read a recurrent layer; one that runs backwards reads its input reversed."""
     check_call(call)
-    return [*[Reverse()] * call.layer.go_backwards, *cells(call, call.layer)]
+    last, states = chained(call, call.layer, call.sources)
+    return (last, *states) if call.layer.return_state else last
 
 
 def bidirectional(call: Call) -> Found:
     """Read a Bidirectional: a layer each way, the second one's steps brought back into their order, and a merge."""
     check_call(call)
     one, other, mode = call.layer.forward_layer, call.layer.backward_layer, call.layer.merge_mode
-    ends: list[int] = []
-    for layer, backwards in ((one, one.go_backwards), (other, other.go_backwards)):
-        source: tuple[int, ...] = (call.add(Reverse()),) if backwards else call.sources
-        for cell in cells(call, layer):
-            source = (call.add(cell, *source),)
-        ends += source
+    x, *begin = call.sources
+    half = len(begin) // 2
+    first, states = chained(call, one, (x, *begin[:half]))
+    second, others = chained(call, other, (x, *begin[half:]))
     if other.return_sequences:
-        ends[1] = call.add(Reverse(), ends[1])
-    return tuple(ends) if mode is None else call.add(MERGES[mode](), *ends)
+        second = call.add(Reverse(), second)
+    ends = (first, second) if mode is None else (call.add(MERGES[mode](), first, second),)
+    return (*ends, *states, *others) if call.layer.return_state else ends
 
 
 def check_call(call: Call) -> None:
     """Refuse what no recurrent layer can be called with here."""
-    if call.layer.return_state:
-        call.refuse("has return_state=True, which is not supported; leave it out")
     for option in call.options:
-        call.refuse(f"is called with {option}, which is not supported; leave it out")
+        if option != "initial_state":
+            call.refuse(f"is called with {option}, which is not supported; leave it out")
+
+
+def chained(call: Call, layer: Any, sources: Sequence[int]) -> tuple[int, list[int]]:
+    """Add what stands in a layer's place, reading its input and the states that it begins with; its output and states.
+
+    The states after the last step are added only where the layer is asked for them.
+    """
+    source, *begin = sources
+    if layer.go_backwards:
+        source = call.add(Reverse(), source)
+    found = cells(call, layer)
+    if len(found) > 1 and (begin or call.layer.return_state):
+        call.refuse("has states of a stack of cells, which are not supported; use one layer after another")
+    for cell in found:
+        source = call.add(cell, source, *begin)
+    count = found[0].states if found and call.layer.return_state else 0
+    return source, [call.add(FinalState(number), source) for number in range(count)]
 
 
 def cells(call: Call, layer: Any) -> list[Recurrent]:

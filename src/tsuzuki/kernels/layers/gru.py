@@ -12,13 +12,16 @@ from tsuzuki.kernels.language import floats_at, fma, inlined, kernel, load, proc
 from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back, sum_rows
 from tsuzuki.kernels.recurrence import (
+    begin_states,
     carry_back,
     d_state,
     draw_state_mask,
     dropping_state,
+    give_back_state,
     recurrent_gradient,
     state_before,
     states_before,
+    take_final_gradients,
     times_recurrent,
     times_recurrent_t,
 )
@@ -27,8 +30,10 @@ from tsuzuki.kernels.table import (
     ACTIVATION,
     BIAS,
     D_CARRIED,
+    D_FINAL,
     HELD,
     INPUT_STEPS,
+    LINKS,
     OUT,
     OWN_1,
     OWN_2,
@@ -194,6 +199,8 @@ def forward(job, row, work, lanes, update, first_lane):
     z, extra, masked = shift(work, row[Z]), shift(work, row[EXTRA]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
+    if row[LINKS] >= 0:
+        begin_states(job, row, work, lanes)
     bias = shift(work, job[ZEROS])
     if row[RECURRENT_BIAS] >= 0:
         bias = shift(floats_at(job[PARAMETERS]), row[RECURRENT_BIAS])
@@ -227,30 +234,35 @@ def backward(job, row, work, lanes, gradients):
     # Where the layer above sees every step, the gradient it gave to the state before this one is added to.
     adds = row[RETURNS_ALL] != 0
     masked, held = row[X_STEP_MASK] >= 0, shift(work, row[HELD])
+    begins = row[LINKS] >= 0
+    if begins or row[D_FINAL] >= 0:
+        take_final_gradients(job, row, work, lanes)
     for back in range(steps):
         step = steps - 1 - back
         here = shift(slopes, step * 3 * size)
         before = shift(work, row[OUT] + step * size)
         d_out = d_state(job, row, work, lanes, step)
         # Before the first step there is no gradient to keep: its share goes where d_out was.
-        d_before = d_state(job, row, work, lanes, max(step - 1, 0))
+        d_before = d_state(job, row, work, lanes, step - 1 if step > 0 or begins else 0)
         if masked:
             set_aside(row, work, lanes, step, d_out, held)
         if row[RESET_AFTER]:
             beside = shift(extra, step * 3 * size)
-            after_backward(activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and step > 0)
-            if step > 0:
+            after_backward(
+                activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and (step > 0 or begins)
+            )
+            if step > 0 or begins:
                 carry_back(job, row, work, lanes, step, beside, 3 * wide, 0, 3, False)
         else:
-            before_backward(activation, gate, lanes, wide, here, before, d_out, d_before, adds and step > 0)
+            before_backward(activation, gate, lanes, wide, here, before, d_out, d_before, adds and (step > 0 or begins))
             zeros = shift(work, job[ZEROS])
             times_recurrent_t(job, row, lanes, shift(here, 2 * wide), 3 * wide, 2, 1, zeros, 0, d_product)
             entering = shift(states, step * size)
             masks = dropping_state(job, row)
-            before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0)
-            if step > 0:
+            before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0 and not begins)
+            if step > 0 or begins:
                 carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
-        if masked and step > 0:
+        if masked and (step > 0 or begins):
             give_past(row, lanes, held, d_before)
     if row[RESET_AFTER]:
         recurrent_gradient(job, row, work, lanes, steps, states, extra, 3 * wide, 0, 3, gradients)
@@ -259,4 +271,6 @@ def backward(job, row, work, lanes, gradients):
     else:
         recurrent_gradient(job, row, work, lanes, steps, states, slopes, 3 * wide, 0, 2, gradients)
         recurrent_gradient(job, row, work, lanes, steps, extra, shift(slopes, 2 * wide), 3 * wide, 2, 1, gradients)
+    if begins:
+        give_back_state(job, row, work, lanes, 0, d_state(job, row, work, lanes, -1))
     project_back(job, row, work, lanes, steps, slopes, gradients)

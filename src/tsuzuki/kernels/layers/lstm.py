@@ -3,27 +3,31 @@
 SQUASHED keeps activation(c') of every step for the way back.
 """
 
-import numpy as np
-
 from tsuzuki.kernels.activations import activate, slope
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.language import fma, inlined, load, procedure, shift, splat, store
+from tsuzuki.kernels.language import fma, inlined, load, procedure, shift, store
 from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import (
+    begin_states,
     carry_back,
     d_state,
     draw_state_mask,
+    give_back_state,
     recurrent_gradient,
+    start_second,
     state_before,
     states_before,
+    take_final_gradients,
     times_recurrent,
 )
 from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
 from tsuzuki.kernels.table import (
     ACTIVATION,
+    D_FINAL,
     HELD,
     INPUT_STEPS,
+    LINKS,
     OUT,
     OWN_1,
     OWN_2,
@@ -117,6 +121,8 @@ def forward(job, row, work, lanes, update, first_lane):
     squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
+    if row[LINKS] >= 0:
+        begin_states(job, row, work, lanes)
     for step in range(steps):
         here = shift(z, step * 4 * size)
         state = state_before(job, row, work, lanes, step)
@@ -144,8 +150,10 @@ def backward(job, row, work, lanes, gradients):
     slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])
     squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0
     held, held_cell = shift(work, row[HELD]), shift(work, row[HELD] + size)
-    for at in range(0, size, WIDTH):
-        store(d_cell, at, splat(np.float32(0)))
+    start_second(row, work, lanes, d_cell)
+    begins = row[LINKS] >= 0
+    if begins or row[D_FINAL] >= 0:
+        take_final_gradients(job, row, work, lanes)
     for back in range(steps):
         step = steps - 1 - back
         here, d_out = shift(slopes, step * 4 * size), d_state(job, row, work, lanes, step)
@@ -163,11 +171,14 @@ def backward(job, row, work, lanes, gradients):
             d_out,
             d_cell,
         )
-        if step > 0:
+        if step > 0 or begins:
             carry_back(job, row, work, lanes, step, here, 4 * wide, 0, 4, True)
             if masked:
                 give_past(row, lanes, held, d_state(job, row, work, lanes, step - 1))
                 give_past(row, lanes, held_cell, d_cell)
     states = states_before(job, row, work)
     recurrent_gradient(job, row, work, lanes, steps, states, slopes, 4 * wide, 0, 4, gradients)
+    if begins:
+        give_back_state(job, row, work, lanes, 0, d_state(job, row, work, lanes, -1))
+        give_back_state(job, row, work, lanes, 1, d_cell)
     project_back(job, row, work, lanes, steps, slopes, gradients)

@@ -5,16 +5,19 @@ from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import (
+    begin_states,
     carry_back,
     d_state,
     draw_state_mask,
+    give_back_state,
     recurrent_gradient,
     state_before,
     states_before,
+    take_final_gradients,
     times_recurrent,
 )
 from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
-from tsuzuki.kernels.table import ACTIVATION, HELD, INPUT_STEPS, OUT, WIDE, X_STEP_MASK, Z
+from tsuzuki.kernels.table import ACTIVATION, D_FINAL, HELD, INPUT_STEPS, LINKS, OUT, WIDE, X_STEP_MASK, Z
 from tsuzuki.network.layers import SimpleRNN
 
 DESCRIPTIONS = (SimpleRNN,)
@@ -33,6 +36,8 @@ def forward(job, row, work, lanes, update, first_lane):
     z, masked = shift(work, row[Z]), row[X_STEP_MASK] >= 0
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
+    if row[LINKS] >= 0:
+        begin_states(job, row, work, lanes)
     for step in range(steps):
         state = state_before(job, row, work, lanes, step)
         out = shift(work, row[OUT] + (step + 1) * size)
@@ -48,6 +53,9 @@ def backward(job, row, work, lanes, gradients):
     steps, wide = row[INPUT_STEPS], row[WIDE]
     size = lanes * wide
     slopes, masked, held = shift(work, row[Z]), row[X_STEP_MASK] >= 0, shift(work, row[HELD])
+    begins = row[LINKS] >= 0
+    if begins or row[D_FINAL] >= 0:
+        take_final_gradients(job, row, work, lanes)
     for back in range(steps):
         step = steps - 1 - back
         here = shift(slopes, step * size)
@@ -56,9 +64,11 @@ def backward(job, row, work, lanes, gradients):
         if masked:
             set_aside(row, work, lanes, step, d_out, held)
         times_slope(row[ACTIVATION], d_out, out, here, size)
-        if step > 0:
+        if step > 0 or begins:
             carry_back(job, row, work, lanes, step, here, wide, 0, 1, True)
             if masked:
                 give_past(row, lanes, held, d_state(job, row, work, lanes, step - 1))
     recurrent_gradient(job, row, work, lanes, steps, states_before(job, row, work), slopes, wide, 0, 1, gradients)
+    if begins:
+        give_back_state(job, row, work, lanes, 0, d_state(job, row, work, lanes, -1))
     project_back(job, row, work, lanes, steps, slopes, gradients)
