@@ -209,3 +209,44 @@ def test_a_forecast_beyond_2262_is_refused_and_not_of_another_century(tmp_path):
     assert done.exit_code == 2
     assert "3 steps after 2262-04-10 00:00:00 lie beyond the year 2262" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_model_finds_its_column_by_itself_and_refuses_a_file_without_it_or_with_another_zone(tmp_path):
+    import numpy as np
+    import pandas as pd
+    from typer.testing import CliRunner
+
+    from tsuzuki.cli import app
+    from tsuzuki.forecaster import load
+
+    hours = pd.date_range("2024-01-01", periods=140, freq="h")
+    table = pd.DataFrame({"time": hours, "temp(℃)": np.sin(np.arange(140) / 4), "humidity": np.arange(140) % 7 + 50.0})
+    table[:100].to_csv(tmp_path / "old.csv", index=False)
+    table[100:].to_csv(tmp_path / "new.csv", index=False)
+    table[100:].drop(columns="temp(℃)").to_csv(tmp_path / "other.csv", index=False)
+    table[100:].assign(time=hours[100:].astype(str) + "+09:00").to_csv(tmp_path / "zoned.csv", index=False)
+
+    def run(*words):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        return done.exit_code, " ".join(done.output.split())
+
+    model = tmp_path / "m.tsuzuki"
+    small = ["--horizon", 2, "--units", 3, "--layers", 1, "--head", 0, "--ensemble", 1, "--epochs", 1, "--quiet"]
+    code, said = run("fit", tmp_path / "old.csv", "--column", "temp(℃)", "-o", model, *small)
+    assert code == 0, said
+    source = load(model).fitted.source
+    assert (source.columns, source.unit, source.zone) == (("temp(℃)",), "°C", None)
+    found = [
+        run("forecast", model, tmp_path / "new.csv", *more, "--csv", "-", "--quiet")
+        for more in ((), ("--column", "temp(℃)"))
+    ]
+    assert found[0] == found[1]
+    assert found[0][0] == 0
+    code, said = run("forecast", model, tmp_path / "other.csv", "--quiet")
+    assert code == 2
+    assert "temp(℃)" in said
+    assert "other.csv" in said
+    assert run("forecast", model, tmp_path / "other.csv", "--column", "humidity", "--quiet")[0] == 0
+    code, said = run("forecast", model, tmp_path / "zoned.csv", "--quiet")
+    assert code == 2
+    assert "zoned.csv names +09:00, but the readings that the model was trained on none" in said

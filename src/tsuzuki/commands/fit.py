@@ -38,6 +38,7 @@ def fit(
 ) -> None:
     """Train a forecaster and keep it in a file."""
     from tsuzuki.forecaster import Forecaster
+    from tsuzuki.forecasting.fitted import Source
 
     with errors_in_words(debug):
         check_targets({"--output": output, "--json": json_path}, source)
@@ -48,11 +49,12 @@ def fit(
         announce_compilation(quiet)
         with bar("training", quiet) as advance:
             forecaster.fit(found.frame, checkpoint=checkpoint, every=every, on_progress=advance)
+        assert forecaster.fitted is not None
+        forecaster.fitted.source = Source(found.columns, found.unit, found.zone)
         forecaster.save(output)
         if checkpoint is not None:
             for number in range(forecaster.settings.ensemble):
                 Path(f"{checkpoint}.{number}").unlink(missing_ok=True)
-        assert forecaster.fitted is not None
         outcome = facts(forecaster.settings, forecaster.fitted)
         if json_path is not None:
             write_json(json_path, outcome | {"file": output})

@@ -1,5 +1,6 @@
 """`tsuzuki forecast`: a trained forecaster and newer readings in, the next steps out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +19,12 @@ from tsuzuki.commands.terminal import (
     reading,
     write_json,
 )
-from tsuzuki.errors import SettingError
+from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tsuzuki.data.readers import Reading
     from tsuzuki.forecaster import Forecaster
     from tsuzuki.forecasting.outlook import Outlook
 
@@ -62,12 +64,12 @@ def forecast(
 
             check_png()
         forecaster = load(model)
-        newer = unit = None
+        kept = None if forecaster.fitted is None else forecaster.fitted.source
+        newer, unit = None, None if kept is None else kept.unit
         if source:
-            settings = forecaster.settings
-            found = reading(source, column, time, settings.columns.all, Grid(settings.freq, settings.resample))
+            found = _newer(forecaster, source, column, time)
             announce_newer(found, forecaster.settings.max_gap, merge, quiet or "-" in (csv, json_path))
-            newer, unit = found.frame, found.unit
+            newer, unit = found.frame, found.unit or unit
             ids = forecaster.fitted.ids if forecaster.fitted is not None else ()
             # A file of one series is that series, whatever the file is called.
             if len(ids) == 1 and newer["unique_id"].nunique() == 1:
@@ -130,6 +132,37 @@ def _future(
     if found["unique_id"].nunique() == 1 and found["unique_id"].iloc[0] not in fitted.ids:
         # A file that names no series holds for all of them.
         return pd.concat([found.assign(unique_id=name) for name in fitted.ids], ignore_index=True)
+    return found
+
+
+def _newer(
+    forecaster: "Forecaster", source: Sequence[str], column: Sequence[str] | None, time: str | None
+) -> "Reading":
+    """Read newer readings from the columns that the model was trained on, unless others are named.
+
+    Raises:
+        DataError: the file lacks them, or only one of both names a time zone.
+    """
+    settings, fitted = forecaster.settings, forecaster.fitted
+    kept = None if fitted is None else fitted.source
+
+    def read(columns: Sequence[str] | None) -> "Reading":
+        return reading(source, columns, time, settings.columns.all, Grid(settings.freq, settings.resample))
+
+    if kept is None or column is not None:
+        return read(column)
+    try:
+        found = read(kept.columns)
+    except DataError:
+        # Some files call a column otherwise than it is asked for; it must be the same.
+        found = read(None)
+        if found.columns != kept.columns:
+            raise
+    if (found.zone is None) != (kept.zone is None):
+        raise DataError(
+            f"{found.name} names {found.zone or 'no time zone'}, but the readings that the model was trained on "
+            f"{kept.zone or 'none'}; write the times as they were there"
+        )
     return found
 
 

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 KEPT_TIMES = 14
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a file said of the readings that a forecaster was trained on.
+
+    Attributes:
+        columns: the names of the value columns.
+        unit: of the values, or None.
+        zone: the time zone that it named, or None.
+    """
+
+    columns: tuple[str, ...]
+    unit: str | None
+    zone: str | None
+
+
 @dataclass
 class Fitted:
     """All that a forecast needs, and nothing of the data but their last rows.
@@ -42,6 +57,7 @@ class Fitted:
         committee: how far each forecast is trusted, or None where quantiles are forecast.
         windows: float32 [series, values], the last values of each series, scaled and without gaps.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
+        source: what the file said that the readings come from, or None where they come from a frame.
     """
 
     ids: tuple[str, ...]
@@ -63,3 +79,4 @@ class Fitted:
     committee: "Committee | None"
     windows: "NDArray[np.float32]"
     checked: bool = True
+    source: Source | None = None

@@ -9,7 +9,7 @@ from tsuzuki.errors import FileError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.fitted import Fitted, Source
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.storage import Stored
@@ -71,6 +71,7 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "points": fitted.points,
         "fingerprint": fitted.fingerprint,
         "checked": fitted.checked,
+        "source": None if fitted.source is None else asdict(fitted.source),
         "best_epochs": list(fitted.best_epochs),
         "histories": [[asdict(record) for record in history] for history in fitted.histories],
         "kept_times": [len(times) for times in fitted.times],
@@ -100,6 +101,17 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         found |= {f"network {number} states": state.saved, f"network {number} rows": state.rows}
         found[f"network {number} pending"] = state.pending
     return found
+
+
+def _source(kept: Any) -> "Source | None":
+    from tsuzuki.forecasting.fitted import Source
+
+    if kept is None:
+        return None
+    columns, unit, zone = _as_tuples(kept["columns"]), kept["unit"], kept["zone"]
+    if not all(isinstance(one, str) for one in columns) or not all(isinstance(one, str | None) for one in (unit, zone)):
+        raise ValueError("the columns, the unit or the zone of the readings are no text")
+    return Source(columns, unit, zone)
 
 
 def _check_rules(rules: "Rules", step: int) -> None:
@@ -204,4 +216,5 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         committee=committee,
         windows=array("windows", np.float32, series, size),
         checked=bool(facts["checked"]),
+        source=_source(facts.get("source")),
     )
