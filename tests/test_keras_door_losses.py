@@ -195,3 +195,33 @@ def test_classes_that_there_are_not_are_named():
         tsuzuki.fit(model, x, y, batch_size=ROWS, verbose=0)
     with pytest.raises(UnsupportedModel, match="has axis=1; leave it out"):
         tsuzuki.fit(classifier(L.CategoricalCrossentropy(axis=1)), x, y, verbose=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_masked_steps_count_in_no_loss_but_in_metrics_as_in_keras(weighted):
+    x, y = samples("sparse", sequences=True)
+    lengths = np.random.default_rng(3).integers(1, STEPS + 1, len(x))
+    x[np.arange(STEPS) >= lengths[:, None]] = 0
+    weights = np.random.default_rng(4).uniform(0, 2, y.shape).astype(np.float32) if weighted else None
+
+    def make():
+        layers = [keras.layers.Masking(), keras.layers.GRU(5, return_sequences=True)]
+        model = keras.Sequential([keras.Input((STEPS, 3)), *layers, keras.layers.Dense(CLASSES, "softmax")])
+        loss = "sparse_categorical_crossentropy"
+        model.compile("adam", loss, metrics=["accuracy", "sparse_categorical_crossentropy"], weighted_metrics=["acc"])
+        return model
+
+    assert_same_epochs(make, x, y, sample_weight=weights, validation_data=(x[:16], y[:16]))
+
+
+def test_a_masked_metric_of_the_losss_name_is_a_mean_over_steps_and_not_over_batches():
+    x, y = samples("values", outputs=2, sequences=True)
+    x[np.arange(STEPS) >= np.random.default_rng(3).integers(1, STEPS + 1, len(x))[:, None]] = 0
+
+    def make():
+        layers = [keras.layers.Masking(), keras.layers.GRU(5, return_sequences=True), keras.layers.Dense(2)]
+        model = keras.Sequential([keras.Input((STEPS, 3)), *layers])
+        model.compile("adam", "mse", metrics=["mse", "mae", M.RootMeanSquaredError()])
+        return model
+
+    assert_same_epochs(make, x, y)

@@ -152,7 +152,10 @@ MODELS = [
         lambda: sequential(L.SeparableConv1D(2, 2), L.GRU(2)),
         r"layer 1 .*SeparableConv1D\) is not supported; use one of Input, SimpleRNN",
     ),
-    (lambda: sequential(L.Masking(), L.GRU(2, return_sequences=True)), "output has the mask of its steps"),
+    (
+        lambda: sequential(L.Dense(2), L.Masking(), L.GRU(2, return_sequences=True)),
+        "output has a mask that a Masking layer makes of computed values",
+    ),
     (lambda: sequential(L.TimeDistributed(L.Lambda(abs)), L.GRU(2)), r"holds a Lambda; use TimeDistributed\(Dense"),
     (
         lambda: sequential(L.LSTM(2, activation="swish")),

@@ -23,6 +23,7 @@ class Metric:
     Attributes:
         name: its key in the logs.
         weighted: sample weights count.
+        masked: the mask of the output counts, which Keras heeds in means of a function, and in nothing else.
         count: gives the values whose mean it is; None where `fed` counts.
         setting: what `count` needs besides.
         root: the root of the mean is shown.
@@ -32,6 +33,7 @@ class Metric:
 
     name: str
     weighted: bool
+    masked: bool
     count: Count | None = None
     setting: float = 0.0
     root: bool = False
@@ -140,14 +142,22 @@ def _described(found: Any, given: Any, weighted: bool) -> Metric:
     if type(found) in COUNTED:
         count, setting = COUNTED[type(found)]
         value = 0.0 if setting is None else float(found.get_config()[setting])
-        return Metric(name, weighted, count, value, root=type(found) is _k.RootMeanSquaredError)
+        return Metric(
+            name,
+            weighted,
+            isinstance(found, _k.MeanMetricWrapper),
+            count,
+            value,
+            root=type(found) is _k.RootMeanSquaredError,
+        )
     if count_of := FUNCTIONS.get(found):
-        return Metric(name, weighted, count_of)
+        return Metric(name, weighted, True, count_of)
     own = not type(found).__module__.startswith("keras.")
     if not isinstance(found, _k.Metric):
         own = not getattr(found, "__module__", "").startswith("keras.")
         found = _k.MeanMetricWrapper(found, name=name)
-    return Metric(name, weighted, fed=found, by_batch=own or type(found) is _k.MeanMetricWrapper)
+    masked = isinstance(found, _k.MeanMetricWrapper)
+    return Metric(name, weighted, masked, fed=found, by_batch=own or type(found) is _k.MeanMetricWrapper)
 
 
 def _renamed(metric: Metric, taken: Sequence[str]) -> Metric:

@@ -27,6 +27,7 @@ from tsuzuki.keras.arrays import (
     step_of,
     targets_of,
 )
+from tsuzuki.keras.output_mask import Mask
 from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block, Layout, check_length, slice_block
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
@@ -47,6 +48,7 @@ class Shape:
         steps_given: how many steps the model gives for a sample of so many, where each is scored.
         classes: whether a target is the number of one of the outputs, in a single column.
         ignored: a number that such targets may have besides.
+        mask: tells from inputs which steps' outputs count; None: all.
     """
 
     inputs: int
@@ -58,6 +60,7 @@ class Shape:
     steps_given: Callable[[int], int] = field(default=int, compare=False)
     classes: bool = False
     ignored: int | None = None
+    mask: Mask | None = field(default=None, compare=False)
 
     def scored_steps(self, timesteps: int) -> int:
         """How many steps of a sample are scored."""
@@ -95,6 +98,7 @@ class Epoch:
         block: the same rows.
         samples: how many there are.
         scored_steps: how many steps of a sample are scored.
+        unmasked: the targets with those of masked steps, which are NaN in `data`; None where there is no mask.
     """
 
     data: Data
@@ -102,6 +106,7 @@ class Epoch:
     block: Block
     samples: int
     scored_steps: int
+    unmasked: NDArray[np.float32] | None = None
 
     def places(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the targets of rows lie, [..., scored steps]: the last ones of a row, or from its first on."""
@@ -204,7 +209,13 @@ def from_arrays(
         slots=shape.lanes if shape.stateful else 0,
         rows=Kept(block),
     )
-    return Epoch(Data(series, targets, shape.targets, sample_weights=placed), layout, block, samples, scored)
+    unmasked = None
+    if shape.mask is not None:
+        # A masked step is not scored, as if its target were missing; metrics see it all the same.
+        counts, unmasked, targets = shape.mask(series), targets, targets.copy()
+        targets[1:][~counts] = np.nan
+    data = Data(series, targets, shape.targets, sample_weights=placed)
+    return Epoch(data, layout, block, samples, scored, unmasked)
 
 
 def from_series(
@@ -236,6 +247,8 @@ def from_series(
             f"timesteps is {timesteps}, but the model was built for {shape.timesteps}; leave it out, or rebuild the "
             "model with None or another number in keras.Input"
         )
+    if shape.mask is not None:
+        raise SettingError("a model with masked steps is given a series, which has none; give x and y")
     values = columns_of(series, "series", shape.inputs, "features")
     if targets is None and (shape.classes or shape.outputs != shape.inputs):
         raise SettingError(
@@ -286,6 +299,8 @@ def refill(epoch: Epoch, other: Epoch) -> None:
             )
         if mine is not None:
             mine[:] = new
+    if epoch.unmasked is not None and other.unmasked is not None:
+        epoch.unmasked[:] = other.unmasked
 
 
 def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:

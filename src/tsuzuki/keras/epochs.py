@@ -228,7 +228,8 @@ class Run:
     def _tally(self, epoch: Epoch) -> EpochMetrics:
         data, forecasts = epoch.data, None
         assert data.targets is not None
-        if needs_forecasts(self.job.loss, self.job.metrics, data.sample_weights is not None):
+        weighted = data.sample_weights is not None or epoch.unmasked is not None
+        if needs_forecasts(self.job.loss, self.job.metrics, weighted):
             forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
         return EpochMetrics(epoch, self.job.loss, self.job.metrics, forecasts)
 

@@ -84,7 +84,7 @@ def check_arguments(
 
 def check_as_keras(job: Job, epoch: Epoch) -> None:
     """Raise where Keras would do otherwise with the same samples."""
-    shape, targets = job.shape, epoch.data.targets
+    shape, targets = job.shape, epoch.data.targets if epoch.unmasked is None else epoch.unmasked
     if shape.stateful and epoch.samples % shape.lanes:
         raise SettingError(f"{epoch.samples} samples are no multiple of the stateful model's batch of {shape.lanes}")
     if shape.stateful and keras.backend.backend() == "jax":

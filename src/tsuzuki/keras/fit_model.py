@@ -195,7 +195,8 @@ def prepare(
     check_arguments(job, x, y, series, timesteps, shuffle, validation_split, as_keras)
     if class_weight is not None:
         sample_weight = class_weights(y, class_weight, sample_weight)
-    apart = needs_forecasts(job.loss, job.metrics, sample_weight is not None or has_weights(validation_data))
+    weighted = sample_weight is not None or has_weights(validation_data) or job.shape.mask is not None
+    apart = needs_forecasts(job.loss, job.metrics, weighted)
     if series is not None:
         training, held_out = _lay_out_series(
             job, series, targets, sample_weight, timesteps, validation_split, validation_data, apart

@@ -62,7 +62,8 @@ class Forward:
         data, loss, metrics = self.epoch.data, self.job.loss, self.job.metrics
         assert data.targets is not None
         forecasts = None
-        if needs_forecasts(loss, metrics, data.sample_weights is not None):
+        weighted = data.sample_weights is not None or self.epoch.unmasked is not None
+        if needs_forecasts(loss, metrics, weighted):
             forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
         sums = EpochMetrics(self.epoch, loss, metrics, forecasts)
         callbacks = self._callbacks()
@@ -144,7 +145,7 @@ def prepare_evaluate(
     network, shape = _built_shape(model, batch_size, x)
     shape = shape.scored_by(loss)
     metrics = metrics_of(model, shape.outputs, shape.targets)
-    apart = needs_forecasts(loss, metrics, sample_weight is not None)
+    apart = needs_forecasts(loss, metrics, sample_weight is not None or shape.mask is not None)
     epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)
     job = Job(network, shape, SGD(0.0), loss, metrics, carries=shape.stateful)
     check_as_keras(job, epoch)

@@ -12,14 +12,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.keras.compiled_metrics import Metric, absolute_error, squared_error
+from tsuzuki.keras.compiled_metrics import Metric, Values, absolute_error, squared_error
 from tsuzuki.keras.epoch_data import Epoch
 from tsuzuki.layouts.layout import Block, slice_block
 from tsuzuki.network.losses import MAE, MSE, Loss, SparseCategoricalCrossentropy
 
 
 def needs_forecasts(loss: Loss, metrics: tuple[Metric, ...], weighted: bool) -> bool:
-    """Whether some metric is not the loss by another name."""
+    """Whether some metric is not the loss by another name; `weighted` also where steps are masked."""
     return any(not _is_loss(metric, loss, weighted) for metric in metrics)
 
 
@@ -59,23 +59,24 @@ class EpochMetrics:
             block: their rows.
             result: [updates, 2]: loss and count, from `run` or `forward`.
         """
-        weights = result[:, 1]
-        if isinstance(self.loss, SparseCategoricalCrossentropy) and self.loss.ignore_class is not None:
-            # Each batch counts by its samples, however many of them are ignored.
-            weights = (block.valid[: len(result)] > 0).sum(axis=1)
+        shares = result[:, 1]
+        ignores = isinstance(self.loss, SparseCategoricalCrossentropy) and self.loss.ignore_class is not None
+        if ignores or self.epoch.unmasked is not None:
+            # Each batch counts by its samples, however many of them or of their steps are ignored.
+            shares = (block.valid[: len(result)] > 0).sum(axis=1)
         # Not as a product of vectors: waking BLAS threads takes 16 ms the first time.
-        self.total += float((result[:, 0] * weights).sum())
-        self.scored += float(weights.sum())
+        self.total += float((result[:, 0] * shares).sum())
+        self.scored += float(shares.sum())
         if self.forecasts is None:
             return
         if any(metric.count is not None for metric in self.metrics):
-            outputs, targets, row_weights = self._rows(block)
+            outputs, targets, weights, mask = self._rows(block)
             for metric in self.metrics:
                 if metric.count is not None:
-                    values = metric.count(outputs, targets, metric.setting)
+                    values, counted = metric.count(outputs, targets, metric.setting), _weights(metric, weights, mask)
                     here = np.array([values.sum(), values.size])
-                    if metric.weighted and row_weights is not None:
-                        here = np.array([(values * row_weights).sum(), row_weights.sum()])
+                    if counted is not None:
+                        here = np.array([(values * counted).sum(), counted.sum()])
                     self.sums[metric.name] = self.sums.get(metric.name, np.zeros(2)) + here
         for metric in self.metrics:
             if metric.fed is not None:
@@ -85,28 +86,29 @@ class EpochMetrics:
 
     def _feed(self, metric: Metric, block: Block) -> None:
         """Give Keras's own object the outputs and targets of some updates, with steps where there are some."""
-        outputs, targets, weights = self._rows(block)
-        steps = self.epoch.scored_steps
-        given: list[Any] = [targets, outputs]
-        if metric.weighted and weights is not None:
-            given.append(weights)
+        outputs, targets, weights, mask = self._rows(block)
+        steps, counted = self.epoch.scored_steps, _weights(metric, weights, mask)
+        given: list[Any] = [targets, outputs] if counted is None else [targets, outputs, counted]
         if self.epoch.layout.every_step and len(outputs) == steps * int((block.valid > 0).sum()):
             given = [array.reshape(-1, steps, *array.shape[1:]) for array in given]
         if len(given[0]):
             metric.fed.update_state(*(keras.ops.convert_to_tensor(array.astype(np.float32)) for array in given))
 
-    def _rows(self, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
-        """Outputs and targets [scored, values] of a block's rows and their weights, less rows with a missing target."""
-        data = self.epoch.data
+    def _rows(self, block: Block) -> tuple[Values, Values, Values | None, Values | None]:
+        """Outputs and targets [scored, values] of a block's rows, weights and mask; no rows that miss targets."""
+        data, unmasked = self.epoch.data, self.epoch.unmasked
         assert self.forecasts is not None
         assert data.targets is not None
         places = self.epoch.places(block.starts)[self.epoch.is_scored(block.valid)]
-        outputs, targets = self.forecasts[places].astype(np.float64), data.targets[places].astype(np.float64)
-        weights = None if data.sample_weights is None else data.sample_weights[places].astype(np.float64)
+        targets = (data.targets if unmasked is None else unmasked)[places].astype(np.float64)
         known = np.isfinite(targets).all(axis=1)
         if not known.all():
-            outputs, targets, weights = outputs[known], targets[known], None if weights is None else weights[known]
-        return outputs, targets, weights
+            places, targets = places[known], targets[known]
+        weights = None if data.sample_weights is None else data.sample_weights[places].astype(np.float64)
+        mask: Values | None = None
+        if unmasked is not None:
+            mask = np.isfinite(data.targets[places]).all(axis=1)
+        return self.forecasts[places].astype(np.float64), targets, weights, mask
 
     def logs(self) -> dict[str, Any]:
         """The loss and metrics so far."""
@@ -122,6 +124,13 @@ class EpochMetrics:
                 value = float(total / count) if count else 0.0
             found[metric.name] = math.sqrt(value) if metric.root else value
         return found
+
+
+def _weights(metric: Metric, weights: Values | None, mask: Values | None) -> Values | None:
+    """What each row counts in a metric; None where all count alike."""
+    parts = [weights if metric.weighted else None, mask if metric.masked else None]
+    given = [part for part in parts if part is not None]
+    return None if not given else given[0] if len(given) == 1 else given[0] * given[1]
 
 
 def _plain(result: Any) -> Any:

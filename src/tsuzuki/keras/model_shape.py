@@ -9,6 +9,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.epoch_data import Shape
 from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_to_network import reading_of, stateful_batch, unsupported
+from tsuzuki.keras.output_mask import mask_of
 from tsuzuki.keras.weight_rules import rules_of
 from tsuzuki.network.network import Network
 
@@ -65,5 +66,6 @@ def shape_of(
         lanes=int(lanes),
         timesteps=lengths.pop(),
         steps_given=lambda steps: network.steps(steps)[network.last[0]],
+        mask=mask_of(network) if reading.every_step else None,
     )
     return network, shape

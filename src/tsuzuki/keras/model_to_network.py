@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.model_graph import graph_of, layers_of, walk
+from tsuzuki.keras.output_mask import is_known
 from tsuzuki.keras.readers import READ_NUMBERS
 from tsuzuki.keras.readers.call import Draft, Shape
 from tsuzuki.keras.weight_rules import rules_of
@@ -96,10 +97,9 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     except SettingError as error:
         raise UnsupportedModel(str(error)) from error
     _check_reversed_masks(network)
-    if any(network.masked[end] for end in network.last):
+    if any(network.masked[end] for end in network.last) and not is_known(network):
         raise UnsupportedModel(
-            "the model's output has the mask of its steps, which the loss does not count yet; set "
-            "return_sequences=False in the last recurrent layer, or leave the Masking layer out"
+            "the model's output has a mask that a Masking layer makes of computed values; put it right behind the input"
         )
     if ranks:
         return Reading(network, ranks == {3})

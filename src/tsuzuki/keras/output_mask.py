@@ -1,0 +1,42 @@
+"""Which steps of a sample count where a model's output has a mask, from the inputs alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.network.layers import Masking
+from tsuzuki.network.network import Network
+
+Mask = Callable[[NDArray[Any]], NDArray[np.bool_]]
+
+
+def mask_of(network: Network) -> Mask | None:
+    """The mask of a network's single output as a function of its inputs [..., features]; None where it has none.
+
+    A mask that depends on more than the inputs is none that this can tell, see `is_known`.
+    """
+    return (lambda inputs: _found(network, inputs)) if network.masked[network.last[0]] else None
+
+
+def is_known(network: Network) -> bool:
+    """Whether each Masking reads an input, so that the mask can be told from the inputs."""
+    sources = zip(network.layers, network.sources, strict=True)
+    return all(read[0] < 0 for layer, read in sources if isinstance(layer, Masking))
+
+
+def _found(network: Network, inputs: NDArray[Any]) -> NDArray[np.bool_]:
+    cuts = np.cumsum(network.input_sizes)[:-1]
+    parts = np.split(inputs, cuts, axis=-1) if network.input_sizes else [inputs]
+    masks: list[Any] = []
+    for number, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
+        if isinstance(layer, Masking):
+            masks.append((parts[-1 - read[0]] != np.float32(layer.mask_value)).any(axis=-1))
+        elif network.masked[number]:
+            # A merge counts a step that one of its inputs counts.
+            masks.append(np.any([masks[source] for source in read], axis=0))
+        else:
+            masks.append(None)
+    found: NDArray[np.bool_] = masks[network.last[0]]
+    return found
