@@ -107,7 +107,7 @@ class EpochMetrics:
         weights = None if data.sample_weights is None else data.sample_weights[places].astype(np.float64)
         mask: Values | None = None
         if unmasked is not None:
-            mask = np.isfinite(data.targets[places]).all(axis=1)
+            mask = np.asarray(np.isfinite(data.targets[places]).all(axis=1))
         return self.forecasts[places].astype(np.float64), targets, weights, mask
 
     def logs(self) -> dict[str, Any]:
