@@ -72,7 +72,9 @@ def draw(seed: int) -> Drawn:
         elif kind == "distributed":
             value = add(L.TimeDistributed(L.Dense(random.randint(1, 5), use_bias=False)), value)
         elif kind == "activation":
-            value = add(random.choice([L.Activation("tanh"), L.LeakyReLU(0.3), L.ELU(0.5), L.Softmax()]), value)
+            # Keras's own Softmax layer fails on the mask of the steps.
+            softmax = L.Activation("softmax") if masked else L.Softmax()
+            value = add(random.choice([L.Activation("tanh"), L.LeakyReLU(0.3), L.ELU(0.5), softmax]), value)
         elif kind == "branch":
             other = L.Dense(value.shape[-1], activation="tanh")(value)
             merge = random.choice(MERGES)()
