@@ -6,19 +6,29 @@ from hypothesis import strategies as st
 
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
 from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
+from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import GRU, LSTM, Activation, Add, Average, Concatenate, Dense, Layer, Multiply, SimpleRNN
 from tsuzuki.network.network import Network, graph
-from tsuzuki.network.shaping import FinalState, RepeatVector, Reverse
+from tsuzuki.network.normalisation import LayerNormalization, Rescaling
+from tsuzuki.network.shaping import FinalState, Flatten, RepeatVector, Reshape, Reverse
+from tsuzuki.network.windows import (
+    AveragePooling1D,
+    Conv1D,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
+    MaxPooling1D,
+)
 
 CELLS = (SimpleRNN, GRU, LSTM)
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A network and the steps of its rows."""
+    """A network, the steps of its rows, and how many whole numbers its inputs are drawn from, if they are such."""
 
     network: Network
     timesteps: int
+    numbers: int = 0
 
 
 @st.composite
@@ -103,6 +113,57 @@ def decoded(draw) -> Chain:
     return Chain(graph(inputs, layers | {"y": (Dense(2), *end)}, "y"), draw(st.integers(1, 6)))
 
 
+@st.composite
+def windowed(draw) -> Chain:
+    """Convolutions and pools, before and behind a cell, flattened or not."""
+    timesteps, layers = draw(st.integers(1, 9)), []
+    count = draw(st.integers(1, 4))
+    cell_at = draw(st.integers(0, count - 1))
+    network = Network(draw(st.integers(1, 4)), (SimpleRNN(1),))
+    inputs, width, steps = network.inputs, network.inputs, timesteps
+    for i in range(count):
+        padding = draw(st.sampled_from(["valid", "same", "causal"]))
+        size, stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        dilation = draw(st.integers(1, 3)) if stride == 1 else 1
+        if padding == "valid" and steps <= (size - 1) * dilation:
+            padding = "same"
+        kind = draw(st.sampled_from(["conv", "max", "mean", "reshape", "normalise", "rescale"]))
+        if kind == "conv":
+            name = draw(st.sampled_from(["relu", "tanh", "linear"]))
+            layers.append(Conv1D(draw(st.integers(1, 9)), size, stride, padding, dilation, name, draw(st.booleans())))
+        elif kind == "normalise":
+            layers.append(LayerNormalization(0.1, draw(st.booleans()), draw(st.booleans())))
+        elif kind == "rescale":
+            layers.append(Rescaling(0.5, draw(st.sampled_from([0.0, -0.3]))))
+        elif kind == "reshape":
+            divisors = [n for n in range(1, steps * width + 1) if steps * width % n == 0]
+            into = draw(st.sampled_from(divisors))
+            layers.append(Reshape((into, steps * width // into), steps))
+        else:
+            pool = MaxPooling1D if kind == "max" else AveragePooling1D
+            padding = "same" if padding == "causal" or steps < size else padding
+            layers.append(pool(size, draw(st.sampled_from([None, stride])), padding))
+        if i == cell_at:
+            layers.append(draw(cells()))
+        width, steps = 0, 0
+        for layer in layers:
+            width = layer.outputs([width or inputs])
+            steps = layer.steps([steps or timesteps])
+    ends = [Flatten(steps), GlobalMaxPooling1D(), GlobalAveragePooling1D()]
+    layers += draw(st.sampled_from([[], *([end] for end in ends)]))
+    return Chain(Network(inputs, (*layers, Dense(2))), timesteps)
+
+
+@st.composite
+def embedded(draw) -> Chain:
+    """Numbers looked up in a table, steps with the number 0 masked or not."""
+    numbers = draw(st.integers(1, 30))
+    layers = [Embedding(numbers, draw(st.integers(1, 20)), draw(st.booleans())), draw(cells())]
+    layers += [SimpleRNN(2)] * draw(st.booleans())
+    return Chain(Network(1, (*layers, Dense(2))), draw(st.integers(1, 6)), numbers)
+
+
 def chains() -> st.SearchStrategy[Chain]:
     """Any of the above."""
-    return st.one_of(repeated(), activated(), backwards(), both_ways(), decoded())
+    drawn = [repeated(), activated(), backwards(), both_ways(), decoded(), windowed(), windowed(), embedded()]
+    return st.one_of(drawn)

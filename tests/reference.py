@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
+from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import (
     GRU,
     LSTM,
@@ -45,7 +46,16 @@ from tsuzuki.network.losses import (
     SquaredHinge,
 )
 from tsuzuki.network.network import Network
-from tsuzuki.network.shaping import FinalState, RepeatVector, Reverse
+from tsuzuki.network.normalisation import LayerNormalization, Rescaling
+from tsuzuki.network.shaping import FinalState, Flatten, RepeatVector, Reshape, Reverse
+from tsuzuki.network.windows import (
+    AveragePooling1D,
+    Conv1D,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
+    MaxPooling1D,
+    Pooling,
+)
 
 Array = NDArray[np.float64]
 CARRY, ZERO = -2, -1
@@ -90,6 +100,13 @@ ALONE = {
     ),
     LeakyReLU: lambda layer, x: np.where(x > 0, x, layer.negative_slope * x),
     ELU: lambda layer, x: np.where(x > 0, x, layer.alpha * np.expm1(np.minimum(x, 0))),
+    Rescaling: lambda layer, x: layer.scale * x + layer.offset,
+    Flatten: lambda layer, x: x.transpose(1, 0, 2).reshape(1, x.shape[1], -1),
+    Reshape: lambda layer, x: x.transpose(1, 0, 2).reshape(-1, *layer.target_shape).transpose(1, 0, 2),
+    MaxPooling1D: lambda layer, x: np.stack([some.max(axis=0) for some in windows_of(layer, x)]),
+    AveragePooling1D: lambda layer, x: np.stack([some.mean(axis=0) for some in windows_of(layer, x)]),
+    GlobalMaxPooling1D: lambda layer, x: x.max(axis=0, keepdims=True),
+    GlobalAveragePooling1D: lambda layer, x: x.mean(axis=0, keepdims=True),
     RepeatVector: lambda layer, x: np.repeat(x[-1:], layer.n, axis=0),
     Reverse: lambda layer, x: x[::-1],
 }
@@ -159,6 +176,8 @@ def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[
         else:
             values.append(without_state(layer, own, inputs, mask))
         mask = mask[::-1] if isinstance(layer, Reverse) and mask is not None else mask
+        if isinstance(layer, Embedding):
+            mask = inputs[0][..., 0] != 0 if layer.mask_zero else None
         masks.append(mask if layer.masks([mask is not None]) else None)
     return np.concatenate(last_steps([values[i] for i in network.last]), axis=-1), seen
 
@@ -182,12 +201,46 @@ def over_time(
     return np.stack(outputs), seen
 
 
+def windows_of(layer: Pooling, x: Array) -> list[Array]:
+    """The steps in each window; those that are padding are left out."""
+    size, stride, _, _ = layer.window(len(x))
+    begins = np.arange(layer.steps([len(x)])) * stride - layer.padded_before(len(x))
+    return [x[max(begin, 0) : begin + size] for begin in begins]
+
+
+def convolved(layer: Conv1D, own: Sequence[Array], x: Array) -> Array:
+    """A convolution, step by step and tap by tap."""
+    found = []
+    for step in range(layer.steps([len(x)])):
+        total = np.zeros((x.shape[1], layer.filters)) + (own[1] if layer.use_bias else 0)
+        for tap in range(layer.kernel_size):
+            at = step * layer.strides + tap * layer.dilation_rate - layer.padded_before(len(x))
+            if 0 <= at < len(x):
+                total = total + x[at] @ own[0][tap]
+        found.append(total)
+    return ACTIVATION[layer.activation](np.stack(found))
+
+
+def normalised(layer: LayerNormalization, own: Sequence[Array], x: Array) -> Array:
+    """The values of each step less their mean, over their deviation."""
+    rest = list(own)
+    result = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + layer.epsilon)
+    result = result * rest.pop(0) if layer.scale else result
+    return result + rest.pop(0) if layer.center else result
+
+
 def without_state(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], mask: Array | None) -> Array:
     """What a layer without state makes of its inputs [steps, lanes, values]."""
     if isinstance(layer, Dense):
         return ACTIVATION[layer.activation](inputs[0] @ own[0] + (own[1] if layer.use_bias else 0))
     if isinstance(layer, Activation):
         return ACTIVATION[layer.activation](inputs[0])
+    if isinstance(layer, Embedding):
+        return own[0][inputs[0][..., 0].astype(int)]
+    if isinstance(layer, Conv1D):
+        return convolved(layer, own, inputs[0])
+    if isinstance(layer, LayerNormalization):
+        return normalised(layer, own, inputs[0])
     if isinstance(layer, Masking):
         return np.where(mask[..., None], inputs[0], 0)
     return MERGED[type(layer)](inputs) if layer.merges else ALONE[type(layer)](layer, inputs[0])

@@ -18,8 +18,9 @@ from tsuzuki.layouts.layout import NOWHERE, ZERO, Block
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
 from tsuzuki.network.activations import FROM_INPUT, FROM_VALUE
+from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.network.layers import GRU, Activation, Dense, SimpleRNN
+from tsuzuki.network.layers import GRU, Activation, Dense, SimpleRNN, SpatialDropout1D
 from tsuzuki.network.network import Network, graph
 from tsuzuki.network.optimizers import SGD
 from tsuzuki.network.shaping import RepeatVector
@@ -34,12 +35,15 @@ RARE = [*map(Activation, (*FROM_VALUE, *FROM_INPUT)), ReLU(3.0, 0.1, 0.5), ReLU(
 class Case:
     """A network with weights and rows that do not overlap, one update of them."""
 
-    def __init__(self, network, timesteps, lanes, every_step, seed):
+    def __init__(self, chain, lanes, every_step, seed):
+        network, timesteps = chain.network, chain.timesteps
         self.network, self.lanes, self.every_step = network, lanes, every_step
         self.steps = network.steps(timesteps)[-1] if every_step else 1
         generator = np.random.default_rng(seed)
         room = max(timesteps, self.steps) + 1
         self.inputs = generator.normal(size=(lanes * room, network.inputs)).astype(np.float32)
+        if chain.numbers:
+            self.inputs = generator.integers(0, chain.numbers, self.inputs.shape).astype(np.float32)
         self.targets = generator.normal(size=(lanes * room, network.outputs)).astype(np.float32)
         self.weights = [(w + generator.normal(0, 0.1, w.shape)).astype(np.float32) for w in initialise(network, seed)]
         starts = np.arange(lanes)[None] * room
@@ -63,7 +67,7 @@ class Case:
 @given(chains(), st.integers(1, 7), st.booleans(), st.integers(0, 10**6))
 @settings(max_examples=60)
 def test_losses_of_chains_agree_with_the_plain_twin(chain, lanes, every_step, seed):
-    case = Case(chain.network, chain.timesteps, lanes, every_step, seed)
+    case = Case(chain, lanes, every_step, seed)
     states = reference.zero_states(chain.network, lanes)
     exact = [w.astype(np.float64) for w in case.weights]
     wide = case.inputs.astype(np.float64), case.targets.astype(np.float64)
@@ -80,7 +84,7 @@ def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, se
     tf = pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
     from tsuzuki.keras.network_to_model import to_keras
 
-    case = Case(chain.network, chain.timesteps, lanes, every_step, seed)
+    case = Case(chain, lanes, every_step, seed)
     loss = case.compiled.run(case.block)[0, 0]
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
@@ -90,7 +94,8 @@ def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, se
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
     with tf.GradientTape() as tape:
-        given_ = model(tf.constant(case.inputs[case.rows], "float64"))
+        rows = case.inputs[case.rows]
+        given_ = model(tf.constant(rows[..., 0] if chain.numbers else rows, "float64"))
         if len(given_.shape) == 3 and not every_step:
             given_ = given_[:, -1]
         value = tf.reduce_mean((given_ - tf.reshape(tf.constant(case.y, "float64"), given_.shape)) ** 2)
@@ -99,7 +104,8 @@ def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, se
         next(v for v in model.trainable_variables if v.shape == w.shape and np.array_equal(np.asarray(v), w))
         for w in case.weights
     ]
-    expected = tape.gradient(value, [variable.value for variable in variables])
+    found = tape.gradient(value, [variable.value for variable in variables])
+    expected = [tf.convert_to_tensor(gradient) for gradient in found]
     assert loss == pytest.approx(float(value), rel=2e-5)
     scale = max(np.abs(np.asarray(exact)).max() for exact in expected)
     for gradient, exact in zip(case.gradients(), expected, strict=True):
@@ -159,3 +165,78 @@ def test_a_decoder_of_other_steps_trains_and_predicts_as_in_keras(steps):
     for mine, exact in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(mine, exact, atol=1e-3)
     np.testing.assert_allclose(prepare_predict(model, x, verbose=0).predict(), other.predict(x, verbose=0), atol=1e-3)
+
+
+def stacks(layers):
+    """Models as people write them: texts, activity recognition, a normalised series."""
+    text = [layers.Embedding(20, 6, mask_zero=True), layers.LSTM(5), layers.Dense(1, "elu")]
+    activity = [
+        layers.Conv1D(6, 3, activation="relu", padding="causal"),
+        layers.MaxPooling1D(2),
+        layers.TimeDistributed(layers.LeakyReLU(0.1)),
+        layers.LSTM(5, return_sequences=True),
+        layers.Flatten(),
+        layers.Dense(1, "gelu"),
+    ]
+    series = [
+        layers.Rescaling(0.5, -0.1),
+        layers.GRU(5, return_sequences=True, activation="softsign"),
+        layers.LayerNormalization(),
+        layers.Reshape((6, 10)),
+        layers.Conv1D(4, 2, strides=2, activation="swish"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(1),
+    ]
+    return {"text": (text, (12,)), "activity": (activity, (12, 3)), "series": (series, (12, 2))}
+
+
+@pytest.mark.xdist_group("keras")
+@pytest.mark.parametrize("name", ["text", "activity", "series"])
+def test_fifty_updates_of_models_that_look_across_steps_agree_with_keras(name):
+    keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    import tsuzuki
+    from tsuzuki.keras.forward import prepare_predict
+
+    generator = np.random.default_rng(0)
+    layers, shape = stacks(keras.layers)[name]
+    x = generator.normal(size=(40, *shape)).astype(np.float32)
+    if name == "text":
+        x = np.where(np.arange(12) < generator.integers(0, 12, (40, 1)), generator.integers(1, 20, (40, 12)), 0)
+    y = generator.normal(size=(40, 1)).astype(np.float32)
+    model = keras.Sequential([keras.Input(shape), *layers])
+    # Keras on TensorFlow squares the gradient of each occurrence of a number by itself, for Adam's second moment.
+    optimizer = "sgd" if name == "text" else "adam"
+    model.compile(optimizer, "mse")
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    other.compile(optimizer, "mse")
+    theirs = other.fit(x, y, 8, epochs=10, shuffle=False, verbose=0).history
+    ours = tsuzuki.fit(model, x, y, batch_size=8, epochs=10, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-4)
+    for mine, exact in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, exact, atol=1e-3)
+    np.testing.assert_allclose(prepare_predict(model, x, verbose=0).predict(), other.predict(x, verbose=0), atol=1e-3)
+
+
+def test_numbers_that_are_not_in_the_table_are_named():
+    network = Network(1, (Embedding(5, 2), GRU(2), Dense(1)))
+    series = np.array([[0.0], [4.0], [2.5], [5.0]], np.float32)
+    with pytest.raises(SettingError, match=r"the inputs have 2.5 in row 2, column 0, but Embedding.* from 0 to 4"):
+        CompiledNetwork(network, RowShape(1, 2), Data(series, series, 1), optimizer=SGD())
+
+
+def test_half_the_values_are_dropped_alike_at_all_steps():
+    network = graph(
+        {"x": 8, "y": 1},
+        {"dropped": (SpatialDropout1D(0.5), "x"), "cell": (SimpleRNN(1), "y")},
+        ["dropped", "cell"],
+    )
+    inputs = np.ones((40, 9), np.float32)
+    compiled = CompiledNetwork(network, RowShape(4, 9), Data(inputs, np.zeros((41, 9), np.float32), 9), optimizer=SGD())
+    forecasts = np.zeros((41, 9), np.float32)
+    row = (np.full((1, 4), value, np.int32) for value in (9, ZERO, NOWHERE))
+    compiled.run(Block(np.arange(4)[None] * 10, *row), forecasts)
+    seen = np.stack([forecasts[lane * 10 + 1 : lane * 10 + 10, :8] for lane in range(4)])
+    assert set(np.unique(seen)) == {0.0, 2.0}
+    assert (seen == seen[:, :1]).all()
+    assert 0.2 < seen.mean() / 2 < 0.8

@@ -23,7 +23,8 @@ KINDS = {
     for name, value in vars(import_module(f"tsuzuki.network.{found.name}")).items()
     if isinstance(value, type) and issubclass(value, layers.Layer)
 }
-CONCRETE = sorted(name for name in KINDS if name not in ("Layer", "Recurrent", "Rectifier", "_Merge"))
+# Only what can be put into a network is a dataclass; what several share is not.
+CONCRETE = sorted(name for name, value in KINDS.items() if "__dataclass_params__" in vars(value))
 # Where a kind may be named: its description, the table of public names, what reads it from Keras and writes it back,
 # and Keras's own names of old.
 ALLOWED = {

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.activation_layers import ELU as ELU
     from tsuzuki.network.activation_layers import LeakyReLU as LeakyReLU
     from tsuzuki.network.activation_layers import ReLU as ReLU
+    from tsuzuki.network.embedding import Embedding as Embedding
     from tsuzuki.network.initialisers import initialise as initialise
     from tsuzuki.network.layers import GRU as GRU
     from tsuzuki.network.layers import LSTM as LSTM
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.layers import Minimum as Minimum
     from tsuzuki.network.layers import Multiply as Multiply
     from tsuzuki.network.layers import SimpleRNN as SimpleRNN
+    from tsuzuki.network.layers import SpatialDropout1D as SpatialDropout1D
     from tsuzuki.network.layers import Subtract as Subtract
     from tsuzuki.network.losses import MAE as MAE
     from tsuzuki.network.losses import MSE as MSE
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from tsuzuki.network.losses import Pinball as Pinball
     from tsuzuki.network.network import Network as Network
     from tsuzuki.network.network import graph as graph
+    from tsuzuki.network.normalisation import LayerNormalization as LayerNormalization
+    from tsuzuki.network.normalisation import Rescaling as Rescaling
     from tsuzuki.network.optimizers import SGD as SGD
     from tsuzuki.network.optimizers import Adadelta as Adadelta
     from tsuzuki.network.optimizers import Adagrad as Adagrad
@@ -74,13 +78,20 @@ if TYPE_CHECKING:
     from tsuzuki.network.optimizers import RMSprop as RMSprop
     from tsuzuki.network.optimizers import Step as Step
     from tsuzuki.network.shaping import FinalState as FinalState
+    from tsuzuki.network.shaping import Flatten as Flatten
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
+    from tsuzuki.network.shaping import Reshape as Reshape
     from tsuzuki.network.shaping import Reverse as Reverse
     from tsuzuki.network.weight_rules import MaxNorm as MaxNorm
     from tsuzuki.network.weight_rules import MinMaxNorm as MinMaxNorm
     from tsuzuki.network.weight_rules import NonNeg as NonNeg
     from tsuzuki.network.weight_rules import UnitNorm as UnitNorm
     from tsuzuki.network.weight_rules import WeightRule as WeightRule
+    from tsuzuki.network.windows import AveragePooling1D as AveragePooling1D
+    from tsuzuki.network.windows import Conv1D as Conv1D
+    from tsuzuki.network.windows import GlobalAveragePooling1D as GlobalAveragePooling1D
+    from tsuzuki.network.windows import GlobalMaxPooling1D as GlobalMaxPooling1D
+    from tsuzuki.network.windows import MaxPooling1D as MaxPooling1D
     from tsuzuki.training.early_stopping import EarlyStopping as EarlyStopping
     from tsuzuki.training.early_stopping import ReduceOnPlateau as ReduceOnPlateau
     from tsuzuki.training.predict import predict as predict
@@ -122,11 +133,24 @@ _HOMES = {
         "Minimum",
         "Multiply",
         "SimpleRNN",
+        "SpatialDropout1D",
         "Subtract",
     ),
     "network.network": ("Network", "graph"),
     "network.activation_layers": ("ELU", "LeakyReLU", "ReLU"),
-    "network.shaping": ("FinalState", "RepeatVector", "Reverse"),
+    "network.shaping": ("FinalState", "Flatten", "RepeatVector", "Reshape", "Reverse"),
+    "network.embedding": ("Embedding",),
+    "network.normalisation": (
+        "LayerNormalization",
+        "Rescaling",
+    ),
+    "network.windows": (
+        "AveragePooling1D",
+        "Conv1D",
+        "GlobalAveragePooling1D",
+        "GlobalMaxPooling1D",
+        "MaxPooling1D",
+    ),
     "network.initialisers": ("initialise",),
     "network.optimizers": (
         "SGD",

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.errors import SettingError
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.network.losses import Loss
+from tsuzuki.network.network import Network
 
 
 class RowShape(NamedTuple):
@@ -56,6 +58,27 @@ class Data:
     lags: tuple[tuple[int, int], ...] = ()
     spacing: int = 1
     impute_from: int | None = None
+
+
+def check_numbers(network: Network, data: Data) -> None:
+    """Check the inputs that are looked up in a table.
+
+    Raises:
+        SettingError: a number that is not whole, or not in the table.
+    """
+    for layer, read in zip(network.layers, network.sources, strict=True):
+        rows = layer.table_rows()
+        if not rows:
+            continue
+        column = sum(network.input_sizes[: -1 - read[0]])
+        values = data.inputs[:, column]
+        wrong = ~((values >= 0) & (values < rows) & (values == np.floor(values)))
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise SettingError(
+                f"the inputs have {values[place]:g} in row {place}, column {column}, but {layer} takes whole numbers "
+                f"from 0 to {rows - 1}; give such, or a larger input_dim"
+            )
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,17 @@ def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]
     Returns:
         (blocks, lanes of a block).
     """
-    weights = sum(int(np.prod(parameter.shape)) for parameter in parameters(network))
+    weights = sum(int(np.prod(parameter.shape)) for parameter in _multiplied(network))
     if weights * lanes * timesteps < WORTH_SPLITTING:
         return 1, lanes
     blocks = max(1, min(ENOUGH_BLOCKS, lanes // 16), -(-lanes // MOST_LANES))
     each = -(-lanes // blocks)
     return -(-lanes // each), each
+
+
+def _multiplied(network: Network) -> list[Parameter]:
+    """The weights that are no tables."""
+    return [parameter for parameter in parameters(network) if not network.layers[parameter.layer].table_rows()]
 
 
 def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart: bool = False) -> Plan:
@@ -118,10 +123,11 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     blocks, each = split_lanes(network, lanes, timesteps)
     spaces = Spaces()
     widest = max(layer.gates * padded(units) for layer, units in zip(network.layers, network.widths, strict=True))
+    deepest = max(padded(int(np.prod(parameter.shape[:-1]))) for parameter in _multiplied(network))
     shared = {
         "SCRATCH": spaces.work.take(DEPTH_BLOCK * PANEL),
         "ONES": spaces.work.take(WIDTH),
-        "ZEROS": spaces.work.take(max(widest, padded(network.inputs))),
+        "ZEROS": spaces.work.take(max(widest, deepest, padded(network.inputs))),
         # An input that stands beside others is read a little past the end.
         "X_GATHERED": spaces.work.take(timesteps * each * network.inputs + network.inputs + WIDTH),
         "LAST_FORECAST": spaces.work.take(each),

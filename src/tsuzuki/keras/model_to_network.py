@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+import keras
+
 from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.model_graph import graph_of, layers_of, walk
 from tsuzuki.keras.output_mask import is_known
@@ -178,7 +180,9 @@ def _read_as_numbers(model: Any, i: int) -> bool:
         return type(model.layers[0]) in READ_NUMBERS
     nodes = [node for operation in graph.operations for node in operation._inbound_nodes]
     readers = [node.operation for node in nodes if any(tensor is graph.inputs[i] for tensor in node.input_tensors)]
-    return bool(readers) and all(type(reader) in READ_NUMBERS for reader in readers)
+    # Their masks are computed from the numbers too, by operations that no model of the user's has.
+    layers = [reader for reader in readers if isinstance(reader, keras.layers.Layer)]
+    return bool(layers) and all(type(reader) in READ_NUMBERS for reader in layers)
 
 
 def _features(shape: Shape, as_numbers: bool, draft: Draft) -> int:

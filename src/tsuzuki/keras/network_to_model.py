@@ -57,8 +57,11 @@ def to_keras(
         layers.append(_layer(layer, stateful, returns))
         if i in finals:
             layers[-1].return_state = True
+    # Layers that look numbers up take inputs without an axis of values.
+    looked_up = {network.sources[i][0] for i, layer in enumerate(network.layers) if layer.table_rows()}
     inputs = [
-        keras.Input(batch_shape=(batch_size, timesteps, size)) for size in network.input_sizes or (network.inputs,)
+        keras.Input(batch_shape=(batch_size, timesteps) if -1 - i in looked_up else (batch_size, timesteps, size))
+        for i, size in enumerate(network.input_sizes or (network.inputs,))
     ]
     if network.wiring or network.looks_ahead:
         model = keras.Model(inputs, _wired(network, layers, inputs))
@@ -102,8 +105,9 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, Reverse | FinalState):
         # No layers of Keras: a call of an operation, and what a layer with return_state gives.
         return None
-    # The attributes of all others are Keras's arguments.
-    return getattr(keras.layers, type(layer).__name__)(**vars(layer))
+    # The attributes of all others are Keras's arguments, but for the steps that some are made for.
+    options = {name: value for name, value in vars(layer).items() if name != "timesteps"}
+    return getattr(keras.layers, type(layer).__name__)(**options)
 
 
 def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> Any:

@@ -203,15 +203,20 @@ def take_outputs(place: Place) -> None:
     place.row[D_OUT] = place.work(place.steps, wide)
 
 
+def take_array(place: Place, name: str) -> int:
+    """Reserve an array of weights whose last axis is the layer's values; return where it begins."""
+    parameter = place.parameters[name]
+    shape = (int(np.prod(parameter.shape)) // parameter.shape[-1], parameter.gates, int(place.row[WIDE]))
+    offset = place.spaces.weights.take(int(np.prod(shape)))
+    place.spaces.places.append((parameter, offset, shape))
+    return offset
+
+
 def take_weights(place: Place) -> None:
     """Reserve the arrays of weights, and the packed kernel that the gradient of the input needs."""
     for name, at in (("kernel", KERNEL), ("recurrent_kernel", RECURRENT_KERNEL), ("bias", BIAS)):
         if name in place.parameters:
-            parameter = place.parameters[name]
-            rows = int(np.prod(parameter.shape)) // parameter.shape[-1]
-            shape = (rows, parameter.gates, int(place.row[WIDE]))
-            place.row[at] = place.spaces.weights.take(int(np.prod(shape)))
-            place.spaces.places.append((parameter, int(place.row[at]), shape))
+            place.row[at] = take_array(place, name)
     if place.row[D_X] >= 0:
         panels = -(-int(place.row[INPUT_SIZE]) // PANEL)
         place.row[PACKED_KERNEL_T] = place.spaces.packed.take(panels * PANEL * place.whole)

@@ -26,8 +26,8 @@ from tsuzuki.network.activations import FROM_INPUT, FROM_VALUE
 
 f32 = np.float32
 
-# The rectifier is the function behind `ReLU` with settings.
-NAMES = (*FROM_VALUE, "rectifier", *FROM_INPUT)
+# The rectifier is the function behind `ReLU` with settings, the line that behind `Rescaling`.
+NAMES = (*FROM_VALUE, "rectifier", "line", *FROM_INPUT)
 (
     EXPONENTIAL_LINEAR,
     SELU,
@@ -40,11 +40,12 @@ NAMES = (*FROM_VALUE, "rectifier", *FROM_INPUT)
     LOG_SIGMOID,
     HARD_TANH,
     RECTIFIER,
+    LINE,
     GELU,
     SILU,
     MISH,
     HARD_SILU,
-) = range(15)
+) = range(16)
 # Klambauer et al. 2017.
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -127,6 +128,8 @@ def activate_rarely(record, x):
     if kind == RECTIFIER:
         above = x - setting(record, 2)
         return smaller(where_positive(splat(f32(0)) - above, setting(record, 0) * above, x), setting(record, 1))
+    if kind == LINE:
+        return fma(setting(record, 0), x, setting(record, 1))
     if kind == GELU:
         return x * normal_distribution(x)
     if kind == SILU:
@@ -166,6 +169,8 @@ def slope_rarely(record, y):
         passed = where_positive(setting(record, 2) + splat(f32(1e-30)), y, absolute(y))
         rising = where_positive(passed, one, setting(record, 0))
         return where_positive(setting(record, 1) - y, rising, zero)
+    if kind == LINE:
+        return setting(record, 0)
     if kind == GELU:
         density = splat(f32(1 / math.sqrt(2 * math.pi))) * exponential(splat(f32(-0.5)) * y * y)
         return fma(y, density, normal_distribution(y))

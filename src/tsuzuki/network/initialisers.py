@@ -1,5 +1,6 @@
 """The weights a network starts with, by Keras's default initialisers."""
 
+import math
 from typing import TYPE_CHECKING
 
 from tsuzuki.network.network import Network, parameters
@@ -13,7 +14,8 @@ def initialise(network: Network, seed: int) -> "list[NDArray[np.float32]]":
     """Draw the weights a network starts with.
 
     Kernels are Glorot uniform (Glorot and Bengio 2010), recurrent kernels orthogonal (Saxe et al. 2014), biases zero
-    but for the forget gate's (keras/src/initializers/random_initializers.py).
+    but for the forget gate's, embeddings uniform within 0.05 and gammas one
+    (keras/src/initializers/random_initializers.py).
 
     Args:
         network: the description.
@@ -28,8 +30,12 @@ def initialise(network: Network, seed: int) -> "list[NDArray[np.float32]]":
     weights = []
     for parameter in parameters(network):
         if parameter.name == "kernel":
-            limit = np.sqrt(6 / sum(parameter.shape))
+            limit = np.sqrt(6 / (math.prod(parameter.shape[:-2]) * sum(parameter.shape[-2:])))
             values = generator.uniform(-limit, limit, parameter.shape)
+        elif parameter.name == "embeddings":
+            values = generator.uniform(-0.05, 0.05, parameter.shape)
+        elif parameter.name == "gamma":
+            values = np.ones(parameter.shape)
         elif parameter.name == "recurrent_kernel":
             rows, columns = parameter.shape
             q, r = np.linalg.qr(generator.normal(size=(columns, rows)))

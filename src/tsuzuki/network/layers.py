@@ -53,6 +53,10 @@ class Layer(ABC):
         """`reads` of the input at a place among its inputs."""
         return self.reads(steps, given)
 
+    def table_rows(self) -> int:
+        """How many rows its weights have if they are a table to look numbers up in, 0 if they are multiplied."""
+        return 0
+
     def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         """The shapes of its weights by Keras's names, in Keras's order."""
         return {}
@@ -306,6 +310,11 @@ class Masking(Layer):
     def masks(self, inputs: Sequence[bool]) -> bool:
         """Its own."""
         return True
+
+
+@dataclass(frozen=True)
+class SpatialDropout1D(Dropout):
+    """Drop a share of the values while training, the same ones at all steps, as `keras.layers.SpatialDropout1D`."""
 
 
 class _Merge(Layer):

@@ -80,3 +80,57 @@ class FinalState(Layer):
     def reads(self, steps: int, given: int) -> int:
         """The last one."""
         return 1
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """All values of all steps as one step, as `keras.layers.Flatten`.
+
+    Attributes:
+        timesteps: how many steps come in; the weights behind depend on it.
+    """
+
+    whole_rows: ClassVar[bool] = True
+
+    timesteps: int
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in over all steps."""
+        return self.timesteps * inputs[0]
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """One."""
+        _check_steps(self, self.timesteps, inputs[0])
+        return 1
+
+
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """The values of all steps in their order, as other steps, as `keras.layers.Reshape`.
+
+    Attributes:
+        target_shape: the steps it gives, and the values of each.
+        timesteps: how many steps come in.
+    """
+
+    whole_rows: ClassVar[bool] = True
+
+    target_shape: tuple[int, int]
+    timesteps: int
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """The values of a step."""
+        steps, values = self.target_shape
+        if steps * values != self.timesteps * inputs[0]:
+            raise SettingError(f"{self} reads {self.timesteps * inputs[0]} values; give a shape of as many")
+        return values
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """Those of its shape."""
+        _check_steps(self, self.timesteps, inputs[0])
+        return self.target_shape[0]
+
+
+def _check_steps(layer: Layer, timesteps: int, given: int) -> None:
+    if given != timesteps:
+        raise SettingError(f"{layer} reads {given} steps; give rows for which these are {timesteps}")

@@ -22,7 +22,7 @@ def network(rows, steps):
 
 
 model = network(2, 6)
-model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 inputs, targets = letters[:108].reshape(18, 6), letters[1:109].reshape(18, 6)
 print("losses", *model.fit(inputs, targets, batch_size=2, epochs=3, shuffle=False, verbose=0).history["loss"])
 copy = network(1, 1)

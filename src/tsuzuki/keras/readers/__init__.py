@@ -8,22 +8,20 @@ itself, or a tuple of such numbers where the Keras layer gives several outputs. 
 
 from typing import Any
 
+import keras
+
 from tsuzuki.keras.readers import merges, recurrent, shaping, stepwise, wrappers
 from tsuzuki.keras.readers.call import Reader
 
 READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | shaping.READERS | merges.READERS | wrappers.READERS
 # Layers that read a number for each step: an input of shape (timesteps,) is theirs alone.
-READ_NUMBERS: set[type] = set()
+READ_NUMBERS: set[type] = {keras.layers.Embedding}
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
 OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
-    "SpatialDropout1D": "the recurrent layer's own dropout=, which also holds one mask over the steps",
     "Normalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "BatchNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
-    "LayerNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
-    "Reshape": "arrays of the right shape",
-    "Flatten": "return_sequences=False in the last recurrent layer",
     "Lambda": "the computation done on the arrays beforehand",
 }
 

@@ -1,10 +1,19 @@
-"""Layers that change how many steps there are."""
+"""Layers that look at several steps together: other numbers of steps, convolution and pooling."""
 
 import keras
 
-from tsuzuki.keras.readers.call import Call, Reader
+from tsuzuki.keras.readers.call import Call, Found, Reader
 from tsuzuki.network.layers import Layer
-from tsuzuki.network.shaping import RepeatVector
+from tsuzuki.network.shaping import Flatten, RepeatVector, Reshape
+from tsuzuki.network.windows import (
+    AveragePooling1D,
+    Conv1D,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
+    MaxPooling1D,
+)
+
+L = keras.layers
 
 
 def repeat_vector(call: Call) -> Layer:
@@ -12,4 +21,64 @@ def repeat_vector(call: Call) -> Layer:
     return RepeatVector(call.layer.n)
 
 
-READERS: dict[type, Reader] = {keras.layers.RepeatVector: repeat_vector}
+def reshape(call: Call) -> Found:
+    """Read a Flatten or Reshape between steps and values."""
+    shape = call.shapes[0]
+    if shape is None or any(size is None for size in shape[1:]):
+        call.refuse("reads any number of steps; begin the model with keras.Input of a fixed number of timesteps")
+        return None
+    target = tuple(call.layer.compute_output_shape(shape))[1:]
+    timesteps = int(shape[1] or 1) if len(shape) == 3 else 1
+    if len(target) > 2 or len(shape) > 3:
+        call.refuse(f"gives the shape {target}; give (values,) or (timesteps, values)")
+        return None
+    if target == shape[1:]:
+        return []
+    return Flatten(timesteps) if len(target) == 1 else Reshape((int(target[0]), int(target[1])), timesteps)
+
+
+def convolution(call: Call) -> Layer:
+    """Read a Conv1D."""
+    layer = call.layer
+    if layer.groups != 1:
+        call.refuse(f"has groups={layer.groups}; leave it out")
+    if layer.data_format != "channels_last":
+        call.refuse(f"has data_format={layer.data_format!r}; leave it out")
+    if getattr(layer, "lora_enabled", False):
+        call.refuse("has LoRA enabled, which is not supported; use a plain Conv1D")
+    window = layer.kernel_size[0], layer.strides[0], layer.padding, layer.dilation_rate[0]
+    return Conv1D(layer.filters, *window, call.activation(), layer.use_bias)
+
+
+def pooling(call: Call) -> Layer:
+    """Read a pooling over windows."""
+    layer = call.layer
+    if layer.data_format != "channels_last":
+        call.refuse(f"has data_format={layer.data_format!r}; leave it out")
+    return POOLING[type(layer)](layer.pool_size[0], layer.strides[0], layer.padding)
+
+
+def global_pooling(call: Call) -> Layer:
+    """Read a pooling over all steps."""
+    layer = call.layer
+    if layer.data_format != "channels_last" or layer.keepdims:
+        call.refuse("has keepdims or data_format; leave them out")
+    return GLOBAL[type(layer)]()
+
+
+POOLING: dict[type, type[MaxPooling1D] | type[AveragePooling1D]] = {
+    L.MaxPooling1D: MaxPooling1D,
+    L.AveragePooling1D: AveragePooling1D,
+}
+GLOBAL: dict[type, type[GlobalMaxPooling1D] | type[GlobalAveragePooling1D]] = {
+    L.GlobalMaxPooling1D: GlobalMaxPooling1D,
+    L.GlobalAveragePooling1D: GlobalAveragePooling1D,
+}
+READERS: dict[type, Reader] = {
+    L.RepeatVector: repeat_vector,
+    L.Flatten: reshape,
+    L.Reshape: reshape,
+    L.Conv1D: convolution,
+    **dict.fromkeys(POOLING, pooling),
+    **dict.fromkeys(GLOBAL, global_pooling),
+}

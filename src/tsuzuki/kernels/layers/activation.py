@@ -7,8 +7,9 @@ from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, tak
 from tsuzuki.kernels.table import D_OUT, D_X, INPUT_STRIDE, OUT, STEPS, UNITS, WIDE, X_SKIP, X
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, Rectifier, ReLU
 from tsuzuki.network.layers import Activation
+from tsuzuki.network.normalisation import Rescaling
 
-DESCRIPTIONS = (Activation, ReLU, LeakyReLU, ELU)
+DESCRIPTIONS = (Activation, ReLU, LeakyReLU, ELU, Rescaling)
 
 
 def lay_out(layer: Activation | Rectifier, place: Place) -> None:

@@ -1,0 +1,107 @@
+"""LayerNormalization: the values of a step less their mean, over their deviation, then gamma and beta."""
+
+import math
+
+import numpy as np
+
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.language import floats_at, kernel, procedure, shift, splat, store
+from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_array, take_outputs
+from tsuzuki.kernels.table import (
+    BIAS,
+    D_OUT,
+    D_X,
+    INPUT_STRIDE,
+    KERNEL,
+    OUT,
+    OWN_1,
+    OWN_2,
+    OWN_3,
+    OWN_4,
+    PARAMETERS,
+    STEPS,
+    UNITS,
+    WIDE,
+    X_SKIP,
+    X,
+)
+from tsuzuki.network.normalisation import LayerNormalization
+
+DESCRIPTIONS = (LayerNormalization,)
+GAMMA, BETA = KERNEL, BIAS
+# Normalised values and the reciprocal deviation of each step, kept for the way back; epsilon is
+# SIGNIFICAND * 2^EXPONENT.
+NORMAL, FACTOR, SIGNIFICAND, EXPONENT = OWN_1, OWN_2, OWN_3, OWN_4
+
+f32 = np.float32
+
+
+def lay_out(layer: LayerNormalization, place: Place) -> None:
+    """Reserve gamma, beta, the output, and what is kept."""
+    describe_source(place)
+    describe_outputs(place, place.sources[0].size)
+    row = place.row
+    for name, at in (("gamma", GAMMA), ("beta", BETA)):
+        if name in place.parameters:
+            row[at] = take_array(place, name)
+    take_outputs(place)
+    row[NORMAL], row[FACTOR] = place.work(place.steps, int(row[WIDE])), place.work(place.steps, 1)
+    fraction, exponent = math.frexp(layer.epsilon)
+    row[SIGNIFICAND], row[EXPONENT] = round(fraction * 2**53), exponent - 53
+
+
+@procedure("ttfiii")
+def forward(job, row, work, lanes, update, first_lane):
+    """Fill OUT [steps, lanes, wide]."""
+    units, wide, stride = row[UNITS], row[WIDE], row[INPUT_STRIDE]
+    epsilon = np.float64(row[SIGNIFICAND]) * 2.0 ** row[EXPONENT]
+    gamma, beta = shift(floats_at(job[PARAMETERS]), row[GAMMA]), shift(floats_at(job[PARAMETERS]), row[BETA])
+    for i in range(row[STEPS] * lanes):
+        x, out = shift(work, row[X] + (row[X_SKIP] * lanes + i) * stride), shift(work, row[OUT] + i * wide)
+        normal = shift(work, row[NORMAL] + i * wide)
+        mean = variance = 0.0
+        for unit in range(units):
+            mean += x[unit]
+        mean /= units
+        for unit in range(units):
+            variance += (x[unit] - mean) * (x[unit] - mean)
+        factor = 1.0 / math.sqrt(variance / units + epsilon)
+        shift(work, row[FACTOR])[i] = f32(factor)
+        for unit in range(units):
+            normal[unit] = f32((x[unit] - mean) * factor)
+            value = normal[unit] * gamma[unit] if row[GAMMA] >= 0 else normal[unit]
+            out[unit] = value + beta[unit] if row[BETA] >= 0 else value
+
+
+@kernel
+def clear(values, wide):
+    """Zeros for a gradient that is summed up."""
+    for at in range(0, wide, WIDTH):
+        store(values, at, splat(f32(0)))
+
+
+@procedure("ttfif")
+def backward(job, row, work, lanes, gradients):
+    """From D_OUT to the gradients of gamma, beta and the input."""
+    units, wide, stride = row[UNITS], row[WIDE], row[INPUT_STRIDE]
+    gamma = shift(floats_at(job[PARAMETERS]), row[GAMMA])
+    d_gamma, d_beta = shift(gradients, row[GAMMA]), shift(gradients, row[BETA])
+    if row[GAMMA] >= 0:
+        clear(d_gamma, wide)
+    if row[BETA] >= 0:
+        clear(d_beta, wide)
+    for i in range(row[STEPS] * lanes):
+        normal, d_out = shift(work, row[NORMAL] + i * wide), shift(work, row[D_OUT] + i * wide)
+        total = along = 0.0
+        for unit in range(units):
+            if row[BETA] >= 0:
+                d_beta[unit] += d_out[unit]
+            if row[GAMMA] >= 0:
+                d_gamma[unit] += d_out[unit] * normal[unit]
+                d_out[unit] *= gamma[unit]
+            total += d_out[unit]
+            along += d_out[unit] * normal[unit]
+        if row[D_X] >= 0:
+            d_x, factor = shift(work, row[D_X] + i * stride), shift(work, row[FACTOR])[i]
+            for unit in range(units):
+                d_x[unit] = factor * f32(d_out[unit] - total / units - normal[unit] * along / units)

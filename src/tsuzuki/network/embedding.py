@@ -1,0 +1,52 @@
+"""Whole numbers as vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tsuzuki.errors import SettingError
+from tsuzuki.network.layers import Layer
+
+# Inputs are float32, which hold whole numbers exactly up to here.
+MOST = 1 << 24
+
+
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """A row of a table for the number that each step holds, as `keras.layers.Embedding`.
+
+    Numbers come as float32; one that is not whole, or not from 0 to `input_dim` - 1, makes the loss NaN. Only the rows
+    of numbers that come are read. An optimiser moves the whole table, by the gradient summed over all occurrences of a
+    number: what Keras does on JAX and PyTorch. On TensorFlow, Keras's optimisers with a second moment square the
+    gradient of each occurrence by itself, so that only SGD comes to the same there.
+
+    Attributes:
+        input_dim: rows of the table, from 1 to 2^24.
+        output_dim: values of a row.
+        mask_zero: whether steps with the number 0 do not count, as behind `Masking`.
+    """
+
+    input_dim: int
+    output_dim: int
+    mask_zero: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.input_dim <= MOST or self.output_dim < 1:
+            raise SettingError(f"{self} has no table; give input_dim from 1 to {MOST} and output_dim from 1")
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """The values of a row."""
+        if inputs[0] != 1:
+            raise SettingError(f"{self} reads {inputs[0]} values a step; give it an input of one number")
+        return self.output_dim
+
+    def table_rows(self) -> int:
+        """input_dim."""
+        return self.input_dim
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The table, [input_dim, output_dim]."""
+        return {"embeddings": (self.input_dim, self.output_dim)}
+
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """Its own, if it has one."""
+        return self.mask_zero
