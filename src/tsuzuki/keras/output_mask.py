@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.network.layers import Masking
+from tsuzuki.network.layers import Layer
 from tsuzuki.network.network import Network
 
 Mask = Callable[[NDArray[Any]], NDArray[np.bool_]]
@@ -21,9 +21,14 @@ def mask_of(network: Network) -> Mask | None:
 
 
 def is_known(network: Network) -> bool:
-    """Whether each Masking reads an input, so that the mask can be told from the inputs."""
+    """Whether each layer that makes a mask reads an input, so that the mask can be told from the inputs."""
     sources = zip(network.layers, network.sources, strict=True)
-    return all(read[0] < 0 for layer, read in sources if isinstance(layer, Masking))
+    return all(read[0] < 0 for layer, read in sources if _makes_one(layer))
+
+
+def _makes_one(layer: Layer) -> bool:
+    """Whether its output has a mask though its input has none."""
+    return layer.masks([False])
 
 
 def _found(network: Network, inputs: NDArray[Any]) -> NDArray[np.bool_]:
@@ -31,8 +36,8 @@ def _found(network: Network, inputs: NDArray[Any]) -> NDArray[np.bool_]:
     parts = np.split(inputs, cuts, axis=-1) if network.input_sizes else [inputs]
     masks: list[Any] = []
     for number, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
-        if isinstance(layer, Masking):
-            masks.append((parts[-1 - read[0]] != np.float32(layer.mask_value)).any(axis=-1))
+        if _makes_one(layer):
+            masks.append(layer.made_mask(parts[-1 - read[0]]))
         elif network.masked[number]:
             # A merge counts a step that one of its inputs counts.
             masks.append(np.any([masks[source] for source in read], axis=0))

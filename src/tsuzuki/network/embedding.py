@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Inputs are float32, which hold whole numbers exactly up to here.
 MOST = 1 << 24
@@ -50,3 +55,8 @@ class Embedding(Layer):
     def masks(self, inputs: Sequence[bool]) -> bool:
         """Its own, if it has one."""
         return self.mask_zero
+
+    def made_mask(self, inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
+        """Where the number is not 0."""
+        found: NDArray[np.bool_] = inputs[..., 0] != 0
+        return found

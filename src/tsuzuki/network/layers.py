@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tsuzuki.errors import SettingError
 from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
@@ -70,6 +70,10 @@ class Layer(ABC):
     def masks(self, inputs: Sequence[bool]) -> bool:
         """Whether its output has a mask of steps, from whether its inputs have one; most layers pass it on."""
         return all(inputs) and not self.whole_rows
+
+    def made_mask(self, inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
+        """The mask [...] that it makes of inputs [..., values], where it has one whatever it reads; True counts."""
+        raise NotImplementedError(f"{self} makes no mask")
 
     def __str__(self) -> str:
         return repr(self)
@@ -310,6 +314,11 @@ class Masking(Layer):
     def masks(self, inputs: Sequence[bool]) -> bool:
         """Its own."""
         return True
+
+    def made_mask(self, inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
+        """Where a value differs from `mask_value`."""
+        found: NDArray[np.bool_] = (inputs != inputs.dtype.type(self.mask_value)).any(axis=-1)
+        return found
 
 
 @dataclass(frozen=True)
