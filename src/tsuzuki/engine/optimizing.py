@@ -17,6 +17,7 @@ from tsuzuki.network.optimizers import (
     Nadam,
     Optimizer,
     RMSprop,
+    momentum_shares,
     rates,
 )
 
@@ -89,8 +90,3 @@ def rates_of(optimizer: Optimizer, first: int, count: int, factor: float) -> Rat
         rate = rate * share[first + 1 :] / (1 - products[1:])
         more = np.stack([of_gradient, 1 / np.sqrt(1 - optimizer.beta_2**power)], axis=1)
     return Rates(rate, decays, more)
-
-
-def momentum_shares(optimizer: Nadam, count: int) -> NDArray[np.float64]:
-    """Nadam's momentum of each of the first updates, which grows as they go on."""
-    return optimizer.beta_1 * (1 - 0.5 * 0.96 ** np.arange(1, count + 1, dtype=np.float64))

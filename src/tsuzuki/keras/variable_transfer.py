@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
-from tsuzuki.engine.optimizing import momentum_shares
 from tsuzuki.keras.model_graph import layers_of
-from tsuzuki.network.optimizers import Nadam
+from tsuzuki.network.optimizers import Nadam, momentum_shares
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
 SLOTS = {

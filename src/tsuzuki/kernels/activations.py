@@ -29,12 +29,9 @@ from tsuzuki.kernels.language import (
     where_positive,
 )
 from tsuzuki.kernels.table import (
-    ACTIVATED,
-    ACTIVATION,
     HARD_SIGMOID,
     LINEAR,
     LOG_SOFTMAX,
-    OUT,
     RARE,
     RARE_ACTIVATE,
     RARE_SLOPE,
@@ -42,8 +39,6 @@ from tsuzuki.kernels.table import (
     SIGMOID,
     SOFTMAX,
     TANH,
-    UNITS,
-    WIDE,
 )
 
 f32 = np.float32
@@ -243,20 +238,3 @@ def times_slope_of_rows(kind, gradients, outputs, rows, units, wide):
                 slopes[o] = here[o] * (slopes[o] - shared)
             else:
                 slopes[o] -= f32(math.exp(here[o])) * shared
-
-
-@kernel
-def activate_kept(row, work, out, rows):
-    """Apply a row's activation in place to its output; what goes in is kept where the slope needs it."""
-    if row[ACTIVATED] >= 0:
-        kept = shift(work, row[ACTIVATED])
-        for at in range(0, rows * row[WIDE], WIDTH):
-            store(kept, at, load(out, at))
-    activate_rows(row[ACTIVATION], out, rows, row[UNITS], row[WIDE])
-
-
-@kernel
-def times_slope_kept(row, work, gradients, rows):
-    """Gradients, in place, times the slope of a row's activation."""
-    seen = shift(work, row[OUT] if row[ACTIVATED] < 0 else row[ACTIVATED])
-    times_slope_of_rows(row[ACTIVATION], gradients, seen, rows, row[UNITS], row[WIDE])

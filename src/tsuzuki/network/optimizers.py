@@ -215,3 +215,10 @@ def rates(optimizer: Optimizer, first: int, last: int, factor: float = 1.0) -> "
     if isinstance(rate, Schedule):
         return rate.at(updates) * factor
     return np.full(last - first, float(rate) * factor)
+
+
+def momentum_shares(optimizer: Nadam, count: int) -> "NDArray[np.float64]":
+    """Nadam's momentum of each of the first updates, which grows as they go on."""
+    import numpy as np
+
+    return optimizer.beta_1 * (1 - 0.5 * 0.96 ** np.arange(1, count + 1, dtype=np.float64))

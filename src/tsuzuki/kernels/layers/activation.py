@@ -1,9 +1,9 @@
 """An activation by itself, value by value."""
 
-from tsuzuki.kernels.activations import activate_kept, times_slope_kept
 from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_activation, take_outputs
+from tsuzuki.kernels.output_activation import activate_kept, times_slope_kept
 from tsuzuki.kernels.table import D_OUT, D_X, INPUT_STRIDE, OUT, STEPS, UNITS, WIDE, X_SKIP, X
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, Rectifier, ReLU
 from tsuzuki.network.layers import Activation

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from tsuzuki.kernels.activations import activate_kept, times_slope_kept
 from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.host import padded
 from tsuzuki.kernels.language import procedure, shift
@@ -14,6 +13,7 @@ from tsuzuki.kernels.memory import (
     take_outputs,
     take_weights,
 )
+from tsuzuki.kernels.output_activation import activate_kept, times_slope_kept
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.table import (
     ACTIVATION,

@@ -1,8 +1,8 @@
 """Dense: activation(x W + b), at each step by itself."""
 
-from tsuzuki.kernels.activations import activate_kept, times_slope_kept
 from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_activation, take_outputs, take_weights
+from tsuzuki.kernels.output_activation import activate_kept, times_slope_kept
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.table import ACTIVATION, D_OUT, LINEAR, OUT, STEPS
 from tsuzuki.network.layers import Dense
