@@ -173,7 +173,7 @@ def test_a_layer_that_returns_other_steps_than_are_scored_is_named():
     ("options", "message"),
     [
         ({"epochs": 0}, "a run of 0 epochs trains nothing"),
-        ({"loss": "hinge"}, "no loss named 'hinge'; choose one of mse"),
+        ({"loss": "wing"}, "no loss named 'wing'; choose one of mse"),
         ({"loss": Pinball((0.1, 0.9))}, "has 1 outputs, but Pinball on 1 target values needs 2"),
         ({"series": np.zeros((400, 2), np.float32)}, "inputs have 2 columns, but the network takes 1"),
         ({"series": np.zeros(400, np.float32)}, "inputs have 1 axes; give them as"),
