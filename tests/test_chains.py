@@ -18,9 +18,10 @@ from tsuzuki.layouts.layout import NOWHERE, ZERO, Block
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
 from tsuzuki.network.activations import FROM_INPUT, FROM_VALUE
+from tsuzuki.network.dropout import SpatialDropout1D
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.network.layers import GRU, Activation, Dense, SimpleRNN, SpatialDropout1D
+from tsuzuki.network.layers import GRU, Activation, Dense, SimpleRNN
 from tsuzuki.network.network import Network, graph
 from tsuzuki.network.optimizers import SGD
 from tsuzuki.network.shaping import RepeatVector
@@ -187,11 +188,16 @@ def stacks(layers):
         layers.GlobalAveragePooling1D(),
         layers.Dense(1),
     ]
-    return {"text": (text, (12,)), "activity": (activity, (12, 3)), "series": (series, (12, 2))}
+    tags = [
+        layers.Embedding(20, 6, mask_zero=True),
+        layers.GRU(5, return_sequences=True),
+        layers.TimeDistributed(layers.Dense(2, "tanh")),
+    ]
+    return {"tags": (tags, (12,)), "text": (text, (12,)), "activity": (activity, (12, 3)), "series": (series, (12, 2))}
 
 
 @pytest.mark.xdist_group("keras")
-@pytest.mark.parametrize("name", ["text", "activity", "series"])
+@pytest.mark.parametrize("name", ["text", "tags", "activity", "series"])
 def test_fifty_updates_of_models_that_look_across_steps_agree_with_keras(name):
     keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
     import tsuzuki
@@ -200,12 +206,12 @@ def test_fifty_updates_of_models_that_look_across_steps_agree_with_keras(name):
     generator = np.random.default_rng(0)
     layers, shape = stacks(keras.layers)[name]
     x = generator.normal(size=(40, *shape)).astype(np.float32)
-    if name == "text":
+    if shape == (12,):
         x = np.where(np.arange(12) < generator.integers(0, 12, (40, 1)), generator.integers(1, 20, (40, 12)), 0)
-    y = generator.normal(size=(40, 1)).astype(np.float32)
     model = keras.Sequential([keras.Input(shape), *layers])
+    y = generator.normal(size=(40, *model.output_shape[1:])).astype(np.float32)
     # Keras on TensorFlow squares the gradient of each occurrence of a number by itself, for Adam's second moment.
-    optimizer = "sgd" if name == "text" else "adam"
+    optimizer = "sgd" if shape == (12,) else "adam"
     model.compile(optimizer, "mse")
     other = keras.models.clone_model(model)
     other.set_weights(model.get_weights())

@@ -13,8 +13,9 @@ from tsuzuki.engine.plan import lower
 from tsuzuki.engine.session import Session
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
+from tsuzuki.network.dropout import Dropout
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, Dropout, SimpleRNN
+from tsuzuki.network.layers import ACTIVATIONS, GRU, LSTM, Activation, Dense, SimpleRNN
 from tsuzuki.network.losses import MAE, MSE, GaussianNLL, Huber, Pinball
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD, Adam, AdamW, RMSprop

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tsuzuki.network.activation_layers import ELU as ELU
     from tsuzuki.network.activation_layers import LeakyReLU as LeakyReLU
     from tsuzuki.network.activation_layers import ReLU as ReLU
+    from tsuzuki.network.dropout import Dropout as Dropout
+    from tsuzuki.network.dropout import SpatialDropout1D as SpatialDropout1D
     from tsuzuki.network.embedding import Embedding as Embedding
     from tsuzuki.network.initialisers import initialise as initialise
     from tsuzuki.network.layers import GRU as GRU
@@ -47,13 +49,11 @@ if TYPE_CHECKING:
     from tsuzuki.network.layers import Average as Average
     from tsuzuki.network.layers import Concatenate as Concatenate
     from tsuzuki.network.layers import Dense as Dense
-    from tsuzuki.network.layers import Dropout as Dropout
     from tsuzuki.network.layers import Masking as Masking
     from tsuzuki.network.layers import Maximum as Maximum
     from tsuzuki.network.layers import Minimum as Minimum
     from tsuzuki.network.layers import Multiply as Multiply
     from tsuzuki.network.layers import SimpleRNN as SimpleRNN
-    from tsuzuki.network.layers import SpatialDropout1D as SpatialDropout1D
     from tsuzuki.network.layers import Subtract as Subtract
     from tsuzuki.network.losses import MAE as MAE
     from tsuzuki.network.losses import MSE as MSE
@@ -127,18 +127,17 @@ _HOMES = {
         "Average",
         "Concatenate",
         "Dense",
-        "Dropout",
         "Masking",
         "Maximum",
         "Minimum",
         "Multiply",
         "SimpleRNN",
-        "SpatialDropout1D",
         "Subtract",
     ),
     "network.network": ("Network", "graph"),
     "network.activation_layers": ("ELU", "LeakyReLU", "ReLU"),
     "network.shaping": ("FinalState", "Flatten", "RepeatVector", "Reshape", "Reverse"),
+    "network.dropout": ("Dropout", "SpatialDropout1D"),
     "network.embedding": ("Embedding",),
     "network.normalisation": (
         "LayerNormalization",

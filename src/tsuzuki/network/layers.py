@@ -119,7 +119,7 @@ class Recurrent(Layer):
                     f"{self} has activation {activation!r}, which {why}; use it in a Dense or Activation behind it"
                 )
         for name in ("dropout", "recurrent_dropout"):
-            _check_rate(self, name, getattr(self, name))
+            check_rate(self, name, getattr(self, name))
         if self.go_backwards:
             raise SettingError(
                 f"{self} has go_backwards=True, but a state carried from the past into the future cannot run "
@@ -278,23 +278,6 @@ class Activation(Layer):
 
 
 @dataclass(frozen=True)
-class Dropout(Layer):
-    """Drop a share of the values while training, each step drawn anew, as `keras.layers.Dropout`.
-
-    A recurrent layer's own `dropout` is another thing: it holds one mask over all steps of an update.
-    """
-
-    rate: float
-
-    def __post_init__(self) -> None:
-        _check_rate(self, "rate", self.rate)
-
-    def outputs(self, inputs: Sequence[int]) -> int:
-        """As many as come in."""
-        return inputs[0]
-
-
-@dataclass(frozen=True)
 class Masking(Layer):
     """Mask the steps whose inputs all are `mask_value`, as `keras.layers.Masking`; there it gives zeros.
 
@@ -319,11 +302,6 @@ class Masking(Layer):
         """Where a value differs from `mask_value`."""
         found: NDArray[np.bool_] = (inputs != inputs.dtype.type(self.mask_value)).any(axis=-1)
         return found
-
-
-@dataclass(frozen=True)
-class SpatialDropout1D(Dropout):
-    """Drop a share of the values while training, the same ones at all steps, as `keras.layers.SpatialDropout1D`."""
 
 
 class _Merge(Layer):
@@ -384,7 +362,8 @@ class Concatenate(Layer):
         return sum(inputs)
 
 
-def _check_rate(layer: Layer, name: str, rate: float) -> None:
+def check_rate(layer: Layer, name: str, rate: float) -> None:
+    """Raise SettingError where a rate of dropout is no share."""
     if not 0 <= rate < 1:
         raise SettingError(f"{layer} has {name} {rate}; give a share of at least 0 and below 1")
 

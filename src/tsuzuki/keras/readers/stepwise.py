@@ -4,8 +4,9 @@ import keras
 
 from tsuzuki.keras.readers import activations
 from tsuzuki.keras.readers.call import Call, Reader
+from tsuzuki.network.dropout import Dropout, SpatialDropout1D
 from tsuzuki.network.embedding import Embedding
-from tsuzuki.network.layers import Dense, Dropout, Layer, Masking, SpatialDropout1D
+from tsuzuki.network.layers import Dense, Layer, Masking
 from tsuzuki.network.normalisation import LayerNormalization, Rescaling
 
 

@@ -5,14 +5,14 @@ from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
 from tsuzuki.kernels.projection import dropping
 from tsuzuki.kernels.table import D_OUT, D_X, DROPOUT, INPUT_STRIDE, MASK, OUT, OWN_1, STEPS, UNITS, WIDE, X_SKIP, X
-from tsuzuki.network.layers import Dropout, SpatialDropout1D
+from tsuzuki.network.dropout import Dropout, SpatialDropout1D
 
 DESCRIPTIONS = (Dropout, SpatialDropout1D)
 # How many steps share a mask.
 ALIKE = OWN_1
 
 
-def lay_out(layer: Dropout | SpatialDropout1D, place: Place) -> None:
+def lay_out(layer: Dropout, place: Place) -> None:
     """Reserve the output and a mask of its size."""
     describe_source(place)
     describe_outputs(place, place.sources[0].size)
