@@ -14,8 +14,10 @@ from tsuzuki.engine.padding import aligned, pad, unpad
 from tsuzuki.engine.plan import lower
 from tsuzuki.engine.session import Session
 from tsuzuki.errors import SettingError
+from tsuzuki.keras.output_mask import mask_of
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
+from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import (
     GRU,
@@ -31,6 +33,7 @@ from tsuzuki.network.layers import (
 )
 from tsuzuki.network.network import Network, graph
 from tsuzuki.network.optimizers import SGD
+from tsuzuki.network.shaping import Reverse
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -195,3 +198,18 @@ def test_a_mask_goes_as_far_as_keras_lets_it():
 def test_a_value_that_nothing_equals_is_refused():
     with pytest.raises(SettingError, match="no finite mask_value"):
         Masking(float("nan"))
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4), st.booleans())
+def test_the_mask_of_an_output_is_told_from_the_inputs_and_follows_their_order(rows, comes_back):
+    counts = np.array(rows)
+    there_and_back = [Reverse()] * comes_back
+    network = Network(1, (Masking(NO_VALUE), Reverse(), SimpleRNN(2), *there_and_back, Dense(1)))
+    found = mask_of(network)(np.where(counts, 1, NO_VALUE).astype(np.float32)[..., None])
+    np.testing.assert_array_equal(found, counts if comes_back else counts[:, ::-1])
+
+
+def test_a_table_masks_the_number_zero_in_its_output():
+    network = Network(1, (Embedding(4, 2, mask_zero=True), SimpleRNN(2), Dense(1)))
+    found = mask_of(network)(np.array([[[0.0], [2.0], [0.0], [1.0]]], np.float32))
+    np.testing.assert_array_equal(found, [[False, True, False, True]])

@@ -37,10 +37,9 @@ def _found(network: Network, inputs: NDArray[Any]) -> NDArray[np.bool_]:
     masks: list[Any] = []
     for number, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
         if _makes_one(layer):
-            masks.append(layer.made_mask(parts[-1 - read[0]]))
+            masks.append(layer.mask(parts[-1 - read[0]], []))
         elif network.masked[number]:
-            # A merge counts a step that one of its inputs counts.
-            masks.append(np.any([masks[source] for source in read], axis=0))
+            masks.append(layer.mask(inputs, [masks[source] for source in read]))
         else:
             masks.append(None)
     found: NDArray[np.bool_] = masks[network.last[0]]

@@ -21,8 +21,8 @@ class Embedding(Layer):
 
     Numbers come as float32; one that is not whole, or not from 0 to `input_dim` - 1, makes the loss NaN. Only the rows
     of numbers that come are read. An optimiser moves the whole table, by the gradient summed over all occurrences of a
-    number: what Keras does on JAX and PyTorch. On TensorFlow, Keras's optimisers with a second moment square the
-    gradient of each occurrence by itself, so that only SGD comes to the same there.
+    number. On TensorFlow, Keras's optimisers square or clip the gradient of each occurrence by itself, so that only SGD
+    and Lion without clipping come to the same there.
 
     Attributes:
         input_dim: rows of the table, from 1 to 2^24.
@@ -56,7 +56,7 @@ class Embedding(Layer):
         """Its own, if it has one."""
         return self.mask_zero
 
-    def made_mask(self, inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
+    def mask(self, inputs: "NDArray[Any]", masks: "Sequence[NDArray[np.bool_]]") -> "NDArray[np.bool_]":
         """Where the number is not 0."""
         found: NDArray[np.bool_] = inputs[..., 0] != 0
         return found

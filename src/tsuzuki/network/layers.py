@@ -71,9 +71,16 @@ class Layer(ABC):
         """Whether its output has a mask of steps, from whether its inputs have one; most layers pass it on."""
         return all(inputs) and not self.whole_rows
 
-    def made_mask(self, inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
-        """The mask [...] that it makes of inputs [..., values], where it has one whatever it reads; True counts."""
-        raise NotImplementedError(f"{self} makes no mask")
+    def mask(self, inputs: "NDArray[Any]", masks: "Sequence[NDArray[np.bool_]]") -> "NDArray[np.bool_]":
+        """The mask of its output, where it has one: True where a step counts.
+
+        Args:
+            inputs: [..., steps, values], what a layer reads that makes a mask.
+            masks: bool [..., steps], those of what it reads; a step counts that counts in one of them.
+        """
+        import numpy as np
+
+        return np.asarray(np.any(masks, axis=0))
 
     def __str__(self) -> str:
         return repr(self)
@@ -298,7 +305,7 @@ class Masking(Layer):
         """Its own."""
         return True
 
-    def made_mask(self, inputs: "NDArray[Any]") -> "NDArray[np.bool_]":
+    def mask(self, inputs: "NDArray[Any]", masks: "Sequence[NDArray[np.bool_]]") -> "NDArray[np.bool_]":
         """Where a value differs from `mask_value`."""
         found: NDArray[np.bool_] = (inputs != inputs.dtype.type(self.mask_value)).any(axis=-1)
         return found

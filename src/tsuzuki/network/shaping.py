@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ class Reverse(Layer):
     def masks(self, inputs: Sequence[bool]) -> bool:
         """That of the input, reversed."""
         return all(inputs)
+
+    def mask(self, inputs: "NDArray[Any]", masks: "Sequence[NDArray[np.bool_]]") -> "NDArray[np.bool_]":
+        """That of the input, its steps last first."""
+        return masks[0][..., ::-1]
 
 
 @dataclass(frozen=True)
