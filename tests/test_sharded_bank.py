@@ -166,6 +166,7 @@ def test_readings_that_cannot_be_taken_are_named_and_nothing_is_taken(model, tmp
     for values, ids, says in (
         ([1.0], None, "shape"),
         ([np.inf, 1.0], ["s0", "s1"], "'s0' is infinite"),
+        ([np.nan, 1e300], ["s0", "s1"], "'s1' is too far away: 1e\\+300"),
         ([1.0, 1.0], ["s0", "s0"], "twice"),
         ([1.0], ["nobody"], "not in the bank"),
         (["x"] * 5, None, "no number"),

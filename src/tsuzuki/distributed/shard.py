@@ -66,6 +66,11 @@ class Shard:
         """The last update on the disk."""
         return max(self._logged, default=self.number)
 
+    @property
+    def limits(self) -> NDArray[np.float64]:
+        """What a reading of each series may be away from 0 at most."""
+        return self.bank.recent.limits(np.arange(len(self.bank.ids)))
+
     def start(self, upto: int) -> int:
         """Take the readings in the log again, up to an update that all shards have, and be ready for the next.
 

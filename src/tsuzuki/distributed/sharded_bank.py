@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from tsuzuki.distributed.shards import Arguments, Call, LocalShards, shards_for
 from tsuzuki.distributed.workers import check_workers
-from tsuzuki.errors import DataError, FileError, SettingError
+from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.serialization import model_id
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.storage import write_bytes
+from tsuzuki.streaming.readings import checked_readings, places_of
 
 # Updates after which the states are written.
 WRITTEN_EVERY = 500
@@ -89,6 +90,10 @@ class ShardedBank:
         self.number = 0
         self._shards = shards_for(workers, address)
         self._open(known)
+        limits = self._ask([("limits",)] * workers)
+        self._limits = np.zeros(len(self.ids))
+        for members, own in zip([own for own in self._members if len(own)], limits, strict=True):
+            self._limits[members] = own
 
     def _manifest(self) -> dict[str, Any]:
         path = self._folder / "bank.json"
@@ -179,15 +184,8 @@ class ShardedBank:
             DataError: not one value for each series; no number or an infinite one; an id unknown, or twice.
             FileError: the disk is full; give the same readings again when there is room.
         """
-        which = np.arange(len(self.ids)) if ids is None else self._which(ids)
-        try:
-            values = np.asarray(values, np.float64)
-        except (TypeError, ValueError):
-            raise DataError("a reading is no number; give floats, NaN where one is missing") from None
-        if values.shape != which.shape:
-            raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
-        if np.isinf(values).any():
-            raise DataError(f"the reading of series {self.ids[which[np.isinf(values).argmax()]]!r} is infinite")
+        which = np.arange(len(self.ids)) if ids is None else places_of(ids, self._places)
+        values = checked_readings(values, which, self.ids, self._limits[which])
         parts = self._parts(which)
         calls = [("update", self.number + 1, self._within[which[part]], values[part]) for part in parts]
         found = self._joined(parts, self._ask(calls))
@@ -204,19 +202,10 @@ class ShardedBank:
         Raises:
             SettingError: a level that cannot be had.
         """
-        which = np.arange(len(self.ids)) if ids is None else self._which(ids)
+        which = np.arange(len(self.ids)) if ids is None else places_of(ids, self._places)
         parts = self._parts(which)
         found = self._ask([("interval", level, self._within[which[part]]) for part in parts])
         return self._joined(parts, [low for low, _ in found]), self._joined(parts, [high for _, high in found])
-
-    def _which(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        try:
-            which = np.array([self._places[name] for name in ids], np.int64)
-        except KeyError as error:
-            raise DataError(f"series {error.args[0]!r} is not in the bank; name it when the bank is made") from None
-        if len(np.unique(which)) < len(which):
-            raise DataError("a series stands twice among the ids; give its readings one after the other")
-        return which
 
     def _parts(self, which: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """For each shard which of some series are its own."""

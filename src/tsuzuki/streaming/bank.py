@@ -17,6 +17,7 @@ from tsuzuki.forecasting.predict import interval_bounds, point_forecast
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
+from tsuzuki.streaming.readings import checked_readings, places_of
 from tsuzuki.streaming.recent_values import RecentValues
 from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform
@@ -188,28 +189,10 @@ class Bank:
         Raises:
             DataError: not one value for each series; no number or an infinite one; an id unknown, or twice.
         """
-        which = self._all if ids is None else self._which(ids)
-        try:
-            values = np.asarray(values, np.float64)
-        except (TypeError, ValueError):
-            raise DataError("a reading is no number; give floats, NaN where one is missing") from None
-        if values.shape != which.shape:
-            raise DataError(f"there are {len(which)} series but values of shape {values.shape}; give one for each")
-        if (far := self.recent.too_far(which, values)).any():
-            name, value = self.ids[which[far.argmax()]], values[far.argmax()]
-            said = "infinite" if np.isinf(value) else f"too far away: {value:g}"
-            raise DataError(f"the reading of series {name!r} is {said}")
+        which = self._all if ids is None else places_of(ids, self._number)
+        values = checked_readings(values, which, self.ids, self.recent.limits(which))
         self.advance(which, values)
         return self.forecasts(which)
-
-    def _which(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        try:
-            which = np.array([self._number[name] for name in ids], np.int64)
-        except KeyError as error:
-            raise DataError(f"series {error.args[0]!r} is not in the bank; name it when the bank is made") from None
-        if len(np.unique(which)) < len(which):
-            raise DataError("a series stands twice among the ids; give its readings one after the other")
-        return which
 
     def advance(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Take the next reading (NaN: missing) of some series, each of them once."""
@@ -310,7 +293,7 @@ class Bank:
         Raises:
             SettingError: a level that cannot be had.
         """
-        which = self._all if ids is None else self._which(ids)
+        which = self._all if ids is None else places_of(ids, self._number)
         ends = []
         for number, own in zip(which.tolist(), self.outputs(which), strict=True):
             series, transform = self.recent.trained.get(self.ids[number], 0), self.recent.transform

@@ -101,12 +101,17 @@ class RecentValues:
             raise SettingError("a scale of the bank is not finite or its deviation not above 0; give (mean, deviation)")
         return found
 
-    def too_far(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which readings would be infinite in the network's 32 bits: the state would never be a number again."""
+    def limits(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What readings may be away from 0 at most: beyond, one would be infinite in the network's 32 bits, and the
+        state never a number again."""
         limits = np.full(len(which), float(np.finfo(np.float32).max))
         if self.transform.kind == "none":
             limits = np.minimum(limits, np.abs(self.scales[which, 0]) + LARGEST_SCALED * self.scales[which, 1])
-        return np.asarray(np.abs(values) > limits)
+        return limits
+
+    def too_far(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which readings are beyond their limit."""
+        return np.asarray(np.abs(values) > self.limits(which))
 
     def put(self, which: NDArray[np.int64], windows: NDArray[np.float32]) -> None:
         """Let windows [series, size] be the last values of some series, which stand at the first row a bank has."""
