@@ -19,6 +19,7 @@ TODAY = sorted(path.stem for path in (SCRIPTS / "today").glob("*.py"))
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)")
 # Calls that have no equal here, by script; all others must be swapped.
 LEFT = {
+    "characters": {"fit"},
     "generators": {"predict"},
     "single_batches": {"train_on_batch", "test_on_batch", "predict_on_batch"},
     "two_models": {"fit"},

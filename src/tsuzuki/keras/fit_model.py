@@ -19,6 +19,7 @@ from tsuzuki.keras.fit_arguments import (
     check_arguments,
     check_as_keras,
     check_numbers,
+    check_tables,
     class_weights,
     epochs_to_check,
     has_weights,
@@ -193,6 +194,7 @@ def prepare(
             stacklevel=4,
         )
     check_arguments(job, x, y, series, timesteps, shuffle, validation_split, as_keras)
+    check_tables(job, as_keras)
     if class_weight is not None:
         sample_weight = class_weights(y, class_weight, sample_weight)
     weighted = sample_weight is not None or has_weights(validation_data) or job.shape.mask is not None
