@@ -215,3 +215,45 @@ REFUSED = [
 def test_merges_without_an_equal_are_named(make, message):
     with pytest.raises(tsuzuki.UnsupportedModel, match=message):
         tsuzuki.from_keras(make())
+
+
+def masked(operation):
+    inputs = keras.Input((6, 1))
+    return keras.Model(inputs, L.Dense(1)(L.GRU(3, return_sequences=True)(operation(L.Masking()(inputs)))))
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        (lambda x: x + x, r"Add\) is an operation, behind which Keras knows no mask any more; use keras.layers.Add"),
+        (lambda x: keras.ops.concatenate([x, x], axis=-1), "no mask any more; use keras.layers.Concatenate"),
+        (lambda x: keras.ops.flip(x, axis=1), "no mask any more; use go_backwards=True"),
+    ],
+)
+def test_an_operation_that_loses_the_mask_is_refused_where_there_is_one(operation, message):
+    with pytest.raises(tsuzuki.UnsupportedModel, match=message):
+        tsuzuki.from_keras(masked(operation))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda x: L.Add()([x, x]),
+        lambda x: L.Concatenate()([x, x]),
+        lambda x: L.Bidirectional(L.GRU(2, return_sequences=True))(x),
+    ],
+)
+def test_a_mask_goes_through_layers_as_in_keras_where_windows_overlap(layer):
+    keras.utils.set_random_seed(0)
+    values = np.random.default_rng(0).normal(size=(40, 1)).astype(np.float32)
+    values[[3, 4, 11, 20, 29]] = 0
+    x = np.lib.stride_tricks.sliding_window_view(values[:, 0], 6)[:32, :, None]
+    y = np.random.default_rng(1).normal(size=(32, 6, 1)).astype(np.float32)
+    ours, theirs = masked(layer), masked(layer)
+    theirs.set_weights(ours.get_weights())
+    for model in (ours, theirs):
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    options = {"batch_size": 8, "epochs": 3, "shuffle": False, "verbose": 0}
+    expected = theirs.fit(x, y, **options).history["loss"]
+    assert tsuzuki.fit(ours, x, y, **options).history["loss"] == pytest.approx(expected, rel=1e-4)
+    assert difference(ours, theirs) < 1e-4

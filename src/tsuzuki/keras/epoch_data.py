@@ -178,7 +178,7 @@ def from_arrays(
         check_finite(x, x, what)
         step = max(steps, scored)
         x = np.pad(x, ((0, 0), (0, step - steps), (0, 0)))
-    elif apart and (scored_apart or weights is not None or step_of(y) != step):
+    elif apart and (scored_apart or weights is not None or shape.mask is not None or step_of(y) != step):
         x, step = np.ascontiguousarray(x), steps
     series = flat_rows(x, step)
     check_finite(series, x, what)
@@ -212,8 +212,8 @@ def from_arrays(
     unmasked = None
     if shape.mask is not None:
         # A masked step is not scored, as if its target were missing; metrics see it all the same.
-        counts, unmasked, targets = shape.mask(series), targets, targets.copy()
-        targets[1:][~counts] = np.nan
+        unmasked, targets = targets, targets.copy()
+        targets[1:].reshape(samples, steps, -1)[~shape.mask(x)] = np.nan
     data = Data(series, targets, shape.targets, sample_weights=placed)
     return Epoch(data, layout, block, samples, scored, unmasked)
 

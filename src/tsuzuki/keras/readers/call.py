@@ -19,17 +19,20 @@ class Draft:
     Attributes:
         layers: those read so far.
         wiring: what each of them reads.
+        masked: whether the output of each has a mask.
         problems: what has no equal, each a sentence that says what to use in its place.
     """
 
     layers: list[Layer] = field(default_factory=list)
     wiring: list[tuple[int, ...]] = field(default_factory=list)
+    masked: list[bool] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def add(self, layer: Layer, sources: Sequence[int]) -> int:
         """Add a layer that reads others, or inputs (-1, -2, …); its number."""
         self.layers.append(layer)
         self.wiring.append(tuple(sources))
+        self.masked.append(layer.masks([source >= 0 and self.masked[source] for source in sources]))
         return len(self.layers) - 1
 
 
@@ -58,6 +61,11 @@ class Call:
     def refuse(self, text: str) -> None:
         """Say what has no equal, in words that go on after the layer's name."""
         self.draft.problems.append(f"{self.name} {text}")
+
+    def refuse_masks(self, instead: str) -> None:
+        """For operations of keras.ops, which lose the mask of what they read: refuse one."""
+        if any(source >= 0 and self.draft.masked[source] for source in self.sources):
+            self.refuse(f"is an operation, behind which Keras knows no mask any more; {instead}")
 
     def add(self, layer: Layer, *sources: int) -> int:
         """Add a layer to the network, reading what is given, or what the Keras layer reads; its number."""

@@ -30,12 +30,19 @@ def concatenate(call: Call) -> Found:
     return Concatenate()
 
 
+def concatenate_operation(call: Call) -> Found:
+    """Read `keras.ops.concatenate`."""
+    call.refuse_masks("use keras.layers.Concatenate")
+    return concatenate(call)
+
+
 def operation(call: Call) -> Found:
     """Read `a + b` and the like, which compute what the merges do."""
     name = type(call.layer).__name__
     if len(call.sources) < 2:
         call.refuse("computes with a constant, which is not supported; do it on the arrays beforehand")
         return None
+    call.refuse_masks(f"use keras.layers.{name}")
     return _alike(call, next(kind for layer, kind in MERGES.items() if layer.__name__ == name))
 
 
@@ -59,6 +66,6 @@ def _alike(call: Call, kind: Callable[[], Layer]) -> Found:
 READERS: dict[type, Reader] = dict.fromkeys(MERGES, merge) | {keras.layers.Concatenate: concatenate}
 OPERATIONS: dict[str, Reader] = {
     **dict.fromkeys(("Add", "Maximum", "Minimum", "Multiply", "Subtract"), operation),
-    "Concatenate": concatenate,
+    "Concatenate": concatenate_operation,
     "GetItem": last_step,
 }

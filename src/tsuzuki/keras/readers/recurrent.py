@@ -116,6 +116,7 @@ def flipped(call: Call) -> Found:
     """Read `keras.ops.flip` of the steps."""
     if call.layer.axis not in (1, -2, (1,)):
         call.refuse(f"flips axis {call.layer.axis}; flip the steps, axis 1")
+    call.refuse_masks("use go_backwards=True, or Bidirectional")
     return Reverse()
 
 
