@@ -65,6 +65,19 @@ def test_each_series_is_forecast_by_a_forecaster_of_its_own(tmp_path, small_unit
     )
 
 
+def test_readings_without_a_grid_are_put_on_the_one_that_is_asked_for(tmp_path):
+    frame = readings(2)
+    frame["ds"] += pd.to_timedelta(np.random.default_rng(0).integers(0, 3000, len(frame)), "s")
+    asked = Forecaster(**SMALL, freq="2h")
+    fit_each(frame, asked, tmp_path / "out", levels=[80])
+    found = forecasts(tmp_path / "out")
+    for name, own in frame.groupby("unique_id"):
+        alone = Forecaster(**SMALL, freq="2h").fit(own).predict(levels=[80])
+        here = found[found["unique_id"] == name].reset_index(drop=True)
+        assert list(here["ds"]) == list(alone["ds"])
+        np.testing.assert_allclose(here["tsuzuki"], alone["tsuzuki"], rtol=1e-4, atol=1e-4)
+
+
 def test_a_series_that_fails_is_listed_and_the_others_go_on(tmp_path):
     frame = readings(3)
     frame = frame[(frame["unique_id"] != "s1") | (frame["ds"] < "2024-01-01 02:00")]

@@ -200,8 +200,8 @@ def _fit_one(unit: _Unit, store: PanelStore, number: int) -> "tuple[dict[str, An
     from tsuzuki.forecasting.serialization import save
 
     begun, settings = perf_counter(), unit.settings
-    frame = store.frame([number])
-    row = {"unique_id": store.ids[number], "points": len(frame), "error": None, "model": None}
+    frame = settings.long(store.frame([number]))
+    row = {"unique_id": store.ids[number], "points": int(frame["y"].notna().sum()), "error": None, "model": None}
     forecast = None
     try:
         fitted = train(covariate_series(frame, settings.columns, settings.max_gap), settings)
