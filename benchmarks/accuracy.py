@@ -24,7 +24,7 @@ import rivals
 from splits import Split, split_of
 from tsuzuki import Forecaster, evaluate
 from tsuzuki.engine import machine_code as engine
-from tsuzuki.forecasting.ensemble import available_cores
+from tsuzuki.engine.threads import threads_allowed
 
 # What is measured: the series, and how far ahead.
 PROBLEMS = {
@@ -134,7 +134,7 @@ def show(name: str, found: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """What was measured."""
-    found = {"python": platform.python_version(), "cores": str(available_cores())}
+    found = {"python": platform.python_version(), "cores": str(threads_allowed())}
     for name in ("tsuzuki", "numpy", "pandas", "mlforecast", "lightgbm", "statsforecast", "neuralforecast", "torch"):
         try:
             found[name] = metadata.version(name)

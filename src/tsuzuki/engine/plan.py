@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels.host import WIDTH, padded
-from tsuzuki.kernels.layers import kind_of, kinds
+from tsuzuki.kernels.layers import kind_of, module_of
 from tsuzuki.kernels.memory import Place, Source, Spaces
 from tsuzuki.kernels.table import (
     ACTIVATION,
@@ -158,7 +158,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         input_steps = sources[0].steps if read else int(outputs.rows[number][INPUT_STEPS])
         row[INPUT_STEPS], row[RETURNS_ALL] = input_steps, steps == input_steps
         place = Place(row, sources, named.get(number, {}), input_steps, steps, each, spaces, HEADER + rows.size)
-        kinds()[kind].lay_out(layer, place)
+        module_of(kind).lay_out(layer, place)
         if outputs.is_masked(number) and row[STEP_MASK] < 0:
             row[[STEP_MASK, STEP_MASK_SKIP]] = sources[0].mask, sources[0].mask_skip
         outputs.add(number, row)
@@ -169,7 +169,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         row[D_X] = outputs.rows[number][D_OUT]
         steps = int(row[STEPS])
         place = Place(row, tuple(outputs.readers.get(number, ())), {}, steps, steps, each, spaces, HEADER + rows.size)
-        kinds()["branch"].lay_out(network.widths[number], place)
+        module_of("branch").lay_out(network.widths[number], place)
     return Plan(
         network=network,
         lanes=lanes,
