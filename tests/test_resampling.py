@@ -63,9 +63,14 @@ def test_every_real_metric_is_read_as_it_is_or_on_the_grid_that_the_message_name
     for path in sorted(NAB.glob("*.csv")):
         found = readers.read(path)
         try:
-            collect(path.name, found.frame)
+            (series,) = collect(path.name, found.frame).series
         except IrregularError as error:
-            collect(path.name, on_grid(found.frame, error.freq, "mean"))
+            (series,) = collect(path.name, on_grid(found.frame, error.freq, "mean")).series
+        assert len(set(np.diff(series.times))) == 1, path.name
+        # Most readings have a step of their own, and the steps' mean is that of the readings.
+        assert series.observed.sum() > 0.5 * len(found.frame), path.name
+        spread = found.frame["y"].std()
+        assert abs(series.values[series.observed].mean() - found.frame["y"].mean()) < 0.5 * spread, path.name
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def announce_compilation(quiet: bool) -> None:
 
     if not engine.is_compiled():
         if not quiet:
-            typer.echo("compiling for this CPU, once (about 5 s) ...", err=True)
+            typer.echo("compiling for this CPU, once (about 6 s) ...", err=True)
         engine.load()
 
 
