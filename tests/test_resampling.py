@@ -67,8 +67,8 @@ def test_every_real_metric_is_read_as_it_is_or_on_the_grid_that_the_message_name
         except IrregularError as error:
             (series,) = collect(path.name, on_grid(found.frame, error.freq, "mean")).series
         assert len(set(np.diff(series.times))) == 1, path.name
-        # Most readings have a step of their own, and the steps' mean is that of the readings.
-        assert series.observed.sum() > 0.5 * len(found.frame), path.name
+        # Hundreds of steps have readings, and their mean is that of the readings.
+        assert series.observed.sum() > 300, path.name
         spread = found.frame["y"].std()
         assert abs(series.values[series.observed].mean() - found.frame["y"].mean()) < 0.5 * spread, path.name
 
@@ -122,8 +122,11 @@ def test_weekdays_alone_are_a_grid_of_business_days(start, count, hour, seed):
     times = pd.bdate_range(str(first), periods=count + 20).to_numpy().astype("datetime64[ns]") + clock
     kept = np.random.default_rng(seed).random(count) > 0.15
     kept[[0, 1, 2, count - 1]] = True
-    series = regularize(pd.DataFrame({"ds": times[:count][kept], "y": np.arange(count)[kept] % 7.0}), "here", "a")
-    if series.step != "business day":
+    try:
+        series = regularize(pd.DataFrame({"ds": times[:count][kept], "y": np.arange(count)[kept] % 7.0}), "here", "a")
+    except IrregularError:
+        series = None
+    if series is None or series.step != "business day":
         # So many are missing that a day is not the usual distance.
         assert np.median(np.diff(times[:count][kept])) != np.timedelta64(1, "D") or kept.sum() < 11
         return
