@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tsuzuki import evaluate
 from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.forecasting.backtest import fitting_windows
 
 SMALL = {"units": 4, "layers": 1, "head": 0, "ensemble": 2, "epochs": 1}
 
@@ -111,3 +112,17 @@ def test_a_backtest_leaves_the_forecaster_as_it_was(daily, small_forecaster):
 def test_backtests_that_cannot_be_are_refused_in_words(options, error, message):
     with pytest.raises(error, match=message):
         Forecaster(4, **SMALL).backtest(hourly(300), **options)
+
+
+@given(st.integers(20, 5000), st.integers(1, 60), st.integers(1, 200))
+def test_as_many_windows_as_the_last_fifth_has_room_for_are_chosen(points, horizon, step):
+    windows = fitting_windows(points, horizon, step)
+    assert 1 <= windows <= 52
+    used = horizon + (windows - 1) * step
+    assert windows == 1 or used <= points / 5
+    assert windows == 52 or used + step > int(points / 5)
+
+
+def test_a_short_series_is_backtested_without_naming_windows():
+    table = Forecaster(4, **SMALL).backtest(hourly(300))
+    assert table["cutoff"].nunique() == 15  # (60 - 4) // 4 + 1

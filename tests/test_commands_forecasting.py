@@ -95,7 +95,7 @@ def test_info_says_what_a_file_holds(folder):
         (["fit", "{folder}/readings.csv", "-o", "{folder}"], "--output"),
         (["fit", "{folder}/readings.csv", "--cell", "rnn"], "cell is 'rnn'; choose simple_rnn, gru or lstm"),
         (["backtest", "{folder}/readings.csv", "--windows", "1000"], "at most 16 windows fit"),
-        (["info", "{folder}/readings.csv"], "readings.csv"),
+        (["info", "{folder}/nowhere.csv"], "there is no file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_two(folder, arguments, message):

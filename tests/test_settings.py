@@ -76,6 +76,7 @@ VALUES = {
     "with_calendar": st.booleans(),
     "ensemble": st.integers(1, 8),
     "committee": st.booleans(),
+    "holidays": st.sampled_from(["", "JP", "US-CA", "DE@Europe/Berlin"]),
     "freq": st.sampled_from(["", "15min", "h", "D", "B", "MS"]),
     "resample": st.sampled_from(["mean", "sum", "last", "max"]),
     **{name: st.sampled_from(words) for name, words in WORDS.items()},

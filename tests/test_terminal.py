@@ -45,10 +45,20 @@ def test_every_command_has_an_example_in_its_help_and_fits_eighty_columns(comman
 
 def test_help_shows_the_first_three_things_to_do_and_what_exit_codes_mean():
     shown = run("--help", env={"COLUMNS": "80"}).stdout
-    for words in ("tsuzuki compare beijing", "tsuzuki fit FILE.csv", "tsuzuki forecast MODEL"):
+    for words in ("tsuzuki compare beijing", "tsuzuki fit FILE.csv", "tsuzuki forecast model.tsuzuki"):
         assert words in shown
     assert "0 done, 2 wrong input, 3 diverged, 130 interrupted" in shown
     assert len(shown.splitlines()) <= 30
+
+
+def test_help_lists_every_command_once_under_what_it_is_for():
+    from tsuzuki.commands.grouped import GROUPS
+
+    assert sorted(name for names in GROUPS.values() for name in names) == COMMANDS
+    lines = run("--help", env={"COLUMNS": "80"}).stdout.splitlines()
+    for heading, names in GROUPS.items():
+        at = lines.index(f"{heading}:")
+        assert [line.split()[0] for line in lines[at + 1 : at + 1 + len(names)]] == list(names)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,12 @@ import typer
 
 from tsuzuki import __version__
 from tsuzuki.commands import backtest, compare, fit, forecast, info, plotting, run, streaming
+from tsuzuki.commands.grouped import Grouped
 
 app = typer.Typer(
     name="tsuzuki",
-    help=(
-        "Train recurrent networks on long time series, the state carried correctly.\n\n"
-        "\b\nFirst steps:\n"
-        "  tsuzuki compare beijing     what carrying the state is worth\n"
-        "  tsuzuki fit FILE.csv        train a forecaster on a file of your own\n"
-        "  tsuzuki forecast MODEL      its next steps, with intervals\n"
-        "  tsuzuki run SCRIPT.py       a Keras script as it is, faster"
-    ),
+    cls=Grouped,
+    help="Train recurrent networks on long time series, the state carried correctly.",
     epilog="Exit codes: 0 done, 2 wrong input, 3 diverged, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

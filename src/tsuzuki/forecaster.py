@@ -152,7 +152,7 @@ class Forecaster:
         self,
         frame: Any,
         *,
-        windows: int = 10,
+        windows: int | None = None,
         step: int | None = None,
         levels: Sequence[float] | None = None,
         on_progress: Callable[[float], object] | None = None,
@@ -163,7 +163,8 @@ class Forecaster:
 
         Args:
             frame: as for `fit`.
-            windows: origins, the last one `horizon` steps before the end of each series.
+            windows: origins, the last one `horizon` steps before the end of each series; as many as the last fifth of
+                the shortest series has room for, up to 52, if None.
             step: steps between two origins; the horizon if None.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
             on_progress: as for `fit`.

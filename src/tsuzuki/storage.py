@@ -146,6 +146,18 @@ def read(path: Path | str, kind: str | None = None) -> Stored:
     return unpack(content, str(path), kind)
 
 
+def looks_stored(path: Path | str) -> bool:
+    """Whether a file is one that `write` wrote, by its name or its beginning; it may still be cut short or foreign."""
+    if Path(path).suffix == ".tsuzuki":
+        return True
+    try:
+        with open(path, "rb") as file:
+            head = file.read(9)
+    except OSError:
+        return False
+    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < os.path.getsize(path)
+
+
 def unpack(content: bytes, name: str, kind: str | None = None) -> Stored:
     """The facts and arrays in a file's bytes; see `read`."""
     from safetensors import SafetensorError

@@ -1,5 +1,6 @@
 """`tsuzuki backtest`: forecasts as they would have been made, scored beside references."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +29,10 @@ def backtest(
     *,
     column: Column = None,
     time: Time = None,
-    windows: Annotated[int, typer.Option(help="Origins to forecast from, at the end of the data.")] = 52,
+    windows: Annotated[
+        int | None,
+        typer.Option(help="Origins to forecast from, at the end of the data; as many as a fifth of it has, up to 52."),
+    ] = None,
     step: Annotated[int | None, typer.Option(help="Steps between two origins; the horizon if not given.")] = None,
     merge: Merge = False,
     settings: dict[str, Any],
@@ -42,6 +46,7 @@ def backtest(
 ) -> None:
     """Score forecasts from past origins beside hard references."""
     from tsuzuki.data.covariates import covariate_series
+    from tsuzuki.data.public_holidays import with_zone
     from tsuzuki.forecasting.backtest import backtest as run
     from tsuzuki.forecasting.evaluation import evaluate
 
@@ -50,7 +55,8 @@ def backtest(
         check_targets({"--csv": csv, "--json": json_path, "--report": report}, source)
         check_report(report, lang)
         chosen = Settings(**settings)
-        found = reading(source, column, time, chosen.columns.all, Grid(chosen.freq, chosen.resample))
+        found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
+        chosen = replace(chosen, holidays=with_zone(chosen.holidays, found.zone))
         announce_readings(found, chosen.max_gap, merge, quiet or "-" in (csv, json_path))
         announce_compilation(quiet)
         series = covariate_series(chosen.long(found.frame), chosen.columns, chosen.max_gap)

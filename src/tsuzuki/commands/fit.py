@@ -37,15 +37,17 @@ def fit(
     debug: Debug = False,
 ) -> None:
     """Train a forecaster and keep it in a file."""
+    from tsuzuki.data.public_holidays import with_zone
     from tsuzuki.forecaster import Forecaster
     from tsuzuki.forecasting.fitted import Source
+    from tsuzuki.forecasting.settings import Settings
 
     with errors_in_words(debug):
         check_targets({"--output": output, "--json": json_path}, source)
-        forecaster = Forecaster(**settings)
-        chosen = forecaster.settings
-        found = reading(source, column, time, chosen.columns.all, Grid(chosen.freq, chosen.resample))
-        announce_readings(found, forecaster.settings.max_gap, merge, quiet or json_path == "-")
+        chosen = Settings(**settings)
+        found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
+        forecaster = Forecaster(**settings | {"holidays": with_zone(chosen.holidays, found.zone)})
+        announce_readings(found, chosen.max_gap, merge, quiet or json_path == "-")
         announce_compilation(quiet)
         with bar("training", quiet) as advance:
             forecaster.fit(found.frame, checkpoint=checkpoint, every=every, on_progress=advance)
@@ -64,7 +66,7 @@ def fit(
                 f"trained {outcome['networks']} x {outcome['network']} on {outcome['points']:,} points of {series} in "
                 f"{outcome['training_seconds']:.1f} s of training; written to {output}"
             )
-            ahead = forecaster.settings.columns.known
+            ahead = forecaster.settings.columns.given_ahead
             beside = f" --future FILE, where FILE has {', '.join(ahead)} at the times to forecast" if ahead else ""
             typer.echo(f"next: tsuzuki forecast {output}{beside}")
 

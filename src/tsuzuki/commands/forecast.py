@@ -114,7 +114,7 @@ def _future(
 
     from tsuzuki.data.readers import read_future
 
-    known, fitted = forecaster.settings.columns.known, forecaster.fitted
+    known, fitted = forecaster.settings.columns.given_ahead, forecaster.fitted
     assert fitted is not None
     if not known:
         if file is not None:
@@ -147,7 +147,7 @@ def _newer(
     kept = None if fitted is None else fitted.source
 
     def read(columns: Sequence[str] | None) -> "Reading":
-        return reading(source, columns, time, settings.columns.all, Grid(settings.freq, settings.resample))
+        return reading(source, columns, time, settings.columns.given, Grid(settings.freq, settings.resample))
 
     if kept is None or column is not None:
         return read(column)

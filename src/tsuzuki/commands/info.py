@@ -1,53 +1,107 @@
-"""`tsuzuki info`: what a file holds."""
+"""`tsuzuki info`: what a file holds, a model or readings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Debug, Json
-from tsuzuki.commands.terminal import check_targets, errors_in_words, write_json
+from tsuzuki.commands.options import Column, Debug, Freq, Json, Resample, Time
+from tsuzuki.commands.terminal import Grid, check_targets, errors_in_words, reading, write_json
+from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
+    from tsuzuki.data.readers import Reading
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
 
+MAX_GAP = 24
+
 
 def info(
-    model: Annotated[str, typer.Argument(metavar="FILE", help="A file that tsuzuki wrote, or a folder of states.")],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Readings, a model or another file of tsuzuki's, or a folder of states."),
+    ],
+    column: Column = None,
+    time: Time = None,
+    freq: Freq = "",
+    resample: Resample = "mean",
     json_path: Json = None,
     debug: Debug = False,
 ) -> None:
-    """Say what a file holds."""
+    """Say what a file holds: its step, gaps and seasons, or a model."""
     with errors_in_words(debug):
-        check_targets({"--json": json_path}, [model])
-        outcome = _held(model)
+        check_targets({"--json": json_path}, [file])
+        outcome = _held(file)
+        if outcome is None:
+            outcome = _readings(file, column, time, Grid(freq, resample))
         if json_path is not None:
             write_json(json_path, outcome)
         if json_path != "-":
             for name, value in outcome.items():
-                shown = (
-                    ", ".join(map(str, value[:8])) + (" ..." if len(value) > 8 else "")
-                    if (isinstance(value, list))
-                    else value
-                )
-                typer.echo(f"{name.replace('_', ' '):18} {shown}")
+                if value is not None and value != []:
+                    typer.echo(f"{name.replace('_', ' '):18} {_shown(value)}")
+            if outcome["kind"] == "readings":
+                typer.echo(f"{'next':18} {_next(file, outcome, freq)}")
 
 
-def _held(path: str) -> dict[str, Any]:
-    """What a file or a folder holds."""
+def _held(path: str) -> dict[str, Any] | None:
+    """What a file or a folder holds that tsuzuki wrote; None of others."""
     from tsuzuki.forecasting.serialization import restore
-    from tsuzuki.storage import read
-    from tsuzuki.streaming.state_store import describe
+    from tsuzuki.storage import looks_stored, read
+    from tsuzuki.streaming.state_store import NAME, describe
 
-    if Path(path).is_dir():
+    if (Path(path) / NAME).is_file():
         return describe(path)
+    if not looks_stored(path):
+        return None
     stored = read(path)
     if stored.kind == "forecaster":
         own = facts(*restore(stored, path)) | {"tsuzuki": stored.facts.get("tsuzuki")}
     else:
         own = {name: value for name, value in stored.facts.items() if isinstance(value, str | int | float)}
     return {"kind": stored.kind} | own
+
+
+def _readings(path: str, column: list[str] | None, time: str | None, grid: Grid) -> dict[str, Any]:
+    from tsuzuki.data.summary import reading_facts
+
+    return reading_facts(_read(path, column, time, grid), MAX_GAP)
+
+
+def _read(path: str, column: list[str] | None, time: str | None, grid: Grid) -> "Reading":
+    """Readings of the column that is named, or of all where there are several."""
+    try:
+        return reading([path], column, time, grid=grid)
+    except DataError:
+        if column:
+            raise
+        try:
+            return reading([path], ["*"], time, grid=grid)
+        except DataError:
+            pass
+        raise
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, list):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}" if isinstance(value, float) else str(value)
+    shown = [_season(one) if isinstance(one, dict) else str(one) for one in value[:8]]
+    return ", ".join(shown) + (" ..." if len(value) > 8 else "")
+
+
+def _season(found: dict[str, Any]) -> str:
+    return f"{found['name']} ({found['steps']:g} steps, explains {found['explains']:.0%})"
+
+
+def _next(path: str, outcome: dict[str, Any], freq: str) -> str:
+    """The command that trains on these readings."""
+    import shlex
+
+    wanted = freq or outcome.get("suits", "")
+    columns = outcome["columns"]
+    named = [f"--column {shlex.quote(columns[0])}"] if len(columns) > 1 else []
+    return " ".join(["tsuzuki fit", shlex.quote(path), *named, *([f"--freq {wanted}"] if wanted else [])])
 
 
 def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
@@ -65,6 +119,7 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
         "step_seconds": fitted.step / 1e9,
         "lags": [f"{over} steps, {behind} back" for behind, over in fitted.way.lags],
         **{kind: list(getattr(settings, kind)) for kind in ("past", "known", "static") if getattr(settings, kind)},
+        **({"holidays": settings.holidays} if settings.holidays else {}),
         "intervals": "quantiles" if settings.quantiles else "conformal",
         "best_epochs": list(fitted.best_epochs),
         "validation_loss": min((loss for loss in checked if loss is not None), default=None),
@@ -73,4 +128,4 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
     }
 
 
-EXAMPLES = ((info, "Example: tsuzuki info model.tsuzuki"),)
+EXAMPLES = ((info, "Example: tsuzuki info readings.csv"),)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
 from tsuzuki.data.grid import following_times, nearest_positions
+from tsuzuki.data.public_holidays import PREFIX, is_computed, on_holiday
 from tsuzuki.data.segments import Segment
 from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, SettingError
@@ -23,7 +24,7 @@ class CovariateNames:
 
     Attributes:
         past: known up to now, such as another sensor.
-        known: known for future times too, such as a holiday or another model's forecast.
+        known: known for future times too, such as a plan or another model's forecast; holidays among them.
         static: the same at all times of a series, such as an altitude.
     """
 
@@ -35,6 +36,16 @@ class CovariateNames:
     def all(self) -> tuple[str, ...]:
         """Every covariate's name."""
         return (*self.past, *self.known, *self.static)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Those that a frame or a file must have; the others follow from the times."""
+        return tuple(name for name in self.all if not is_computed(name))
+
+    @property
+    def given_ahead(self) -> tuple[str, ...]:
+        """Those that must be given for the times to come."""
+        return tuple(name for name in self.known if not is_computed(name))
 
     def check(self) -> None:
         """Raise SettingError where a column is named twice, or cannot be a covariate."""
@@ -99,11 +110,14 @@ def covariate_series(frame: "pd.DataFrame", columns: CovariateNames, max_gap: in
 def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
     """Columns of one series' rows on its grid, [points, columns].
 
-    The mean where several rows share a step, NaN where there is none.
+    The mean where several rows share a step, NaN where there is none. Holidays are computed from the grid.
     """
     place = nearest_positions(times, frame["ds"].to_numpy("datetime64[ns]"))
     found = np.full((len(times), len(columns)), np.nan)
     for number, name in enumerate(columns):
+        if is_computed(name):
+            found[:, number] = on_holiday(times, name.removeprefix(PREFIX))
+            continue
         values = frame[name].to_numpy(np.float64)
         there = (place >= 0) & ~np.isnan(values)
         count = np.bincount(place[there], minlength=len(times))

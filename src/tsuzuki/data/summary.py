@@ -1,13 +1,13 @@
-"""What a source of readings is, in two lines; and whether too many of its readings would be merged."""
+"""What a source of readings is, in two lines or as facts; and whether too many of its readings would be merged."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.series import collect
-from tsuzuki.errors import DataError
+from tsuzuki.errors import DataError, IrregularError
 
 if TYPE_CHECKING:
     from tsuzuki.data.readers import Reading
-    from tsuzuki.data.series import Collection
+    from tsuzuki.data.series import Collection, Series
 
 # The share of a series' readings that may be of the same step as another without being asked about.
 MERGED_UNASKED = 0.1
@@ -60,3 +60,79 @@ def collected(reading: "Reading", max_gap: int, merge: bool) -> "Collection":
                     "their means with --merge"
                 )
     return collection
+
+
+def reading_facts(reading: "Reading", max_gap: int) -> dict[str, Any]:
+    """What is worth knowing of readings before a network is trained on them.
+
+    Args:
+        reading: what a file holds.
+        max_gap: longest gap in steps that is interpolated.
+
+    Returns:
+        Names and values as JSON holds them; without a grid, the step that would suit.
+
+    Raises:
+        DataError: as `series.collect`, except that there may be no grid.
+    """
+    import numpy as np
+
+    frame = reading.frame
+    facts: dict[str, Any] = {
+        "kind": "readings",
+        "name": reading.name,
+        "series": int(frame["unique_id"].nunique()),
+        "ids": [str(name) for name in frame["unique_id"].unique()],
+        "columns": list(reading.columns),
+        "not_used": list(reading.dropped),
+        "unit": reading.unit,
+        "zone": reading.zone,
+        "readings": len(frame),
+        "first": str(frame["ds"].min()),
+        "last": str(frame["ds"].max()),
+    }
+    values = frame["y"].to_numpy(np.float64)
+    if np.isfinite(values).any():
+        facts |= {
+            "least": float(np.nanmin(values)),
+            "mean": float(np.nanmean(values)),
+            "most": float(np.nanmax(values)),
+        }
+    try:
+        collection = collect(reading.name, frame, unit=reading.unit, max_gap=max_gap)
+    except IrregularError as error:
+        return facts | {"step": None, "no_grid": error.what, "suits": error.freq}
+    repairs = collection.repairs
+    longest = max(collection.series, key=lambda one: len(one.values))
+    return facts | {
+        "step": longest.step,
+        "points": collection.offsets[-1],
+        "missing": repairs.missing,
+        "longest_gap": max(_longest_gap(one) for one in collection.series),
+        "segments": len(collection.segments),
+        "duplicates": repairs.duplicates,
+        "snapped": repairs.snapped,
+        "seasons": _seasons(longest),
+    }
+
+
+def _longest_gap(series: "Series") -> int:
+    """The most successive steps without a reading."""
+    import numpy as np
+
+    return int(np.diff(np.flatnonzero(series.observed)).max(initial=1)) - 1
+
+
+def _seasons(series: "Series") -> list[dict[str, Any]]:
+    import numpy as np
+
+    from tsuzuki.data.grid import step_of
+    from tsuzuki.data.season_strength import season_strengths
+
+    if len(series.times) < 2:
+        return []
+    values = np.where(series.observed, series.values, np.nan)
+    return [
+        {"name": one.name, "steps": round(one.steps, 2), "explains": round(one.explained, 3)}
+        for one in season_strengths(values, step_of(series.times))
+    ]

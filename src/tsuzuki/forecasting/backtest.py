@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Where the number of origins is not given: those in this share of the shortest series, at most so many.
+BACKTESTED, MOST_WINDOWS = 0.2, 52
+
+
 def backtest(
     series: Sequence[CovariateSeries],
     settings: Settings,
-    windows: int,
+    windows: int | None,
     step: int,
     levels: Sequence[float],
     on_progress: Callable[[float], object] | None = None,
@@ -43,6 +47,8 @@ def backtest(
     if settings.quantiles:
         for level in levels:
             interval_quantiles(settings, level)
+    if windows is None:
+        windows = fitting_windows(min(len(one.values) for one in series), settings.horizon, step)
     origins = [_origins(one, settings.horizon, windows, step) for one in series]
     cuts = [int(some[0]) for some in origins]
     fitted = train([one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)], settings, on_progress)
@@ -74,6 +80,17 @@ def backtest(
     table = table.dropna(axis=1)
     table.attrs["mase_scale"] = scales
     return table, fitted
+
+
+def fitting_windows(points: int, horizon: int, step: int) -> int:
+    """How many origins the last fifth of a series has room for, at most 52 and at least one.
+
+    Args:
+        points: of the series.
+        horizon: steps ahead.
+        step: steps between two origins.
+    """
+    return max(1, min(MOST_WINDOWS, (int(points * BACKTESTED) - horizon) // max(1, step) + 1))
 
 
 def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDArray[np.int64]:

@@ -139,7 +139,9 @@ def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) 
     from tsuzuki.forecasting.stepwise import run_stepwise
 
     series = len(fitted.ids)
-    ahead = _known_ahead(fitted, settings, future) if settings.known else np.zeros((series, settings.horizon, 0))
+    ahead = (
+        _known_ahead(fitted, settings, future) if settings.columns.known else np.zeros((series, settings.horizon, 0))
+    )
     total, read = np.zeros((series, fitted.way.network.outputs), np.float32), np.zeros(series, np.float32)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         rows = [pending_rows(fitted, state, number, ahead[number]) for number in range(series)]
@@ -192,16 +194,18 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     from tsuzuki.data.grid import following_times
 
     known = settings.columns.known
-    names = ", ".join(known)
-    if future is None:
+    needed = settings.columns.given_ahead
+    names = ", ".join(needed)
+    if future is None and needed:
         raise DataError(f"the network reads columns known ahead ({names}); give them for the forecast times as future=")
-    groups = dict(iter(settings.long(future, needs_y=False).groupby("unique_id", sort=False)))
+    groups = dict(iter(settings.long(future, needs_y=False).groupby("unique_id", sort=False))) if needed else {}
     first = len(settings.columns.past)
     scales = fitted.covariate_scales[first : first + len(known)]
     found = np.zeros((len(fitted.ids), settings.horizon, len(known)))
     for number, name in enumerate(fitted.ids):
         ahead = following_times(fitted.times[number], settings.horizon)
-        values = align_to_grid(groups[name], ahead, known) if name in groups else np.full(found.shape[1:], np.nan)
+        rows = groups[name] if name in groups else _no_rows(needed)
+        values = align_to_grid(rows, ahead, known)
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
             time = str(ahead[step])[:19].replace("T", " ")
@@ -211,6 +215,14 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
             )
         found[number] = (values - scales[:, 0]) / scales[:, 1]
     return found
+
+
+def _no_rows(columns: Sequence[str]) -> "pd.DataFrame":
+    """A frame without rows, where nothing is given for a series."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.DataFrame({"ds": np.zeros(0, "datetime64[ns]"), **{name: np.zeros(0) for name in columns}})
 
 
 def interval_bounds(

@@ -47,8 +47,10 @@ class Settings:
         validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
             calibrate intervals.
         past: covariates known up to the present, such as another sensor: one column's name or several.
-        known: covariates known ahead, such as a plan or a holiday.
+        known: covariates known ahead, such as a plan.
         static: covariates that are the same at all times of a series.
+        holidays: country whose public holidays are known ahead by themselves: JP, with a region US-CA, and where times
+            are in UTC with the zone of its dates JP@Asia/Tokyo; empty for none.
         with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
         cycles: of the calendar that are inputs: hour, weekday, day of year. None: those that the data hold three times.
         lags: pairs (behind, over): means of `over` values that end `behind` steps back, given as differences from the
@@ -86,6 +88,7 @@ class Settings:
     past: str | Sequence[str] = ()
     known: str | Sequence[str] = ()
     static: str | Sequence[str] = ()
+    holidays: str = ""
     with_calendar: bool = True
     cycles: Sequence[str] | None = None
     lags: Sequence[tuple[int, int]] | None = None
@@ -100,6 +103,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        from tsuzuki.data.public_holidays import check_holidays
         from tsuzuki.data.resampling import check_freq
         from tsuzuki.network.losses import Pinball
 
@@ -131,6 +135,8 @@ class Settings:
             if cycle not in CYCLES:
                 raise SettingError(f"cycles hold {cycle!r}; choose among {', '.join(CYCLES)}")
         check_freq(self.freq, self.resample)
+        if self.holidays:
+            check_holidays(self.holidays)
         self.columns.check()
         if self.quantiles:
             Pinball(tuple(self.quantiles))
@@ -153,8 +159,10 @@ class Settings:
     def columns(self) -> "CovariateNames":
         """The covariates."""
         from tsuzuki.data.covariates import CovariateNames
+        from tsuzuki.data.public_holidays import column_of
 
-        return CovariateNames(tuple(self.past), tuple(self.known), tuple(self.static))
+        computed = (column_of(self.holidays),) if self.holidays else ()
+        return CovariateNames(tuple(self.past), (*self.known, *computed), tuple(self.static))
 
     def long(self, frame: Any, *, needs_y: bool = True) -> "pd.DataFrame":
         """A user's frame in long form with the covariates, on the grid that is asked for.
@@ -165,7 +173,11 @@ class Settings:
         from tsuzuki.data.resampling import long_frame
 
         return long_frame(
-            frame, self.columns.all if needs_y else self.columns.known, self.freq, self.resample, needs_y=needs_y
+            frame,
+            self.columns.given if needs_y else self.columns.given_ahead,
+            self.freq,
+            self.resample,
+            needs_y=needs_y,
         )
 
     @property

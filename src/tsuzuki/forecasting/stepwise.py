@@ -66,7 +66,7 @@ class ModelSpec:
 
 def rows_kept(settings: "Settings") -> int:
     """Rows at the end of the data that are run again when it is known what follows them."""
-    return settings.horizon if settings.known else 1
+    return settings.horizon if settings.columns.known else 1
 
 
 def state_size(network: Network) -> int:

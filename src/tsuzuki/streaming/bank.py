@@ -72,7 +72,7 @@ class Bank:
         start: Any = None,
         learns: bool = False,
     ) -> None:
-        if settings.past or settings.known or settings.static:
+        if settings.columns.all:
             raise SettingError(
                 "the forecaster reads covariates, which a stream of readings does not bring; use its update(frame)"
             )
