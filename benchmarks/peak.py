@@ -29,7 +29,7 @@ def peak(rounds: int = 7) -> float:
         for _ in range(count):
             panel, rows = floats_at(b), floats_at(a)
             to = floats_at(c)
-            tile(MAX_ROWS, 2, rows, depth, 1, panel, 2 * WIDTH, to, 2 * WIDTH, to, 2 * WIDTH, depth, 1, 0)
+            tile(MAX_ROWS, 2, 0, rows, depth, 1, panel, 2 * WIDTH, to, 2 * WIDTH, to, 2 * WIDTH, depth, 1, 0)
 
     a, b, c = (np.zeros(n, np.float32) for n in (MAX_ROWS * depth, depth * 2 * WIDTH, MAX_ROWS * 2 * WIDTH))
     places = (a.ctypes.data, b.ctypes.data, c.ctypes.data)

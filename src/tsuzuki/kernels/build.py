@@ -168,7 +168,6 @@ def _translated(declared: Kernel | Procedure) -> Any:
     plain.__module__, plain.__qualname__ = function.__module__, function.__qualname__
     vanishes = isinstance(declared, Kernel) and declared.vanishes
     return njit(
-        fastmath=set(instructions.FLAGS),
         error_model="numpy",
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,

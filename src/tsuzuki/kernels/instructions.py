@@ -4,9 +4,10 @@ Numba will not vectorise the small, dependent loops of a recurrent step well by 
 its own: `load`, `store`, `fma` and the operators each become one LLVM instruction on <WIDTH x float>, with WIDTH chosen
 for the host. Memory is reached through bare pointers: a Numba array is seven words in every call, a pointer is one.
 
-The fast-math flags leave out `nnan` and `ninf` on purpose: a diverging run must still be seen as NaN. For the same
-reason `smaller` and `larger` are a comparison and a choice, in the order that lets a NaN in their first argument pass;
-LLVM's minnum and maxnum would swallow it.
+No operation carries a fast-math flag: what is fused or summed in another order is written so, and LLVM may not change a
+bit. So the same kernels give the same bits however they are compiled: unit by unit, from the wheel, or for one network.
+`smaller` and `larger` are a comparison and a choice, in the order that lets a NaN in their first argument pass (a
+diverging run must be seen as NaN); LLVM's minnum and maxnum would swallow it.
 """
 
 import operator
@@ -21,7 +22,6 @@ from tsuzuki.kernels.host import HAS_AVX512, WIDTH
 
 FLOAT, INT, INDEX = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, WIDTH)
-FLAGS = ("contract", "reassoc", "arcp", "nsz")
 
 floats = types.CPointer(types.float32)
 doubles = types.CPointer(types.float64)
@@ -69,7 +69,7 @@ def llvm(builder, name, *arguments):
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(VECTOR, [VECTOR] * len(arguments)), f"llvm.{name}.v{WIDTH}f32"
     )
-    return builder.call(function, arguments, fastmath=FLAGS)
+    return builder.call(function, arguments)
 
 
 @intrinsic
@@ -83,7 +83,7 @@ def _arithmetic(instruction):
     def operation(typing, a, b):
         if a == vector and b == vector:
             return vector(vector, vector), lambda context, builder, signature, args: getattr(builder, instruction)(
-                *args, flags=FLAGS
+                *args
             )
         return None
 
@@ -158,13 +158,20 @@ def where_positive(typing, condition, a, b):
 
 @intrinsic
 def sum_lanes(typing, a):
-    """The sum of all lanes."""
+    """The sum of all lanes: the upper half onto the lower one, until one is left."""
 
     def generate(context, builder, signature, args):
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(FLOAT, [FLOAT, VECTOR]), f"llvm.vector.reduce.fadd.v{WIDTH}f32"
-        )
-        return builder.call(function, [ir.Constant(FLOAT, 0.0), args[0]], fastmath=FLAGS)
+        value, width = args[0], WIDTH
+        while width > 1:
+            width //= 2
+            halves = [
+                builder.shuffle_vector(
+                    value, value, ir.Constant(ir.VectorType(INT, width), list(range(first, first + width)))
+                )
+                for first in (0, width)
+            ]
+            value = builder.fadd(*halves)
+        return builder.extract_element(value, INT(0))
 
     return types.float32(vector), generate
 
@@ -242,7 +249,7 @@ def times_power_of_two(typing, a, exponent):
             whole = ir.VectorType(INT, WIDTH)
             bits = builder.add(builder.fptosi(args[1], whole), ir.Constant(whole, [127] * WIDTH))
             power = builder.bitcast(builder.shl(bits, ir.Constant(whole, [23] * WIDTH)), VECTOR)
-            return builder.fmul(args[0], power, flags=FLAGS)
+            return builder.fmul(args[0], power)
         mask, how = ir.IntType(16), ir.IntType(32)
         kind = ir.FunctionType(VECTOR, [VECTOR, VECTOR, VECTOR, mask, how])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.scalef.ps.512")
@@ -259,7 +266,7 @@ def reciprocal(typing, a):
     def generate(context, builder, signature, args):
         (a,) = args
         if not HAS_AVX512:
-            return builder.fdiv(ir.Constant(VECTOR, [1.0] * WIDTH), a, flags=FLAGS)
+            return builder.fdiv(ir.Constant(VECTOR, [1.0] * WIDTH), a)
         guess = _x86(builder, "rcp14", a)
         error = llvm(builder, "fma", builder.fneg(a), guess, ir.Constant(VECTOR, [1.0] * WIDTH))
         return llvm(builder, "fma", guess, error, guess)
@@ -274,11 +281,11 @@ def reciprocal_root(typing, a):
     def generate(context, builder, signature, args):
         (a,) = args
         if not HAS_AVX512:
-            return builder.fdiv(ir.Constant(VECTOR, [1.0] * WIDTH), llvm(builder, "sqrt", a), flags=FLAGS)
+            return builder.fdiv(ir.Constant(VECTOR, [1.0] * WIDTH), llvm(builder, "sqrt", a))
         guess = _x86(builder, "rsqrt14", a)
-        product = builder.fmul(a, guess, flags=FLAGS)
+        product = builder.fmul(a, guess)
         error = llvm(builder, "fma", builder.fneg(product), guess, ir.Constant(VECTOR, [1.0] * WIDTH))
-        half = builder.fmul(guess, ir.Constant(VECTOR, [0.5] * WIDTH), flags=FLAGS)
+        half = builder.fmul(guess, ir.Constant(VECTOR, [0.5] * WIDTH))
         return llvm(builder, "fma", half, error, guess)
 
     return vector(vector), generate

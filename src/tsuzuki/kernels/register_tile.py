@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
-from tsuzuki.kernels.instructions import FLAGS, FLOAT, INDEX, INT, VECTOR, broadcast, floats, llvm, vector_place
+from tsuzuki.kernels.instructions import FLOAT, INDEX, INT, VECTOR, broadcast, floats, llvm, vector_place
 
 
 @intrinsic
@@ -160,8 +160,7 @@ def _tile(
             parts = [builder.load(place) for place in sums[r][column]]
             while len(parts) > 1:
                 parts = [
-                    builder.fadd(*parts[i : i + 2], flags=FLAGS) if i + 1 < len(parts) else parts[i]
-                    for i in range(0, len(parts), 2)
+                    builder.fadd(*parts[i : i + 2]) if i + 1 < len(parts) else parts[i] for i in range(0, len(parts), 2)
                 ]
             at = builder.add(builder.mul(c_stride, INDEX(r)), INDEX(column * WIDTH))
             builder.store(parts[0], vector_place(builder, c, at)).align = 4
