@@ -17,7 +17,7 @@ from tsuzuki.forecasting.settings import Settings, explanations
 from tsuzuki.forecasting.stepwise import ModelSpec
 
 # What one word on a command line can say.
-PLAIN = {field.name: field for field in fields(Settings) if field.type in (int, float, str, bool)}
+PLAIN = {field.name: field for field in fields(Settings) if field.type in (int, float, str, bool, str | int)}
 COLUMNS = ("past", "known", "static")
 
 
@@ -76,6 +76,7 @@ VALUES = {
     "with_calendar": st.booleans(),
     "ensemble": st.integers(1, 8),
     "committee": st.booleans(),
+    "budget": st.sampled_from(["", "auto", "90s"]) | st.integers(1, 9999),
     "holidays": st.sampled_from(["", "JP", "US-CA", "DE@Europe/Berlin"]),
     "freq": st.sampled_from(["", "15min", "h", "D", "B", "MS"]),
     "resample": st.sampled_from(["mean", "sum", "last", "max"]),

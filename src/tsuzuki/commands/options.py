@@ -47,6 +47,8 @@ def setting_options() -> list[inspect.Parameter]:
         explained = explained[:1].upper() + explained[1:]
         if field.type in (int, float, str, bool):
             default, annotation = field.default, Annotated[field.type, typer.Option(help=explained)]
+        elif field.type == str | int:
+            default, annotation = str(field.default), Annotated[str, typer.Option(help=explained)]
         elif field.type == str | Sequence[str]:
             default, annotation = [], Annotated[list[str], typer.Option(metavar="NAME", help=explained)]
         else:

@@ -17,6 +17,8 @@ from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.architecture import default_lags, model_spec
 from tsuzuki.forecasting.base import base_shifts, shifted
 from tsuzuki.forecasting.conformal_intervals import calibrate
+from tsuzuki.forecasting.drawn_panel import PanelRows
+from tsuzuki.forecasting.drawn_training import Run, budget_for, train_drawn
 from tsuzuki.forecasting.ensemble import run_members
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
 from tsuzuki.forecasting.held_out import (
@@ -40,6 +42,7 @@ from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.losses import Pinball
 from tsuzuki.network.optimizers import AdamW, Cosine
 from tsuzuki.training import fit as training
+from tsuzuki.training.checkpoints import identity_of
 from tsuzuki.training.early_stopping import EarlyStopping
 from tsuzuki.training.records import Training
 
@@ -204,6 +207,17 @@ def _train(
     targets = panel.targets.copy()
     for segment in held_out_segments:
         targets[segment.start : segment.stop] = np.nan
+    budget = budget_for(settings, total, settings.ensemble)
+    if budget is not None:
+        known = (shifted(targets, job.shifts), shifted(panel.targets, job.shifts))
+        rows = PanelRows(panel, *known, segments, held_out_segments, spec.before, settings.horizon)
+        path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
+        identity = "" if path is None else identity_of(panel.inputs, *known)
+        run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
+        trained = train_drawn(rows, spec, settings, member, budget, run)
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        return trained
     weights = initialise(spec.network, settings.seed + 1000003 * member)
     # The first forecast is that nothing changes.
     weights[-2][:] = 0

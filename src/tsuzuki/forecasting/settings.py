@@ -41,6 +41,8 @@ class Settings:
         timesteps: steps through which an update's gradient flows; the state itself is carried without end.
         lanes: stretches of the data that are read side by side; short data get fewer.
         epochs: passes over the data; short data get more.
+        budget: instead of passes: auto (as many updates as lower the held-out loss), a number of updates of each
+            network such as 5000, or the time to train such as 90s, 5m, 1h. The updates are drawn over series and time.
         learning_rate: highest learning rate; it rises for a twentieth of the updates and then falls along a cosine.
         weight_decay: weight decay of the optimiser, AdamW.
         ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
@@ -81,6 +83,7 @@ class Settings:
     timesteps: int = 12
     lanes: int = 8
     epochs: int = 20
+    budget: str | int = ""
     learning_rate: float = 5e-3
     weight_decay: float = 0.1
     ensemble: int = 4
@@ -106,6 +109,7 @@ class Settings:
         from tsuzuki.data.public_holidays import check_holidays
         from tsuzuki.data.resampling import check_freq
         from tsuzuki.network.losses import Pinball
+        from tsuzuki.training.budget import budget_of
 
         self._freeze()
         for name in ("horizon", "units", "layers", "timesteps", "lanes", "epochs", "ensemble"):
@@ -137,6 +141,7 @@ class Settings:
         check_freq(self.freq, self.resample)
         if self.holidays:
             check_holidays(self.holidays)
+        budget_of(str(self.budget))
         self.columns.check()
         if self.quantiles:
             Pinball(tuple(self.quantiles))
@@ -149,6 +154,7 @@ class Settings:
             given = getattr(self, name)
             # A text is a sequence too, of letters; one name is meant.
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        object.__setattr__(self, "budget", str(self.budget))
         object.__setattr__(self, "quantiles", tuple(self.quantiles))
         if self.cycles is not None:
             object.__setattr__(self, "cycles", (self.cycles,) if isinstance(self.cycles, str) else tuple(self.cycles))
