@@ -5,7 +5,10 @@ BIN := .venv/bin
 .PHONY: demo test lint bench fuzz docs clean
 
 demo: .venv/core
-	$(BIN)/tsuzuki compare beijing
+	mkdir -p demo
+	$(BIN)/tsuzuki compare beijing --report demo/compare.html
+	$(BIN)/tsuzuki fit beijing --horizon 24 -o demo/beijing.tsuzuki
+	$(BIN)/tsuzuki forecast demo/beijing.tsuzuki --levels 80 --png demo/forecast.png
 
 test: .venv/test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -38,6 +38,11 @@ def test_compare_shows_the_data_a_table_and_a_verdict(readings):
         assert word in shown.stdout
     assert max(len(line) for line in shown.stdout.splitlines()) <= 80
     assert "…" not in shown.stdout
+    # The conclusion stands between the data and the table.
+    _, after = shown.stdout.split("to train on, ", 1)
+    conclusion = " ".join(after[: after.index("ms per")].split())
+    assert conclusion.startswith("60 held out Carrying the state from window to window")
+    assert conclusion.endswith(".")
 
 
 @pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from io import StringIO
 
 import numpy as np
@@ -23,6 +24,7 @@ from tsuzuki.experiment.recipe import Recipe
 from tsuzuki.experiment.scoring import Scores, persistence
 from tsuzuki.experiment.season import Season, half_years, season
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
+from tsuzuki.report.japanese import JAPANESE, headline
 
 
 def collection(points=400, name="made", holes=()):
@@ -294,6 +296,40 @@ def made_up(**changes):
 )
 def test_the_verdict_follows_from_the_numbers(changes, says):
     assert says in verdict.verdict(made_up(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "made the error 20% higher; streams, which carry it and score every step, have 16% less squared error"),
+        ({"test": (0.06, 0.05)}, "made the error 17% lower; streams"),
+        ({"test": (0.05, 0.05), "spread": 0.0}, "made no clear difference; streams"),
+        ({"seeds": 1}, "One seed says little of what the state does for windows; streams"),
+        ({"streams": (0.02, 0.02)}, "; streams do better than windows, but nothing here does better than persistence."),
+        ({"streams": (0.2, 0.2)}, "; nothing here does better than persistence."),
+        ({"test": (0.004, 0.0047), "streams": (0.2, 0.2)}, "; streams do no better than windows, the best of which"),
+        ({"test": (0.004, 0.0047), "streams": (0.2, 0.2)}, "have 57% less squared error than persistence."),
+    ],
+)
+def test_the_conclusion_is_one_sentence_that_follows_from_the_numbers(changes, says):
+    said = verdict.conclusion(made_up(**changes))
+    assert says in said
+    assert said.count(". ") == 0
+    assert said.endswith(".")
+
+
+def test_every_sentence_of_a_verdict_has_its_japanese_with_the_same_values():
+    placeholders = re.compile(r"\{(\w+)")
+    english = verdict.CONCLUSIONS | verdict.ENGLISH
+    assert JAPANESE.keys() == english.keys()
+    for key, text in english.items():
+        assert set(placeholders.findall(JAPANESE[key])) <= set(placeholders.findall(text)), key
+    said = headline(verdict.conclusions(made_up()))
+    assert said.en == verdict.conclusion(made_up())
+    assert said.ja == (
+        "窓から窓へ状態を引き継ぐと、誤差は 20% 大きい値になりました。"
+        "状態を引き継いで全ステップを採点するストリームは、持続予報より二乗誤差が 16% 小さくなりました。"
+    )
 
 
 def test_what_was_done_to_the_data_is_told():

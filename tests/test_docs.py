@@ -57,6 +57,14 @@ def test_every_public_name_has_a_docstring_and_stands_in_the_reference():
         assert re.search(rf"::: tsuzuki\.(\w+\.)*{name}\n", reference), name
 
 
+def test_every_environment_variable_is_on_its_page_and_no_other():
+    page = (ROOT / "docs" / "environment.md").read_text("utf-8")
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    read = {name for path in sources for name in re.findall(r"TSUZUKI_[A-Z_]+", path.read_text("utf-8"))}
+    # Typer's own.
+    assert set(re.findall(r"TSUZUKI_[A-Z_]+", page)) == read - {"TSUZUKI_COMPLETE", "TSUZUKI_"}
+
+
 def test_the_site_builds_without_a_warning_and_asks_nobody_for_anything(tmp_path):
     pytest.importorskip("mkdocs", reason="the docs extra is not installed")
     done = subprocess.run(

@@ -136,3 +136,29 @@ def test_a_run_that_diverges_is_exit_code_three(readings):
     shown = start("compare", readings, "--seeds", 1, "--learning-rate", 1e30)
     assert shown.returncode == 3
     assert "Traceback" not in shown.stderr
+
+
+def test_progress_is_logged_where_there_is_no_terminal(readings, tmp_path):
+    arguments = ("fit", readings, "-o", tmp_path / "m.tsuzuki", "--units", 3, "--ensemble", 1, "--epochs", 2)
+    shown = start(*arguments, TSUZUKI_LOG="info")
+    assert shown.returncode == 0, shown.stderr
+    told = [line for line in shown.stderr.splitlines() if " tsuzuki INFO training: " in line]
+    shares = [int(line.split("training: ")[1].split()[0]) for line in told]
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 100
+    assert "INFO" not in start(*arguments).stderr
+    refused = start(*arguments, TSUZUKI_LOG="loud")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "TSUZUKI_LOG is 'loud' in the environment; set it to debug, info or warning" in refused.stderr
+
+
+def test_each_epoch_is_logged_where_there_is_no_terminal(caplog):
+    from tsuzuki import progress_bar
+    from tsuzuki.training.records import Progress
+
+    with caplog.at_level("INFO", "tsuzuki"), progress_bar() as show:
+        for epoch in (1, 2):
+            for update in (5, 10):
+                show(Progress(epoch, 2, update, 10, 0.5 / epoch))
+    words = [message.partition(" after")[0] for message in caplog.messages]
+    assert words == ["epoch 1 of 2: loss 0.50000", "epoch 2 of 2: loss 0.25000"]

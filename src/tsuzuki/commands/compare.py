@@ -92,7 +92,7 @@ def _compare(
     from tsuzuki.experiment.comparison_json import as_json_values
     from tsuzuki.experiment.prepared_data import prepare_data
     from tsuzuki.experiment.tables import describe_data, engines_table, results_table
-    from tsuzuki.experiment.verdict import verdict
+    from tsuzuki.experiment.verdict import conclusion, verdict
 
     if engine == "keras":
         keras_process.check()
@@ -106,6 +106,7 @@ def _compare(
         control.on_progress = advance
         comparison = run(data, recipe, min(threads_allowed(), 4 * recipe.seeds), control)
     outcome = as_json_values(comparison)
+    out.print(f"\n{conclusion(comparison)}")
     out.print(results_table(comparison, out.width))
     out.print(verdict(comparison))
     if engine == "keras":

@@ -83,6 +83,9 @@ def forecast(
         if json_path is not None:
             write_json(json_path, records(table))
         outlooks = _outlooks(forecaster, table, newer)
+        if csv is None and json_path is None and not quiet:
+            _draw(outlooks)
+            print_table(forecast_table(table))
         if report is not None:
             from tsuzuki.report import forecast_page
 
@@ -97,9 +100,6 @@ def forecast(
             write_bytes(Path(png), forecast_png(outlooks, f"{Path(model).name}: forecast", unit))
             if not quiet:
                 typer.echo(f"picture written to {png}", err=True)
-        if csv is None and json_path is None and not quiet:
-            _draw(outlooks)
-            print_table(forecast_table(table))
 
 
 def _future(

@@ -151,6 +151,20 @@ def _meant(source: str) -> list[Path]:
         return [Path(source)]
 
 
+def log_to_stderr() -> None:
+    """Write the log of this library to standard error, from the level in TSUZUKI_LOG on; warnings where it is unset."""
+    import logging
+
+    named = os.environ.get("TSUZUKI_LOG", "")
+    level = logging.getLevelNamesMapping().get(named.upper())
+    if level is not None:
+        logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        logging.getLogger("tsuzuki").setLevel(level)
+    elif named:
+        typer.echo(f"error: TSUZUKI_LOG is {named!r} in the environment; set it to debug, info or warning", err=True)
+        raise SystemExit(WRONG_INPUT)
+
+
 def command_line() -> str:
     """The running command, as typed."""
     return shlex.join(["tsuzuki", *sys.argv[1:]])

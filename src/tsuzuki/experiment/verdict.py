@@ -23,6 +23,19 @@ class Finding:
     values: dict[str, Any]
 
 
+# The first half says what the state did for windows, the second what is best.
+CONCLUSIONS = {
+    "windows_untested": "Nothing was held out, so only errors on the data trained on can be compared",
+    "windows_one": "One seed says little of what the state does for windows",
+    "windows_same": "Carrying the state from window to window made no clear difference",
+    "windows_apart": "Carrying the state from window to window made the error {share:.0%} {word}",
+    "best_streams": "streams, which carry it and score every step, have {share:.0%} less squared error than "
+    "persistence.",
+    "best_none": "streams do better than windows, but nothing here does better than persistence.",
+    "best_windows": "streams do no better than windows, the best of which have {share:.0%} less squared error than "
+    "persistence.",
+    "best_persistence": "nothing here does better than persistence.",
+}
 ENGLISH = {
     "start_one": "With one seed stateful windows started {share:.1%} {word} than stateless ones (loss of the first "
     "epoch); one seed shows nothing, try --seeds 10.",
@@ -53,20 +66,68 @@ def verdict(comparison: Comparison) -> str:
     return " ".join(ENGLISH[finding.key].format(**finding.values) for finding in findings(comparison))
 
 
+def conclusion(comparison: Comparison) -> str:
+    """What the comparison comes to, in one sentence."""
+    first, second = conclusions(comparison)
+    return f"{CONCLUSIONS[first.key].format(**first.values)}; {CONCLUSIONS[second.key].format(**second.values)}"
+
+
+def conclusions(comparison: Comparison) -> tuple[Finding, Finding]:
+    """The two halves of the conclusion: what the state did for windows, and what is best."""
+    paired, errors = comparison.paired_test_mse, _Errors.of(comparison)
+    if not errors.tested:
+        first = Finding("windows_untested", {})
+    elif paired.log_ci95 is None:
+        first = Finding("windows_one", {})
+    elif paired.log_ci95[0] <= 0 <= paired.log_ci95[1]:
+        first = Finding("windows_same", {})
+    else:
+        word = "lower" if paired.log_ratio < 0 else "higher"
+        first = Finding("windows_apart", {"share": _share(paired), "word": word})
+    windows, streams = min(errors.windows), min(errors.streams.values())
+    if streams < min(windows, errors.reference):
+        return first, Finding("best_streams", {"share": 1 - streams / errors.reference})
+    if windows < errors.reference:
+        return first, Finding("best_windows", {"share": 1 - windows / errors.reference})
+    return first, Finding("best_none" if streams < windows else "best_persistence", {})
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """The mean squared errors that a verdict compares: held out, or of the training where nothing was.
+
+    Attributes:
+        tested: whether they are those held out.
+        windows: of stateless and stateful windows.
+        streams: of streams by their names.
+        reference: persistence's.
+    """
+
+    tested: bool
+    windows: tuple[float, float]
+    streams: dict[str, float]
+    reference: float
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> "_Errors":
+        rows = {row.name: row for row in comparison.results}
+        baseline = comparison.persistence
+        tested = math.isfinite(baseline.test_mse)
+
+        def error(name: str) -> float:
+            return fmean(one.test_mse if tested else one.train_mse for one in rows[name].scores)
+
+        reference = baseline.test_mse if tested else baseline.train_mse
+        streams = {name: error(name) for name in (STREAMS, DECAYED)}
+        return cls(tested, (error(STATELESS), error(STATEFUL)), streams, reference)
+
+
 def findings(comparison: Comparison) -> tuple[Finding, ...]:
     """What the numbers show, in the order of the verdict."""
-    rows = {row.name: row for row in comparison.results}
-    seeds = comparison.recipe.seeds
+    seeds, errors = comparison.recipe.seeds, _Errors.of(comparison)
     found = [_start(comparison.paired_first_epoch_loss, seeds)]
-    baseline = comparison.persistence
-    tested = math.isfinite(baseline.test_mse)
-
-    def error(name: str) -> float:
-        return fmean(one.test_mse if tested else one.train_mse for one in rows[name].scores)
-
-    reference = baseline.test_mse if tested else baseline.train_mse
+    tested, windows, reference = errors.tested, errors.windows, errors.reference
     part = "on the held-out part" if tested else "on the data they were trained on"
-    windows = [error(STATELESS), error(STATEFUL)]
     if min(windows) > reference:
         low, high = min(windows) / reference, max(windows) / reference
         found.append(Finding("windows_worse", {"part": part, "low": low, "high": high}))
@@ -79,11 +140,11 @@ def findings(comparison: Comparison) -> tuple[Finding, ...]:
         found.append(Finding("windows_beat", {"part": part}))
     if tested:
         found.append(_tested(comparison.paired_test_mse, seeds))
-    best = min((STREAMS, DECAYED), key=error)
+    best, least = min(errors.streams.items(), key=lambda entry: entry[1])
     label = "Streams" if best == STREAMS else "Streams with a decayed rate"
-    if error(best) < min(*windows, reference):
-        found.append(Finding("streams_best", {"label": label, "share": 1 - error(best) / reference}))
-    elif error(best) < min(windows):
+    if least < min(*windows, reference):
+        found.append(Finding("streams_best", {"label": label, "share": 1 - least / reference}))
+    elif least < min(windows):
         found.append(Finding("streams_better", {"label": label}))
     else:
         found.append(Finding("streams_no_better", {}))

@@ -9,10 +9,10 @@ from tsuzuki.data.series import Collection
 from tsuzuki.experiment.comparison import Comparison
 from tsuzuki.experiment.tables import formatted_columns
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
-from tsuzuki.experiment.verdict import findings
+from tsuzuki.experiment.verdict import conclusions, findings
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.experiment import DASHES, INKS, NAMES, PERSISTENCE, curves, differences, finished
-from tsuzuki.report.japanese import sentence
+from tsuzuki.report.japanese import headline, sentence
 from tsuzuki.report.machine import definitions, machine
 from tsuzuki.report.page import Figure, Page, Section, render
 from tsuzuki.report.pictures import picture
@@ -77,7 +77,11 @@ def _verdict(comparison: Comparison) -> Section:
     return Section(
         "verdict",
         Both("What came out", "結論"),
-        (said.html("p").replace("<p ", '<p class="verdict" '), table(head, rows, caption)),
+        (
+            headline(conclusions(comparison)).html("p").replace("<p ", '<p class="verdict" '),
+            said.html("p"),
+            table(head, rows, caption),
+        ),
     )
 
 

@@ -1,8 +1,9 @@
-"""The sentences of a verdict in Japanese, beside `experiment.verdict.ENGLISH`."""
+"""The sentences of a verdict in Japanese, beside those of `experiment.verdict`."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from tsuzuki.experiment.verdict import ENGLISH, Finding
+from tsuzuki.experiment.verdict import CONCLUSIONS, ENGLISH, Finding
 from tsuzuki.report.texts import Both
 
 WORDS = {
@@ -18,6 +19,14 @@ WORDS = {
     "Streams with a decayed rate": "学習率を減衰させたストリーム",
 }
 JAPANESE = {
+    "windows_untested": "評価用のデータがないため、学習に使ったデータでの誤差だけを比べています",
+    "windows_one": "シード 1 個では、状態の引き継ぎが窓に効くかどうかは判断できません",
+    "windows_same": "窓から窓へ状態を引き継いでも、誤差に明確な差はありませんでした",
+    "windows_apart": "窓から窓へ状態を引き継ぐと、誤差は {share:.0%} {word}値になりました",
+    "best_streams": "状態を引き継いで全ステップを採点するストリームは、持続予報より二乗誤差が {share:.0%} 小さくなりました",
+    "best_none": "ストリームは窓より良いものの、持続予報を上回る方法はありませんでした",
+    "best_windows": "ストリームは窓より良くならず、最も良い窓は持続予報より二乗誤差が {share:.0%} 小さくなりました",
+    "best_persistence": "持続予報を上回る方法はありませんでした",
     "start_one": "シード 1 個では、ステートフル窓の学習初期の損失（最初のエポック）はステートレス窓より {share:.1%} {word}値でした。"
     "シード 1 個では何も言えないので、--seeds 10 を試してください。",
     "start_unclear": "初期値を揃えた {seeds} シードの比較では、状態を引き継いでも学習初期に明確な差はありませんでした。"
@@ -47,4 +56,10 @@ def sentence(finding: Finding) -> Both:
     values: dict[str, Any] = {
         name: WORDS.get(value, value) if isinstance(value, str) else value for name, value in finding.values.items()
     }
-    return Both(ENGLISH[finding.key].format(**finding.values), JAPANESE[finding.key].format(**values))
+    return Both((CONCLUSIONS | ENGLISH)[finding.key].format(**finding.values), JAPANESE[finding.key].format(**values))
+
+
+def headline(halves: Sequence[Finding]) -> Both:
+    """The conclusion, one sentence in English and two in Japanese."""
+    said = [sentence(one) for one in halves]
+    return Both("; ".join(one.en for one in said), "".join(f"{one.ja}。" for one in said))

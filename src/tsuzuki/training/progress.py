@@ -1,10 +1,17 @@
-"""Progress on a terminal: a bar on standard error, and nothing where that is no terminal."""
+"""Progress: a bar on standard error where that is a terminal, else lines of the logger "tsuzuki"."""
 
+import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.training.records import Progress
+
+LOG = logging.getLogger("tsuzuki")
+# Of the work done between two lines of the log.
+TENTH = 0.1
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -38,7 +45,7 @@ def share_bar(what: str) -> Iterator[Callable[[float], object]]:
 
     with _shown(TaskProgressColumn()) as display:
         if display is None:
-            yield lambda share: None
+            yield _logged_shares(what)
             return
         task = display.add_task(what, total=1.0)
         yield lambda share: display.advance(task, share)
@@ -57,10 +64,38 @@ def progress_bar() -> Iterator[Callable[[Progress], object]]:
     """
     with _shown("{task.fields[words]}") as display:
         if display is None:
-            yield lambda now: None
+            yield _logged_epochs()
             return
         task = display.add_task("", total=None, words="")
         yield lambda now: display.update(task, **_state(now, display.tasks[task].elapsed or 0.0))
+
+
+def _logged_shares(what: str) -> Callable[[float], object]:
+    """Log each tenth of a whole that is done."""
+    begun, lock = time.perf_counter(), threading.Lock()
+    done = told = 0.0
+
+    def advance(share: float) -> None:
+        nonlocal done, told
+        with lock:
+            done += share
+            if done + 1e-9 >= told + TENTH:
+                told = int(done / TENTH + 1e-9) * TENTH
+                LOG.info("%s: %.0f %% done after %.1f s", what, 100 * told, time.perf_counter() - begun)
+
+    return advance
+
+
+def _logged_epochs() -> Callable[[Progress], object]:
+    """Log the end of each epoch of a training run."""
+    begun = time.perf_counter()
+
+    def show(now: Progress) -> None:
+        if now.update == now.updates:
+            took = time.perf_counter() - begun
+            LOG.info("epoch %d of %d: loss %.5f after %.1f s", now.epoch, now.epochs, now.loss, took)
+
+    return show
 
 
 def _state(now: Progress, elapsed: float) -> dict[str, Any]:
