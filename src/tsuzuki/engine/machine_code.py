@@ -31,6 +31,7 @@ _lock = threading.RLock()
 _loaded: set[str] = set()
 _engines: list[Any] = []
 _addresses: dict[str, int] = {}
+_names: dict[int, str] = {}
 
 
 @functools.cache
@@ -77,6 +78,20 @@ def _shipped(unit: str) -> bytes | None:
         return (BITCODE / f"{unit}-{_source_keys()[unit]}.bc").read_bytes()
     except OSError:
         return None
+
+
+def bitcode_of(unit: str) -> bytes:
+    """A unit's bitcode: the package's, else the cache's, else built from the sources."""
+    if (found := _shipped(unit)) is not None:
+        return found
+    kept = cache_folder() / f"{unit}-{_source_keys()[unit]}.bc"
+    if (found := code_cache.read(kept)) is not None:
+        return found
+    from tsuzuki.kernels.build import bitcode
+
+    made = bitcode(unit)
+    code_cache.write(kept, made)
+    return made
 
 
 def host_machine() -> Any:
@@ -130,11 +145,10 @@ def _code_of(units: Sequence[str]) -> dict[str, bytes]:
     return found | made
 
 
-def _link(code: bytes) -> None:
-    """Bring a unit's code into memory and make its procedures known to the units that come after it."""
+def _in_memory(machine_code: bytes) -> Any:
+    """Bring an object file into memory; what it calls must be there already."""
     from llvmlite import binding
 
-    names, _, machine_code = code.partition(b"\0")
     # The small code model reads constants relative to the code, so both must lie within 2 GB of each other; only this
     # memory manager sees to it. Without it the process is aborted where the address space is crowded (after JAX). It
     # takes one object file alone, so each unit has an engine of its own.
@@ -142,8 +156,18 @@ def _link(code: bytes) -> None:
     engine.add_object_file(binding.ObjectFileRef.from_data(machine_code))
     engine.finalize_object()
     _engines.append(engine)
+    return engine
+
+
+def _link(code: bytes) -> None:
+    """Bring a unit's code into memory and make its procedures known to the units that come after it."""
+    from llvmlite import binding
+
+    names, _, machine_code = code.partition(b"\0")
+    engine = _in_memory(machine_code)
     for name in names.decode().split():
         _addresses[name] = engine.get_function_address(name)
+        _names[_addresses[name]] = name
         binding.add_symbol(name, _addresses[name])
 
 
@@ -163,12 +187,37 @@ def address_of(module: str, procedure: str) -> int:
     return _addresses[f"tsuzuki_{module}_{procedure}"]
 
 
+def name_of(address: int) -> str | None:
+    """The symbol of a loaded procedure, or None for a number that is no procedure's address."""
+    return _names.get(address)
+
+
+_NATIVE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
 @functools.cache
 def program() -> Program:
     """The driver, as a function of a job's address and a thread's number that returns how many updates were finite."""
     load()
-    native = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-    return native(address_of("driver", "run"))
+    return _NATIVE(address_of("driver", "run"))
+
+
+def own_file(units: Sequence[str], key: str) -> Path:
+    """Where a network's own program is kept that consists of some units and is called for by `key`."""
+    sources = " ".join(_source_keys()[unit] for unit in units)
+    digest = hashlib.sha256(f"{key} {sources} {_machine_key()}".encode()).hexdigest()
+    return cache_folder() / f"own-{digest[:24]}.bin"
+
+
+def linked(file: Path, symbol: str) -> Program | None:
+    """A network's own program from the cache, or None where there is none that can be linked."""
+    from tsuzuki.engine.object_file import fits
+
+    code = code_cache.read(file)
+    if code is None or not fits(code, [symbol]):
+        return None
+    with _lock:
+        return _NATIVE(_in_memory(code).get_function_address(symbol))
 
 
 def bind(address: int, *, briefly: bool) -> Callable[[], object]:

@@ -23,6 +23,7 @@ from tsuzuki.engine.optimizing import (
     rates_of,
     settings_of,
 )
+from tsuzuki.engine.own_program import OwnProgram, suits
 from tsuzuki.engine.padding import aligned, variables
 from tsuzuki.engine.plan import Plan
 from tsuzuki.engine.threads import run_threads, threads_for
@@ -106,6 +107,8 @@ class Session:
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
         self._describe(seed)
+        trains_alone = optimizer is not None and suits(self._job, rows)
+        self._own = OwnProgram(self._job, plan.kinds, plan.rows.size) if trains_alone else None
 
     def _point_at_activations(self, rows: NDArray[np.int64]) -> None:
         """Put the addresses of rare activations' records in the place of their numbers."""
@@ -323,6 +326,8 @@ class Session:
         return self._launch()
 
     def _launch(self) -> int:
+        if self._own is not None and self._job[p.TRAIN]:
+            return self._own.run(self._address)
         run = program()
         if self.threads == 1:
             return run(self._address, 0)
