@@ -9,7 +9,14 @@ from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import GRU, LSTM, Activation, Add, Average, Concatenate, Dense, Layer, Multiply, SimpleRNN
 from tsuzuki.network.network import Network, graph
-from tsuzuki.network.normalisation import LayerNormalization, Rescaling
+from tsuzuki.network.normalisation import (
+    BatchNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+    RMSNormalization,
+    UnitNormalization,
+)
 from tsuzuki.network.shaping import FinalState, Flatten, RepeatVector, Reshape, Reverse
 from tsuzuki.network.windows import (
     AveragePooling1D,
@@ -132,7 +139,12 @@ def windowed(draw) -> Chain:
             name = draw(st.sampled_from(["relu", "tanh", "linear"]))
             layers.append(Conv1D(draw(st.integers(1, 9)), size, stride, padding, dilation, name, draw(st.booleans())))
         elif kind == "normalise":
-            layers.append(LayerNormalization(0.1, draw(st.booleans()), draw(st.booleans())))
+            alike = [RMSNormalization(0.1), Normalization(0.3, 2.0, draw(st.booleans())), UnitNormalization()]
+            # A single value has the length 1 throughout, and its gradient is a difference of equal numbers.
+            alike = alike[: 3 if (width or inputs) > 1 else 2]
+            layers.append(
+                draw(st.sampled_from([LayerNormalization(0.1, draw(st.booleans()), draw(st.booleans())), *alike]))
+            )
         elif kind == "rescale":
             layers.append(Rescaling(0.5, draw(st.sampled_from([0.0, -0.3]))))
         elif kind == "reshape":
@@ -155,6 +167,23 @@ def windowed(draw) -> Chain:
 
 
 @st.composite
+def batch_normalised(draw) -> Chain:
+    """Moments over the batch before, between and behind cells."""
+
+    def norm():
+        return BatchNormalization(0.8, 0.1, draw(st.booleans()), draw(st.booleans()), draw(st.integers(0, 3)) > 0)
+
+    inputs, timesteps = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    layers = [norm()] * draw(st.booleans()) + [Conv1D(draw(st.integers(1, 20)), 2, 1, "same")] * draw(st.booleans())
+    layers += [norm()] * draw(st.booleans()) + [draw(cells())]
+    layers += [norm(), draw(cells())] * draw(st.booleans()) + [norm()] * draw(st.booleans())
+    means = tuple(0.1 * i for i in range(inputs))
+    variances = tuple(1.0 + i for i in range(inputs))
+    layers = [Normalization(means, variances)] * draw(st.booleans()) + layers
+    return Chain(Network(inputs, (*layers, Dense(2))), timesteps)
+
+
+@st.composite
 def embedded(draw) -> Chain:
     """Numbers looked up in a table, steps with the number 0 masked or not."""
     numbers = draw(st.integers(1, 30))
@@ -165,5 +194,15 @@ def embedded(draw) -> Chain:
 
 def chains() -> st.SearchStrategy[Chain]:
     """Any of the above."""
-    drawn = [repeated(), activated(), backwards(), both_ways(), decoded(), windowed(), windowed(), embedded()]
+    drawn = [
+        repeated(),
+        activated(),
+        backwards(),
+        both_ways(),
+        decoded(),
+        windowed(),
+        windowed(),
+        embedded(),
+        batch_normalised(),
+    ]
     return st.one_of(drawn)

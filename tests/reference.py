@@ -46,7 +46,14 @@ from tsuzuki.network.losses import (
     SquaredHinge,
 )
 from tsuzuki.network.network import Network
-from tsuzuki.network.normalisation import LayerNormalization, Rescaling
+from tsuzuki.network.normalisation import (
+    BatchNormalization,
+    Normalization,
+    OverValues,
+    Rescaling,
+    RMSNormalization,
+    UnitNormalization,
+)
 from tsuzuki.network.shaping import FinalState, Flatten, RepeatVector, Reshape, Reverse
 from tsuzuki.network.windows import (
     AveragePooling1D,
@@ -101,6 +108,7 @@ ALONE = {
     LeakyReLU: lambda layer, x: np.where(x > 0, x, layer.negative_slope * x),
     ELU: lambda layer, x: np.where(x > 0, x, layer.alpha * np.expm1(np.minimum(x, 0))),
     Rescaling: lambda layer, x: layer.scale * x + layer.offset,
+    Normalization: lambda layer, x: by_constants(layer, x),
     Flatten: lambda layer, x: x.transpose(1, 0, 2).reshape(1, x.shape[1], -1),
     Reshape: lambda layer, x: x.transpose(1, 0, 2).reshape(-1, *layer.target_shape).transpose(1, 0, 2),
     MaxPooling1D: lambda layer, x: np.stack([some.max(axis=0) for some in windows_of(layer, x)]),
@@ -150,11 +158,20 @@ def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
     return [[rest.pop(0) for _ in layer.shapes(1)] for layer in network.layers]
 
 
-def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[Array]]) -> tuple[Array, list]:
+def run(
+    network: Network,
+    weights: Sequence[Array],
+    x: Array,
+    states: list[list[Array]],
+    real: Array | None = None,
+    every_step: bool = True,
+) -> tuple[Array, list]:
     """Outputs [steps, lanes, outputs] from inputs [steps, lanes, features].
 
-    Also, for each recurrent layer, its states after each of its steps.
+    Also, for each recurrent layer, its states after each of its steps. `real` [steps, lanes] says in training which
+    steps hold data; None: no training.
     """
+    looked_at = network.steps_seen(len(x), every_step)
     values, masks, seen, final = [], [], [], {}
     given = np.split(x, np.cumsum(network.input_sizes)[:-1], axis=-1)
     for i, (layer, own, read) in enumerate(zip(network.layers, split(network, weights), network.sources, strict=True)):
@@ -173,6 +190,13 @@ def run(network: Network, weights: Sequence[Array], x: Array, states: list[list[
         elif isinstance(layer, FinalState):
             values.append(final[read[0]][layer.number][None])
             mask = None
+        elif isinstance(layer, BatchNormalization):
+            last = inputs[0][-looked_at[i] :]
+            counts = None
+            if real is not None and layer.trainable:
+                counts = np.broadcast_to(real if len(last) == len(real) else real.all(axis=0), last.shape[:2])
+                counts = counts if mask is None else counts & mask[-looked_at[i] :]
+            values.append(normalised_by_batch(layer, own, last, counts)[0])
         else:
             values.append(without_state(layer, own, inputs, mask))
         mask = mask[::-1] if isinstance(layer, Reverse) and mask is not None else mask
@@ -221,12 +245,40 @@ def convolved(layer: Conv1D, own: Sequence[Array], x: Array) -> Array:
     return ACTIVATION[layer.activation](np.stack(found))
 
 
-def normalised(layer: LayerNormalization, own: Sequence[Array], x: Array) -> Array:
-    """The values of each step less their mean, over their deviation."""
+def normalised(layer: OverValues, own: Sequence[Array], x: Array) -> Array:
+    """The values of each step less their mean, over their deviation; over their mean square, or their length."""
+    if isinstance(layer, UnitNormalization):
+        return x / np.linalg.norm(x, axis=-1, keepdims=True)
+    if isinstance(layer, RMSNormalization):
+        return x / np.sqrt((x**2).mean(-1, keepdims=True) + layer.epsilon) * own[0]
     rest = list(own)
     result = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + layer.epsilon)
     result = result * rest.pop(0) if layer.scale else result
     return result + rest.pop(0) if layer.center else result
+
+
+def normalised_by_batch(
+    layer: BatchNormalization, own: Sequence[Array], x: Array, counts: Array | None
+) -> tuple[Array, Array, Array]:
+    """Each value less its mean, over its deviation, over all steps [steps, lanes] that count; or by moving averages.
+
+    Also the two moving averages afterwards.
+    """
+    rest, moving = list(own[:-2]), list(own[-2:])
+    mean, variance = moving
+    if counts is not None:
+        mean, variance = (x[counts].mean(axis=0), x[counts].var(axis=0)) if counts.any() else (0 * mean, 0 * variance)
+        now = mean, variance
+        moving = [layer.momentum * old + (1 - layer.momentum) * new for old, new in zip(moving, now, strict=True)]
+    result = (x - mean) / np.sqrt(variance + layer.epsilon)
+    result = result * rest.pop(0) if layer.scale else result
+    return result + rest.pop(0) if layer.center else result, moving[0], moving[1]
+
+
+def by_constants(layer: Normalization, x: Array) -> Array:
+    """Each value less a mean, over a deviation, or the way back."""
+    mean, deviation = np.array(layer.mean), np.sqrt(np.array(layer.variance))
+    return x * deviation + mean if layer.invert else (x - mean) / np.maximum(deviation, 1e-7)
 
 
 def without_state(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], mask: Array | None) -> Array:
@@ -239,7 +291,7 @@ def without_state(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], m
         return own[0][inputs[0][..., 0].astype(int)]
     if isinstance(layer, Conv1D):
         return convolved(layer, own, inputs[0])
-    if isinstance(layer, LayerNormalization):
+    if isinstance(layer, OverValues):
         return normalised(layer, own, inputs[0])
     if isinstance(layer, Masking):
         return np.where(mask[..., None], inputs[0], 0)
@@ -339,10 +391,11 @@ def update_loss(
     states: list[list[Array]],
     horizon: int,
     columns: slice = slice(None),
+    training: bool = True,
 ) -> tuple[float, list[list[Array]]]:
     """The mean loss of update k and the states carried out of it, row by row and value by value.
 
-    `columns` are the outputs that are scored.
+    `columns` are the outputs that are scored; without `training` the update only scores.
     """
     starts, valid, entries = block.starts[k], block.valid[k], block.entries[k]
     steps = int(valid.max())
@@ -350,7 +403,8 @@ def update_loss(
     x = np.zeros((steps, len(starts), inputs.shape[1]))
     for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):
         x[:real, lane] = inputs[start : start + real]
-    outputs, seen = run(network, weights, x, states)
+    real = np.arange(steps)[:, None] < valid
+    outputs, seen = run(network, weights, x, states, real if training else None, every_step)
     outputs = outputs[..., columns]
     values = []
     for lane, (start, real) in enumerate(zip(starts, valid, strict=True)):

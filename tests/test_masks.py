@@ -78,10 +78,10 @@ def masked_data(network, points, generator):
     return inputs, generator.normal(size=(points, 1)).astype(np.float32)
 
 
-def session_of(network, weights, inputs, targets, layout, threads=None):
+def session_of(network, weights, inputs, targets, layout, threads=None, horizon=1):
     plan = lower(network, layout.lanes, layout.timesteps, layout.every_step)
     bank = aligned(max(1, layout.slots) * plan.state_size)
-    session = Session(plan, Data(inputs, targets, 1), None, SGD(learning_rate=0.0), bank=bank, threads=threads)
+    session = Session(plan, Data(inputs, targets, horizon), None, SGD(learning_rate=0.0), bank=bank, threads=threads)
     pad(plan, weights, session.parameters)
     return session
 

@@ -62,8 +62,12 @@ if TYPE_CHECKING:
     from tsuzuki.network.losses import Pinball as Pinball
     from tsuzuki.network.network import Network as Network
     from tsuzuki.network.network import graph as graph
+    from tsuzuki.network.normalisation import BatchNormalization as BatchNormalization
     from tsuzuki.network.normalisation import LayerNormalization as LayerNormalization
+    from tsuzuki.network.normalisation import Normalization as Normalization
     from tsuzuki.network.normalisation import Rescaling as Rescaling
+    from tsuzuki.network.normalisation import RMSNormalization as RMSNormalization
+    from tsuzuki.network.normalisation import UnitNormalization as UnitNormalization
     from tsuzuki.network.optimizers import SGD as SGD
     from tsuzuki.network.optimizers import Adadelta as Adadelta
     from tsuzuki.network.optimizers import Adagrad as Adagrad
@@ -140,8 +144,12 @@ _HOMES = {
     "network.dropout": ("Dropout", "SpatialDropout1D"),
     "network.embedding": ("Embedding",),
     "network.normalisation": (
+        "BatchNormalization",
         "LayerNormalization",
+        "Normalization",
         "Rescaling",
+        "RMSNormalization",
+        "UnitNormalization",
     ),
     "network.windows": (
         "AveragePooling1D",

@@ -195,7 +195,8 @@ class CompiledNetwork:
     def adopt_averages(self) -> None:
         """Put the weights' moving average in their place, if the optimiser keeps one and has begun it."""
         if self.optimizer is not None and self.optimizer.use_ema and self.updates_done > 0:
-            self.parameters.padded[:] = self._slot(AVERAGE_SLOT)
+            averages = self._slot(AVERAGE_SLOT)
+            self.parameters.padded[: len(averages)] = averages
 
     def _slot(self, number: int) -> NDArray[np.float32]:
         size = self._session.plan.size

@@ -38,7 +38,7 @@ class Parameters:
 
     def __init__(self, network: Network, weights: Sequence[NDArray[np.float32]] | None = None) -> None:
         self.network, self._plan = network, _smallest(network)
-        self.padded: NDArray[np.float32] = aligned(self._plan.size)
+        self.padded: NDArray[np.float32] = aligned(self._plan.whole_size)
         if weights is not None:
             self.set_weights(weights)
 

@@ -23,18 +23,26 @@ def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
 
 
 def pad(plan: Plan, weights: Sequence[NDArray[np.float32]], target: NDArray[np.float32]) -> None:
-    """Write weights into the padded vector of parameters, each gate on vectors of its own, zeros between."""
+    """Write weights into the padded vector of parameters, each gate on vectors of its own, zeros between.
+
+    A slot of an optimiser has no place for weights that are not trained; their arrays are left out.
+    """
     target[:] = 0
     for array, (parameter, offset, shape) in zip(weights, plan.places, strict=True):
+        if offset >= len(target):
+            continue
         units = parameter.shape[-1] // parameter.gates
         view = target[offset : offset + int(np.prod(shape))].reshape(shape)
         view[:, :, :units] = np.asarray(array, np.float32).reshape(shape[0], parameter.gates, units)
 
 
 def unpad(plan: Plan, source: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Read weights (or gradients, or an optimiser's slot) back out of a padded vector."""
+    """Read weights (or gradients, or an optimiser's slot) back out of a padded vector; zeros for what has no place."""
     weights = []
     for parameter, offset, shape in plan.places:
+        if offset >= len(source):
+            weights.append(np.zeros(parameter.shape, np.float32))
+            continue
         units = parameter.shape[-1] // parameter.gates
         view = source[offset : offset + int(np.prod(shape))].reshape(shape)
         weights.append(np.ascontiguousarray(view[:, :, :units]).reshape(parameter.shape))
@@ -42,9 +50,9 @@ def unpad(plan: Plan, source: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 
 def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
-    """The table of single variables, [arrays of weights, VARIABLE]; `decayed` says which take weight decay."""
-    table = np.zeros((len(plan.places), VARIABLE), np.int64)
-    for i, (_, offset, shape) in enumerate(plan.places):
+    """The table of single variables, [trained arrays, VARIABLE]; `decayed` says which take weight decay."""
+    table = np.zeros((len(plan.trained), VARIABLE), np.int64)
+    for i, (_, offset, shape) in enumerate(plan.trained):
         table[i, :3] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
     return table
 

@@ -51,8 +51,10 @@ class Plan:
         rows: int64 [rows, ROW], the table's rows.
         links: int64, the lists that rows point to; they stand behind the rows.
         rare_activations: name and settings of those that rows use, by a number from RARE on.
+        constants: offset in the work space and values of numbers that stand there from the beginning.
         places: for each array of weights its offset in the parameters and its padded shape (rows, gates, wide).
-        size: floats of the padded parameters.
+        size: floats of the padded parameters that optimisers move.
+        whole_size: with those behind them that are not moved.
         packed_size: floats of the packed copies.
         state_size: floats of one lane's saved state.
         work_size: floats of one block's work space.
@@ -72,8 +74,10 @@ class Plan:
     rows: NDArray[np.int64]
     links: NDArray[np.int64]
     rare_activations: tuple[tuple[str, tuple[float, ...]], ...]
+    constants: tuple[tuple[int, tuple[float, ...]], ...]
     places: tuple[tuple[Parameter, int, tuple[int, int, int]], ...]
     size: int
+    whole_size: int
     packed_size: int
     state_size: int
     work_size: int
@@ -82,6 +86,11 @@ class Plan:
     blocks: int
     block_lanes: int
     shared: dict[str, int]
+
+    @property
+    def trained(self) -> tuple[tuple[Parameter, int, tuple[int, int, int]], ...]:
+        """Those of the places that optimisers move."""
+        return tuple(place for place in self.places if place[0].trained)
 
 
 # A block of lanes is what one thread takes at a time. Below this many multiplications in an update a second block costs
@@ -170,6 +179,12 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         steps = int(row[STEPS])
         place = Place(row, tuple(outputs.readers.get(number, ())), {}, steps, steps, each, spaces, HEADER + rows.size)
         module_of("branch").lay_out(network.widths[number], place)
+    size = -(-spaces.weights.size // WIDTH) * WIDTH
+    for row, at in spaces.unplaced:
+        row[at] += size
+    places = [
+        (parameter, offset if parameter.trained else size + offset, shape) for parameter, offset, shape in spaces.places
+    ]
     return Plan(
         network=network,
         lanes=lanes,
@@ -179,8 +194,10 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         rows=rows,
         links=np.array(spaces.links, np.int64),
         rare_activations=tuple(spaces.rare_activations),
-        places=tuple(spaces.places),
-        size=-(-spaces.weights.size // WIDTH) * WIDTH,
+        constants=tuple(spaces.constants),
+        places=tuple(places),
+        size=size,
+        whole_size=size + spaces.statistics.size,
         packed_size=spaces.packed.size,
         state_size=spaces.state.size,
         work_size=spaces.work.size,

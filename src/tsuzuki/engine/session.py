@@ -35,6 +35,9 @@ from tsuzuki.layouts.layout import Block
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.optimizers import Optimizer
 
+# What a layer does that looks at all blocks of an update.
+_OVER_BLOCKS = ((p.SHARE_FORWARD, "share_forward"), (p.SHARE_BACKWARD, "share_backward"), (p.SETTLE, "settle"))
+
 
 class Session:
     """Buffers and job table for one plan.
@@ -45,7 +48,7 @@ class Session:
         objectives: what is minimised, of each end where the plan has them apart; the mean squared error if None.
         optimizer: None for one that only runs forward.
         bank: float32, saved states; room for one if None.
-        parameters: float32 [plan.size]; zeros if None.
+        parameters: float32 [plan.whole_size]; zeros if None.
         seed: of dropout's masks.
         threads: as many as are allowed if None; never more than there are blocks of lanes.
 
@@ -70,7 +73,7 @@ class Session:
         self.threads = threads_for(plan.blocks, threads)
         self.updates_done = 0
         self.rate_factor = 1.0
-        self.parameters = parameters if parameters is not None else aligned(plan.size)
+        self.parameters = parameters if parameters is not None else aligned(plan.whole_size)
         averages = optimizer is not None and optimizer.use_ema
         self.slots = aligned((SLOTS + averages) * plan.size)
         self.slots[: plan.size] = first_slot(optimizer)
@@ -104,8 +107,14 @@ class Session:
             end[p.SCORE] = address_of(unit, "score")
         for row, kind in zip(rows, plan.kinds, strict=True):
             row[p.FORWARD], row[p.BACKWARD] = address_of(kind, "forward"), address_of(kind, "backward")
+            if row[p.MEETS] == 1:
+                self._job[p.MEETINGS] += 1
+                for field, name in _OVER_BLOCKS:
+                    row[field] = address_of(kind, name)
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
+        for at, values in plan.constants:
+            per_block[:, at : at + len(values)] = values
         self._describe(seed)
         trains_alone = optimizer is not None and suits(self._job, rows)
         self._own = OwnProgram(self._job, plan.kinds, plan.rows.size) if trains_alone else None
@@ -161,7 +170,7 @@ class Session:
                     job[p.CLIP], settings[p.CLIP_LIMIT] = kind, limit
         self._keep(p.OPTIMIZER_SETTINGS, settings)
         biases_too = self.optimizer is not None and self.optimizer.decay_biases
-        table = variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.places])
+        table = variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.trained])
         self._keep(p.VARIABLES, table)
         job[p.VARIABLE_COUNT] = len(table)
         if plan.network.rules:

@@ -15,8 +15,8 @@ UNIT = "weight_rules"
 def describe_rules(plan: Plan, table: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mark what is frozen or bounded in the table of variables; returns the table of rules, [variables, RULE]."""
     rules = {(rule.layer, rule.name): rule for rule in plan.network.rules}
-    found = np.zeros((len(plan.places), p.RULE))
-    for row, numbers, (parameter, _, shape) in zip(table, found, plan.places, strict=True):
+    found = np.zeros((len(plan.trained), p.RULE))
+    for row, numbers, (parameter, _, shape) in zip(table, found, plan.trained, strict=True):
         row[p.VARIABLE_ROWS] = shape[0]
         rule = rules.get((parameter.layer, parameter.name))
         if rule is not None:

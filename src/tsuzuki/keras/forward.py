@@ -20,6 +20,7 @@ from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
 from tsuzuki.keras.inputs import side_by_side
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
+from tsuzuki.keras.model_graph import weights_of
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import reading_of
 from tsuzuki.keras.variable_transfer import read_states, write_states
@@ -78,7 +79,7 @@ class Forward:
         compiled = CompiledNetwork(
             self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, Objective(self.job.loss), threads=threads
         )
-        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in self.model.weights])
+        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in weights_of(self.model)])
         if self.job.carries:
             read_states(self.model, compiled)
         result = compiled.forward(self.epoch.block, forecasts)

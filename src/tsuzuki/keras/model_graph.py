@@ -52,6 +52,21 @@ def layers_of(model: Any) -> list[Any]:
     return list(_layers(graph_of(model)))
 
 
+def weights_of(model: Any) -> list[Any]:
+    """A built model's variables that are weights of the network, in their order.
+
+    What a Normalization layer has learnt is part of the network's description instead.
+    """
+    known = {
+        id(weight)
+        for layer in layers_of(model)
+        for one in (layer, getattr(layer, "layer", None))
+        if isinstance(one, keras.layers.Normalization)
+        for weight in one.weights
+    }
+    return [weight for weight in model.weights if id(weight) not in known]
+
+
 def walk(model: Any, draft: Draft, shapes: Sequence[Shape | None]) -> tuple[list[Number], list[Shape | None]]:
     """Read a model's layers into a draft.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import keras
 
 from tsuzuki.errors import SettingError, UnsupportedModel
-from tsuzuki.keras.model_graph import graph_of, layers_of, walk
+from tsuzuki.keras.model_graph import graph_of, layers_of, walk, weights_of
 from tsuzuki.keras.output_mask import is_known
 from tsuzuki.keras.readers import READ_NUMBERS
 from tsuzuki.keras.readers.call import Draft, Shape
@@ -52,7 +52,7 @@ def from_keras(model: Any) -> "tuple[Network, list[NDArray[np.float32]]]":
         raise UnsupportedModel(
             "the model is not built, so it has no weights yet; begin it with keras.Input, or call it on a batch first"
         )
-    weights = [np.array(array, np.float32) for array in model.get_weights()]
+    weights = [np.array(keras.ops.convert_to_numpy(one), np.float32) for one in weights_of(model)]
     check_weights(network, weights)
     return replace(network, rules=rules_of(model, network)), weights
 

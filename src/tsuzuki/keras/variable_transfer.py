@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
-from tsuzuki.keras.model_graph import layers_of
+from tsuzuki.keras.model_graph import layers_of, weights_of
 from tsuzuki.network.optimizers import Nadam, momentum_shares
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
@@ -38,7 +38,7 @@ def slots_of(optimizer: Any) -> dict[int, list[Any]]:
 def _slots_of_weights(model: Any) -> dict[int, list[Any]]:
     """`slots_of` for all weights of a model, None where one is not trained."""
     trained = {id(variable): i for i, variable in enumerate(model.optimizer._trainable_variables)}
-    places = [trained.get(id(variable)) for variable in model.weights]
+    places = [trained.get(id(variable)) for variable in weights_of(model)]
     return {
         number: [None if place is None else variables[place] for place in places]
         for number, variables in slots_of(model.optimizer).items()
@@ -48,7 +48,7 @@ def _slots_of_weights(model: Any) -> dict[int, list[Any]]:
 def read(model: Any, compiled: CompiledNetwork) -> None:
     """Take weights, slots and the iteration count out of the model into the engine."""
     optimizer = model.optimizer
-    weights = [_values(variable) for variable in model.weights]
+    weights = [_values(variable) for variable in weights_of(model)]
     compiled.set_weights(weights)
     for number, variables in _slots_of_weights(model).items():
         kept = [np.zeros_like(w) if v is None else _values(v) for w, v in zip(weights, variables, strict=True)]
@@ -59,7 +59,7 @@ def read(model: Any, compiled: CompiledNetwork) -> None:
 def write(model: Any, compiled: CompiledNetwork) -> None:
     """Put the engine's weights, slots, iteration count and carried states into the model."""
     optimizer = model.optimizer
-    pairs = list(zip(model.weights, compiled.weights(), strict=True))
+    pairs = list(zip(weights_of(model), compiled.weights(), strict=True))
     for number, variables in _slots_of_weights(model).items():
         pairs += zip(variables, compiled.slot(number), strict=True)
     for variable, value in pairs:

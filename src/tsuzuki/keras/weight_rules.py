@@ -4,30 +4,18 @@ from typing import Any
 
 import keras
 
+from tsuzuki.keras.model_graph import weights_of
 from tsuzuki.network.network import Network, parameters
 from tsuzuki.network.weight_rules import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm, WeightRule
-
-REGULARIZERS = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
-CONSTRAINTS = (
-    keras.constraints.MaxNorm,
-    keras.constraints.NonNeg,
-    keras.constraints.UnitNorm,
-    keras.constraints.MinMaxNorm,
-)
-
-
-def has_equal(rule: Any) -> bool:
-    """Whether a regulariser or constraint is one of those that are known here."""
-    if type(rule) in REGULARIZERS:
-        return True
-    return type(rule) in CONSTRAINTS and getattr(rule, "axis", 0) in (0, (0,), [0])
 
 
 def rules_of(model: Any, network: Network) -> tuple[WeightRule, ...]:
     """The rules of a built model's weights."""
     trained = {id(variable) for variable in model.trainable_variables}
     rules = []
-    for parameter, variable in zip(parameters(network), model.weights, strict=True):
+    for parameter, variable in zip(parameters(network), weights_of(model), strict=True):
+        if not parameter.trained:
+            continue
         penalty, bound, trainable = variable.regularizer, variable.constraint, id(variable) in trained
         if penalty is not None or bound is not None or not trainable:
             l1, l2 = (float(getattr(penalty, name, 0.0)) for name in ("l1", "l2"))

@@ -6,6 +6,10 @@ Each thread calls `run` with its number. A thread takes whole blocks of lanes th
 then the threads meet, each sums the blocks' gradients for its slice of the parameters and moves them, they meet again,
 and each refreshes its share of the packed copies. The blocks depend on the lanes alone and their gradients are summed
 in a fixed order, so the bits do not depend on the number of threads.
+
+A layer that looks at the whole batch in training, as one that normalises by its moments, cuts the way in two: before
+it, each block leaves its share in the work space, the threads meet, and then every block reads the shares of all. On
+the way back it is the same, at the same layer.
 """
 
 import math
@@ -13,6 +17,7 @@ import math
 import numpy as np
 
 from tsuzuki.kernels.barrier import wait_at_barrier
+from tsuzuki.kernels.block_data import enter, gather, leave
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import (
     call_backward,
@@ -23,13 +28,9 @@ from tsuzuki.kernels.language import (
     floats_at,
     ints_at,
     kernel,
-    load,
     procedure,
     shift,
-    small_ints_at,
-    splat,
     stand_alone,
-    store,
 )
 from tsuzuki.kernels.losses import count_scored
 from tsuzuki.kernels.matrix import pack, pack_transposed
@@ -37,7 +38,6 @@ from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.table import (
     AVERAGE,
     BACKWARD,
-    BANK,
     BARRIER,
     BLOCK_LANES,
     BLOCK_LOSSES,
@@ -45,28 +45,19 @@ from tsuzuki.kernels.table import (
     CLIP,
     CONSTRAIN,
     COUNTS,
-    ENTRIES,
-    EXITS,
-    FEATURES,
     FIRST_UPDATE,
-    FORGETS,
     FORWARD,
     FRESH,
     GATES,
     GRADIENTS,
     HEADER,
-    IMPUTE_FROM,
     INPUT_SIZE,
-    INPUT_STEPS,
-    INPUTS,
     KERNEL,
-    LAG_COUNT,
-    LAGS,
     LANES,
-    LAST_FORECAST,
-    LAST_FORECAST_STATE,
     LAYERS,
     LOSSES,
+    MEETINGS,
+    MEETS,
     OBJECTIVE,
     OBJECTIVE_COUNT,
     OBJECTIVES,
@@ -78,178 +69,75 @@ from tsuzuki.kernels.table import (
     PARAMETERS,
     PENALISE,
     PENALTIES,
-    READINGS,
     RECURRENT_KERNEL,
     ROW,
     RULES,
-    SCALES,
     SCORE,
     SCORED,
+    SETTLE,
     SHAPE_GRADIENTS,
+    SHARE_BACKWARD,
+    SHARE_FORWARD,
     SIZE,
-    SOME_FORGET,
-    SPACING,
-    STARTS,
-    STATE,
-    STATE_OUT,
-    STATE_SIZE,
-    STATES,
     THREADS,
-    TIMESTEPS,
     TRAIN,
     UNITS,
     UPDATES,
-    VALID,
     WIDE,
     WORK,
     WORK_SIZE,
-    X_GATHERED,
 )
 
 f32 = np.float32
-CARRY, ZERO = -2, -1
 
 
 @kernel
-def fill(target, wide, source, from_source):
-    """Write `wide` floats: a copy, or zeros."""
-    for at in range(0, wide, WIDTH):
-        store(target, at, load(source, at) if from_source else splat(f32(0)))
+def meeting_layer(job, number):
+    """The layer before which the threads meet for the time `number`, counted from 1: that after the last if for none.
 
-
-@kernel
-def enter(job, work, lanes, k, first_lane):
-    """Give each lane the state its row begins with: the one it carries, zeros, or a saved one."""
-    stand_alone()
-    entries = shift(small_ints_at(job[ENTRIES]), k * job[LANES] + first_lane)
-    for lane in range(lanes):
-        entry = entries[lane]
-        if entry == CARRY:
-            continue
-        saved = shift(floats_at(job[BANK]), max(entry, 0) * job[STATE_SIZE])
-        work[job[LAST_FORECAST] + lane] = saved[job[LAST_FORECAST_STATE]] if entry >= 0 else f32(0)
-        for i in range(job[LAYERS]):
-            row = shift(job, HEADER + i * ROW)
-            wide = row[WIDE]
-            for n in range(row[STATES]):
-                state = shift(row, 2 * n)
-                fill(shift(work, state[STATE_OUT] + lane * wide), wide, shift(saved, state[STATE]), entry >= 0)
-    if job[SOME_FORGET]:
-        for i in range(job[LAYERS]):
-            row = shift(job, HEADER + i * ROW)
-            for n in range(row[STATES] if row[FORGETS] else 0):
-                states = shift(work, shift(row, 2 * n)[STATE_OUT])
-                fill(states, lanes * row[WIDE], states, False)
-
-
-@kernel
-def keep(job, row, lanes, valid, exits, states, saved_at):
-    """`leave` for the states [1 + steps, lanes, wide] of one kind, which a saved state has at `saved_at`.
-
-    Where a layer goes through other steps than the row has, rows are whole.
+    The 0th is the first layer.
     """
-    wide = row[WIDE]
-    for lane in range(lanes):
-        if valid[lane] == 0:
-            continue
-        front = shift(states, lane * wide)
-        last = valid[lane] if row[INPUT_STEPS] == job[TIMESTEPS] else row[INPUT_STEPS]
-        fill(front, wide, shift(states, (last * lanes + lane) * wide), True)
-        if exits[lane] >= 0:
-            fill(shift(floats_at(job[BANK]), exits[lane] * job[STATE_SIZE] + saved_at), wide, front, True)
+    layer, found = 0, 0
+    if number == 0:
+        return 0
+    while layer < job[LAYERS]:
+        if shift(job, HEADER + layer * ROW)[MEETS] == 1:
+            found += 1
+            if found == number:
+                return layer
+        layer += 1
+    return layer
 
 
 @kernel
-def leave(job, work, lanes, k, first_lane):
-    """Carry each lane's state after its last valid step to the front, and save it where a row says so."""
-    stand_alone()
-    at = k * job[LANES] + first_lane
-    valid, exits = shift(small_ints_at(job[VALID]), at), shift(small_ints_at(job[EXITS]), at)
-    for i in range(job[LAYERS]):
-        row = shift(job, HEADER + i * ROW)
-        for n in range(row[STATES]):
-            state = shift(row, 2 * n)
-            keep(job, row, lanes, valid, exits, shift(work, state[STATE_OUT]), state[STATE])
-    if job[IMPUTE_FROM] >= 0:
-        for lane in range(lanes):
-            if valid[lane] > 0 and exits[lane] >= 0:
-                saved = shift(floats_at(job[BANK]), exits[lane] * job[STATE_SIZE])
-                saved[job[LAST_FORECAST_STATE]] = work[job[LAST_FORECAST] + lane]
-
-
-@kernel
-def lag(values, stride, behind, over):
-    """The mean of `over` values that end `behind` steps before the one at `values`, less that one.
-
-    0 where one is still missing: in a lane that begins behind a gap which another lane has not filled yet.
-    """
-    total = f32(0)
-    for i in range(behind, behind + over):
-        total += values[-i * stride]
-    difference = total / f32(over) - values[0]
-    return f32(0) if math.isnan(difference) and not math.isnan(values[0]) else difference
-
-
-@kernel
-def ingest_reading(row, reading, mean_and_scale):
-    """Write a reading into a row: its value, scaled, and whether it is missing."""
-    row[0] = f32((reading - mean_and_scale[0]) / mean_and_scale[1])
-    row[1] = f32(math.isnan(reading))
-
-
-@kernel
-def gather(job, work, lanes, k, first_lane):
-    """Read the rows' inputs through their starts into [steps, lanes, inputs]; zeros past the last valid step.
-
-    New readings are written into the first step's row before. An input row is a row of the flat array and, behind it,
-    its lags. Where the first value is missing and the network feeds itself, its last forecast is put there for good, so
-    that lags find it too.
-    """
-    stand_alone()
-    features, steps, lags = job[FEATURES], job[TIMESTEPS], job[LAG_COUNT]
-    at = k * job[LANES] + first_lane
-    starts, valid = shift(ints_at(job[STARTS]), at), shift(small_ints_at(job[VALID]), at)
-    readings, exits = shift(doubles_at(job[READINGS]), at), shift(small_ints_at(job[EXITS]), at)
-    inputs, x, pairs = floats_at(job[INPUTS]), shift(work, job[X_GATHERED]), ints_at(job[LAGS])
-    whole = features + lags
-    if whole == 1 and job[IMPUTE_FROM] < 0:
-        for step in range(steps):
-            for lane in range(lanes):
-                x[step * lanes + lane] = inputs[starts[lane] + step] if step < valid[lane] else f32(0)
-        return
-    for lane in range(lanes):
-        source, real = shift(inputs, starts[lane] * features), valid[lane]
-        if job[READINGS] != 0 and real > 0:
-            ingest_reading(source, readings[lane], shift(doubles_at(job[SCALES]), 2 * exits[lane]))
-        for step in range(real):
-            target, here = shift(x, (step * lanes + lane) * whole), shift(source, step * features)
-            if job[IMPUTE_FROM] >= 0 and math.isnan(here[0]):
-                here[0] = work[job[LAST_FORECAST] + lane]
-            for feature in range(features):
-                target[feature] = here[feature]
-            for i in range(lags):
-                target[features + i] = lag(here, features * job[SPACING], pairs[2 * i], pairs[2 * i + 1])
-        for step in range(real, steps):
-            target = shift(x, (step * lanes + lane) * whole)
-            for feature in range(whole):
-                target[feature] = f32(0)
-
-
-@kernel
-def forward(job, work, lanes, k, first_lane):
-    """All layers, first to last."""
+def forward(job, work, lanes, k, first_lane, first, end, meets):
+    """The layers from `first` to before `end`, and the block's share in what the layer `end` wants to know."""
     update = job[FIRST_UPDATE] + k
-    for i in range(job[LAYERS]):
+    for i in range(first, end):
         row = shift(job, HEADER + i * ROW)
         call_forward(row[FORWARD], job, row, work, lanes, update, first_lane)
+    if meets:
+        row = shift(job, HEADER + end * ROW)
+        call_forward(row[SHARE_FORWARD], job, row, work, lanes, update, first_lane)
 
 
 @kernel
-def backward(job, work, lanes, gradients):
-    """All layers, last to first."""
-    for back in range(job[LAYERS]):
-        row = shift(job, HEADER + (job[LAYERS] - 1 - back) * ROW)
+def backward(job, work, lanes, k, first_lane, gradients, first, end, meets):
+    """The layers from before `end` to `first`; with `meets`, of the first only the block's share in its gradients."""
+    for back in range(end - 1, first - 1 + meets, -1):
+        row = shift(job, HEADER + back * ROW)
         call_backward(row[BACKWARD], job, row, work, lanes, gradients)
+    if meets:
+        row = shift(job, HEADER + first * ROW)
+        call_forward(row[SHARE_BACKWARD], job, row, work, lanes, job[FIRST_UPDATE] + k, first_lane)
+
+
+@kernel
+def settle(job):
+    """Let the layers that look at all blocks take the update's statistics up."""
+    for number in range(job[MEETINGS]):
+        row = shift(job, HEADER + meeting_layer(job, number + 1) * ROW)
+        call_forward(row[SETTLE], job, row, floats_at(job[WORK]), 0, 0, 0)
 
 
 @kernel
@@ -327,7 +215,7 @@ def run(address, thread):
     """Do the job at `address` as thread number `thread`; return how many updates were finite, from the first on."""
     job = ints_at(address)
     lanes, blocks, threads, training = job[LANES], job[BLOCKS], job[THREADS], job[TRAIN] != 0
-    place, objectives = ints_at(job[BARRIER]), job[OBJECTIVE_COUNT]
+    place, objectives, meetings = ints_at(job[BARRIER]), job[OBJECTIVE_COUNT], job[MEETINGS] if training else 0
     counts = shift(ints_at(job[COUNTS]), thread * objectives)
     first_float, end_float = slice_of(job[SIZE], thread, threads), slice_of(job[SIZE], thread + 1, threads)
     meeting = 1
@@ -338,20 +226,34 @@ def run(address, thread):
         count = count_all(job, k, counts)
         if job[RULES] and thread == 0 and job[PENALTIES] != 0:
             call_update(job[PENALISE], job, k, 0, job[SIZE])
-        block = thread
-        while block < blocks:
-            work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
-            first_lane = block * job[BLOCK_LANES]
-            some = min(job[BLOCK_LANES], lanes - first_lane)
-            enter(job, work, some, k, first_lane)
-            gather(job, work, some, k, first_lane)
-            forward(job, work, some, k, first_lane)
-            losses = shift(doubles_at(job[BLOCK_LOSSES]), block * objectives)
-            score_all(job, work, some, k, first_lane, counts, losses)
-            if training:
-                backward(job, work, some, shift(floats_at(job[GRADIENTS]), block * job[SIZE]))
-            leave(job, work, some, k, first_lane)
-            block += threads
+        # Without meetings on the way there is one phase: a block goes forward and back at once.
+        for phase in range(2 * meetings + 1):
+            if phase > 0:
+                meeting += 1
+                wait_at_barrier(place, threads, meeting)
+            stretch = min(phase, 2 * meetings - phase)
+            first = meeting_layer(job, stretch)
+            end = job[LAYERS] if stretch == meetings else meeting_layer(job, stretch + 1)
+            block = thread
+            while block < blocks:
+                work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
+                first_lane = block * job[BLOCK_LANES]
+                some = min(job[BLOCK_LANES], lanes - first_lane)
+                if phase == 0:
+                    enter(job, work, some, k, first_lane)
+                    gather(job, work, some, k, first_lane)
+                if phase <= meetings:
+                    forward(job, work, some, k, first_lane, first, end, phase < meetings)
+                if phase == meetings:
+                    losses = shift(doubles_at(job[BLOCK_LOSSES]), block * objectives)
+                    score_all(job, work, some, k, first_lane, counts, losses)
+                if training and phase >= meetings:
+                    gradients = shift(floats_at(job[GRADIENTS]), block * job[SIZE])
+                    last = end + (phase > meetings)
+                    backward(job, work, some, k, first_lane, gradients, first, last, stretch > 0)
+                if phase == 2 * meetings:
+                    leave(job, work, some, k, first_lane)
+                block += threads
         if not training:
             # Only a single thread scores without training: the others' losses would need a meeting.
             if job[LOSSES] != 0:
@@ -379,6 +281,8 @@ def run(address, thread):
             optimise(job, k, first_float, end_float)
         if job[AVERAGE]:
             call_update(job[AVERAGE], job, k, first_float, end_float)
+        if meetings > 0 and thread == 0:
+            settle(job)
         if job[RULES]:
             meeting += 1
             wait_at_barrier(place, threads, meeting)

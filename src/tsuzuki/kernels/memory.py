@@ -1,5 +1,6 @@
 """Where a layer's arrays lie: what each layer kind asks for when a network is laid out, in offsets of floats."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -74,22 +75,28 @@ class Spaces:
     """The buffers that all layers of a network share.
 
     Attributes:
-        weights: the padded parameters.
+        weights: the padded parameters that optimisers move.
+        statistics: those that they do not move, which stand behind them.
         packed: copies of weights as the products want them.
         work: a block's work space.
         state: a lane's saved state.
         places: for each array of weights its offset and padded shape (rows, gates, wide).
         links: the lists that rows point to, flat.
         rare_activations: those that rows use, which have a record each: name and settings.
+        constants: numbers that are there from the beginning: offset in the work space, values.
+        unplaced: fields of rows that hold offsets of statistics, to which the size of the weights is to be added.
     """
 
     weights: Space = field(default_factory=Space)
+    statistics: Space = field(default_factory=Space)
     packed: Space = field(default_factory=Space)
     work: Space = field(default_factory=Space)
     state: Space = field(default_factory=Space)
     places: list[tuple[Parameter, int, tuple[int, int, int]]] = field(default_factory=list)
     links: list[int] = field(default_factory=list)
     rare_activations: list[tuple[str, tuple[float, ...]]] = field(default_factory=list)
+    constants: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    unplaced: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -207,9 +214,32 @@ def take_array(place: Place, name: str) -> int:
     """Reserve an array of weights whose last axis is the layer's values; return where it begins."""
     parameter = place.parameters[name]
     shape = (int(np.prod(parameter.shape)) // parameter.shape[-1], parameter.gates, int(place.row[WIDE]))
-    offset = place.spaces.weights.take(int(np.prod(shape)))
+    space = place.spaces.weights if parameter.trained else place.spaces.statistics
+    offset = space.take(int(np.prod(shape)))
     place.spaces.places.append((parameter, offset, shape))
     return offset
+
+
+def take_vectors(place: Place, fields: Mapping[str, int]) -> None:
+    """Reserve weights of one value for each of the layer's, by name, and note where they begin; -1 where absent."""
+    for name, at in fields.items():
+        if name in place.parameters:
+            place.row[at] = take_array(place, name)
+            if not place.parameters[name].trained:
+                place.spaces.unplaced.append((place.row, at))
+
+
+def take_constant(place: Place, values: tuple[float, ...]) -> int:
+    """Reserve numbers that stand in each block's work space from the beginning."""
+    offset = place.spaces.work.take(padded(len(values)))
+    place.spaces.constants.append((offset, values))
+    return offset
+
+
+def float_as_integers(value: float) -> tuple[int, int]:
+    """A number as (significand, exponent) for fields of a row: significand * 2^exponent, exactly."""
+    fraction, exponent = math.frexp(value)
+    return round(fraction * 2**53), exponent - 53
 
 
 def take_weights(place: Place) -> None:

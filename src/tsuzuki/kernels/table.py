@@ -62,12 +62,12 @@ AVERAGE_SLOT = 3
     # rules for single variables (0: none), the penalty of each update, and addresses of what writes it, what adds to
     # the gradients and what bounds the weights
     RULES, PENALTIES, PENALISE, SHAPE_GRADIENTS, CONSTRAIN,
-    # dropout's counters; threads and the place where they meet
-    SEED, FIRST_UPDATE, THREADS, BARRIER,
+    # dropout's counters; threads and the place where they meet; how many layers' statistics they meet for on the way
+    SEED, FIRST_UPDATE, THREADS, BARRIER, MEETINGS,
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(70)
+) = range(71)
 
 (
     # addresses of the layer kind's two procedures
@@ -98,10 +98,13 @@ AVERAGE_SLOT = 3
     STEP_MASK, STEP_MASK_SKIP, X_STEP_MASK, X_STEP_MASK_SKIP, HELD,
     # where the table lists several inputs of the layer, or several readers of its output, and how many there are
     LINKS, LINK_COUNT,
+    # whether the layer looks at all blocks of an update in training (1, else -1), and the addresses of what it does
+    # for that: a block's share before the threads meet, on the way forward and back, and what follows the update
+    MEETS, SHARE_FORWARD, SHARE_BACKWARD, SETTLE,
     # fields whose meaning only the layer's kind knows
-    OWN_1, OWN_2, OWN_3, OWN_4,
+    OWN_1, OWN_2, OWN_3, OWN_4, OWN_5, OWN_6, OWN_7, OWN_8,
     ROW,
-) = range(54)
+) = range(62)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

@@ -26,6 +26,7 @@ from tsuzuki.kernels.language import (
     sum_lanes,
     where_positive,
 )
+from tsuzuki.kernels.last_write import write_at
 from tsuzuki.kernels.table import (
     CONSTRAINT,
     FROZEN,
@@ -51,12 +52,6 @@ from tsuzuki.kernels.table import (
 )
 
 f32 = np.float32
-
-
-@kernel
-def write_at(target, k, value):
-    """target[k] = value; a last write to what is no argument Numba takes for dead, and leaves out."""
-    target[k] = value
 
 
 @procedure("tiii")

@@ -14,7 +14,7 @@ def initialise(network: Network, seed: int) -> "list[NDArray[np.float32]]":
     """Draw the weights a network starts with.
 
     Kernels are Glorot uniform (Glorot and Bengio 2010), recurrent kernels orthogonal (Saxe et al. 2014), biases zero
-    but for the forget gate's, embeddings uniform within 0.05 and gammas one
+    but for the forget gate's, embeddings uniform within 0.05, gammas, scales and moving variances one
     (keras/src/initializers/random_initializers.py).
 
     Args:
@@ -34,7 +34,7 @@ def initialise(network: Network, seed: int) -> "list[NDArray[np.float32]]":
             values = generator.uniform(-limit, limit, parameter.shape)
         elif parameter.name == "embeddings":
             values = generator.uniform(-0.05, 0.05, parameter.shape)
-        elif parameter.name == "gamma":
+        elif parameter.name in ("gamma", "scale", "moving_variance"):
             values = np.ones(parameter.shape)
         elif parameter.name == "recurrent_kernel":
             rows, columns = parameter.shape

@@ -61,6 +61,10 @@ class Layer(ABC):
         """The shapes of its weights by Keras's names, in Keras's order."""
         return {}
 
+    def untrained(self) -> tuple[str, ...]:
+        """Those of its weights that no optimiser moves."""
+        return ()
+
     def initial_bias(self, shape: tuple[int, ...]) -> "NDArray[np.float64]":
         """What its bias begins with."""
         import numpy as np

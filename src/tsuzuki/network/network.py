@@ -69,10 +69,12 @@ class Network:
                     "follows it; set it to True or leave it out"
                 )
         _ = self.widths
-        known = {(parameter.layer, parameter.name) for parameter in parameters(self)}
+        known = {(parameter.layer, parameter.name) for parameter in parameters(self) if parameter.trained}
         for rule in self.rules:
             if (rule.layer, rule.name) not in known:
-                raise SettingError(f"there is a rule for {rule.name!r} of layer {rule.layer + 1}, which has none")
+                raise SettingError(
+                    f"there is a rule for {rule.name!r} of layer {rule.layer + 1}, which has none to train"
+                )
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
@@ -243,12 +245,14 @@ class Parameter:
         name: Keras's name: kernel, recurrent_kernel or bias.
         shape: (rows, gates * units), or (gates * units,), or (2, gates * units) for two biases.
         gates: how many gates stand side by side in the last axis.
+        trained: whether optimisers move it, as they do all but moving averages and what belongs to a frozen layer.
     """
 
     layer: int
     name: str
     shape: tuple[int, ...]
     gates: int
+    trained: bool = True
 
 
 def parameters(network: Network) -> tuple[Parameter, ...]:
@@ -256,7 +260,10 @@ def parameters(network: Network) -> tuple[Parameter, ...]:
     found = []
     for i, layer in enumerate(network.layers):
         inputs = sum(network.width_of(source, network.widths) for source in network.read_in_time(i))
-        found += [Parameter(i, name, shape, layer.gates) for name, shape in layer.shapes(inputs).items()]
+        found += [
+            Parameter(i, name, shape, layer.gates, name not in layer.untrained())
+            for name, shape in layer.shapes(inputs).items()
+        ]
     return tuple(found)
 
 

@@ -20,8 +20,6 @@ READ_NUMBERS: set[type] = {keras.layers.Embedding}
 OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
-    "Normalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
-    "BatchNormalization": "series that are scaled beforehand (tsuzuki.Standardizer)",
     "Lambda": "the computation done on the arrays beforehand",
 }
 

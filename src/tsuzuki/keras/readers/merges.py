@@ -5,7 +5,18 @@ from collections.abc import Callable
 import keras
 
 from tsuzuki.keras.readers.call import Call, Found, Reader
-from tsuzuki.network.layers import Add, Average, Concatenate, Layer, Maximum, Minimum, Multiply, Subtract
+from tsuzuki.network.layers import (
+    Add,
+    Average,
+    Concatenate,
+    Layer,
+    Maximum,
+    Minimum,
+    Multiply,
+    Recurrent,
+    Subtract,
+)
+from tsuzuki.network.normalisation import BatchNormalization
 
 MERGES: dict[type, Callable[[], Layer]] = {
     keras.layers.Add: Add,
@@ -53,7 +64,23 @@ def last_step(call: Call) -> Found:
     if shape is None or len(shape) != 3 or key not in ((whole, -1), (whole, -1, whole), (whole, -1, Ellipsis)):
         call.refuse("takes a part that is not supported; use x[:, -1], or return_sequences=False")
         return None
+    if _averages_steps(call):
+        call.refuse("takes the last step behind a BatchNormalization, which looks at all steps; put it before that")
+        return None
     return []
+
+
+def _averages_steps(call: Call) -> bool:
+    """Whether a layer that takes the moments of all its steps stands between what is read and the last cell."""
+    left, draft = [*call.sources], call.draft
+    while left:
+        one = left.pop()
+        if one < 0 or isinstance(draft.layers[one], Recurrent) or draft.layers[one].whole_rows:
+            continue
+        if isinstance(draft.layers[one], BatchNormalization):
+            return True
+        left += draft.wiring[one]
+    return False
 
 
 def _alike(call: Call, kind: Callable[[], Layer]) -> Found:

@@ -3,11 +3,27 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tsuzuki.keras.readers.call import Call
-from tsuzuki.keras.weight_rules import has_equal
+import keras
 
-KINDS = ("kernel", "recurrent", "bias", "activity")
+from tsuzuki.keras.readers.call import Call
+
+KINDS = ("kernel", "recurrent", "bias", "embeddings", "gamma", "beta", "activity")
 OPTIONS = [f"{kind}_regularizer" for kind in KINDS] + [f"{kind}_constraint" for kind in KINDS]
+
+REGULARIZERS = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+CONSTRAINTS = (
+    keras.constraints.MaxNorm,
+    keras.constraints.NonNeg,
+    keras.constraints.UnitNorm,
+    keras.constraints.MinMaxNorm,
+)
+
+
+def has_equal(rule: Any) -> bool:
+    """Whether a regulariser or constraint is one of those that are known here."""
+    if type(rule) in REGULARIZERS:
+        return True
+    return type(rule) in CONSTRAINTS and getattr(rule, "axis", 0) in (0, (0,), [0])
 
 
 def check_options(call: Call) -> None:

@@ -6,6 +6,7 @@ import keras
 
 from tsuzuki.keras.readers import stepwise
 from tsuzuki.keras.readers.call import Call, Found, Reader
+from tsuzuki.network.normalisation import BatchNormalization
 
 
 def time_distributed(call: Call) -> Found:
@@ -15,7 +16,10 @@ def time_distributed(call: Call) -> Found:
     if reader is None:
         call.refuse(f"holds a {type(inner).__name__}; use TimeDistributed(Dense(…)), or Dense itself")
         return None
-    return reader(replace(call, layer=inner))
+    found = reader(replace(call, layer=inner))
+    if isinstance(found, BatchNormalization) and found.trainable:
+        call.refuse("holds a BatchNormalization, of which Keras takes the moments of each step by itself; use it alone")
+    return found
 
 
 READERS: dict[type, Reader] = {keras.layers.TimeDistributed: time_distributed}

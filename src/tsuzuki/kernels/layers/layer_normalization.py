@@ -1,4 +1,4 @@
-"""LayerNormalization: the values of a step less their mean, over their deviation, then gamma and beta."""
+"""The values of a step brought to one size by themselves: by mean and deviation, mean square, or sum of squares."""
 
 import math
 
@@ -6,7 +6,14 @@ import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import floats_at, kernel, procedure, shift, splat, store
-from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_array, take_outputs
+from tsuzuki.kernels.memory import (
+    Place,
+    describe_outputs,
+    describe_source,
+    float_as_integers,
+    take_outputs,
+    take_vectors,
+)
 from tsuzuki.kernels.table import (
     BIAS,
     D_OUT,
@@ -18,6 +25,7 @@ from tsuzuki.kernels.table import (
     OWN_2,
     OWN_3,
     OWN_4,
+    OWN_5,
     PARAMETERS,
     STEPS,
     UNITS,
@@ -25,47 +33,50 @@ from tsuzuki.kernels.table import (
     X_SKIP,
     X,
 )
-from tsuzuki.network.normalisation import LayerNormalization
+from tsuzuki.network.normalisation import LayerNormalization, OverValues, RMSNormalization, UnitNormalization
 
-DESCRIPTIONS = (LayerNormalization,)
+DESCRIPTIONS = (LayerNormalization, RMSNormalization, UnitNormalization)
+BY_DEVIATION, BY_MEAN_SQUARE, BY_LENGTH = range(3)
 GAMMA, BETA = KERNEL, BIAS
-# Normalised values and the reciprocal deviation of each step, kept for the way back; epsilon is
-# SIGNIFICAND * 2^EXPONENT.
-NORMAL, FACTOR, SIGNIFICAND, EXPONENT = OWN_1, OWN_2, OWN_3, OWN_4
+# Normalised values and the reciprocal size of each step, kept for the way back; epsilon is
+# SIGNIFICAND * 2^EXPONENT; and what the size is.
+NORMAL, FACTOR, SIGNIFICAND, EXPONENT, HOW = OWN_1, OWN_2, OWN_3, OWN_4, OWN_5
 
 f32 = np.float32
 
 
-def lay_out(layer: LayerNormalization, place: Place) -> None:
-    """Reserve gamma, beta, the output, and what is kept."""
+def lay_out(layer: OverValues, place: Place) -> None:
+    """Reserve factors, offsets, the output, and what is kept."""
     describe_source(place)
     describe_outputs(place, place.sources[0].size)
     row = place.row
-    for name, at in (("gamma", GAMMA), ("beta", BETA)):
-        if name in place.parameters:
-            row[at] = take_array(place, name)
+    take_vectors(place, {"gamma": GAMMA, "scale": GAMMA, "beta": BETA})
     take_outputs(place)
     row[NORMAL], row[FACTOR] = place.work(place.steps, int(row[WIDE])), place.work(place.steps, 1)
-    fraction, exponent = math.frexp(layer.epsilon)
-    row[SIGNIFICAND], row[EXPONENT] = round(fraction * 2**53), exponent - 53
+    row[SIGNIFICAND], row[EXPONENT] = float_as_integers(getattr(layer, "epsilon", 0.0))
+    row[HOW] = DESCRIPTIONS.index(type(layer))  # type: ignore[arg-type]
 
 
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide]."""
-    units, wide, stride = row[UNITS], row[WIDE], row[INPUT_STRIDE]
+    units, wide, stride, how = row[UNITS], row[WIDE], row[INPUT_STRIDE], row[HOW]
     epsilon = np.float64(row[SIGNIFICAND]) * 2.0 ** row[EXPONENT]
     gamma, beta = shift(floats_at(job[PARAMETERS]), row[GAMMA]), shift(floats_at(job[PARAMETERS]), row[BETA])
     for i in range(row[STEPS] * lanes):
         x, out = shift(work, row[X] + (row[X_SKIP] * lanes + i) * stride), shift(work, row[OUT] + i * wide)
         normal = shift(work, row[NORMAL] + i * wide)
-        mean = variance = 0.0
+        mean = square = 0.0
+        if how == BY_DEVIATION:
+            for unit in range(units):
+                mean += x[unit]
+            mean /= units
         for unit in range(units):
-            mean += x[unit]
-        mean /= units
-        for unit in range(units):
-            variance += (x[unit] - mean) * (x[unit] - mean)
-        factor = 1.0 / math.sqrt(variance / units + epsilon)
+            square += (x[unit] - mean) * (x[unit] - mean)
+        if how == BY_LENGTH:
+            factor = 1.0 / math.sqrt(square) if square > 0.0 else 0.0
+        else:
+            factor = 1.0 / math.sqrt(square / units + epsilon)
         shift(work, row[FACTOR])[i] = f32(factor)
         for unit in range(units):
             normal[unit] = f32((x[unit] - mean) * factor)
@@ -82,8 +93,8 @@ def clear(values, wide):
 
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
-    """From D_OUT to the gradients of gamma, beta and the input."""
-    units, wide, stride = row[UNITS], row[WIDE], row[INPUT_STRIDE]
+    """From D_OUT to the gradients of factors, offsets and the input."""
+    units, wide, stride, how = row[UNITS], row[WIDE], row[INPUT_STRIDE], row[HOW]
     gamma = shift(floats_at(job[PARAMETERS]), row[GAMMA])
     d_gamma, d_beta = shift(gradients, row[GAMMA]), shift(gradients, row[BETA])
     if row[GAMMA] >= 0:
@@ -103,5 +114,7 @@ def backward(job, row, work, lanes, gradients):
             along += d_out[unit] * normal[unit]
         if row[D_X] >= 0:
             d_x, factor = shift(work, row[D_X] + i * stride), shift(work, row[FACTOR])[i]
+            shared = total / units if how == BY_DEVIATION else 0.0
+            along = along if how == BY_LENGTH else along / units
             for unit in range(units):
-                d_x[unit] = factor * f32(d_out[unit] - total / units - normal[unit] * along / units)
+                d_x[unit] = factor * f32(d_out[unit] - shared - normal[unit] * along)
