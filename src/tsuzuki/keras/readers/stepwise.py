@@ -4,7 +4,7 @@ import keras
 
 from tsuzuki.keras.readers import activations, normalisation
 from tsuzuki.keras.readers.call import Call, Reader
-from tsuzuki.network.dropout import Dropout, SpatialDropout1D
+from tsuzuki.network.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import Dense, Layer, Masking
 
@@ -37,6 +37,23 @@ def spatial_dropout(call: Call) -> Layer:
     return SpatialDropout1D(call.share("rate"))
 
 
+def gaussian_noise(call: Call) -> Layer:
+    """Read a GaussianNoise."""
+    return GaussianNoise(float(call.layer.stddev))
+
+
+def gaussian_dropout(call: Call) -> Layer:
+    """Read a GaussianDropout."""
+    return GaussianDropout(call.share("rate"))
+
+
+def alpha_dropout(call: Call) -> Layer:
+    """Read an AlphaDropout."""
+    if call.layer.noise_shape is not None:
+        call.refuse(f"has noise_shape={call.layer.noise_shape}; leave it out")
+    return AlphaDropout(call.share("rate"))
+
+
 def embedding(call: Call) -> Layer:
     """Read an Embedding."""
     layer = call.layer
@@ -52,6 +69,9 @@ READERS: dict[type, Reader] = (
         keras.layers.Dense: dense,
         keras.layers.Dropout: dropout,
         keras.layers.SpatialDropout1D: spatial_dropout,
+        keras.layers.GaussianNoise: gaussian_noise,
+        keras.layers.GaussianDropout: gaussian_dropout,
+        keras.layers.AlphaDropout: alpha_dropout,
         keras.layers.Embedding: embedding,
         keras.layers.Masking: masking,
     }
