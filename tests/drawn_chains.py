@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
-from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, PReLU, ReLU
+from tsuzuki.network.activations import ACTIVATIONS, WHOLE_STEP
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import GRU, LSTM, Activation, Add, Average, Concatenate, Dense, Layer, Multiply, SimpleRNN
 from tsuzuki.network.network import Network, graph
@@ -57,7 +57,7 @@ def repeated(draw) -> Chain:
 def activated(draw) -> Chain:
     """Rarer activations in a cell, in Dense and as layers."""
     name = st.sampled_from([name for name in ACTIVATIONS if name not in WHOLE_STEP])
-    inside = st.sampled_from([name for name in ACTIVATIONS if name not in NOT_IN_CELLS and name != "exponential"])
+    inside = st.sampled_from([name for name in ACTIVATIONS if name not in WHOLE_STEP and name != "exponential"])
     kind = draw(st.sampled_from(CELLS))
     gate = {} if kind is SimpleRNN else {"recurrent_activation": draw(inside)}
     alone = [
@@ -134,7 +134,7 @@ def windowed(draw) -> Chain:
         dilation = draw(st.integers(1, 3)) if stride == 1 else 1
         if padding == "valid" and steps <= (size - 1) * dilation:
             padding = "same"
-        kind = draw(st.sampled_from(["conv", "max", "mean", "reshape", "normalise", "rescale"]))
+        kind = draw(st.sampled_from(["conv", "max", "mean", "reshape", "normalise", "rescale", "slopes"]))
         if kind == "conv":
             name = draw(st.sampled_from(["relu", "tanh", "linear"]))
             layers.append(Conv1D(draw(st.integers(1, 9)), size, stride, padding, dilation, name, draw(st.booleans())))
@@ -145,6 +145,8 @@ def windowed(draw) -> Chain:
             layers.append(
                 draw(st.sampled_from([LayerNormalization(0.1, draw(st.booleans()), draw(st.booleans())), *alike]))
             )
+        elif kind == "slopes":
+            layers.append(PReLU(draw(st.sampled_from([1, steps]))))
         elif kind == "rescale":
             layers.append(Rescaling(0.5, draw(st.sampled_from([0.0, -0.3]))))
         elif kind == "reshape":

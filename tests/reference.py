@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, PReLU, ReLU
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import (
     GRU,
@@ -85,6 +85,7 @@ ACTIVATION = {
     "log_sigmoid": lambda x: -np.logaddexp(-x, 0),
     "hard_tanh": lambda x: np.clip(x, -1, 1),
     "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2,
+    "gelu_tanh": lambda x: x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))) / 2,
     "silu": lambda x: x / (1 + np.exp(-x)),
     "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
     "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
@@ -291,6 +292,9 @@ def without_state(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], m
         return own[0][inputs[0][..., 0].astype(int)]
     if isinstance(layer, Conv1D):
         return convolved(layer, own, inputs[0])
+    if isinstance(layer, PReLU):
+        alpha = own[0][None] if layer.steps_apart is None else own[0]
+        return np.where(inputs[0] > 0, inputs[0], inputs[0] * alpha[:, None])
     if isinstance(layer, OverValues):
         return normalised(layer, own, inputs[0])
     if isinstance(layer, Masking):

@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     from tsuzuki.layouts.windows import Windows as Windows
     from tsuzuki.network.activation_layers import ELU as ELU
     from tsuzuki.network.activation_layers import LeakyReLU as LeakyReLU
+    from tsuzuki.network.activation_layers import PReLU as PReLU
     from tsuzuki.network.activation_layers import ReLU as ReLU
+    from tsuzuki.network.dropout import AlphaDropout as AlphaDropout
     from tsuzuki.network.dropout import Dropout as Dropout
+    from tsuzuki.network.dropout import GaussianDropout as GaussianDropout
+    from tsuzuki.network.dropout import GaussianNoise as GaussianNoise
     from tsuzuki.network.dropout import SpatialDropout1D as SpatialDropout1D
     from tsuzuki.network.embedding import Embedding as Embedding
     from tsuzuki.network.initialisers import initialise as initialise
@@ -139,9 +143,9 @@ _HOMES = {
         "Subtract",
     ),
     "network.network": ("Network", "graph"),
-    "network.activation_layers": ("ELU", "LeakyReLU", "ReLU"),
+    "network.activation_layers": ("ELU", "LeakyReLU", "PReLU", "ReLU"),
     "network.shaping": ("FinalState", "Flatten", "RepeatVector", "Reshape", "Reverse"),
-    "network.dropout": ("Dropout", "SpatialDropout1D"),
+    "network.dropout": ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"),
     "network.embedding": ("Embedding",),
     "network.normalisation": (
         "BatchNormalization",

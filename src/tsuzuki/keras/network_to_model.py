@@ -1,11 +1,13 @@
 """A Network and its weights as a Keras model, the way back from `from_keras`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from tsuzuki.errors import SettingError
+from tsuzuki.network.activation_layers import PReLU
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
 from tsuzuki.network.shaping import FinalState, Reverse
@@ -105,14 +107,23 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, Reverse | FinalState):
         # No layers of Keras: a call of an operation, and what a layer with return_state gives.
         return None
+    if isinstance(layer, PReLU):
+        return keras.layers.PReLU(shared_axes=[1] if layer.steps_apart == 1 else None)
     # The attributes of all others are Keras's arguments, but for the steps that some are made for.
     options = {name: value for name, value in vars(layer).items() if name != "timesteps"}
+    if "activation" in options:
+        options["activation"] = _activation(options["activation"])
     return getattr(keras.layers, type(layer).__name__)(**options)
+
+
+def _activation(name: str) -> Any:
+    """Keras's name for an activation, or the function where it has none."""
+    return partial(keras.activations.gelu, approximate=True) if name == "gelu_tanh" else name
 
 
 def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> Any:
     options: dict[str, Any] = {
-        "activation": layer.activation,
+        "activation": _activation(layer.activation),
         "use_bias": layer.use_bias,
         "dropout": layer.dropout,
         "recurrent_dropout": layer.recurrent_dropout,
@@ -121,7 +132,7 @@ def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> 
         "stateful": stateful and layer.stateful,
     }
     if not isinstance(layer, SimpleRNN):
-        options["recurrent_activation"] = layer.recurrent_activation
+        options["recurrent_activation"] = _activation(layer.recurrent_activation)
     if isinstance(layer, GRU):
         options["reset_after"] = layer.reset_after
     if isinstance(layer, LSTM):

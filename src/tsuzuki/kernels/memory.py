@@ -33,6 +33,7 @@ from tsuzuki.kernels.table import (
     PACKED_RECURRENT_T,
     PANEL,
     RARE,
+    RECURRENT_ACTIVATED,
     RECURRENT_ACTIVATION,
     RECURRENT_DROPOUT,
     RECURRENT_KERNEL,
@@ -266,6 +267,10 @@ def take_recurrent(place: Place, layer: Recurrent) -> None:
         row[PACKED_RECURRENT] = spaces.packed.take(-(-whole // PANEL) * PANEL * layer.units)
     row[PACKED_RECURRENT_T] = spaces.packed.take(-(-layer.units // PANEL) * PANEL * whole)
     row[Z] = place.work(steps, whole)
+    kept = [name in FROM_INPUT for name in (layer.activation, getattr(layer, "recurrent_activation", ""))]
+    if any(kept):
+        sums = place.work(steps, whole)
+        row[ACTIVATED], row[RECURRENT_ACTIVATED] = (sums if one else -1 for one in kept)
     row[OUT] = place.work(steps + 1, wide)
     row[STATES], row[FORGETS] = layer.states, not layer.stateful
     for state in range(layer.states):

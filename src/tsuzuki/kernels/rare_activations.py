@@ -1,7 +1,7 @@
 """Activations that few networks use, in a unit of their own that is compiled only for these.
 
 Whoever uses one has, in place of an activation's number, the address of a record: two procedures, the number here, and
-the settings as doubles. The slope is computed from the activation's value, but for the last four from what went in.
+the settings as doubles. The slope is computed from the activation's value, but for the last five from what went in.
 """
 
 import math
@@ -42,10 +42,11 @@ NAMES = (*FROM_VALUE, "rectifier", "line", *FROM_INPUT)
     RECTIFIER,
     LINE,
     GELU,
+    GELU_TANH,
     SILU,
     MISH,
     HARD_SILU,
-) = range(16)
+) = range(17)
 # Klambauer et al. 2017.
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -99,6 +100,12 @@ def normal_distribution(x):
     return where_positive(x, splat(f32(1)) - above, above)
 
 
+@inlined
+def half_of_1_and_tanh(x):
+    """The same by a tanh (Hendrycks and Gimpel 2016), as a sigmoid of twice its argument, exact for large -x."""
+    return sigmoid(splat(f32(2 * math.sqrt(2 / math.pi))) * x * fma(splat(f32(0.044715)), x * x, splat(f32(1))))
+
+
 @procedure("iv", "v")
 def activate_rarely(record, x):
     """The activation that a record describes, of x."""
@@ -132,6 +139,8 @@ def activate_rarely(record, x):
         return fma(setting(record, 0), x, setting(record, 1))
     if kind == GELU:
         return x * normal_distribution(x)
+    if kind == GELU_TANH:
+        return x * half_of_1_and_tanh(x)
     if kind == SILU:
         return x * sigmoid(x)
     if kind == MISH:
@@ -174,6 +183,10 @@ def slope_rarely(record, y):
     if kind == GELU:
         density = splat(f32(1 / math.sqrt(2 * math.pi))) * exponential(splat(f32(-0.5)) * y * y)
         return fma(y, density, normal_distribution(y))
+    if kind == GELU_TANH:
+        share = half_of_1_and_tanh(y)
+        inside = splat(f32(2 * math.sqrt(2 / math.pi))) * fma(splat(f32(3 * 0.044715)), y * y, one)
+        return fma(y * share * (one - share), inside, share)
     if kind == SILU:
         s = sigmoid(y)
         return s + y * s * (one - s)

@@ -7,6 +7,7 @@ from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, splat, stand_alone, store
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
+    ACTIVATED,
     BY_LANE,
     D_CARRIED,
     D_FINAL,
@@ -27,6 +28,7 @@ from tsuzuki.kernels.table import (
     PACKED_RECURRENT_T,
     PANEL,
     PARAMETERS,
+    RECURRENT_ACTIVATED,
     RECURRENT_DROPOUT,
     RECURRENT_KERNEL,
     RECURRENT_MASK,
@@ -54,6 +56,24 @@ def draw_state_mask(job, row, work, lanes, update, first_lane):
     if dropping_state(job, row):
         mask = shift(work, row[RECURRENT_MASK])
         draw_mask(job, row, row[RECURRENT_DROPOUT], 1, lanes, row[UNITS], row[WIDE], update, first_lane, mask)
+
+
+@kernel
+def keeps_sums(row):
+    """Whether what goes into the activations is kept."""
+    return row[ACTIVATED] >= 0 or row[RECURRENT_ACTIVATED] >= 0
+
+
+@kernel
+def kept_sums(row, work, at):
+    """Where what goes into the activations is kept, `at` floats from the beginning; to be asked only if it is."""
+    return shift(work, max(row[ACTIVATED], row[RECURRENT_ACTIVATED]) + at)
+
+
+@kernel
+def seen_by(row, field, work, values, at):
+    """What an activation's slope is computed from: its values, or what went in where `field` says that it is kept."""
+    return shift(work, (row[field] if row[field] >= 0 else values) + at)
 
 
 @kernel

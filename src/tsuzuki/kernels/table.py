@@ -80,9 +80,9 @@ AVERAGE_SLOT = 3
     # offsets into the packed copies, -1 where absent; _T is transposed
     PACKED_RECURRENT, PACKED_RECURRENT_T, PACKED_KERNEL_T,
     # offsets into a block's work space: the input (skipping X_SKIP steps), the gates, what goes into
-    # the activation (-1: not kept), the output (a recurrent layer's
+    # the activation and the recurrent one (-1: not kept), the output (a recurrent layer's
     # begins with the state before the first step), gradients of output, input (-1: not wanted) and carried state
-    X, X_SKIP, Z, ACTIVATED, OUT, D_OUT, D_X, D_CARRIED,
+    X, X_SKIP, Z, ACTIVATED, RECURRENT_ACTIVATED, OUT, D_OUT, D_X, D_CARRIED,
     # how many arrays a lane carries from step to step, and a pair for each: the offsets in a lane's saved state and in
     # the work space, where [1 + steps, lanes, wide] begin with the state before the first step
     STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
@@ -104,7 +104,7 @@ AVERAGE_SLOT = 3
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4, OWN_5, OWN_6, OWN_7, OWN_8,
     ROW,
-) = range(62)
+) = range(63)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

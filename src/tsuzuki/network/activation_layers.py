@@ -74,3 +74,34 @@ class ELU(Rectifier):
     def function(self) -> tuple[str, tuple[float, ...]]:
         """elu with alpha."""
         return "elu", (self.alpha,)
+
+
+@dataclass(frozen=True)
+class PReLU(Layer):
+    """x where it is positive, else x times a slope that is trained (He et al. 2015), as `keras.layers.PReLU`.
+
+    Attributes:
+        steps_apart: for how many steps each value has slopes of its own: 1 is `shared_axes=[1]`, and as many as come in
+            is Keras's default. None: there are no steps, as behind a cell that gives its last step alone; like 1, but
+            for the shape of the slopes.
+    """
+
+    steps_apart: int | None = 1
+
+    def __post_init__(self) -> None:
+        if self.steps_apart is not None and self.steps_apart < 1:
+            raise SettingError(f"{self} has no slopes; give steps_apart from 1")
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """As many as come in, which are those that have slopes."""
+        if (self.steps_apart or 1) not in (1, inputs[0]):
+            raise SettingError(f"{self} reads {inputs[0]} steps; give rows for which these are {self.steps_apart}")
+        return inputs[0]
+
+    def shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """alpha, [steps_apart, inputs] or [inputs]."""
+        return {"alpha": (inputs,) if self.steps_apart is None else (self.steps_apart, inputs)}

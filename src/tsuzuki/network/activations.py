@@ -17,9 +17,8 @@ FROM_VALUE = (
     "log_sigmoid",
     "hard_tanh",
 )
-# Those whose slope needs what went in, which cells do not keep.
-FROM_INPUT = ("gelu", "silu", "mish", "hard_silu")
+# Those whose slope needs what went in, which is kept for that; gelu_tanh is Keras's gelu with approximate=True.
+FROM_INPUT = ("gelu", "gelu_tanh", "silu", "mish", "hard_silu")
 ACTIVATIONS = (*USUAL, *WHOLE_STEP, *FROM_VALUE, *FROM_INPUT)
-NOT_IN_CELLS = (*WHOLE_STEP, *FROM_INPUT)
 # The settings that some have.
 DEFAULTS = {"elu": (1.0,), "celu": (1.0,), "leaky_relu": (0.2,)}

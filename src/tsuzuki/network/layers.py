@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tsuzuki.errors import SettingError
-from tsuzuki.network.activations import ACTIVATIONS, NOT_IN_CELLS, WHOLE_STEP
+from tsuzuki.network.activations import ACTIVATIONS, WHOLE_STEP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ class Recurrent(Layer):
 
     Attributes:
         units: size of the state, >= 1.
-        activation: one of `ACTIVATIONS`, except softmax, log_softmax, gelu, silu, mish and hard_silu.
+        activation: one of `ACTIVATIONS`, except softmax and log_softmax.
         use_bias: whether there is a bias.
         dropout: share of the inputs that is dropped while training; one mask for all steps of an update.
         recurrent_dropout: likewise for the state where it enters the product with the recurrent kernel.
@@ -124,10 +124,10 @@ class Recurrent(Layer):
         _check_units(self, self.units)
         for activation in (self.activation, getattr(self, "recurrent_activation", self.activation)):
             _check_activation(self, activation)
-            if activation in NOT_IN_CELLS:
-                why = "looks at all units together" if activation in WHOLE_STEP else "has no inverse"
+            if activation in WHOLE_STEP:
                 raise SettingError(
-                    f"{self} has activation {activation!r}, which {why}; use it in a Dense or Activation behind it"
+                    f"{self} has activation {activation!r}, which looks at all units together; use it in a Dense or "
+                    "Activation behind it"
                 )
         for name in ("dropout", "recurrent_dropout"):
             check_rate(self, name, getattr(self, name))

@@ -3,7 +3,7 @@
 import keras
 
 from tsuzuki.keras.readers.call import Call, Reader
-from tsuzuki.network.activation_layers import ELU, LeakyReLU, ReLU
+from tsuzuki.network.activation_layers import ELU, LeakyReLU, PReLU, ReLU
 from tsuzuki.network.layers import Activation, Layer
 
 
@@ -36,10 +36,24 @@ def elu(call: Call) -> Layer:
     return ELU(float(call.layer.alpha))
 
 
+def prelu(call: Call) -> Layer:
+    """Read a PReLU whose slopes are shared by all steps or by none."""
+    layer, shape = call.layer, call.shapes[0] or (None, None, None)
+    if layer.shared_axes not in (None, [1]) or (layer.shared_axes and len(shape) == 2):
+        call.refuse(f"has shared_axes={layer.shared_axes}; use [1], or leave it out")
+    if len(shape) == 2:
+        return PReLU(None)
+    if layer.shared_axes is None and shape[1] is None:
+        call.refuse("has slopes for each step of any number; give shared_axes=[1]")
+        return PReLU()
+    return PReLU(1 if layer.shared_axes else shape[1])
+
+
 READERS: dict[type, Reader] = {
     keras.layers.Activation: activation,
     keras.layers.Softmax: softmax,
     keras.layers.ReLU: relu,
     keras.layers.LeakyReLU: leaky_relu,
     keras.layers.ELU: elu,
+    keras.layers.PReLU: prelu,
 }

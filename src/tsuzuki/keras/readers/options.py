@@ -7,7 +7,7 @@ import keras
 
 from tsuzuki.keras.readers.call import Call
 
-KINDS = ("kernel", "recurrent", "bias", "embeddings", "gamma", "beta", "activity")
+KINDS = ("kernel", "recurrent", "bias", "embeddings", "gamma", "beta", "alpha", "activity")
 OPTIONS = [f"{kind}_regularizer" for kind in KINDS] + [f"{kind}_constraint" for kind in KINDS]
 
 REGULARIZERS = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)

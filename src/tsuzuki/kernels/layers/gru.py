@@ -18,7 +18,10 @@ from tsuzuki.kernels.recurrence import (
     draw_state_mask,
     dropping_state,
     give_back_state,
+    keeps_sums,
+    kept_sums,
     recurrent_gradient,
+    seen_by,
     state_before,
     states_before,
     take_final_gradients,
@@ -27,6 +30,7 @@ from tsuzuki.kernels.recurrence import (
 )
 from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
 from tsuzuki.kernels.table import (
+    ACTIVATED,
     ACTIVATION,
     BIAS,
     D_CARRIED,
@@ -39,6 +43,7 @@ from tsuzuki.kernels.table import (
     OWN_2,
     OWN_3,
     PARAMETERS,
+    RECURRENT_ACTIVATED,
     RECURRENT_ACTIVATION,
     RECURRENT_MASK,
     RETURNS_ALL,
@@ -69,15 +74,21 @@ def lay_out(layer: GRU, place: Place) -> None:
 
 
 @inlined
-def turn_after_forward(activation, gate, lanes, wide, z, product, before, out):
+def turn_after_forward(activation, gate, lanes, wide, z, sums, keeps, product, before, out):
     """Reset after the product: z [lanes, 3 wide] holds x W + b, product likewise h V + b."""
     one = splat(f32(1))
     for lane in range(lanes):
         at, base = lane * wide, 3 * lane * wide
         for unit in range(base, base + wide, WIDTH):
-            update = activate(gate, load(z, unit) + load(product, unit))
-            reset = activate(gate, load(z, unit + wide) + load(product, unit + wide))
-            candidate = activate(activation, fma(reset, load(product, unit + 2 * wide), load(z, unit + 2 * wide)))
+            update_sum = load(z, unit) + load(product, unit)
+            reset_sum = load(z, unit + wide) + load(product, unit + wide)
+            update, reset = activate(gate, update_sum), activate(gate, reset_sum)
+            candidate_sum = fma(reset, load(product, unit + 2 * wide), load(z, unit + 2 * wide))
+            candidate = activate(activation, candidate_sum)
+            if keeps:
+                store(sums, unit, update_sum)
+                store(sums, unit + wide, reset_sum)
+                store(sums, unit + 2 * wide, candidate_sum)
             store(z, unit, update)
             store(z, unit + wide, reset)
             store(z, unit + 2 * wide, candidate)
@@ -86,7 +97,7 @@ def turn_after_forward(activation, gate, lanes, wide, z, product, before, out):
 
 
 @inlined
-def turn_after_backward(activation, gate, lanes, wide, z, product, before, d_out, d_before, adds):
+def turn_after_backward(activation, gate, lanes, wide, z, of_gates, of_input, product, before, d_out, d_before, adds):
     """Turn the gates' values into the slopes at x W + b, product into those at h V + b; give h its direct share."""
     one = splat(f32(1))
     for lane in range(lanes):
@@ -97,9 +108,9 @@ def turn_after_backward(activation, gate, lanes, wide, z, product, before, d_out
             candidate = load(z, unit + 2 * wide)
             h = at + unit - base
             d_h = load(d_out, h)
-            d_candidate = d_h * (one - update) * slope(activation, candidate)
-            d_update = d_h * (load(before, h) - candidate) * slope(gate, update)
-            d_reset = d_candidate * load(product, unit + 2 * wide) * slope(gate, reset)
+            d_candidate = d_h * (one - update) * slope(activation, load(of_input, unit + 2 * wide))
+            d_update = d_h * (load(before, h) - candidate) * slope(gate, load(of_gates, unit))
+            d_reset = d_candidate * load(product, unit + 2 * wide) * slope(gate, load(of_gates, unit + wide))
             store(z, unit, d_update)
             store(z, unit + wide, d_reset)
             store(z, unit + 2 * wide, d_candidate)
@@ -112,30 +123,33 @@ def turn_after_backward(activation, gate, lanes, wide, z, product, before, d_out
             store(d_before, h, share)
 
 
-@procedure("iiiiffff")
-def after_forward(activation, gate, lanes, wide, z, extra, before, out):
+@procedure("iiiiffifff")
+def after_forward(activation, gate, lanes, wide, z, sums, keeps, extra, before, out):
     """`turn_after_forward` with the usual activations as constants: no questions inside the loop."""
     if activation == TANH and gate == SIGMOID:
-        turn_after_forward(TANH, SIGMOID, lanes, wide, z, extra, before, out)
+        turn_after_forward(TANH, SIGMOID, lanes, wide, z, z, False, extra, before, out)
     else:
-        turn_after_forward(activation, gate, lanes, wide, z, extra, before, out)
+        turn_after_forward(activation, gate, lanes, wide, z, sums, keeps, extra, before, out)
 
 
-@procedure("iiiifffffi")
-def after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds):
-    """`turn_after_backward`, likewise."""
+@procedure("iiiifffffffi")
+def after_backward(activation, gate, lanes, wide, z, of_gates, of_input, extra, before, d_out, d_before, adds):
+    """`turn_after_backward`, likewise; slopes come from `of_gates` and `of_input`: values, or what went in."""
     if activation == TANH and gate == SIGMOID:
-        turn_after_backward(TANH, SIGMOID, lanes, wide, z, extra, before, d_out, d_before, adds)
+        turn_after_backward(TANH, SIGMOID, lanes, wide, z, z, z, extra, before, d_out, d_before, adds)
     else:
-        turn_after_backward(activation, gate, lanes, wide, z, extra, before, d_out, d_before, adds)
+        turn_after_backward(activation, gate, lanes, wide, z, of_gates, of_input, extra, before, d_out, d_before, adds)
 
 
 @kernel
-def before_forward(gate, lanes, wide, z, extra, entering):
+def before_forward(gate, lanes, wide, z, sums, keeps, extra, entering):
     """Reset before the product: the first two gates, and extra = r h."""
     for lane in range(lanes):
         at, base = lane * wide, 3 * lane * wide
         for unit in range(0, wide, WIDTH):
+            if keeps:
+                store(sums, base + unit, load(z, base + unit))
+                store(sums, base + wide + unit, load(z, base + wide + unit))
             update = activate(gate, load(z, base + unit))
             reset = activate(gate, load(z, base + wide + unit))
             store(z, base + unit, update)
@@ -144,12 +158,14 @@ def before_forward(gate, lanes, wide, z, extra, entering):
 
 
 @kernel
-def before_finish(activation, lanes, wide, z, before, out):
+def before_finish(activation, lanes, wide, z, sums, keeps, before, out):
     """The candidate from its finished sum, and the new state."""
     one = splat(f32(1))
     for lane in range(lanes):
         at, base = lane * wide, 3 * lane * wide
         for unit in range(0, wide, WIDTH):
+            if keeps:
+                store(sums, base + 2 * wide + unit, load(z, base + 2 * wide + unit))
             update = load(z, base + unit)
             candidate = activate(activation, load(z, base + 2 * wide + unit))
             store(z, base + 2 * wide + unit, candidate)
@@ -157,7 +173,7 @@ def before_finish(activation, lanes, wide, z, before, out):
 
 
 @kernel
-def before_backward(activation, gate, lanes, wide, z, before, d_out, d_before, adds):
+def before_backward(activation, gate, lanes, wide, z, of_gates, of_input, before, d_out, d_before, adds):
     """Slopes of the update gate and the candidate; the reset gate's waits for the product with V."""
     one = splat(f32(1))
     for lane in range(lanes):
@@ -166,8 +182,10 @@ def before_backward(activation, gate, lanes, wide, z, before, d_out, d_before, a
             update = load(z, base + unit)
             candidate = load(z, base + 2 * wide + unit)
             d_h = load(d_out, at + unit)
-            store(z, base + unit, d_h * (load(before, at + unit) - candidate) * slope(gate, update))
-            store(z, base + 2 * wide + unit, d_h * (one - update) * slope(activation, candidate))
+            slope_of_update = slope(gate, load(of_gates, base + unit))
+            slope_of_candidate = slope(activation, load(of_input, base + 2 * wide + unit))
+            store(z, base + unit, d_h * (load(before, at + unit) - candidate) * slope_of_update)
+            store(z, base + 2 * wide + unit, d_h * (one - update) * slope_of_candidate)
             share = d_h * update
             if adds:
                 share = share + load(d_before, at + unit)
@@ -175,14 +193,15 @@ def before_backward(activation, gate, lanes, wide, z, before, d_out, d_before, a
 
 
 @kernel
-def before_reset(gate, lanes, wide, z, entering, d_product, mask, masks, d_before, last):
+def before_reset(gate, lanes, wide, z, of_gates, entering, d_product, mask, masks, d_before, last):
     """From the gradient of r h to the slope of the reset gate and h's share; `last` leaves h alone."""
     for lane in range(lanes):
         at, base = lane * wide, 3 * lane * wide
         for unit in range(0, wide, WIDTH):
             reset = load(z, base + wide + unit)
             d = load(d_product, at + unit)
-            store(z, base + wide + unit, d * load(entering, at + unit) * slope(gate, reset))
+            slope_of_reset = slope(gate, load(of_gates, base + wide + unit))
+            store(z, base + wide + unit, d * load(entering, at + unit) * slope_of_reset)
             if not last:
                 share = d * reset
                 if masks:
@@ -197,6 +216,7 @@ def forward(job, row, work, lanes, update, first_lane):
     activation, gate = row[ACTIVATION], row[RECURRENT_ACTIVATION]
     size = lanes * wide
     z, extra, masked = shift(work, row[Z]), shift(work, row[EXTRA]), row[X_STEP_MASK] >= 0
+    keeps = keeps_sums(row)
     project(job, row, work, lanes, steps, z, update, first_lane)
     draw_state_mask(job, row, work, lanes, update, first_lane)
     if row[LINKS] >= 0:
@@ -208,16 +228,17 @@ def forward(job, row, work, lanes, update, first_lane):
         here = shift(z, step * 3 * size)
         before, out = shift(work, row[OUT] + step * size), shift(work, row[OUT] + (step + 1) * size)
         entering = state_before(job, row, work, lanes, step)
+        sums = kept_sums(row, work, step * 3 * size) if keeps else here
         if row[RESET_AFTER]:
             beside = shift(extra, step * 3 * size)
             times_recurrent(job, row, lanes, entering, 0, 3, bias, 0, beside, 3 * wide)
-            after_forward(activation, gate, lanes, wide, here, beside, before, out)
+            after_forward(activation, gate, lanes, wide, here, sums, keeps, beside, before, out)
         else:
             beside, candidate = shift(extra, step * size), shift(here, 2 * wide)
             times_recurrent(job, row, lanes, entering, 0, 2, here, 3 * wide, here, 3 * wide)
-            before_forward(gate, lanes, wide, here, beside, entering)
+            before_forward(gate, lanes, wide, here, sums, keeps, beside, entering)
             times_recurrent(job, row, lanes, beside, 2, 1, candidate, 3 * wide, candidate, 3 * wide)
-            before_finish(activation, lanes, wide, here, before, out)
+            before_finish(activation, lanes, wide, here, sums, keeps, before, out)
         if masked:
             hold_states(row, work, lanes, step)
 
@@ -246,20 +267,25 @@ def backward(job, row, work, lanes, gradients):
         d_before = d_state(job, row, work, lanes, step - 1 if step > 0 or begins else 0)
         if masked:
             set_aside(row, work, lanes, step, d_out, held)
+        of_gates = seen_by(row, RECURRENT_ACTIVATED, work, row[Z], step * 3 * size)
+        of_input = seen_by(row, ACTIVATED, work, row[Z], step * 3 * size)
         if row[RESET_AFTER]:
             beside = shift(extra, step * 3 * size)
+            goes_on = adds and (step > 0 or begins)
             after_backward(
-                activation, gate, lanes, wide, here, beside, before, d_out, d_before, adds and (step > 0 or begins)
+                activation, gate, lanes, wide, here, of_gates, of_input, beside, before, d_out, d_before, goes_on
             )
             if step > 0 or begins:
                 carry_back(job, row, work, lanes, step, beside, 3 * wide, 0, 3, False)
         else:
-            before_backward(activation, gate, lanes, wide, here, before, d_out, d_before, adds and (step > 0 or begins))
+            goes_on = adds and (step > 0 or begins)
+            before_backward(activation, gate, lanes, wide, here, of_gates, of_input, before, d_out, d_before, goes_on)
             zeros = shift(work, job[ZEROS])
             times_recurrent_t(job, row, lanes, shift(here, 2 * wide), 3 * wide, 2, 1, zeros, 0, d_product)
             entering = shift(states, step * size)
             masks = dropping_state(job, row)
-            before_reset(gate, lanes, wide, here, entering, d_product, mask, masks, d_before, step == 0 and not begins)
+            last = step == 0 and not begins
+            before_reset(gate, lanes, wide, here, of_gates, entering, d_product, mask, masks, d_before, last)
             if step > 0 or begins:
                 carry_back(job, row, work, lanes, step, here, 3 * wide, 0, 2, False)
         if masked and (step > 0 or begins):

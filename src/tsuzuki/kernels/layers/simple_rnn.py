@@ -1,6 +1,7 @@
 """SimpleRNN: h[t] = activation(x[t] W + b + h[t-1] V)."""
 
 from tsuzuki.kernels.activations import activate_all, times_slope
+from tsuzuki.kernels.dropout_masks import copy_rows
 from tsuzuki.kernels.language import procedure, shift
 from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back
@@ -10,6 +11,8 @@ from tsuzuki.kernels.recurrence import (
     d_state,
     draw_state_mask,
     give_back_state,
+    keeps_sums,
+    kept_sums,
     recurrent_gradient,
     state_before,
     states_before,
@@ -42,6 +45,8 @@ def forward(job, row, work, lanes, update, first_lane):
         state = state_before(job, row, work, lanes, step)
         out = shift(work, row[OUT] + (step + 1) * size)
         times_recurrent(job, row, lanes, state, 0, 1, shift(z, step * size), wide, out, wide)
+        if keeps_sums(row):
+            copy_rows(1, size, out, size, kept_sums(row, work, step * size), size)
         activate_all(row[ACTIVATION], out, size)
         if masked:
             hold_states(row, work, lanes, step)
@@ -59,11 +64,11 @@ def backward(job, row, work, lanes, gradients):
     for back in range(steps):
         step = steps - 1 - back
         here = shift(slopes, step * size)
-        out = shift(work, row[OUT] + (step + 1) * size)
+        seen = kept_sums(row, work, step * size) if keeps_sums(row) else shift(work, row[OUT] + (step + 1) * size)
         d_out = d_state(job, row, work, lanes, step)
         if masked:
             set_aside(row, work, lanes, step, d_out, held)
-        times_slope(row[ACTIVATION], d_out, out, here, size)
+        times_slope(row[ACTIVATION], d_out, seen, here, size)
         if step > 0 or begins:
             carry_back(job, row, work, lanes, step, here, wide, 0, 1, True)
             if masked:
