@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from tsuzuki.errors import SettingError, UnsupportedModel
-from tsuzuki.keras.readers import NEAREST, reader_of, supported
+from tsuzuki.keras.readers import DESCRIBED, NEAREST, reader_of, supported
 from tsuzuki.keras.readers.call import Call, Draft, Shape
 from tsuzuki.keras.readers.options import check_options
 from tsuzuki.keras.tracing import trace
@@ -55,13 +55,13 @@ def layers_of(model: Any) -> list[Any]:
 def weights_of(model: Any) -> list[Any]:
     """A built model's variables that are weights of the network, in their order.
 
-    What a Normalization layer has learnt is part of the network's description instead.
+    What is part of the network's description instead is left out.
     """
     known = {
         id(weight)
         for layer in layers_of(model)
         for one in (layer, getattr(layer, "layer", None))
-        if isinstance(one, keras.layers.Normalization)
+        if type(one) in DESCRIBED
         for weight in one.weights
     }
     return [weight for weight in model.weights if id(weight) not in known]

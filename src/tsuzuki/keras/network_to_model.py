@@ -1,12 +1,12 @@
 """A Network and its weights as a Keras model, the way back from `from_keras`."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from tsuzuki.errors import SettingError
+from tsuzuki.keras.gelu import gelu_tanh
 from tsuzuki.network.activation_layers import PReLU
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
@@ -118,7 +118,7 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
 
 def _activation(name: str) -> Any:
     """Keras's name for an activation, or the function where it has none."""
-    return partial(keras.activations.gelu, approximate=True) if name == "gelu_tanh" else name
+    return gelu_tanh if name == "gelu_tanh" else name
 
 
 def _recurrent(layer: SimpleRNN | GRU | LSTM, stateful: bool, returns: bool) -> Any:

@@ -16,6 +16,8 @@ from tsuzuki.keras.readers.call import Reader
 READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | shaping.READERS | merges.READERS | wrappers.READERS
 # Layers that read a number for each step: an input of shape (timesteps,) is theirs alone.
 READ_NUMBERS: set[type] = {keras.layers.Embedding}
+# Layers whose variables become part of the network's description, and are none of its weights.
+DESCRIBED: set[type] = {keras.layers.Normalization}
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
 OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
 # What to use in place of a layer that has no equal.

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import keras
 
+from tsuzuki.keras.gelu import is_gelu_tanh
 from tsuzuki.network.activations import ACTIVATIONS
 from tsuzuki.network.layers import Layer
 
@@ -75,11 +75,9 @@ class Call:
     def activation(self, option: str = "activation", layer: Any = None) -> str:
         """An activation by its name here; refused where it has none."""
         function = getattr(layer or self.layer, option)
-        if isinstance(function, partial) and not function.args and function.keywords == {"approximate": True}:
-            function = "gelu_tanh" if function.func is keras.activations.gelu else function
+        if is_gelu_tanh(function):
+            return "gelu_tanh"
         for known in ACTIVATIONS:
-            if function == known:
-                return known
             if function is getattr(keras.activations, known, None):
                 return known
         shown = getattr(function, "__name__", repr(function))
