@@ -58,7 +58,7 @@ class Split:
 def split_of(folder: Path, names: tuple[str, ...], horizon: int) -> Split:
     """Read series and find where their last fifth begins."""
     frame = pd.concat([read(folder / FILES[name]).frame for name in names], ignore_index=True)
-    sources = covariate_series(as_long(frame), CovariateNames(), max_gap=24)
+    sources = covariate_series(as_long(frame), CovariateNames(), max_gap=24, merge=True)
     values = pd.DataFrame(np.stack([source.values for source in sources])).ffill(axis=1).to_numpy()
     cut = int(TRAINED * (values.shape[1] // 24)) * 24
     times = np.stack([source.times for source in sources])

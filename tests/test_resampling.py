@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import tsuzuki
 from test_cli import run
 from tsuzuki.data import readers
-from tsuzuki.data.covariates import newer_rows
 from tsuzuki.data.grid import BUSINESS_STEP, following_times, step_of
+from tsuzuki.data.newer_rows import newer_rows
 from tsuzuki.data.resampling import HOWS, on_grid
 from tsuzuki.data.series import collect, regularize
 from tsuzuki.errors import DataError, IrregularError, SettingError
@@ -133,8 +133,8 @@ def test_weekdays_alone_are_a_grid_of_business_days(start, count, hour, seed):
     assert (series.times == times[:count]).all()
     assert (following_times(series.times, 20) == times[count:]).all()
     assert step_of(series.times) == BUSINESS_STEP
-    rows = pd.DataFrame({"ds": times[count:], "y": np.arange(20.0)})
-    ahead, values = newer_rows(rows, series.times, ["y"])
+    rows = pd.DataFrame({"unique_id": "a", "ds": times[count:], "y": np.arange(20.0)})
+    ahead, values = newer_rows(rows, series.times, ["y"], merge=False)
     assert (ahead == times[count:]).all()
     assert values[:, 0].tolist() == list(range(20))
 

@@ -1,5 +1,9 @@
 """What tools made, and stands in the project, is what they make now."""
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -113,6 +117,14 @@ def test_every_planted_fault_changes_one_place_and_every_module_named_has_its_te
         assert (ROOT / "src" / "tsuzuki" / name).is_file()
         assert all((ROOT / "tests" / f"{test}.py").is_file() for test in tests)
     assert len(module.drawn(5, 0, ["storage.py"])) == 5
+
+
+def test_planted_faults_are_noticed_by_the_tests_that_run_their_lines():
+    command = [sys.executable, str(ROOT / "tools" / "mutate.py"), "3", "--module", "formatting.py", "--first", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "2 of 2 faults were noticed", done.stdout + done.stderr
+    assert all(re.match(r"  [23] killed   formatting\.py:\d+ ", line) for line in lines[:-1])
 
 
 @pytest.mark.parametrize("kind", ["tables", "lines", "models", "checkpoints", "stores"])

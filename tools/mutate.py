@@ -4,23 +4,34 @@
     python tools/mutate.py 20 --seed 3     20 others
     python tools/mutate.py 10 --module data/segments.py
 
-Each fault is planted in a copy of the package, and the tests that belong to the module run until one fails. What no
-test notices is printed: the place, what stood there, what was planted.
+Each fault is planted in a copy of the package, and of the tests that belong to the module those that run its line, the
+fastest first, until one fails. What no test notices is printed: the place, what stood there, what was planted. A run
+can be done in pieces: --first 100 passes over the faults before the hundredth.
 """
 
 import argparse
 import ast
+import contextlib
 import copy
+import json
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+# What every test needs is loaded once, before the processes part.
+import hypothesis  # noqa: F401
+import numpy  # noqa: F401
+import pandas  # noqa: F401
+import pytest
 
 ROOT = Path(__file__).parents[1]
 # Modules outside the kernels, and the tests that see to them.
@@ -43,6 +54,7 @@ TESTS = {
     "forecasting/ridge.py": ("test_ridge",),
     "forecasting/rules.py": ("test_rules",),
     "forecasting/transforms.py": ("test_rules", "test_bank"),
+    "formatting.py": ("test_formatting",),
     "layouts/streams.py": ("test_layouts",),
     "layouts/windows.py": ("test_layouts",),
     "storage.py": ("test_storage",),
@@ -71,7 +83,7 @@ COMPARISONS = {
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Fault:
     """A module with one fault in it.
 
@@ -145,21 +157,125 @@ def drawn(count: int, seed: int, modules: list[str]) -> list[tuple[str, Fault]]:
     return found
 
 
-def survives(package: Path, name: str, fault: Fault, limit: float) -> bool:
-    """Whether the tests of a module do not notice a fault in it; tests that run on for ever have noticed."""
+def survives(package: Path, name: str, fault: Fault, tests: list[str], limit: float) -> bool:
+    """Whether tests do not notice a fault in a module; tests that run on for ever have noticed."""
     path = package / "tsuzuki" / name
     whole = path.read_text()
     path.write_text(fault.source)
-    tests = [str(ROOT / "tests" / f"{test}.py") for test in TESTS[name]]
-    environment = {**os.environ, "PYTHONPATH": str(package)}
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:randomly", *tests]
     try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=limit, check=False)
-        return done.returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        return _run(package, ["-x", *tests], None, limit) == 0
     finally:
         path.write_text(whole)
+
+
+def tests_at(package: Path, name: str) -> "Callable[[int], list[str] | None]":
+    """Which tests run a line of a module, the fastest first; None where no test runs it.
+
+    What a fixture runs counts for all tests of its file. Lines outside of functions are run by every test.
+    """
+    path = package / "tsuzuki" / name
+    recorder = Recorder(str(path))
+    with tempfile.NamedTemporaryFile("r") as file:
+        recorder.output = file.name
+        if _run(package, [str(ROOT / "tests" / f"{test}.py") for test in TESTS[name]], recorder, 3600) != 0:
+            raise SystemExit(f"the tests of {name} fail without a fault")
+        found = json.load(file)
+    inside = {
+        line
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.Lambda)
+        for part in (node.body if isinstance(node.body, list) else [node.body])
+        for line in range(part.lineno, (part.end_lineno or part.lineno) + 1)
+    }
+    ordered = sorted(found, key=lambda test: found[test]["seconds"])
+
+    def at(line: int) -> list[str] | None:
+        if line not in inside:
+            return ordered
+        return [test for test in ordered if line in found[test]["lines"]] or None
+
+    return at
+
+
+class Recorder:
+    """A plugin of pytest that writes down which lines of a file each test runs, and how long it takes."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.output = path, ""
+        self._lines: set[int] = set()
+        self._tests: dict[str, dict[str, Any]] = {}
+        self._fixtures: dict[str, set[int]] = {}
+
+    def _trace(self, frame: Any, event: str, _: object) -> Any:
+        if frame.f_code.co_filename != self.path:
+            return None
+        self._lines.add(frame.f_lineno)
+        return self._trace
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        began = time.monotonic()
+        self._tests[item.nodeid] = {}
+        yield
+        self._tests[item.nodeid]["seconds"] = time.monotonic() - began
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
+        with self._recording():
+            yield
+        self._fixtures.setdefault(str(item.path), set()).update(self._lines)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+        with self._recording():
+            yield
+        self._tests[item.nodeid] |= {"lines": sorted(self._lines), "file": str(item.path)}
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[None]:
+        self._lines = set()
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
+
+    def pytest_sessionfinish(self) -> None:
+        for test in self._tests.values():
+            test["lines"] = sorted({*test.get("lines", ()), *self._fixtures.get(test.get("file", ""), ())})
+        Path(self.output).write_text(json.dumps(self._tests))
+
+
+def _run(package: Path, arguments: list[str], plugin: object | None, limit: float) -> int:
+    """Run tests in a process of their own, which has the heavy libraries already; return pytest's exit code."""
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.environ["PYTHONPATH"] = str(package)
+        # The same examples each time, and no compiled file of the module without the fault.
+        os.environ["CI"] = "1"
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(package))
+        os.chdir(ROOT)
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        code = 99
+        with contextlib.suppress(BaseException):
+            code = int(pytest.main(["-n", "0", "-q", *arguments], plugins=[] if plugin is None else [plugin]))
+        os._exit(code)
+    until = time.monotonic() + limit
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > until:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return -1
+        time.sleep(0.02)
 
 
 def main() -> None:
@@ -167,22 +283,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", nargs="?", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=1, help="number of the first fault to plant")
     parser.add_argument("--module", action="append", choices=sorted(TESTS), metavar="MODULE")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one fault's tests")
     asked = parser.parse_args()
-    survived = 0
+    planted = killed = 0
+    # A module's faults one after another, so that it is asked once which tests run its lines.
+    faults = enumerate(drawn(asked.count, asked.seed, asked.module or sorted(TESTS)), start=1)
+    ordered = sorted((name, number, fault) for number, (name, fault) in faults if number >= asked.first)
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "src"
         shutil.copytree(ROOT / "src", package, ignore=shutil.ignore_patterns("__pycache__"))
-        for number, (name, fault) in enumerate(drawn(asked.count, asked.seed, asked.module or sorted(TESTS)), start=1):
+        known: dict[str, Callable[[int], list[str] | None]] = {}
+        for name, number, fault in ordered:
+            if name not in known:
+                known[name] = tests_at(package, name)
             began = time.monotonic()
-            alive = survives(package, name, fault, asked.limit)
-            survived += alive
-            word = "SURVIVED" if alive else "killed  "
+            tests = known[name](fault.line)
+            alive = tests is None or survives(package, name, fault, tests, asked.limit)
+            planted, killed = planted + 1, killed + (not alive)
+            word = "NOT RUN " if tests is None else "SURVIVED" if alive else "killed  "
             place = f"{name}:{fault.line}"
             print(f"{number:3} {word} {place:40} {time.monotonic() - began:5.0f} s  {_short(fault)}", flush=True)
-            print(f"    {number - survived} of {number} killed", file=sys.stderr, flush=True)
-    print(f"{asked.count - survived} of {asked.count} faults were noticed")
+            print(f"    {killed} of {planted} killed", file=sys.stderr, flush=True)
+    print(f"{killed} of {planted} faults were noticed")
 
 
 def _short(fault: Fault) -> str:

@@ -46,6 +46,7 @@ class Forecaster:
         self,
         frame: Any,
         *,
+        merge: bool = False,
         checkpoint: str | Path | None = None,
         every: str | float = 30.0,
         on_progress: Callable[[float], object] | None = None,
@@ -54,7 +55,9 @@ class Forecaster:
 
         Args:
             frame: a pandas Series or frame with a DatetimeIndex, or a long one: unique_id, ds, y and covariates;
-                pandas, Polars, or what narwhals knows.
+                pandas, Polars, or what narwhals knows. Where its times name a zone, forecasts' times do, too.
+            merge: whether readings of the same step give way to their mean, however many they are; if not, a few do
+                with a warning.
             checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
                 A fit that was killed and is started again in the same way ends with the same bits.
             every: how often the files are written, in seconds or as "30s", "5m", "1h".
@@ -65,22 +68,34 @@ class Forecaster:
             The forecaster, standing at the end of the data.
 
         Raises:
-            DataError: a frame that cannot be used.
+            DataError: a frame that cannot be used; without merge more than a tenth of a series' readings are of the
+                same step as another.
             TooShortError: no series has two readings.
         """
         from tsuzuki.data.covariates import covariate_series
+        from tsuzuki.data.frames import zone_of
         from tsuzuki.forecasting.fit import train
 
         long = self.settings.long(frame)
-        series = covariate_series(long, self.settings.columns, self.settings.max_gap)
+        series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
         self.fitted = train(series, self.settings, on_progress, checkpoint, every)
+        self.fitted.zone = zone_of(long)
         return self
 
-    def update(self, frame: Any) -> "Forecaster":
-        """Read newer rows of series it knows, so that forecasts go on from them; older rows are passed over."""
+    def update(self, frame: Any, *, merge: bool = False) -> "Forecaster":
+        """Read newer rows of series it knows, so that forecasts go on from them; older rows are passed over.
+
+        Args:
+            frame: as for `fit`.
+            merge: whether readings of the same step give way to their mean, however many they are.
+
+        Raises:
+            DataError: rows of an unknown series, on another grid than the series', or with a time zone where the
+                training data named none.
+        """
         from tsuzuki.forecasting.predict import run_newer_rows
 
-        self.fitted = run_newer_rows(self._known(), self.settings, frame)
+        self.fitted = run_newer_rows(self._known(), self.settings, frame, merge=merge)
         return self
 
     def predict(
@@ -155,6 +170,7 @@ class Forecaster:
         windows: int | None = None,
         step: int | None = None,
         levels: Sequence[float] | None = None,
+        merge: bool = False,
         on_progress: Callable[[float], object] | None = None,
     ) -> "pd.DataFrame":
         """Forecast from many origins at the end of the data, and by simple references too.
@@ -167,6 +183,7 @@ class Forecaster:
                 the shortest series has room for, up to 52, if None.
             step: steps between two origins; the horizon if None.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
+            merge: as for `fit`.
             on_progress: as for `fit`.
 
         Returns:
@@ -177,12 +194,13 @@ class Forecaster:
             TooShortError: fewer points than the windows need.
         """
         from tsuzuki.data.covariates import covariate_series
+        from tsuzuki.data.frames import zone_of
         from tsuzuki.forecasting.backtest import backtest
 
         long = self.settings.long(frame)
-        series = covariate_series(long, self.settings.columns, self.settings.max_gap)
-        wanted = self.settings.levels if levels is None else levels
-        return backtest(series, self.settings, windows, step or self.settings.horizon, wanted, on_progress)[0]
+        series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
+        wanted, zone = self.settings.levels if levels is None else levels, zone_of(long)
+        return backtest(series, self.settings, windows, step or self.settings.horizon, wanted, on_progress, zone)[0]
 
     @property
     def weights_(self) -> "pd.DataFrame":

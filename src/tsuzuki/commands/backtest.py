@@ -59,9 +59,9 @@ def backtest(
         chosen = replace(chosen, holidays=with_zone(chosen.holidays, found.zone))
         announce_readings(found, chosen.max_gap, merge, quiet or "-" in (csv, json_path))
         announce_compilation(quiet)
-        series = covariate_series(chosen.long(found.frame), chosen.columns, chosen.max_gap)
+        series = covariate_series(chosen.long(found.frame), chosen.columns, chosen.max_gap, merge=True)
         with bar("training", quiet) as advance:
-            table, fitted = run(series, chosen, windows, step or chosen.horizon, wanted, advance)
+            table, fitted = run(series, chosen, windows, step or chosen.horizon, wanted, advance, found.zone)
         scores = evaluate(table)
         if csv is not None:
             write_csv(csv, table)
@@ -79,7 +79,7 @@ def backtest(
             from tsuzuki.data.series import collect
             from tsuzuki.report import backtest_page
 
-            collection = collect(found.name, found.frame, unit=found.unit, max_gap=chosen.max_gap)
+            collection = collect(found.name, found.frame, unit=found.unit, max_gap=chosen.max_gap, zone=found.zone)
             page = backtest_page(table, collection, fitted, chosen, command=command_line(), lang=lang)
             write_report(report, page, quiet)
 

@@ -90,6 +90,8 @@ def _times(outlook: "Outlook", columns: int, share: float) -> str:
     first, last, cut = (str(time.astype("datetime64[m]")).replace("T", " ") for time in _ends(outlook))
     short = all(time.endswith(" 00:00") for time in (first, last, cut))
     first, last, cut = (time[:10] if short else time for time in (first, last, cut))
+    if outlook.zone is not None:
+        first = f"{first} {outlook.zone}"
     row = [" "] * columns
     row[: len(first)] = first
     at = min(round(share * columns) - len(cut) // 2, columns - len(cut))

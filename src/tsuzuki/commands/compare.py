@@ -70,10 +70,7 @@ def compare(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
         found = reading(source, column, time, grid=Grid(freq, resample))
-        collection = collected(found, max_gap, merge)
-        if found.zone is not None and not quiet and json_path != "-":
-            typer.echo(f"times in UTC (the file's zone: {found.zone})")
-        comparison = _compare(collection, recipe, engine, json_path, quiet)
+        comparison = _compare(collected(found, max_gap, merge).by_clock(), recipe, engine, json_path, quiet)
         if report is not None:
             from tsuzuki.report import comparison_page
 

@@ -50,9 +50,9 @@ def fit(
         announce_readings(found, chosen.max_gap, merge, quiet or json_path == "-")
         announce_compilation(quiet)
         with bar("training", quiet) as advance:
-            forecaster.fit(found.frame, checkpoint=checkpoint, every=every, on_progress=advance)
+            forecaster.fit(found.zoned, merge=True, checkpoint=checkpoint, every=every, on_progress=advance)
         assert forecaster.fitted is not None
-        forecaster.fitted.source = Source(found.columns, found.unit, found.zone)
+        forecaster.fitted.source = Source(found.columns, found.unit)
         forecaster.save(output)
         if checkpoint is not None:
             for number in range(forecaster.settings.ensemble):

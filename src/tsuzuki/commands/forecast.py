@@ -69,14 +69,14 @@ def forecast(
         if source:
             found = _newer(forecaster, source, column, time)
             announce_newer(found, forecaster.settings.max_gap, merge, quiet or "-" in (csv, json_path))
-            newer, unit = found.frame, found.unit or unit
+            newer, unit = found.zoned, found.unit or unit
             ids = forecaster.fitted.ids if forecaster.fitted is not None else ()
             # A file of one series is that series, whatever the file is called.
             if len(ids) == 1 and newer["unique_id"].nunique() == 1:
                 newer = newer.assign(unique_id=ids[0])
         announce_compilation(quiet)
         if newer is not None:
-            forecaster.update(newer)
+            forecaster.update(newer, merge=True)
         table = forecaster.predict(levels=wanted, future=_future(forecaster, model, future, time, newer))
         if csv is not None:
             write_csv(csv, table)
@@ -113,6 +113,7 @@ def _future(
     import pandas as pd
 
     from tsuzuki.data.readers import read_future
+    from tsuzuki.data.zones import in_zone
 
     known, fitted = forecaster.settings.columns.given_ahead, forecaster.fitted
     assert fitted is not None
@@ -120,14 +121,15 @@ def _future(
         if file is not None:
             raise SettingError(f"{model} reads no columns known ahead; leave out --future, or fit it with --known")
         return None
+    last = in_zone([min(times[-1] for times in fitted.times)], fitted.zone)[0]
     if file is not None:
         found = read_future(file, known, time)
-    elif newer is not None and (newer["ds"] > min(str(times[-1]) for times in fitted.times)).any():
+    elif newer is not None and (newer["ds"] > last).any():
         found = newer
     else:
         raise SettingError(
-            f"{model} reads columns known ahead: {', '.join(known)}; give their values after "
-            f"{str(min(times[-1] for times in fitted.times))[:19].replace('T', ' ')} in a file: --future FILE"
+            f"{model} reads columns known ahead: {', '.join(known)}; give their values after {last} in a file: "
+            "--future FILE"
         )
     if found["unique_id"].nunique() == 1 and found["unique_id"].iloc[0] not in fitted.ids:
         # A file that names no series holds for all of them.
@@ -143,6 +145,8 @@ def _newer(
     Raises:
         DataError: the file lacks them, or only one of both names a time zone.
     """
+    from tsuzuki.data.zones import check_zone
+
     settings, fitted = forecaster.settings, forecaster.fitted
     kept = None if fitted is None else fitted.source
 
@@ -150,19 +154,17 @@ def _newer(
         return reading(source, columns, time, settings.columns.given, Grid(settings.freq, settings.resample))
 
     if kept is None or column is not None:
-        return read(column)
-    try:
-        found = read(kept.columns)
-    except DataError:
-        # Some files call a column otherwise than it is asked for; it must be the same.
-        found = read(None)
-        if found.columns != kept.columns:
-            raise
-    if (found.zone is None) != (kept.zone is None):
-        raise DataError(
-            f"{found.name} names {found.zone or 'no time zone'}, but the readings that the model was trained on "
-            f"{kept.zone or 'none'}; write the times as they were there"
-        )
+        found = read(column)
+    else:
+        try:
+            found = read(kept.columns)
+        except DataError:
+            # Some files call a column otherwise than it is asked for; it must be the same.
+            found = read(None)
+            if found.columns != kept.columns:
+                raise
+    if fitted is not None:
+        check_zone(found.zone, fitted.zone, found.name)
     return found
 
 

@@ -106,6 +106,8 @@ def _next(path: str, outcome: dict[str, Any], freq: str) -> str:
 
 def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
     """What is worth knowing of a trained forecaster."""
+    from tsuzuki.data.zones import in_zone
+
     checked = [record.validation_loss for history in fitted.histories for record in history]
     return {
         "network": f"{settings.cell}({settings.units}) x {settings.layers}",
@@ -115,7 +117,8 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
         "series": len(fitted.ids),
         "ids": list(fitted.ids),
         "points": fitted.points,
-        "last_times": [str(times[-1])[:19] for times in fitted.times],
+        "last_times": [str(last) for last in in_zone([times[-1] for times in fitted.times], fitted.zone)],
+        "time_zone": fitted.zone,
         "step_seconds": fitted.step / 1e9,
         "lags": [f"{over} steps, {behind} back" for behind, over in fitted.way.lags],
         **{kind: list(getattr(settings, kind)) for kind in ("past", "known", "static") if getattr(settings, kind)},

@@ -53,7 +53,7 @@ def _collect(source: list[str], column: list[str] | None, time: str | None, max_
     from tsuzuki.data.series import collect
 
     found = reading(source, column, time, grid=grid)
-    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap)
+    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap, zone=found.zone).by_clock()
 
 
 def _page(collection: Any, lang: str) -> str:

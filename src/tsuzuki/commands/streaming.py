@@ -181,7 +181,7 @@ class _BatchRunner:
 
     def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages, allowed: bool) -> None:
         self.bank, self._store, self.messages, self._allowed = bank, store, messages, allowed
-        self._zoned: bool | None = None
+        self._zoned = bank.fitted.zone is not None
 
     def process(self, lines: list[bytes], text: LineFormat) -> str:
         """Forecast after each line; the states are on disk when it returns.
@@ -255,7 +255,6 @@ class _BatchRunner:
         if all(plain) and not self._zoned:
             try:
                 found = np.array(written, "datetime64[ns]").astype(np.int64)
-                self._zoned = False
                 return found, list(range(len(written)))
             except ValueError:
                 pass
@@ -266,11 +265,11 @@ class _BatchRunner:
             except DataError:
                 self.messages.note(numbers[i], f"{one[:40]!r} is no time such as 2026-01-31 12:00; left out")
                 continue
-            if self._zoned is not None and zoned != self._zoned:
-                said = "names a time zone, but those before it do not" if zoned else "names no time zone as others do"
-                self.messages.note(numbers[i], f"{one[:40]!r} {said}; left out")
+            if zoned != self._zoned:
+                said = "names a time zone, and the model's" if zoned else "names no time zone, but the model's"
+                ends = "readings did not" if zoned else "readings did"
+                self.messages.note(numbers[i], f"{one[:40]!r} {said} {ends}; left out")
                 continue
-            self._zoned = zoned
             good.append(i)
         return found, good
 

@@ -68,7 +68,7 @@ def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) 
 
     collection = collected(found, max_gap, merge)
     if not quiet:
-        _print(describe(collection, found.zone))
+        _print(describe(collection))
         if found.resampled:
             _print(f"the {found.resampled}")
         if found.dropped:
@@ -85,7 +85,7 @@ def announce_newer(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> 
     if (counts >= 3).all() and found.frame.groupby("unique_id")["y"].nunique().gt(1).all():
         announce_readings(found, max_gap, merge, quiet)
     elif not quiet:
-        last = str(found.frame["ds"].max())
+        last = str(found.zoned["ds"].max())
         _print(f"{found.name}: {len(found.frame):,} readings, the last of {last}")
 
 

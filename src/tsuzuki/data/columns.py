@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.data.date_forms import MISSING, has_clock, is_clock, is_date
 from tsuzuki.data.delimited import Table
 from tsuzuki.data.timestamps import Instants, instants
-from tsuzuki.data.value_columns import SAMPLE, Wanted, covariate_columns, listed, unit_of, value_columns, values
+from tsuzuki.data.value_columns import (
+    SAMPLE,
+    Wanted,
+    clipped,
+    covariate_columns,
+    listed,
+    unit_of,
+    value_columns,
+    values,
+)
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -81,8 +90,8 @@ def frame_of(table: Table, stem: str, wanted: Wanted) -> Picked:
         lost = np.flatnonzero(~dated & own.notna().to_numpy())
         if len(lost):
             raise DataError(
-                f"column {times[0]!r} of {name} has no date in {table.line(int(lost[0]))}, where {column!r} has a "
-                "value; write the date, or remove the row"
+                f"column {clipped(times[0])!r} of {name} has no date in {table.line(int(lost[0]))}, where "
+                f"{clipped(column)!r} has a value; write the date, or remove the row"
             )
     ids = frame[series] if series else pd.Series(stem, frame.index)
     nameless = np.flatnonzero((ids.isna() | (ids.astype(str).str.strip() == "")).to_numpy() & dated)
@@ -185,10 +194,10 @@ def _stamps(table: Table, times: tuple[str, ...]) -> Instants:
     import pandas as pd
 
     frame = table.frame
-    where = f"column {times[0]!r} of {table.name}"
+    where = f"column {clipped(times[0])!r} of {table.name}"
     if len(times) == 1:
         return instants(frame[times[0]], where, table.line)
-    where = f"columns {' and '.join(map(repr, times))} of {table.name}"
+    where = f"columns {' and '.join(repr(clipped(one)) for one in times)} of {table.name}"
     cells = [_cells(frame[label]) for label in times]
     if not all(_is_number(cell) for cell in cells[0] if cell):
         together = [

@@ -1,5 +1,6 @@
 """Series with their covariates on regular grids, and the network inputs made of them."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,14 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.grid import following_times, nearest_positions
+from tsuzuki.data.frames import zone_of
+from tsuzuki.data.grid import nearest_positions
 from tsuzuki.data.public_holidays import PREFIX, is_computed, on_holiday
 from tsuzuki.data.segments import Segment
 from tsuzuki.data.series import collect
+from tsuzuki.data.summary import check_merged
+from tsuzuki.data.zones import in_zone
 from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tsuzuki.data.series import Collection
 
 
 @dataclass(frozen=True)
@@ -80,18 +86,24 @@ class CovariateSeries:
         return CovariateSeries(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
 
 
-def covariate_series(frame: "pd.DataFrame", columns: CovariateNames, max_gap: int) -> list[CovariateSeries]:
+def covariate_series(
+    frame: "pd.DataFrame", columns: CovariateNames, max_gap: int, *, merge: bool
+) -> list[CovariateSeries]:
     """Put a long frame's series and their covariates on regular grids.
 
     Args:
         frame: as `frames.as_long` gives it.
         columns: the covariates.
         max_gap: longest run of missing steps that a state is carried through.
+        merge: whether means of any number of readings are wanted; if not, a few are merged with a warning.
 
     Raises:
-        DataError: as `series.collect`; or a static column that changes.
+        DataError: as `series.collect`; more than a tenth of a series' readings are of the same step as another; or a
+            static column that changes.
     """
     collection = collect("the frame", frame, max_gap=max_gap)
+    if not merge:
+        _refuse_or_warn(collection, frame)
     groups = dict(iter(frame.groupby("unique_id", sort=False)))
     found = []
     for series in collection.series:
@@ -107,6 +119,15 @@ def covariate_series(frame: "pd.DataFrame", columns: CovariateNames, max_gap: in
     return found
 
 
+def _refuse_or_warn(collection: "Collection", frame: "pd.DataFrame") -> None:
+    remedy = "name the series in unique_id, or take their means with merge=True, or what freq= and resample= say"
+    check_merged(collection, frame["unique_id"].value_counts().to_dict(), remedy)
+    if merged := collection.repairs.duplicates:
+        said = f"{merged:,} readings of the frame are of the same {collection.series[0].step} as another"
+        # The caller of `Forecaster.fit`, which calls what calls this.
+        warnings.warn(f"{said} and give way to their mean; merge=True says that they are to", UserWarning, stacklevel=4)
+
+
 def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:
     """Columns of one series' rows on its grid, [points, columns].
 
@@ -114,9 +135,11 @@ def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns:
     """
     place = nearest_positions(times, frame["ds"].to_numpy("datetime64[ns]"))
     found = np.full((len(times), len(columns)), np.nan)
+    # A holiday begins at the midnight of its zone.
+    clock = in_zone(times, zone_of(frame)).dt.tz_localize(None).to_numpy("datetime64[ns]")
     for number, name in enumerate(columns):
         if is_computed(name):
-            found[:, number] = on_holiday(times, name.removeprefix(PREFIX))
+            found[:, number] = on_holiday(clock, name.removeprefix(PREFIX))
             continue
         values = frame[name].to_numpy(np.float64)
         there = (place >= 0) & ~np.isnan(values)
@@ -124,37 +147,6 @@ def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns:
         total = np.bincount(place[there], weights=values[there], minlength=len(times))
         found[:, number] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return found
-
-
-def newer_rows(
-    frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]
-) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """The rows of one series after the last of `times`, on the continued grid.
-
-    Returns:
-        The times, and the columns [points, columns], NaN where missing.
-
-    Raises:
-        DataError: the rows are implausibly far ahead of `times`.
-    """
-    stamps = frame["ds"].to_numpy("datetime64[ns]")
-    # Months and business days lie unequally far apart.
-    step = np.diff(times[-14:]).min()
-    fresh = stamps > times[-1] + step / 2
-    if not fresh.any():
-        return times[:0], np.zeros((0, len(columns)))
-    count = int((stamps.max() - times[-1]) / step) + 2
-    if count > 50_000_000:
-        raise DataError(
-            f"the newest row ({stamps.max()}) is {count:,} steps after the last known time ({times[-1]}); "
-            "check its time"
-        )
-    ahead = following_times(times, count)
-    values = align_to_grid(frame[fresh], ahead, columns)
-    known = np.flatnonzero(~np.isnan(values[:, 0])) if len(columns) else np.zeros(0, np.int64)
-    # Rows without a reading only show that time has passed; the last one shows how much.
-    stop = int(known[-1]) + 1 if len(known) else int(nearest_positions(ahead, stamps[fresh].max()[None])[0]) + 1
-    return ahead[:stop], values[:stop]
 
 
 def covariate_inputs(

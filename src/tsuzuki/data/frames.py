@@ -22,7 +22,8 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
         needs_y: whether y is required; a frame of future covariates has none.
 
     Returns:
-        A new frame with the columns unique_id (str), ds (datetime64[ns]), y (float64) if present, covariates.
+        A new frame with the columns unique_id (str), ds (datetime64[ns]; UTC where the times have a zone), y (float64)
+        if present, covariates. `zone_of` tells the zone.
 
     Raises:
         DataError: no times, no values, a name or a covariate missing, or columns that are not numbers.
@@ -69,17 +70,23 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
     if nameless := int(found["unique_id"].isna().sum()):
         raise DataError(f"column unique_id has {nameless} missing names; give every row one")
     found["unique_id"] = found["unique_id"].astype(str)
-    found["ds"] = _stamps(found["ds"])
+    found["ds"], found.attrs["zone"] = _stamps(found["ds"])
     for name in wanted[2:]:
         found[name] = _numbers(found[name], name)
     return found
 
 
-def _stamps(times: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
+def zone_of(long: "pd.DataFrame") -> str | None:
+    """The time zone of the frame that `as_long` made a long one of, None where it named none."""
+    return long.attrs.get("zone")
+
+
+def _stamps(times: "pd.Series[Any]") -> "tuple[pd.Series[pd.Timestamp], str | None]":
     import pandas as pd
 
     from tsuzuki.data.timestamps import instants
 
+    zone = None
     try:
         if pd.api.types.is_numeric_dtype(times):
             # Numbers are nanoseconds, as pandas itself takes them.
@@ -87,13 +94,14 @@ def _stamps(times: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
         elif times.isna().all():
             stamps = pd.to_datetime(times)
         else:
-            stamps = instants(times, "it", lambda at: f"row {at + 1}").stamps
+            read = instants(times, "it", lambda at: f"row {at + 1}")
+            stamps, zone = read.stamps, read.zone
     except (ValueError, TypeError, OverflowError) as error:
         said = " ".join(str(error).split()).partition(";")[0]
         raise DataError(f"column ds does not hold times ({said[:160]}); convert it") from None
     if missing := int(stamps.isna().sum()):
         raise DataError(f"column ds has {missing} missing times; drop those rows")
-    return stamps
+    return stamps, zone
 
 
 def _numbers(values: "pd.Series[Any]", name: str) -> "pd.Series[float]":

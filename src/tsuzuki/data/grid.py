@@ -46,18 +46,18 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
     beside = away > step / 4
     steps = int(position.max() - position.min()) + 1
     if steps > MOST_STEPS:
-        raise DataError(f"{where} spans {steps:,} steps of a {_step_name(step)}; is one of its times wrong by years?")
+        raise DataError(f"{where} spans {steps:,} steps of a {step_name(step)}; is one of its times wrong by years?")
     follow = float((np.abs(gaps - step) <= step / 4).mean())
     if beside.mean() > 0.1 or (len(distinct) < MIN_FILLED_SHARE * steps and follow < 0.5):
         odd = np.datetime64(int(stamps[beside.argmax()]), "ns").astype("datetime64[s]")
         raise IrregularError(
-            f"{where} follows no regular grid: the most common step is {_step_name(step)}, but times such as "
+            f"{where} follows no regular grid: the most common step is {step_name(step)}, but times such as "
             f"{str(odd).replace('T', ' ')} do not fit it",
             fitting_freq(distinct),
         )
     first = int(position.min())
     times = (phase + (first + np.arange(int(position.max()) - first + 1)) * step).astype("datetime64[ns]")
-    return position - first, times, _step_name(step), int((away > 0).sum())
+    return position - first, times, step_name(step), int((away > 0).sum())
 
 
 def _phase(stamps: "NDArray[np.int64]", step: int) -> int:
@@ -99,7 +99,8 @@ def _likeliest_step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> i
     return max(common | round_times, key=likely)
 
 
-def _step_name(step: int) -> str:
+def step_name(step: int) -> str:
+    """A step in nanoseconds in words."""
     for unit in ("day", "hour", "minute", "second"):
         size = NANOSECONDS[unit]
         if step % size == 0:
@@ -127,7 +128,10 @@ def _month_grid(
     grid = months.min() + stride * np.arange(int(position.max()) + 1)
     times = ((grid + 1).astype("datetime64[D]") - 1) if last else grid.astype("datetime64[D]") + int(day[0])
     name = {1: "month", 3: "quarter", 12: "year"}.get(stride, f"{stride} months")
-    return position, times.astype("datetime64[ns]"), name, 0
+    # Midnight of another zone is the same time of day throughout; clocks that change make two.
+    clocks, counts = np.unique(stamps % NANOSECONDS["day"], return_counts=True)
+    clock = np.timedelta64(int(clocks[counts.argmax()]), "ns")
+    return position, times.astype("datetime64[ns]") + clock, name, int(counts.sum() - counts.max())
 
 
 def _part_grid(
@@ -235,7 +239,8 @@ def following_times(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.
             days = grid.astype("datetime64[D]") + (known[-1] - months[-1].astype("datetime64[D]"))
     if count and days[-1] > np.datetime64(LAST_DAY):
         raise DataError(_too_far(times, count))
-    return np.asarray(days, times.dtype)
+    # Parts of months begin at midnight, months with the time of day of the last one.
+    return np.asarray(days.astype(times.dtype) + (times[-1] - times[-1].astype("datetime64[D]")))
 
 
 def _too_far(times: "NDArray[np.datetime64]", count: int) -> str:

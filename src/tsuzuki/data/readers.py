@@ -38,6 +38,13 @@ class Reading:
     dropped: tuple[str, ...] = ()
     resampled: str | None = None
 
+    @property
+    def zoned(self) -> "pd.DataFrame":
+        """The frame with times in the zone that the file names."""
+        from tsuzuki.data.zones import in_zone
+
+        return self.frame if self.zone is None else self.frame.assign(ds=in_zone(self.frame["ds"], self.zone))
+
 
 def read(
     source: str | Path | Sequence[str | Path],
@@ -79,12 +86,13 @@ def read_future(source: str | Path, covariates: Sequence[str], time: str | None 
         time: as for `read`.
 
     Returns:
-        A frame of unique_id, ds and the covariates; the file's name is the unique_id where no column names series.
+        A frame of unique_id, ds (in the zone that the file names) and the covariates; the file's name is the unique_id
+        where no column names series.
     """
     import pandas as pd
 
     wanted = Wanted((), time, tuple(covariates), needs_value=False)
-    return pd.concat([_read(path, wanted).frame for path in files.named(source)], ignore_index=True)
+    return pd.concat([_read(path, wanted).zoned for path in files.named(source)], ignore_index=True)
 
 
 def _joined(paths: list[Path], wanted: Wanted) -> Reading:

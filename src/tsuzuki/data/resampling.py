@@ -111,7 +111,11 @@ def long_frame(frame: Any, covariates: "Sequence[str]", freq: str, how: str, *, 
     from tsuzuki.data.frames import as_long
 
     long = as_long(frame, covariates, needs_y=needs_y)
-    return on_grid(long, freq, how) if freq else long
+    if not freq:
+        return long
+    made = on_grid(long, freq, how)
+    made.attrs |= long.attrs
+    return made
 
 
 def fitting_freq(stamps: "NDArray[np.int64]") -> str:

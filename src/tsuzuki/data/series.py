@@ -4,11 +4,12 @@ Readings may be late, duplicated, a minute off or missing. The result is values 
 Short gaps are interpolated; a long gap, or a station that moved, ends a *segment*.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from tsuzuki.data.grid import infer_grid
 from tsuzuki.data.segments import Segment, fill_short_gaps
+from tsuzuki.data.zones import shown_zone, wall_offset
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,11 +72,24 @@ class Collection:
         name: where they come from.
         series: the series.
         unit: of the values, or None.
+        zone: the time zone that the data name, None where they name none; times are UTC where they do.
+        clock: the zone by whose clocks the times are, with its offset at the last one; None where they are not.
     """
 
     name: str
     series: tuple[Series, ...]
     unit: str | None = None
+    zone: str | None = None
+    clock: str | None = None
+
+    def by_clock(self) -> "Collection":
+        """The same with times by the clocks of the zone, to be shown."""
+        if self.zone is None:
+            return self
+        last = max(series.times[-1] for series in self.series)
+        offset = wall_offset(last, self.zone)
+        shown = tuple(replace(series, times=series.times + offset) for series in self.series)
+        return replace(self, series=shown, zone=None, clock=shown_zone(last, self.zone))
 
     @property
     def values(self) -> "NDArray[np.float64]":
@@ -129,7 +143,9 @@ class Collection:
         return tuple(found)
 
 
-def collect(name: str, frame: "pd.DataFrame", *, unit: str | None = None, max_gap: int = MAX_GAP) -> Collection:
+def collect(
+    name: str, frame: "pd.DataFrame", *, unit: str | None = None, max_gap: int = MAX_GAP, zone: str | None = None
+) -> Collection:
     """Put a long frame's series on regular grids.
 
     Args:
@@ -137,6 +153,7 @@ def collect(name: str, frame: "pd.DataFrame", *, unit: str | None = None, max_ga
         frame: columns unique_id, ds and y as `readers.read` gives them, and `change` where breaks are known.
         unit: of the values.
         max_gap: longest gap in steps that is interpolated, >= 0.
+        zone: the time zone that the data name, or None; `ds` is UTC where they do.
 
     Returns:
         The series in the order in which they first appear.
@@ -156,7 +173,7 @@ def collect(name: str, frame: "pd.DataFrame", *, unit: str | None = None, max_ga
     steps = {one.step for one in series}
     if len(steps) > 1:
         raise DataError(f"the series of {name} have different steps ({', '.join(sorted(steps))}); read them separately")
-    return Collection(name, tuple(series), unit)
+    return Collection(name, tuple(series), unit, zone)
 
 
 def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_GAP) -> Series:

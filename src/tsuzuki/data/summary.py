@@ -1,5 +1,6 @@
 """What a source of readings is, in two lines or as facts; and whether too many of its readings would be merged."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.series import collect
@@ -13,17 +14,12 @@ if TYPE_CHECKING:
 MERGED_UNASKED = 0.1
 
 
-def describe(collection: "Collection", zone: str | None) -> str:
-    """Say what a collection holds and what was done to make it regular.
-
-    Args:
-        collection: the series on their grids.
-        zone: the time zone that the file names, or None.
-    """
+def describe(collection: "Collection") -> str:
+    """Say what a collection holds and what was done to make it regular."""
+    collection = collection.by_clock()
     first = min(str(series.times[0].astype("datetime64[D]")) for series in collection.series)
     last = max(str(series.times[-1].astype("datetime64[D]")) for series in collection.series)
     several = f" in {len(collection.series):,} series" if len(collection.series) > 1 else ""
-    utc = "" if zone is None else ", in UTC" if zone == "UTC" else f", in UTC (the file's zone: {zone})"
     repairs, segments = collection.repairs, len(collection.segments)
     counts = [
         f"{repairs.missing:,} missing",
@@ -33,8 +29,13 @@ def describe(collection: "Collection", zone: str | None) -> str:
     ]
     return (
         f"{collection.name}: {collection.offsets[-1]:,} readings{several}, one every {collection.series[0].step}, "
-        f"{first} to {last}{utc}\n{', '.join(counts)}"
+        f"{first} to {last}{span_zone(collection)}\n{', '.join(counts)}"
     )
+
+
+def span_zone(collection: "Collection") -> str:
+    """What is said of the zone behind a span of times."""
+    return "" if collection.clock is None else f" ({collection.clock})"
 
 
 def collected(reading: "Reading", max_gap: int, merge: bool) -> "Collection":
@@ -48,17 +49,10 @@ def collected(reading: "Reading", max_gap: int, merge: bool) -> "Collection":
     Raises:
         DataError: more than a tenth of a series' readings are of the same step as another; or as `series.collect`.
     """
-    collection = collect(reading.name, reading.frame, unit=reading.unit, max_gap=max_gap)
+    collection = collect(reading.name, reading.frame, unit=reading.unit, max_gap=max_gap, zone=reading.zone)
     if not merge:
-        counts = reading.frame["unique_id"].value_counts()
-        for series in collection.series:
-            merged, count = series.repairs.duplicates, int(counts[series.name])
-            if merged > MERGED_UNASKED * count:
-                raise DataError(
-                    f"{merged:,} of {count:,} readings of series {series.name!r} in {reading.name} are of the same "
-                    f"{series.step} as another; name the column of the time of day or of the series' names, or take "
-                    "their means with --merge"
-                )
+        remedy = "name the column of the time of day or of the series' names, or take their means with --merge"
+        check_merged(collection, reading.frame["unique_id"].value_counts().to_dict(), remedy)
     return collection
 
 
@@ -88,8 +82,8 @@ def reading_facts(reading: "Reading", max_gap: int) -> dict[str, Any]:
         "unit": reading.unit,
         "zone": reading.zone,
         "readings": len(frame),
-        "first": str(frame["ds"].min()),
-        "last": str(frame["ds"].max()),
+        "first": str(reading.zoned["ds"].min()),
+        "last": str(reading.zoned["ds"].max()),
     }
     values = frame["y"].to_numpy(np.float64)
     if np.isfinite(values).any():
@@ -136,3 +130,23 @@ def _seasons(series: "Series") -> list[dict[str, Any]]:
         {"name": one.name, "steps": round(one.steps, 2), "explains": round(one.explained, 3)}
         for one in season_strengths(values, step_of(series.times))
     ]
+
+
+def check_merged(collection: "Collection", counts: Mapping[Any, int], remedy: str) -> None:
+    """Refuse a collection for which many readings were merged.
+
+    Args:
+        collection: the series on their grids.
+        counts: readings of each series by its name.
+        remedy: what to do.
+
+    Raises:
+        DataError: more than a tenth of a series' readings are of the same step as another.
+    """
+    for series in collection.series:
+        merged, count = series.repairs.duplicates, int(counts[series.name])
+        if merged > MERGED_UNASKED * count:
+            raise DataError(
+                f"{merged:,} of {count:,} readings of series {series.name!r} in {collection.name} are of the same "
+                f"{series.step} as another; {remedy}"
+            )

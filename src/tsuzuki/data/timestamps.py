@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.date_forms import MISSING, TWO_DIGITS, date_numbers, match, offset_minutes
+from tsuzuki.data.zones import zone_name
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _typed(values: "pd.Series[Any]", where: str, line: Callable[[int], str]) -> 
     import pandas as pd
 
     stamps = pd.to_datetime(values)
-    zone = None if stamps.dt.tz is None else str(stamps.dt.tz)
+    zone = None if stamps.dt.tz is None else zone_name(stamps.dt.tz)
     if zone is not None:
         stamps = stamps.dt.tz_convert("UTC").dt.tz_localize(None)
     days = stamps.to_numpy().astype("datetime64[D]")

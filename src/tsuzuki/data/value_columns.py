@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLE = 20
+# Letters of a name that a message shows.
+LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,15 @@ def unit_of(label: str) -> str | None:
     return unit.group(1).replace("℃", "°C").replace("％", "%") if unit else None
 
 
+def clipped(label: str) -> str:
+    """A name as a message shows it: in one line, and not for ever."""
+    words = " ".join(label.split())
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}..."
+
+
 def listed(labels: Sequence[str]) -> str:
     """Names as a message lists them."""
-    shown = ", ".join(labels[:SAMPLE])
+    shown = ", ".join(clipped(label) for label in labels[:SAMPLE])
     return shown if len(labels) <= SAMPLE else f"{shown} and {len(labels) - SAMPLE:,} more"
 
 
@@ -136,7 +144,7 @@ def values(table: Table, column: str) -> "pd.Series[float]":
     import numpy as np
     import pandas as pd
 
-    values, where = table.frame[column], f"column {column!r} of {table.name}"
+    values, where = table.frame[column], f"column {clipped(column)!r} of {table.name}"
     if pd.api.types.is_complex_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
         raise DataError(f"{where} holds {values.dtype}, not numbers; name another column with --column")
     try:

@@ -42,6 +42,7 @@ class _Unit:
     levels: tuple[float, ...]
     output: Path
     keeps_models: bool
+    zone: str | None
 
     @property
     def name(self) -> str:
@@ -64,7 +65,7 @@ def fit_each(
 
     Args:
         source: a long frame, or files as `panel_store` reads them: a path, a folder, a pattern or a list. Times are on
-            one step for all series.
+            one step for all series; those of files are read as UTC where they have a time zone.
         forecaster: its settings are used; it is not fitted itself. Covariates are not read.
         output: the folder of the results. With a cluster, all machines must see it under this name.
         workers: series that are trained at once; more than one needs the extra `ray`. The results do not depend on it.
@@ -94,10 +95,12 @@ def fit_each(
         )
     folder = Path(output)
     report = on_progress or (lambda share: None)
-    store = _store_of(source, folder, columns, settings)
+    store, zone = _store_of(source, folder, columns, settings)
     wanted = tuple(settings.levels if levels is None else levels)
     _claim(folder, store, settings, wanted, keep_models)
-    units = [_Unit(store.folder, first, last, settings, wanted, folder, keep_models) for first, last in _units(store)]
+    units = [
+        _Unit(store.folder, first, last, settings, wanted, folder, keep_models, zone) for first, last in _units(store)
+    ]
     left = [unit for unit in units if not _list_path(unit).exists()]
     report(1 - len(left) / len(units))
     for _ in run_units(_fit_unit, left, workers, address):
@@ -107,7 +110,12 @@ def fit_each(
     return listed
 
 
-def _store_of(source: Any, folder: Path, columns: PanelColumns | None, settings: Settings) -> PanelStore:
+def _store_of(
+    source: Any, folder: Path, columns: PanelColumns | None, settings: Settings
+) -> tuple[PanelStore, str | None]:
+    """The readings, and the time zone that a frame's times name."""
+    from tsuzuki.data.frames import zone_of
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -117,14 +125,14 @@ def _store_of(source: Any, folder: Path, columns: PanelColumns | None, settings:
             raise SettingError(
                 f"fit_each reads files on their own grid, not every {settings.freq}; leave out freq, or give it a frame"
             )
-        return panel_store(source, folder / "panel", columns)
+        return panel_store(source, folder / "panel", columns), None
     long = settings.long(source)[["unique_id", "ds", "y"]]
     content = long.to_parquet(index=False)
     readings = folder / "panel" / f"readings-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     readings.parent.mkdir(exist_ok=True)
     if not readings.exists():
         write_bytes(readings, content)
-    return panel_store(readings, folder / "panel")
+    return panel_store(readings, folder / "panel"), zone_of(long)
 
 
 def _claim(folder: Path, store: PanelStore, settings: Settings, levels: Sequence[float], keep_models: bool) -> None:
@@ -204,7 +212,8 @@ def _fit_one(unit: _Unit, store: PanelStore, number: int) -> "tuple[dict[str, An
     row = {"unique_id": store.ids[number], "points": int(frame["y"].notna().sum()), "error": None, "model": None}
     forecast = None
     try:
-        fitted = train(covariate_series(frame, settings.columns, settings.max_gap), settings)
+        fitted = train(covariate_series(frame, settings.columns, settings.max_gap, merge=True), settings)
+        fitted.zone = unit.zone
         forecast = forecast_frame(fitted, settings, unit.levels, None)
         if unit.keeps_models:
             row["model"] = f"model-{number:08d}.tsuzuki"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from tsuzuki.data.summary import span_zone
 from tsuzuki.experiment.comparison import Comparison, VariantResult
 from tsuzuki.formatting import column, shares
 
@@ -35,7 +36,8 @@ def describe_data(collection: "Collection", test_fraction: float) -> str:
     ]
     segments = len(collection.segments)
     return (
-        f"{collection.name}: {total:,} readings{several}, one every {collection.series[0].step}, {first} to {last}\n"
+        f"{collection.name}: {total:,} readings{several}, one every {collection.series[0].step}, "
+        f"{first} to {last}{span_zone(collection)}\n"
         f"{repairs.missing:,} missing, {_plural(segments, 'segment')}{''.join(f', {one}' for one in done)}; "
         f"{total - test:,} to train on, {test:,} held out"
     )

@@ -40,9 +40,15 @@ def backtest(
     step: int,
     levels: Sequence[float],
     on_progress: Callable[[float], object] | None = None,
+    zone: str | None = None,
 ) -> "tuple[pd.DataFrame, Fitted]":
-    """Forecast from the last `windows` origins of each series, `step` steps apart; see `Forecaster.backtest`."""
+    """Forecast from the last `windows` origins of each series, `step` steps apart; see `Forecaster.backtest`.
+
+    `zone` is the time zone in which times are given, or None.
+    """
     import pandas as pd
+
+    from tsuzuki.data.zones import in_zone
 
     if settings.quantiles:
         for level in levels:
@@ -78,7 +84,8 @@ def backtest(
     table = pd.concat(frames, ignore_index=True)
     # A reference that is missing for one series is left out for all.
     table = table.dropna(axis=1)
-    table.attrs["mase_scale"] = scales
+    table = table.assign(ds=in_zone(table["ds"], zone), cutoff=in_zone(table["cutoff"], zone))
+    table.attrs["mase_scale"], fitted.zone = scales, zone
     return table, fitted
 
 

@@ -36,7 +36,9 @@ def steps_ahead(table: "pd.DataFrame") -> NDArray[np.int64]:
     step = ahead.min()
     if step < np.timedelta64(27, "D"):
         return np.asarray(np.rint(ahead / step), np.int64)
-    months = table["ds"].to_numpy("datetime64[M]") - table["cutoff"].to_numpy("datetime64[M]")
+    # Months are those of the zone's calendar.
+    ds, cutoff = (table[name].dt.tz_localize(None).to_numpy("datetime64[M]") for name in ("ds", "cutoff"))
+    months = ds - cutoff
     return np.asarray(months.astype(np.int64) // int(months.min().astype(np.int64)))
 
 

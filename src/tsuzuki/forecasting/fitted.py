@@ -25,12 +25,10 @@ class Source:
     Attributes:
         columns: the names of the value columns.
         unit: of the values, or None.
-        zone: the time zone that it named, or None.
     """
 
     columns: tuple[str, ...]
     unit: str | None
-    zone: str | None
 
 
 @dataclass
@@ -58,6 +56,7 @@ class Fitted:
         windows: float32 [series, values], the last values of each series, scaled and without gaps.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
         source: what the file said that the readings come from, or None where they come from a frame.
+        zone: the time zone that the readings' times named, in which those of forecasts are given; None for none.
     """
 
     ids: tuple[str, ...]
@@ -80,3 +79,4 @@ class Fitted:
     windows: "NDArray[np.float32]"
     checked: bool = True
     source: Source | None = None
+    zone: str | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.grid import BUSINESS_STEP
+from tsuzuki.data.zones import shown_zone, wall_offset, without_zone, zone_name
 from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -44,15 +45,17 @@ class Outlook:
 
     Attributes:
         name: its id.
-        times: [points] of the readings.
+        times: [points] of the readings, by the clocks of the zone.
         values: [points], NaN where one is missing.
         fans: in time order.
+        zone: the time zone with its offset at the last reading, which all times have; None where none is known.
     """
 
     name: str
     times: NDArray[np.datetime64]
     values: NDArray[np.float64]
     fans: tuple[Fan, ...]
+    zone: str | None = None
 
 
 def named(ids: Sequence[str], name: str | None) -> str:
@@ -91,8 +94,11 @@ def outlooks(
             # The networks may have read on behind the frame, or with other readings at the end.
             if len(longer[0]) > len(times) and longer[0][-1] == times[-1]:
                 times, values = longer
-        fan = _fan(ahead[name], times[-1], float(values[-1]))
-        found.append(Outlook(name, times[-most:], values[-most:], (fan,)))
+        last, zone = times[-1], fitted.zone
+        rows = ahead[name].assign(ds=without_zone(ahead[name]["ds"], zone, last))
+        times = times[-most:] + wall_offset(last, zone)
+        fan = _fan(rows, times[-1], float(values[-1]))
+        found.append(Outlook(name, times, values[-most:], (fan,), shown_zone(last, zone)))
     return found
 
 
@@ -100,7 +106,7 @@ def _kept(fitted: "Fitted", number: int) -> tuple[NDArray[np.datetime64], NDArra
     """The last readings of a series, as far as a forecaster keeps them for its lags."""
     rows, times = fitted.states[0].rows[number], fitted.times[number]
     mean, scale = fitted.scales[number]
-    values = rows[:, 0].astype(np.float64) * scale + mean
+    values = fitted.transform.inverse(rows[:, 0].astype(np.float64) * scale + mean, number)
     values[rows[:, 1] > 0] = np.nan
     # Rows before a beginning repeat its first value.
     changes = np.flatnonzero(rows[:, 0] != rows[0, 0])
@@ -138,6 +144,9 @@ def outlook_back(name: str, backtest: "pd.DataFrame") -> Outlook:
     if some.empty:
         shown = ", ".join(map(str, backtest["unique_id"].unique()[:5]))
         raise DataError(f"the backtest has no series {name!r}; it has: {shown}")
+    zone = None if some["ds"].dt.tz is None else zone_name(some["ds"].dt.tz)
+    last = some["ds"].max().to_datetime64()
+    some = some.assign(**{column: without_zone(some[column], zone, last) for column in ("ds", "cutoff")})
     readings = some.drop_duplicates("ds").sort_values("ds")
     times, values = readings["ds"].to_numpy("datetime64[ns]"), readings["y"].to_numpy(np.float64)
     fans: list[Fan] = []
@@ -148,7 +157,7 @@ def outlook_back(name: str, backtest: "pd.DataFrame") -> Outlook:
         at = int(np.searchsorted(times, origin))
         known = at < len(times) and times[at] == origin
         fans.append(_fan(own, origin, float(values[at]) if known else np.nan))
-    return Outlook(name, times, values, tuple(fans))
+    return Outlook(name, times, values, tuple(fans), shown_zone(last, zone))
 
 
 def levels_of(table: "pd.DataFrame") -> list[float]:

@@ -51,6 +51,7 @@ def plotly_figure(outlook: "Outlook") -> "go.Figure":
         figure.add_vline(x=str(fan.times[0]), line={"color": CUT, "width": 1, "dash": "dot"})
     figure.update_layout(
         title={"text": outlook.name},
+        xaxis={"title": {"text": outlook.zone or ""}},
         template="plotly_white",
         hovermode="x unified",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},

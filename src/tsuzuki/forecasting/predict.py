@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.stepwise import SeriesState
 
 
-def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
-    """Run newer rows through the networks, which updates their states."""
+def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: bool = False) -> Fitted:
+    """Run newer rows through the networks, which updates their states; see `Forecaster.update`."""
     import numpy as np
 
-    from tsuzuki.data.covariates import covariate_inputs, newer_rows
+    from tsuzuki.data.covariates import covariate_inputs
+    from tsuzuki.data.frames import zone_of
+    from tsuzuki.data.newer_rows import newer_rows
     from tsuzuki.data.segments import segments_between_gaps
+    from tsuzuki.data.zones import check_zone
     from tsuzuki.forecasting.history import history_of
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
     from tsuzuki.forecasting.scaling import scale_and_fill
@@ -33,6 +36,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
 
     columns = settings.columns
     long = settings.long(frame)
+    check_zone(zone_of(long), fitted.zone, "the frame")
     groups = dict(iter(long.groupby("unique_id", sort=False)))
     unknown = [name for name in groups if name not in fitted.ids]
     if unknown:
@@ -50,7 +54,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any) -> Fitted:
     for number, name in enumerate(fitted.ids):
         if name not in groups:
             continue
-        ahead, values = newer_rows(groups[name], fitted.times[number], ("y", *columns.all))
+        ahead, values = newer_rows(groups[name], fitted.times[number], ("y", *columns.all), merge=merge)
         if len(ahead) == 0:
             continue
         mean, scale = fitted.scales[number]
@@ -191,14 +195,20 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     import numpy as np
 
     from tsuzuki.data.covariates import align_to_grid
+    from tsuzuki.data.frames import zone_of
     from tsuzuki.data.grid import following_times
+    from tsuzuki.data.zones import check_zone
 
     known = settings.columns.known
     needed = settings.columns.given_ahead
     names = ", ".join(needed)
     if future is None and needed:
         raise DataError(f"the network reads columns known ahead ({names}); give them for the forecast times as future=")
-    groups = dict(iter(settings.long(future, needs_y=False).groupby("unique_id", sort=False))) if needed else {}
+    groups = {}
+    if needed:
+        long = settings.long(future, needs_y=False)
+        check_zone(zone_of(long), fitted.zone, "future")
+        groups = dict(iter(long.groupby("unique_id", sort=False)))
     first = len(settings.columns.past)
     scales = fitted.covariate_scales[first : first + len(known)]
     found = np.zeros((len(fitted.ids), settings.horizon, len(known)))
@@ -279,12 +289,15 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     import pandas as pd
 
     from tsuzuki.data.grid import following_times
+    from tsuzuki.data.zones import in_zone
 
     found = forecast_next_steps(fitted, settings, future)
     back = fitted.transform.inverse
     columns = {
         "unique_id": np.repeat(np.array(fitted.ids, object), settings.horizon),
-        "ds": np.concatenate([following_times(times, settings.horizon) for times in fitted.times]),
+        "ds": in_zone(
+            np.concatenate([following_times(times, settings.horizon) for times in fitted.times]), fitted.zone
+        ),
         "tsuzuki": np.concatenate([back(point_forecast(settings, own), number) for number, own in enumerate(found)]),
     }
     for level in levels:

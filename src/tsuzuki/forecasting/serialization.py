@@ -72,6 +72,7 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "fingerprint": fitted.fingerprint,
         "checked": fitted.checked,
         "source": None if fitted.source is None else asdict(fitted.source),
+        "zone": fitted.zone,
         "best_epochs": list(fitted.best_epochs),
         "histories": [[asdict(record) for record in history] for history in fitted.histories],
         "kept_times": [len(times) for times in fitted.times],
@@ -108,10 +109,18 @@ def _source(kept: Any) -> "Source | None":
 
     if kept is None:
         return None
-    columns, unit, zone = _as_tuples(kept["columns"]), kept["unit"], kept["zone"]
-    if not all(isinstance(one, str) for one in columns) or not all(isinstance(one, str | None) for one in (unit, zone)):
-        raise ValueError("the columns, the unit or the zone of the readings are no text")
-    return Source(columns, unit, zone)
+    columns, unit = _as_tuples(kept["columns"]), kept["unit"]
+    if not all(isinstance(one, str) for one in columns) or not isinstance(unit, str | None):
+        raise ValueError("the columns or the unit of the readings are no text")
+    return Source(columns, unit)
+
+
+def _zone(kept: Any) -> str | None:
+    from tsuzuki.data.zones import is_zone
+
+    if kept is not None and not (isinstance(kept, str) and is_zone(kept)):
+        raise ValueError("the time zone of the readings is none that is known here")
+    return kept
 
 
 def _check_rules(rules: "Rules", step: int) -> None:
@@ -217,4 +226,5 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         windows=array("windows", np.float32, series, size),
         checked=bool(facts["checked"]),
         source=_source(facts.get("source")),
+        zone=_zone(facts.get("zone")),
     )

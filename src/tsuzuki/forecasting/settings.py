@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+# No count is so large.
+MOST = 2**31
 CYCLES = ("hour", "weekday", "day of year")
 # Settings that are one of a few words.
 CHOICES = {
@@ -114,7 +116,7 @@ class Settings:
         self._freeze()
         for name in ("horizon", "units", "layers", "timesteps", "lanes", "epochs", "ensemble"):
             value = getattr(self, name)
-            if not (hasattr(value, "__index__") and value >= 1):
+            if not (hasattr(value, "__index__") and 1 <= value < MOST):
                 raise SettingError(f"{name} is {value}; give a whole number from 1")
         if not (self.learning_rate > 0 and self.weight_decay >= 0):
             raise SettingError(
@@ -123,8 +125,8 @@ class Settings:
             )
         if self.cell not in ("simple_rnn", "gru", "lstm"):
             raise SettingError(f"cell is {self.cell!r}; choose simple_rnn, gru or lstm")
-        if self.head < 0 or self.max_gap < 0:
-            raise SettingError("head and max_gap cannot be negative; give 0 for none")
+        if not (0 <= self.head < MOST and 0 <= self.max_gap < MOST):
+            raise SettingError(f"head is {self.head} and max_gap {self.max_gap}; give whole numbers, 0 for none")
         if not 0 <= self.validation_fraction < 0.5:
             raise SettingError(f"validation_fraction is {self.validation_fraction}; give a share from 0 to below 0.5")
         if self.ensemble * self.validation_fraction > 1:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki import formatting as numerals
+from tsuzuki.data.zones import without_zone
 from tsuzuki.forecasting.evaluation import evaluate, interval_levels
 from tsuzuki.report import lanes_svg
 from tsuzuki.report.comparison import mapped, series_section, zoomed
@@ -66,6 +67,9 @@ def backtest_page(
             if (value := getattr(settings, name)) not in ((), None)
         )
         extra = [(Both("Settings", "設定"), same(shown))]
+    last = max(series.times[-1] for series in collection.series)
+    by_clock = {name: without_zone(forecasts[name], collection.zone, last) for name in ("ds", "cutoff")}
+    forecasts, collection = forecasts.assign(**by_clock), collection.by_clock()
     first = forecasts["cutoff"].min()
     cut = tuple(
         offset + int(np.searchsorted(series.times, np.datetime64(first)))

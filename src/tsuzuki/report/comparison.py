@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from tsuzuki.data.series import Collection
+from tsuzuki.data.summary import span_zone
 from tsuzuki.experiment.comparison import Comparison
 from tsuzuki.experiment.tables import formatted_columns
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
@@ -99,7 +100,7 @@ def series_section(collection: Collection, cuts: tuple[int, ...] | None = None) 
     facts = [
         (Both("Steps", "ステップ数"), same(f"{total:,}")),
         (Both("One every", "間隔"), step),
-        (Both("Time", "期間"), same(f"{str(first)[:10]} – {str(last)[:10]}")),
+        (Both("Time", "期間"), same(f"{str(first)[:10]} – {str(last)[:10]}{span_zone(collection)}")),
         (Both("Segments", "区間数"), same(f"{len(collection.segments):,}")),
     ]
     if len(collection.series) > 1:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki import formatting
+from tsuzuki.data.zones import zone_name
 from tsuzuki.report.ensemble import learning
 from tsuzuki.report.machine import machine
 from tsuzuki.report.page import Page, Section, render
@@ -48,9 +49,13 @@ def forecast_page(
     """
     horizon = len(outlooks[0].fans[0].times) - 1
     last = max(str(one.fans[0].times[0].astype("datetime64[m]")).replace("T", " ") for one in outlooks)
+    zone = Both("", "") if outlooks[0].zone is None else Both(f" ({outlooks[0].zone})", f"（{outlooks[0].zone}）")
     page = Page(
         Both(f"{title}: forecast", f"{title}: 予測"),
-        Both(f"The next {horizon:,} steps after {last}.", f"{last} より後の {horizon:,} ステップの予測です。"),
+        Both(
+            f"The next {horizon:,} steps after {last}{zone.en}.",
+            f"{last}{zone.ja} より後の {horizon:,} ステップの予測です。",
+        ),
         (_picture(outlooks, unit), _numbers(forecasts), learning(fitted), machine(command)),
     )
     return render(page, lang)
@@ -107,7 +112,10 @@ def _numbers(forecasts: "pd.DataFrame") -> Section:
     columns = [name for name in forecasts.columns if name not in ("unique_id", "ds")]
     cells = iter(formatting.aligned(shown[columns].to_numpy(np.float64).ravel(order="F").tolist(), 3))
     texts = [[next(cells) for _ in range(len(shown))] for _ in columns]
-    times = [time.replace("T", " ") for time in np.datetime_as_string(shown["ds"].to_numpy("datetime64[s]"))]
+    stamps = shown["ds"]
+    zone = None if stamps.dt.tz is None else zone_name(stamps.dt.tz)
+    stamps = stamps.dt.tz_localize(None)
+    times = [time.replace("T", " ") for time in np.datetime_as_string(stamps.to_numpy("datetime64[s]"))]
     if all(time.endswith(":00") for time in times):
         times = [time[:-3] for time in times]
     heads = [f"{name} {time}" for name, time in zip(shown["unique_id"], times, strict=True)] if several else times
@@ -118,6 +126,8 @@ def _numbers(forecasts: "pd.DataFrame") -> Section:
         head.append(Both(f"{level}\u00a0% {ends[end].en}", f"{level}%\u00a0{ends[end].ja}"))
     rows: list[list[Both | str]] = [list(row) for row in zip(heads, *texts, strict=True)]
     caption = Both("The forecast and the ends of its intervals.", "予測値と予測区間の両端です。")
+    if zone is not None:
+        caption = joined(caption, Both(f"Times are in {zone}.", f"時刻は {zone} です。"))
     if len(forecasts) > len(shown):
         left = len(forecasts) - len(shown)
         caption = joined(

@@ -132,6 +132,7 @@ def forecast_png(outlooks: "list[Outlook]", title: str, unit: str | None = None)
             axis.set_ylabel(unit or "")
             if len(outlooks) > 1:
                 axis.set_title(one.name, loc="left", fontsize=9)
+        axes[-1].set_xlabel(shown[-1].zone or "")
         # Above the axes, where it hides no reading.
         axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, ncols=4, frameon=False)
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)

@@ -58,7 +58,7 @@ class Stream(Cursor):
         if ds is not None:
             if value is not None and value == value:
                 as_number(value)
-            self.reach(nanoseconds(ds))
+            self.reach(nanoseconds(ds, self._fitted.zone))
         self.take(value)
         return self._latest.copy() if self._whole else self.forecast()
 
@@ -75,8 +75,11 @@ class Stream(Cursor):
         """The latest forecast as a frame with intervals, as `Forecaster.predict` gives it."""
         import pandas as pd
 
+        from tsuzuki.data.zones import in_zone
+
         times = ahead(self._fitted, self.bank.ids[0], self.now, self._settings.horizon)
-        columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": times, "tsuzuki": self.forecast()}
+        stamps = in_zone(times, self._fitted.zone)
+        columns: dict[str, Any] = {"unique_id": self.bank.ids[0], "ds": stamps, "tsuzuki": self.forecast()}
         for level in self._settings.levels if levels is None else levels:
             columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = self.interval(level)
         return pd.DataFrame(columns)
