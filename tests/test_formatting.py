@@ -58,3 +58,14 @@ def test_a_column_says_what_its_numbers_are_whatever_their_size(values, usual, s
 
 def test_a_skill_that_is_far_below_nothing_is_told_in_short():
     assert numerals.shares([0.294, -2.66, -277.0, math.nan], 0) == ["+29%", "-266%", "<-999%", ""]
+
+
+def test_a_share_of_just_ten_times_less_is_still_written_out():
+    assert numerals.shares([-9.99, -10.0, float("nan")], 0) == ["-999%", "<-999%", ""]
+
+
+def test_columns_of_scores_are_written_as_their_names_say():
+    assert numerals.scores("skill", [0.5]) == ["+50.0%"]
+    assert numerals.scores("smape", [12.34, float("nan")]) == ["12.3", ""]
+    assert numerals.scores("coverage-80", [80.04]) == ["80.0"]
+    assert numerals.scores("rmse", [1.23456]) == ["1.235"]
