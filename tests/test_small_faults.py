@@ -43,7 +43,7 @@ def series():
     return pd.Series(np.sin(np.arange(400) * 2 * np.pi / 24) + wild * generator.normal(size=400), HOURS, name="a")
 
 
-def test_what_is_held_out_is_no_target_of_the_rows_before_it(series, monkeypatch):
+def test_what_is_held_out_is_no_target_of_the_rows_before_it_and_nothing_else_is_one_of_its_own(series, monkeypatch):
     seen, fit = [], forecasting_fit.training.fit
 
     def spy(network, weights, inputs, targets, layout, **options):
@@ -52,11 +52,14 @@ def test_what_is_held_out_is_no_target_of_the_rows_before_it(series, monkeypatch
 
     monkeypatch.setattr(forecasting_fit.training, "fit", spy)
     Forecaster(4, base="last", validation_fraction=0.1, transform="none", **SMALL).fit(series)
-    begin = np.flatnonzero(np.isfinite(seen[0][1][:, 0]))[0]
     held = []
-    for targets, whole in seen:
-        here = np.isnan(targets[:, 0]) & np.isfinite(whole[:, 0])
-        np.testing.assert_array_equal(targets[~here], whole[~here])
+    for trained, checked in seen:
+        # No target is of both.
+        here = np.isfinite(checked[:, 0])
+        assert not (here & np.isfinite(trained[:, 0])).any()
+        whole = np.where(here, checked[:, 0], trained[:, 0])
+        begin = np.flatnonzero(np.isfinite(whole))[0]
+        assert np.isfinite(whole[begin : begin + 400]).all()
         held.append((np.flatnonzero(here) - begin).tolist())
     assert sorted(held) == [list(range(320, 360)), list(range(360, 400))]
 
@@ -279,3 +282,16 @@ def test_the_interval_of_paired_differences_is_theirs_and_not_that_of_the_values
     found = paired_difference([0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0])
     half = 3.182446 * np.std([1, 2, 3, 4], ddof=1) / 2
     assert found.ci95 == pytest.approx((2.5 - half, 2.5 + half), rel=1e-5)
+
+
+def test_errors_behind_a_held_out_stretch_count_only_where_it_is_shorter_than_the_horizon(series, monkeypatch):
+    found = []
+    monkeypatch.setattr(forecasting_fit, "calibrate", lambda errors: found.append(errors) or calibrate(errors))
+    for share, count in ((0.1, 40), (0.01, 4)):
+        Forecaster(6, committee=False, base="season", validation_fraction=share, transform="none", **SMALL).fit(series)
+        (errors,) = found.pop()
+        known = np.isfinite(errors).sum(axis=0).tolist()
+        for ahead, number in enumerate(known):
+            # The latest stretch ends with the data; behind the one before it the data go on.
+            before = count - ahead if count >= 6 else min(count, 2 * count - ahead)
+            assert number == max(0, count - ahead) + before

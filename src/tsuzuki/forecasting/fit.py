@@ -203,13 +203,16 @@ def _train(
         validation = Streams(settings.timesteps, len(held_out_segments)).after(segments, held_out_segments)
     epochs = max(settings.epochs, min(MOST_EPOCHS, -(-FEWEST_UPDATES // layout.updates)))
     total = epochs * layout.updates
-    # What is held out is no target of the rows before it either.
-    targets = panel.targets.copy()
+    # What is held out is no target of the rows before it either, and what the network is trained on none of those held
+    # out: of a stretch of 250 with a horizon of 168, a third of the targets would lie behind it.
+    here = np.zeros(len(panel.targets), bool)
     for segment in held_out_segments:
-        targets[segment.start : segment.stop] = np.nan
+        here[segment.start : segment.stop] = True
+    targets = np.where(here[:, None], np.float32(np.nan), panel.targets)
+    held_out_targets = np.where(here[:, None], panel.targets, np.float32(np.nan))
     budget = budget_for(settings, total, settings.ensemble)
     if budget is not None:
-        known = (shifted(targets, job.shifts), shifted(panel.targets, job.shifts))
+        known = (shifted(targets, job.shifts), shifted(held_out_targets, job.shifts))
         rows = PanelRows(panel, *known, segments, held_out_segments, spec.before, settings.horizon)
         path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
         identity = "" if path is None else identity_of(panel.inputs, *known)
@@ -243,7 +246,7 @@ def _train(
         lags=spec.lags,
         impute_from=spec.impute_from,
         validation=validation,
-        validation_targets=shifted(panel.targets, job.shifts),
+        validation_targets=shifted(held_out_targets, job.shifts),
         early_stopping=EarlyStopping(patience=epochs) if validation is not None else None,
         seed=settings.seed + member,
         threads=1 if settings.ensemble > 1 else None,

@@ -87,8 +87,7 @@ def stacked(
         ]
         linear, parts = ridge(histories, held_out, horizon, min(size, RIDGE_VALUES), importance)
         whole, own = {"ridge": linear}, [{"ridge": part} for part in parts]
-    # A series with a stretch shorter than the horizon is scored beyond it, too.
-    strict = max((len(one.places) for network in found for one in network), default=0) >= horizon
+    strict = _reach_the_horizon(found, horizon)
     between = BETWEEN if wander(values) else 1.0
     every = max(1, sum(len(one.places) for network in found for one in network) // MOST_ROWS)
     targets, forecasts, spreads, numbers, counts = [], [], [], [], []
@@ -145,6 +144,12 @@ def _targets(
     return np.asarray(np.where(rows < min(stop, len(values)), there, np.nan) - last[:, None], np.float32)
 
 
+def _reach_the_horizon(found: Sequence[Sequence[HeldOutForecasts]], horizon: int) -> bool:
+    """Whether held-out stretches are as long as the horizon, so that errors behind them, where networks have been
+    trained, need not count."""
+    return max((len(one.places) for network in found for one in network), default=0) >= horizon
+
+
 def errors_of(
     together: Committee,
     values: Sequence[NDArray[np.float32]],
@@ -154,10 +159,12 @@ def errors_of(
     """The errors of a committee on held-out rows, [rows, horizon] for each series."""
     errors: list[list[NDArray[np.float32]]] = [[] for _ in values]
     horizon = together.weights.shape[1]
+    strict = _reach_the_horizon(found, horizon)
     for network in found:
         for number, one in enumerate(network):
             windows = histories[number].windows(one.places)
             last = windows[:, -1]
             forecasts = together.combine(one.changes, windows, number) - last[:, None]
-            errors[number].append(_targets(values[number], last, one.places, horizon, len(values[number])) - forecasts)
+            stop = one.last if strict else len(values[number])
+            errors[number].append(_targets(values[number], last, one.places, horizon, stop) - forecasts)
     return [np.concatenate(own) for own in errors]
