@@ -171,6 +171,8 @@ class Forecaster:
         step: int | None = None,
         levels: Sequence[float] | None = None,
         merge: bool = False,
+        checkpoint: str | Path | None = None,
+        every: str | float = 30.0,
         on_progress: Callable[[float], object] | None = None,
     ) -> "pd.DataFrame":
         """Forecast from many origins at the end of the data, and by simple references too.
@@ -184,6 +186,7 @@ class Forecaster:
             step: steps between two origins; the horizon if None.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
             merge: as for `fit`.
+            checkpoint, every: as for `fit`; what is trained on must be the same, too.
             on_progress: as for `fit`.
 
         Returns:
@@ -200,7 +203,8 @@ class Forecaster:
         long = self.settings.long(frame)
         series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
         wanted, zone = self.settings.levels if levels is None else levels, zone_of(long)
-        return backtest(series, self.settings, windows, step or self.settings.horizon, wanted, on_progress, zone)[0]
+        step = step or self.settings.horizon
+        return backtest(series, self.settings, windows, step, wanted, on_progress, zone, checkpoint, every)[0]
 
     @property
     def weights_(self) -> "pd.DataFrame":

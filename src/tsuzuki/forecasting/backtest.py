@@ -6,6 +6,7 @@ The networks are trained once, on the data before the first origin; after that o
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,8 @@ def backtest(
     levels: Sequence[float],
     on_progress: Callable[[float], object] | None = None,
     zone: str | None = None,
+    checkpoint: str | Path | None = None,
+    every: str | float = 30.0,
 ) -> "tuple[pd.DataFrame, Fitted]":
     """Forecast from the last `windows` origins of each series, `step` steps apart; see `Forecaster.backtest`.
 
@@ -57,7 +60,8 @@ def backtest(
         windows = fitting_windows(min(len(one.values) for one in series), settings.horizon, step)
     origins = [_origins(one, settings.horizon, windows, step) for one in series]
     cuts = [int(some[0]) for some in origins]
-    fitted = train([one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)], settings, on_progress)
+    known = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
+    fitted = train(known, settings, on_progress, checkpoint, every)
     forecasts, seen = _forecast_from_origins(fitted, settings, series, origins)
     back = fitted.transform.inverse
     frames, scales = [], {}
