@@ -230,3 +230,16 @@ def test_a_picture_has_the_readings_in_their_unit_whatever_the_transform(transfo
     (found,) = outlooks(model.fitted, 3, model.predict())
     np.testing.assert_allclose(found.values, VALUES[120 - len(found.values) : 120], rtol=1e-4)
     assert len(found.values) > 20
+
+
+def test_a_holiday_begins_at_midnight_of_the_datas_zone_and_is_computed_in_forecasts_too():
+    pytest.importorskip("holidays")
+    from tsuzuki.data.covariates import CovariateNames, covariate_series
+    from tsuzuki.data.frames import as_long
+
+    # The 29th of April, Shōwa Day, from midnight to midnight in Tokyo.
+    times = pd.date_range("2024-04-25", periods=24 * 7, freq="h", tz="Asia/Tokyo")
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.arange(24.0 * 7) % 11})
+    for column in ("holidays in JP", "holidays in JP@Asia/Tokyo"):
+        (found,) = covariate_series(as_long(frame), CovariateNames(known=(column,)), 5, merge=False)
+        assert found.covariates[:, 0].tolist() == (times.day == 29).astype(float).tolist()

@@ -135,11 +135,12 @@ def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns:
     """
     place = nearest_positions(times, frame["ds"].to_numpy("datetime64[ns]"))
     found = np.full((len(times), len(columns)), np.nan)
-    # A holiday begins at the midnight of its zone.
+    # A holiday begins at midnight of the zone that it names, or of that of the data.
     clock = in_zone(times, zone_of(frame)).dt.tz_localize(None).to_numpy("datetime64[ns]")
     for number, name in enumerate(columns):
         if is_computed(name):
-            found[:, number] = on_holiday(clock, name.removeprefix(PREFIX))
+            where = name.removeprefix(PREFIX)
+            found[:, number] = on_holiday(times if "@" in where else clock, where)
             continue
         values = frame[name].to_numpy(np.float64)
         there = (place >= 0) & ~np.isnan(values)

@@ -215,6 +215,7 @@ def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np
     for number, name in enumerate(fitted.ids):
         ahead = following_times(fitted.times[number], settings.horizon)
         rows = groups[name] if name in groups else _no_rows(needed)
+        rows.attrs["zone"] = fitted.zone
         values = align_to_grid(rows, ahead, known)
         if np.isnan(values).any():
             step, column = np.argwhere(np.isnan(values))[0]
