@@ -1,0 +1,200 @@
+"""What one small slip in a reader would change: an hour too many, a column that is lost, a comma that is a point."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsuzuki.data import delimited
+from tsuzuki.data.calendar import seasons
+from tsuzuki.data.date_forms import date_numbers, is_clock, is_date, match, offset_minutes
+from tsuzuki.data.grid import BUSINESS_STEP, following_times, infer_grid, nearest_positions, step_of
+from tsuzuki.data.readers import read
+from tsuzuki.data.segments import Segment, fill_short_gaps, segments_between_gaps
+from tsuzuki.errors import DataError
+
+DAY = 86400 * 10**9
+
+
+@pytest.mark.parametrize("text", ["0", "9", "18", "24", "18:00", "24:00", "6 PM", "18時", "0:59:59"])
+def test_what_is_a_time_of_day(text):
+    assert is_clock(text)
+
+
+@pytest.mark.parametrize("text", ["25", "25:00", "-1", "noon", "18:00 x", "2020-01-01", ""])
+def test_what_is_none(text):
+    assert not is_clock(text)
+
+
+def test_a_year_of_two_digits_is_like_a_date_and_a_number_is_not():
+    assert is_date(" 01/02/20 ")
+    assert is_date("2020-01-02")
+    assert not is_date("1.5")
+    assert not is_date("x 01/02/20")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("2020-03-04", (2020, 3, 4, 0, 0, 0, 0)),
+        ("2020-03", (2020, 3, 1, 0, 0, 0, 0)),
+        ("2020-03-04 05:06:07.25", (2020, 3, 4, 5, 6, 7, 250_000_000)),
+        ("2020年3月中旬", (2020, 3, 11, 0, 0, 0, 0)),
+        ("2020年3月上旬", (2020, 3, 1, 0, 0, 0, 0)),
+        ("2020年3月下旬", (2020, 3, 21, 0, 0, 0, 0)),
+        ("2020年3月第2半旬", (2020, 3, 6, 0, 0, 0, 0)),
+        ("2020Q3", (2020, 7, 1, 0, 0, 0, 0)),
+        ("4 Mar 2020", (2020, 3, 4, 0, 0, 0, 0)),
+        ("2020-03-04 12:30 AM", (2020, 3, 4, 0, 30, 0, 0)),
+        ("2020-03-04 12:30 PM", (2020, 3, 4, 12, 30, 0, 0)),
+        ("2020-03-04 01:30 PM", (2020, 3, 4, 13, 30, 0, 0)),
+        ("2020-03-04 13:30 PM", (2020, 3, 4, 99, 30, 0, 0)),
+        ("2020-03-04 00:30 AM", (2020, 3, 4, 99, 30, 0, 0)),
+    ],
+)
+def test_the_numbers_of_a_date(text, numbers):
+    found = match(text, 0)
+    if found is None:
+        pytest.skip(f"{text} is none of the forms")
+    assert date_numbers(found[1]) == numbers
+    # The form that is tried first decides nothing.
+    assert match(text, found[0]) == found
+
+
+def test_how_far_zones_are_ahead_of_utc():
+    assert [offset_minutes(zone) for zone in ("Z", "+09:00", "+0530", "-03", "-09:30")] == [0, 540, 330, -180, -570]
+
+
+def test_of_very_many_columns_those_are_kept_that_are_named_or_tell_what_they_are(monkeypatch):
+    text = "first,unique_id,wanted,TIME,other\nNA,NA,NA,2020-01-01,5\n1,007,2.5,,6\n"
+    monkeypatch.setattr(delimited, "WIDE", 4)
+    found = delimited.parse(text, "x", frozenset({"unique_id", "wanted", "time"}))
+    assert list(found.frame.columns) == ["first", "unique_id", "wanted", "TIME"]
+    assert found.labels == ("first", "unique_id", "wanted", "TIME", "other")
+    assert found.frame["unique_id"].tolist() == ["NA", "007"]
+    assert found.frame["wanted"].isna().tolist() == [True, False]
+    assert found.frame["TIME"].isna().tolist() == [False, True]
+    assert found.line(1) == "line 3"
+    monkeypatch.setattr(delimited, "WIDE", 5)
+    assert list(delimited.parse(text, "x", frozenset()).frame.columns) == list(found.labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("time;value\n2020-01-01;1,5\n2020-01-02;2,5\n2020-01-03;3\n", [1.5, 2.5, 3.0]),
+        ("time;value\n2020-01-01;1.5\n2020-01-02;2.5\n2020-01-03;3\n", [1.5, 2.5, 3.0]),
+        ("time,value\n2020-01-01,1.5\n2020-01-02,2.5\n2020-01-03,3\n", [1.5, 2.5, 3.0]),
+        ('time,value,note\n2020-01-01,1.5,"a;1,5;b"\n2020-01-02,2.5,x\n2020-01-03,3,y\n', [1.5, 2.5, 3.0]),
+    ],
+)
+def test_commas_are_points_only_where_they_separate_nothing(tmp_path, text, values):
+    (tmp_path / "a.csv").write_text(text)
+    assert read(tmp_path / "a.csv", column="value").frame["y"].tolist() == values
+
+
+def test_columns_that_hold_a_date_together_give_way_to_one_that_holds_it_alone(tmp_path):
+    (tmp_path / "a.csv").write_text("year,month,date,value\n2020,1,2021-05-01,1\n2020,2,2021-05-02,2\n")
+    assert read(tmp_path / "a.csv", column="value").frame["ds"].tolist() == [
+        pd.Timestamp("2021-05-01"),
+        pd.Timestamp("2021-05-02"),
+    ]
+    (tmp_path / "b.csv").write_text("year,month,value\n2020,1,1\n2020,2,2\n")
+    assert read(tmp_path / "b.csv").frame["ds"].tolist() == [pd.Timestamp("2020-01-01"), pd.Timestamp("2020-02-01")]
+
+
+def test_an_hour_beside_days_is_part_of_the_time_only_where_days_have_several_rows(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "date,hour,value\n" + "".join(f"2020-01-0{1 + h // 2},{h % 2},{h}\n" for h in range(6))
+    )
+    assert read(tmp_path / "a.csv").frame["ds"].tolist()[:3] == [
+        pd.Timestamp("2020-01-01 00:00"),
+        pd.Timestamp("2020-01-01 01:00"),
+        pd.Timestamp("2020-01-02 00:00"),
+    ]
+    (tmp_path / "b.csv").write_text("date,hour,value\n" + "".join(f"2020-01-0{1 + h},{h},{h}\n" for h in range(6)))
+    assert read(tmp_path / "b.csv", column="value").frame["ds"].tolist()[1] == pd.Timestamp("2020-01-02")
+
+
+def test_two_files_are_joined_reading_by_reading(tmp_path):
+    (tmp_path / "a1.csv").write_text("time,y\n2020-01-01,1\n2020-01-02,\n2020-01-03,3\n")
+    (tmp_path / "a2.csv").write_text("time,y\n2020-01-02,2\n2020-01-03,3\n2020-01-04,4\n")
+    found = read([tmp_path / "a2.csv", tmp_path / "a1.csv"]).frame
+    assert list(found.columns) == ["unique_id", "ds", "y"]
+    assert found.index.tolist() == list(range(4))
+    assert found.sort_values("ds")["y"].tolist() == [1, 2, 3, 4]
+    (tmp_path / "a3.csv").write_text("time,y\n2020-01-03,30\n2020-01-04,4\n2020-01-05,5\n")
+    with pytest.raises(
+        DataError, match=r"a1.csv and a3.csv disagree on series 'a' at 2020-01-03 00:00:00 \(3 and 30\)"
+    ):
+        read([tmp_path / "a1.csv", tmp_path / "a3.csv"])
+
+
+def inferred(times):
+    return infer_grid(np.asarray(times, "datetime64[ns]").astype(np.int64), "here")
+
+
+@pytest.mark.parametrize("freq", ["ME", "MS", "QE", "QS", "YS", "YE", "B", "D", "h", "15min"])
+def test_a_grid_is_found_with_its_holes_and_goes_on(freq):
+    times = pd.date_range("2019-01-31", periods=80, freq=freq).to_numpy("datetime64[ns]")
+    kept = np.ones(60, bool)
+    kept[[5, 17, 18, 40]] = False
+    position, grid, name, snapped = inferred(times[:60][kept])
+    np.testing.assert_array_equal(grid, times[:60])
+    np.testing.assert_array_equal(position, np.flatnonzero(kept))
+    assert snapped == 0
+    assert name in ("month", "quarter", "year", "business day", "day", "hour", "15 minutes")
+    np.testing.assert_array_equal(following_times(grid, 20), times[60:])
+    assert step_of(grid) == (BUSINESS_STEP if freq == "B" else int(np.median(np.diff(times).astype(np.int64))))
+
+
+@pytest.mark.parametrize(
+    ("days", "name"), [((1, 11, 21), "third of a month"), ((1, 6, 11, 16, 21, 26), "sixth of a month")]
+)
+def test_parts_of_months_are_grids_too(days, name):
+    times = np.array([f"2020-{month:02}-{day:02}" for month in range(1, 9) for day in days], "datetime64[ns]")
+    position, grid, found, _ = inferred(times[:-6])
+    assert found == name
+    np.testing.assert_array_equal(position, np.arange(len(times) - 6))
+    np.testing.assert_array_equal(following_times(grid, 6), times[-6:])
+
+
+def test_business_days_at_one_time_of_day_are_a_grid_and_at_two_are_none():
+    days = pd.bdate_range("2020-01-01", periods=40).to_numpy("datetime64[ns]")
+    for clock in (0, 9):
+        assert inferred(days + np.timedelta64(clock, "h"))[2] == "business day"
+    late = days.copy()
+    late[20] += np.timedelta64(1, "h")
+    assert inferred(late)[2] == "day"
+    assert inferred(days[:10])[2] == "day"
+    assert inferred(days[:11])[2] == "business day"
+
+
+def test_stamps_belong_to_the_nearest_time_and_to_none_beyond_half_a_step():
+    times = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], "datetime64[ns]")
+    hours = np.array([-13, -12, 0, 11, 12, 13, 36, 37, 48, 60, 61])
+    stamps = times[0] + hours.astype("timedelta64[h]")
+    assert nearest_positions(times, stamps).tolist() == [-1, 0, 0, 0, 0, 1, 1, 2, 2, 2, -1]
+    assert nearest_positions(times[:1], times).tolist() == [0, -1, -1]
+
+
+def test_gaps_are_filled_on_a_line_and_breaks_end_a_segment_without_a_gap():
+    nan = np.nan
+    values = np.array([1.0, nan, 3.0, 4.0, nan, nan, nan, 8.0, 9.0])
+    observed = ~np.isnan(values)
+    breaks = np.zeros(9, bool)
+    breaks[3] = True
+    filled, segments = fill_short_gaps(values, observed, breaks, 2)
+    np.testing.assert_array_equal(filled, [1, 2, 3, 4, nan, nan, nan, 8, 9])
+    assert segments == (Segment(0, 3), Segment(3, 4), Segment(7, 9))
+    assert segments_between_gaps(observed, 2) == ((Segment(0, 4), Segment(7, 9)), True)
+    assert segments_between_gaps(~observed, 2) == ((Segment(0, 7),), True)
+    assert segments_between_gaps(np.array([False, False, False, True]), 2) == ((Segment(3, 4),), False)
+    assert segments_between_gaps(np.zeros(3, bool), 2) == ((), False)
+
+
+def test_the_seasons_of_grids():
+    assert seasons(3600 * 10**9, 10_000) == (24, 168)
+    assert seasons(DAY, 10_000) == (7, 365)
+    assert seasons(DAY, 20) == (7,)
+    assert seasons(DAY, 13) == ()
+    assert seasons(DAY, 14) == (7,)
