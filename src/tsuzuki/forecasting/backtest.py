@@ -60,8 +60,8 @@ def backtest(
         windows = fitting_windows(min(len(one.values) for one in series), settings.horizon, step)
     origins = [_origins(one, settings.horizon, windows, step) for one in series]
     cuts = [int(some[0]) for some in origins]
-    known = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
-    fitted = train(known, settings, on_progress, checkpoint, every)
+    before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
+    fitted = train(before, settings, on_progress, checkpoint, every)
     forecasts, seen = _forecast_from_origins(fitted, settings, series, origins)
     back = fitted.transform.inverse
     frames, scales = [], {}
