@@ -292,12 +292,13 @@ def test_a_stateless_model_is_shuffled_unless_told_otherwise():
 
 
 def test_a_sliding_window_view_is_read_without_a_copy():
-    from tsuzuki.keras.epoch_data import Shape, from_arrays
+    from tsuzuki.keras.epoch_data import from_arrays
+    from tsuzuki.keras.shape import Output, Shape
 
     for columns in (1, 3):
         series = np.zeros((500, columns), np.float32)
         x = np.moveaxis(np.lib.stride_tricks.sliding_window_view(series[:-1], 6, axis=0), -1, 1)
-        epoch = from_arrays(Shape(columns, 1, False, True, 6), x, np.zeros(len(x)), None, scored_apart=False)
+        epoch = from_arrays(Shape(columns, (Output(1),), False, True, 6), x, np.zeros(len(x)), None, scored_apart=False)
         assert np.shares_memory(epoch.data.inputs, series)
         assert len(epoch.data.inputs) == 499
 

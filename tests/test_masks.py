@@ -14,7 +14,7 @@ from tsuzuki.engine.padding import aligned, pad, unpad
 from tsuzuki.engine.plan import lower
 from tsuzuki.engine.session import Session
 from tsuzuki.errors import SettingError
-from tsuzuki.keras.output_mask import mask_of
+from tsuzuki.keras.output_mask import masks_of
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.embedding import Embedding
@@ -205,11 +205,11 @@ def test_the_mask_of_an_output_is_told_from_the_inputs_and_follows_their_order(r
     counts = np.array(rows)
     there_and_back = [Reverse()] * comes_back
     network = Network(1, (Masking(NO_VALUE), Reverse(), SimpleRNN(2), *there_and_back, Dense(1)))
-    found = mask_of(network)(np.where(counts, 1, NO_VALUE).astype(np.float32)[..., None])
+    found = masks_of(network)[0](np.where(counts, 1, NO_VALUE).astype(np.float32)[..., None])
     np.testing.assert_array_equal(found, counts if comes_back else counts[:, ::-1])
 
 
 def test_a_table_masks_the_number_zero_in_its_output():
     network = Network(1, (Embedding(4, 2, mask_zero=True), SimpleRNN(2), Dense(1)))
-    found = mask_of(network)(np.array([[[0.0], [2.0], [0.0], [1.0]]], np.float32))
+    found = masks_of(network)[0](np.array([[[0.0], [2.0], [0.0], [1.0]]], np.float32))
     np.testing.assert_array_equal(found, [[False, True, False, True]])

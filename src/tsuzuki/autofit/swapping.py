@@ -148,9 +148,7 @@ def _evaluate(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
     batches = forward.epoch.layout.updates
     if given.get("return_dict"):
         return logs, batches
-    # Keras lists the metrics by name, after the loss.
-    loss, others = logs.pop("loss"), [logs[name] for name in sorted(logs)]
-    return [loss, *others] if others else loss, batches
+    return forward.in_order(logs), batches
 
 
 def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:

@@ -7,7 +7,9 @@
     │       └── model_graph       the walk from its inputs to its outputs
     │           ├── readers       a function for each class of layers
     │           └── tracing       classes of the user's own as functional models
-    ├── compile_config   its optimiser, loss and metrics
+    ├── compile_config   its optimiser
+    ├── compiled_loss    the losses of its outputs, and compiled_metrics their metrics
+    ├── joined_arrays    what is given for each of several inputs and outputs, side by side
     ├── epoch_data       x and y, or a series, as flat arrays and start offsets
     │   ├── arrays           what the user's arrays are, and what their strides say
     │   └── batches          datasets and generators, an epoch of them as arrays

@@ -6,8 +6,8 @@ epoch before ended.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -19,8 +19,18 @@ from tsuzuki.keras.arrays import as_array
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
 
 
+class Joiner(Protocol):
+    """Makes one array each of what is given as x, y and sample weights, which it calls by a name in messages."""
+
+    def x(self, given: Any, name: str) -> Any: ...
+
+    def y(self, given: Any, name: str) -> Any: ...
+
+    def weights(self, given: Any, name: str) -> Any: ...
+
+
 class Batches:
-    """The batches of a dataset or generator; `joined` makes one array of what it gives as x.
+    """The batches of a dataset or generator, each of whose parts `joiner` makes one array of.
 
     Attributes:
         steps: batches of an epoch.
@@ -32,10 +42,10 @@ class Batches:
         given: Any,
         steps: int | None,
         epochs: int,
+        joiner: Joiner,
         what: str = "x",
-        joined: Callable[[Any, str], Any] | None = None,
     ) -> None:
-        self._given, self._what, self._joined = given, what, joined or single
+        self._given, self._what, self._joiner = given, what, joiner
         self._once = isinstance(given, Iterator)
         length = None if self._once else length_of(given)
         if steps is None and length is None and not (self._once and epochs == 1):
@@ -70,7 +80,7 @@ class Batches:
             found = list(self._take())
         if not found:
             raise SettingError(f"{self._what} is a {type(self._given).__name__} that gave no batch")
-        batches = [_parts(batch, self._what, self._joined) for batch in found]
+        batches = [_parts(batch, self._what, self._joiner) for batch in found]
         self.steps = len(batches)
         sizes = [len(x) for x, _, _ in batches]
         self.rows = self.rows or sizes[0]
@@ -146,12 +156,13 @@ def _is_tf_dataset(given: Any) -> bool:
     return hasattr(given, "element_spec") and hasattr(given, "cardinality")
 
 
-def _parts(batch: Any, what: str, joined: Callable[[Any, str], Any]) -> Arrays:
+def _parts(batch: Any, what: str, joiner: Joiner) -> Arrays:
     if not isinstance(batch, tuple | list) or not 2 <= len(batch) <= 3:
         kind = f"{len(batch)} parts" if isinstance(batch, tuple | list) else f"a {type(batch).__name__}"
         raise SettingError(f"a batch of {what} is {kind}; it must be (x, y) or (x, y, sample_weight)")
     x, y = (
-        as_array(join(part, what), f"a batch of {what}") for part, join in zip(batch, (joined, single), strict=False)
+        as_array(join(part, what), f"a batch of {what}")
+        for part, join in zip(batch, (joiner.x, joiner.y), strict=False)
     )
-    weights = as_array(batch[2], "sample_weight") if len(batch) == 3 and batch[2] is not None else None
-    return x, y, weights
+    weights = joiner.weights(batch[2], "sample_weight") if len(batch) == 3 else None
+    return x, y, None if weights is None else as_array(weights, "sample_weight")

@@ -1,11 +1,15 @@
-"""The loss that a Keras model is compiled with, in this library's words."""
+"""The losses that a Keras model is compiled with, in this library's words."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from tsuzuki.errors import UnsupportedModel
+from tsuzuki.keras.outputs import structure_of, tensors_of
+from tsuzuki.keras.shape import OutputLoss
 from tsuzuki.network.losses import (
     MAE,
     MAPE,
@@ -57,22 +61,54 @@ KNOWN: tuple[tuple[Any, Any, Callable[..., Loss], tuple[str, ...]], ...] = (
 INSTEAD = 'compile with "mse", "mae", keras.losses.Huber(delta) or a categorical or binary crossentropy'
 
 
-def loss_of(model: Any) -> Loss:
-    """The loss a model is compiled with.
+def losses_of(model: Any) -> tuple[OutputLoss, ...]:
+    """How each output of a model is scored, in their order, as it is compiled.
 
     Raises:
-        UnsupportedModel: it has no equal, or is weighted.
+        UnsupportedModel: a loss has no equal, or they do not fit the outputs.
     """
-    given = vars(model).get("loss")
-    if isinstance(given, list | dict):
-        raise UnsupportedModel(f"the loss is a list or dict, which is not supported; {INSTEAD}")
-    supported = read_loss(given)
-    weights = model._compile_loss._user_loss_weights
-    if weights is not None:
+    given, compiled = vars(model).get("loss"), model._compile_loss
+    tensors = tensors_of(model)
+    if len(tensors) < 2 and (compiled is None or not (keras.tree.is_nested(given) or compiled._user_loss_weights)):
+        return (OutputLoss(read_loss(given)),)
+    found, problems = [OutputLoss(None)] * len(tensors), list[str]()
+    for place, (number, loss, weight, name) in enumerate(_flat_losses(model)):
+        try:
+            if found[number].loss is not None:
+                raise UnsupportedModel(f"output {number} has several losses, which is not supported; give it one")
+            found[number] = OutputLoss(read_loss(loss), 1.0 if weight is None else float(weight), name, place)
+        except UnsupportedModel as error:
+            problems += error.problems
+    if not problems and all(one.loss is None for one in found):
+        problems.append(f"no output has a loss; {INSTEAD}")
+    if problems:
+        raise UnsupportedModel("; ".join(problems), tuple(problems))
+    alone = sum(one.loss is not None for one in found) == 1
+    return tuple(replace(one, shown="") if alone else one for one in found)
+
+
+def _flat_losses(model: Any) -> list[tuple[int, Any, Any, str]]:
+    """Of each loss the number of its output, itself, its weight and its name in the logs: as Keras pairs them."""
+    compiled, structure = model._compile_loss, structure_of(model)
+    if any(str(one).lower() in ("crossentropy", "ce") for one in keras.tree.flatten(compiled._user_loss)):
+        raise UnsupportedModel('the loss is "crossentropy", which depends on y; name the one that is meant')
+    fresh = type(compiled)(compiled._user_loss, compiled._user_loss_weights, output_names=compiled.output_names)
+    zeros = keras.tree.map_structure(lambda tensor: np.zeros((1, 1), np.float32), structure)
+    try:
+        fresh.build(zeros, zeros)
+    except (ValueError, KeyError, TypeError) as error:
         raise UnsupportedModel(
-            f"the model is compiled with loss_weights={weights}; leave them out, or scale the targets or the rate"
-        )
-    return supported
+            f"the losses do not fit the model's outputs ({' '.join(str(error).split())}); give one for each"
+        ) from None
+    numbers = keras.tree.pack_sequence_as(structure, list(range(len(keras.tree.flatten(structure)))))
+    found = []
+    for path, loss, weight, name in fresh._flat_losses:
+        number = numbers
+        for step in path:
+            by_name = isinstance(step, str) and not isinstance(number, dict)
+            number = number[compiled.output_names.index(step) if by_name else step]
+        found.append((int(number), loss, weight, f"{name}_loss"))
+    return found
 
 
 def read_loss(given: Any) -> Loss:
@@ -86,6 +122,9 @@ def read_loss(given: Any) -> Loss:
         found: Any = keras.losses.get(given) if given is not None else None
     except (ValueError, TypeError):
         found = None
+    if type(found).__name__ == "LossFunctionWrapper" and found.reduction == "sum_over_batch_size":
+        # What Keras makes of a function or a name.
+        found = found.fn
     supported: Loss | None = None
     for kind, function, description, settings in KNOWN:
         if found is function:

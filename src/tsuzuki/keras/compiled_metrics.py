@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.errors import UnsupportedModel
+from tsuzuki.keras.outputs import structure_of
+from tsuzuki.keras.shape import Output
 
 Values = NDArray[Any]
 # From outputs [rows, outputs], targets [rows, targets] and the metric's setting to a value for each row.
@@ -22,6 +24,8 @@ class Metric:
 
     Attributes:
         name: its key in the logs.
+        own: its name without that of the output, or what makes it differ from another's.
+        output: the number of the output.
         weighted: sample weights count.
         masked: the mask of the output counts, which Keras heeds in means of a function, and in nothing else.
         count: gives the values whose mean it is; None where `fed` counts.
@@ -39,6 +43,8 @@ class Metric:
     root: bool = False
     fed: Any = None
     by_batch: bool = False
+    own: str = ""
+    output: int = 0
 
 
 def squared_error(outputs: Values, targets: Values, _: float) -> Values:
@@ -100,26 +106,71 @@ FUNCTIONS: dict[Any, Count] = {
 }
 
 
-def metrics_of(model: Any, outputs: int, targets: int) -> tuple[Metric, ...]:
-    """The metrics a model with one output is compiled with, unweighted ones first, as Keras orders and names them.
+def metrics_of(model: Any, outputs: Sequence[Output]) -> tuple[Metric, ...]:
+    """The metrics a model is compiled with, unweighted ones first, as Keras orders and names them.
 
     Args:
         model: a compiled model.
-        outputs: values of a step that it gives.
-        targets: values of a step that they are compared with.
+        outputs: what it gives, and how each is scored.
 
     Raises:
-        UnsupportedModel: something is no metric.
+        UnsupportedModel: something is no metric, or they do not fit the outputs.
     """
     compiled = model._compile_metrics
     if compiled is None:
         return ()
     found: list[Metric] = []
-    for group, weighted in ((compiled._user_metrics, False), (compiled._user_weighted_metrics, True)):
-        for given in keras.tree.flatten(group or []):
-            metric = read_metric(given, weighted, outputs, targets)
-            found.append(_renamed(metric, [one.name for one in found]))
+    groups = [compiled._user_metrics, compiled._user_weighted_metrics]
+    if len(outputs) == 1:
+        given = [[(0, "", one) for one in keras.tree.flatten(group or [])] for group in groups]
+    else:
+        given = _of_outputs(model, outputs)
+    for group, weighted in zip(given, (False, True), strict=True):
+        for number, prefix, one in group:
+            if outputs[number].scored.loss is None:
+                raise UnsupportedModel(f"output {number} has metrics but no loss; give it both or neither")
+            metric = read_metric(one, weighted, outputs[number].size, outputs[number].targets)
+            metric = replace(metric, own=metric.name, output=number)
+            found.append(_renamed(metric, prefix, [one.name for one in found]))
     return tuple(found)
+
+
+def _of_outputs(model: Any, outputs: Sequence[Output]) -> list[list[tuple[int, str, Any]]]:
+    """Of unweighted and of weighted metrics: the number of the output, what stands before the name, and the metric."""
+    compiled, structure = model._compile_metrics, structure_of(model)
+    fresh = type(compiled)(compiled._user_metrics, compiled._user_weighted_metrics, output_names=compiled.output_names)
+    try:
+        fresh.build(*zeros_of(structure, outputs))
+    except (ValueError, TypeError) as error:
+        raise UnsupportedModel(
+            f"the metrics do not fit the model's outputs ({' '.join(str(error).split())}); give a list for each"
+        ) from None
+    numbers = fresh._flatten_y(keras.tree.pack_sequence_as(structure, list(range(len(outputs)))))
+    return [
+        [
+            (number, f"{of.output_name}_" if of.output_name else "", one)
+            for number, of in zip(numbers, group, strict=True)
+            if of is not None
+            for one in of.metrics
+        ]
+        for group in (fresh._flat_metrics, fresh._flat_weighted_metrics)
+    ]
+
+
+def build_metrics(model: Any, outputs: Sequence[Output]) -> None:
+    """Make a model's own metric objects, as Keras does at the first batch: callbacks look there which way is better."""
+    compiled = model._compile_metrics
+    if compiled is not None and not compiled.built:
+        compiled.build(*zeros_of(structure_of(model), outputs))
+
+
+def zeros_of(structure: Any, outputs: Sequence[Output]) -> tuple[Any, Any]:
+    """Targets and outputs of a sample, in the structure of a model's outputs."""
+    sizes = ([one.targets for one in outputs], [one.size for one in outputs])
+    found = [[np.zeros((1, size), np.float32) for size in each] for each in sizes]
+    if not keras.tree.is_nested(structure):
+        return found[0][0], found[1][0]
+    return keras.tree.pack_sequence_as(structure, found[0]), keras.tree.pack_sequence_as(structure, found[1])
 
 
 def read_metric(given: Any, weighted: bool, outputs: int, targets: int) -> Metric:
@@ -150,6 +201,8 @@ def _described(found: Any, given: Any, weighted: bool) -> Metric:
             value,
             root=type(found) is _k.RootMeanSquaredError,
         )
+    if type(found) is _k.MeanMetricWrapper and found._fn in FUNCTIONS:
+        found = found._fn
     if count_of := FUNCTIONS.get(found):
         return Metric(name, weighted, True, count_of)
     own = not type(found).__module__.startswith("keras.")
@@ -160,11 +213,11 @@ def _described(found: Any, given: Any, weighted: bool) -> Metric:
     return Metric(name, weighted, masked, fed=found, by_batch=own or type(found) is _k.MeanMetricWrapper)
 
 
-def _renamed(metric: Metric, taken: Sequence[str]) -> Metric:
-    """The metric under a name that is free, as Keras finds one."""
-    name, number = metric.name, 0
+def _renamed(metric: Metric, prefix: str, taken: Sequence[str]) -> Metric:
+    """The metric under a name that is free, as Keras finds one, behind that of its output."""
+    name, number = f"{prefix}{metric.own}", 0
     if name in taken and metric.weighted:
-        name = f"weighted_{metric.name}"
+        name = f"{prefix}weighted_{metric.own}"
     first = name
     while name in taken:
         number += 1

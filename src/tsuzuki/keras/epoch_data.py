@@ -6,8 +6,7 @@ lane j of update k holds sample k * batch_size + j; whether these continue one a
 """
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,54 +26,10 @@ from tsuzuki.keras.arrays import (
     step_of,
     targets_of,
 )
-from tsuzuki.keras.output_mask import Mask
+from tsuzuki.keras.shape import Shape
 from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block, Layout, check_length, slice_block
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
-from tsuzuki.network.losses import Loss, SparseCategoricalCrossentropy
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a model takes and gives.
-
-    Attributes:
-        inputs: features of a step.
-        outputs: values of a forecast.
-        every_step: whether each step is scored.
-        stateful: whether the state is carried from batch to batch.
-        lanes: the batch size.
-        timesteps: steps of a sample, None where the model takes any.
-        steps_given: how many steps the model gives for a sample of so many, where each is scored.
-        classes: whether a target is the number of one of the outputs, in a single column.
-        ignored: a number that such targets may have besides.
-        mask: tells from inputs which steps' outputs count; None: all.
-    """
-
-    inputs: int
-    outputs: int
-    every_step: bool
-    stateful: bool
-    lanes: int
-    timesteps: int | None = None
-    steps_given: Callable[[int], int] = field(default=int, compare=False)
-    classes: bool = False
-    ignored: int | None = None
-    mask: Mask | None = field(default=None, compare=False)
-
-    def scored_steps(self, timesteps: int) -> int:
-        """How many steps of a sample are scored."""
-        return self.steps_given(timesteps) if self.every_step else 1
-
-    def scored_by(self, loss: Loss) -> "Shape":
-        """The same with such targets as a loss wants."""
-        classes = isinstance(loss, SparseCategoricalCrossentropy)
-        return replace(self, classes=classes, ignored=getattr(loss, "ignore_class", None))
-
-    @property
-    def targets(self) -> int:
-        """Target values of a forecast."""
-        return 1 if self.classes else self.outputs
 
 
 @dataclass(frozen=True)
@@ -138,9 +93,10 @@ def from_arrays(
     Args:
         shape: what the model takes and gives.
         x: [samples, timesteps, features], or [samples, timesteps] for one feature.
-        y: [samples, outputs], or [samples, timesteps, outputs] where every step is scored; the last axis may be left
+        y: [samples, targets], or [samples, timesteps, targets] where every step is scored; the last axis may be left
             out where it is 1. NaN is missing and not scored.
-        weights: of the loss: [samples], or [samples, timesteps] where every step is scored; or None.
+        weights: of the loss: [samples], or [samples, timesteps] where every step is scored, with a last axis of the
+            outputs where each has its own; or None.
         scored_apart: whether each sample's forecasts are wanted by themselves, so that windows that overlap may not
             share places.
         what: "validation " before the arrays' names in messages.
@@ -163,14 +119,13 @@ def from_arrays(
     scored = shape.scored_steps(steps)
     gives = (samples, scored, shape.targets) if shape.every_step else (samples, shape.targets)
     y = targets_of(gives, as_array(y, f"{what}y"), what)
-    if shape.classes:
-        check_classes(y, shape.outputs, shape.ignored, f"{what}y")
+    _check_classes(shape, y, f"{what}y")
     if weights is not None:
         wanted = (samples, scored) if shape.every_step else (samples,)
         weights = as_array(weights, f"{what}sample_weight")
-        if weights.shape not in (wanted, (*wanted, 1)):
+        if weights.shape not in (wanted, (*wanted, 1), (*wanted, len(shape.each))):
             raise SettingError(f"{what}sample_weight has shape {weights.shape}; give it as {wanted}")
-        weights = weights.reshape(wanted)
+        weights = weights.reshape((*wanted, -1))
     step = step_of(x)
     apart = shape.every_step and step < steps
     if shape.every_step and scored != steps:
@@ -178,12 +133,12 @@ def from_arrays(
         check_finite(x, x, what)
         step = max(steps, scored)
         x = np.pad(x, ((0, 0), (0, step - steps), (0, 0)))
-    elif apart and (scored_apart or weights is not None or shape.mask is not None or step_of(y) != step):
+    elif apart and (scored_apart or weights is not None or shape.masked or step_of(y) != step):
         x, step = np.ascontiguousarray(x), steps
     series = flat_rows(x, step)
     check_finite(series, x, what)
     targets = np.zeros((len(series) + 1, shape.targets), np.float32)
-    placed = None if weights is None else np.zeros(len(targets), np.float32)
+    placed = None if weights is None else np.zeros((len(targets), weights.shape[-1]), np.float32)
     if shape.every_step and scored != steps:
         here = np.arange(samples)[:, None] * step + max(0, steps - scored) + 1 + np.arange(scored)
         targets[here] = y
@@ -198,7 +153,7 @@ def from_arrays(
     else:
         targets[1:] = y.reshape(-1, shape.targets)
         if placed is not None:
-            placed[1:] = weights.ravel()
+            placed[1:] = weights.reshape(len(series), -1)
     block = _deal(np.arange(samples, dtype=np.int64) * step, shape, steps, after, carries)
     layout = Layout(
         timesteps=steps,
@@ -209,11 +164,15 @@ def from_arrays(
         slots=shape.lanes if shape.stateful else 0,
         rows=Kept(block),
     )
+    if placed is not None and placed.shape[1] == 1:
+        placed = placed[:, 0]
     unmasked = None
-    if shape.mask is not None:
+    if shape.masked:
         # A masked step is not scored, as if its target were missing; metrics see it all the same.
         unmasked, targets = targets, targets.copy()
-        targets[1:].reshape(samples, steps, -1)[~shape.mask(x)] = np.nan
+    for number, output in enumerate(shape.each):
+        if output.mask is not None:
+            targets[1:].reshape(samples, steps, -1)[~output.mask(x), shape.columns(number)[1]] = np.nan
     data = Data(series, targets, shape.targets, sample_weights=placed)
     return Epoch(data, layout, block, samples, scored, unmasked)
 
@@ -229,7 +188,7 @@ def from_series(
     Args:
         shape: what the model takes and gives.
         series: [points] or [points, features].
-        targets: [points] or [points, outputs]: the forecast from the points before i is scored at row i. None: the
+        targets: [points] or [points, targets]: the forecast from the points before i is scored at row i. None: the
             series itself.
         weights: [points], of the loss at each target's position, or None.
         timesteps: steps of a row; None: what the model was built for.
@@ -247,10 +206,10 @@ def from_series(
             f"timesteps is {timesteps}, but the model was built for {shape.timesteps}; leave it out, or rebuild the "
             "model with None or another number in keras.Input"
         )
-    if shape.mask is not None:
+    if shape.masked:
         raise SettingError("a model with masked steps is given a series, which has none; give x and y")
     values = columns_of(series, "series", shape.inputs, "features")
-    if targets is None and (shape.classes or shape.outputs != shape.inputs):
+    if targets is None and (any(one.classes for one in shape.each) or shape.outputs != shape.inputs):
         raise SettingError(
             f"the model has {shape.outputs} outputs, but the series {shape.inputs} columns; give targets=, "
             "whose row i is what the model should say after the points up to i - 1"
@@ -263,8 +222,7 @@ def from_series(
         if weights.shape != (len(values),):
             raise SettingError(f"sample_weight has shape {weights.shape}; give one for each point: ({len(values)},)")
     check_finite(values, None, "")
-    if shape.classes:
-        check_classes(aims, shape.outputs, shape.ignored, "targets")
+    _check_classes(shape, aims, "targets")
     cut = len(values) if not split else int(len(values) * (1 - split))
     training, held_out = [Segment(0, cut)], [Segment(cut, len(values))]
     if not shape.stateful:
@@ -314,6 +272,13 @@ def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:
             "tsuzuki.fit(model, series=…, timesteps=…, batch_size=…)",
             stacklevel=3,
         )
+
+
+def _check_classes(shape: Shape, targets: NDArray[Any], name: str) -> None:
+    """Raise SettingError where targets [..., targets] that name classes name none."""
+    for number, output in enumerate(shape.each):
+        if output.classes:
+            check_classes(targets[..., shape.columns(number)[1]], output.size, output.ignored, name)
 
 
 def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool, carries: bool) -> Block:

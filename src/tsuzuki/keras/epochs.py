@@ -17,11 +17,12 @@ from tsuzuki.engine.memory import SavedStates
 from tsuzuki.keras import variable_transfer as mirror
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 from tsuzuki.keras.compile_config import current_rate
-from tsuzuki.keras.compiled_metrics import Metric
-from tsuzuki.keras.epoch_data import Epoch, Shape, shuffled
+from tsuzuki.keras.compiled_metrics import Metric, build_metrics
+from tsuzuki.keras.epoch_data import Epoch, shuffled
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
+from tsuzuki.keras.shape import Shape
 from tsuzuki.layouts.layout import Block, slice_block
-from tsuzuki.network.losses import Loss
+from tsuzuki.network.losses import MSE
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Optimizer, Schedule
 from tsuzuki.training.epoch import diverged, train_epoch
@@ -40,19 +41,27 @@ class Job:
     network: Network
     shape: Shape
     optimizer: Optimizer
-    loss: Loss
     metrics: tuple[Metric, ...]
     carries: bool = False
+
+    @property
+    def objectives(self) -> Objective | list[Objective]:
+        """What is minimised: of the one output, or of each; one that nothing scores has no targets."""
+        scored = [one.scored for one in self.shape.each]
+        found = [Objective(MSE() if one.loss is None else one.loss, weight=one.weight) for one in scored]
+        return found if len(found) > 1 else found[0]
+
+    def needs_forecasts(self, weighted: bool) -> bool:
+        """Whether metrics look at forecasts; `weighted` where there are sample weights."""
+        otherwise = weighted or self.shape.masked or bool(self.network.rules)
+        return needs_forecasts(self.shape.each, self.metrics, otherwise)
 
 
 def build(model: Any, job: Job) -> None:
     """Make the optimiser's variables and the metrics' objects, as Keras does at the first batch."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    compiled = model._compile_metrics
-    if compiled is not None and not compiled.built:
-        # Callbacks look up there whether a metric should fall or rise.
-        compiled.build(*(np.zeros((1, count), np.float32) for count in (job.shape.targets, job.shape.outputs)))
+    build_metrics(model, job.shape.each)
 
 
 class Run:
@@ -81,7 +90,7 @@ class Run:
             job.network,
             RowShape.of(layout),
             training.data,
-            Objective(job.loss),
+            job.objectives,
             job.optimizer,
             saved_states=SavedStates(job.network, max(layout.slots, held_out.layout.slots if held_out else 0)),
             seed=seed,
@@ -228,10 +237,9 @@ class Run:
     def _tally(self, epoch: Epoch) -> EpochMetrics:
         data, forecasts = epoch.data, None
         assert data.targets is not None
-        weighted = data.sample_weights is not None or epoch.unmasked is not None
-        if needs_forecasts(self.job.loss, self.job.metrics, weighted):
+        if self.job.needs_forecasts(data.sample_weights is not None):
             forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
-        return EpochMetrics(epoch, self.job.loss, self.job.metrics, forecasts)
+        return EpochMetrics(epoch, self.job.shape, self.job.metrics, forecasts)
 
     def _listen(self) -> None:
         """Take over what a callback may have changed in the model."""

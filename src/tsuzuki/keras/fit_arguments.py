@@ -112,5 +112,7 @@ def check_as_keras(job: Job, epoch: Epoch) -> None:
         raise SettingError(f"{epoch.samples} samples are no multiple of the stateful model's batch of {shape.lanes}")
     if shape.stateful and keras.backend.backend() == "jax":
         raise SettingError("on the JAX backend Keras trains stateful layers as if they were stateless")
-    if targets is not None and not np.isfinite(targets.sum()) and not np.isfinite(targets).all():
-        raise SettingError("y is not finite everywhere")
+    if targets is not None and not np.isfinite(targets.sum()):
+        for number, output in enumerate(shape.each):
+            if output.scored.loss is not None and not np.isfinite(targets[:, shape.columns(number)[1]]).all():
+                raise SettingError("y is not finite everywhere")

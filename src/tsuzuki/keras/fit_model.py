@@ -2,16 +2,15 @@
 
 import warnings
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
-from tsuzuki.keras.batches import Batches, comes_in_batches, single
+from tsuzuki.keras.batches import Batches, comes_in_batches
 from tsuzuki.keras.compile_config import optimizer_of
-from tsuzuki.keras.compiled_loss import loss_of
+from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.compiled_metrics import metrics_of
 from tsuzuki.keras.epoch_data import Epoch, from_arrays, from_series, refill, warn_of_breaks
 from tsuzuki.keras.epochs import Job, Run, build
@@ -25,10 +24,11 @@ from tsuzuki.keras.fit_arguments import (
     has_weights,
     split_off,
 )
-from tsuzuki.keras.inputs import side_by_side
-from tsuzuki.keras.metrics import needs_forecasts
+from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all, stateful_batch
+from tsuzuki.keras.outputs import tensors_of
+from tsuzuki.keras.shape import Output
 from tsuzuki.keras.variable_transfer import states_of
 
 RESETS = ("epoch", "never")
@@ -68,11 +68,12 @@ def fit(
     refused. The last batch may be smaller; NaN in y is missing and not scored.
 
     Args:
-        model: a compiled `keras.Sequential` or functional model with a single path of layers.
+        model: a compiled `keras.Sequential` or functional model.
         x: [samples, timesteps, features]; a sliding-window view of a float32 series is read without a copy. Or batches
             of (x, y) or (x, y, sample_weight): a tf.data dataset, PyDataset, DataLoader or generator. An epoch of them
             is read into memory.
-        y: [samples, outputs], or [samples, timesteps, outputs] if the model returns sequences.
+        y: [samples, outputs], or [samples, timesteps, outputs] if the model returns sequences; where it has several
+            outputs a list of these in their order, or a dict by their names.
         batch_size: 32 if None, or what a stateful model was built with.
         epochs: the epoch to stop before, counted from 0.
         verbose: as in Keras.
@@ -81,7 +82,8 @@ def fit(
         validation_data: (x, y), (x, y, sample_weight) or batches; with `series`, another series or (series, targets).
         shuffle: whether the samples come in a new order each epoch; None: as in Keras, but not if stateful.
         class_weight: a factor for the loss of the samples of each class, from 0; of whole numbers in y.
-        sample_weight: [samples], or [samples, timesteps] if the model returns sequences; [points] with `series`.
+        sample_weight: [samples], or [samples, timesteps] if the model returns sequences; a list or dict of
+            these, one for each of several outputs; [points] with `series`.
         initial_epoch: the epoch to begin with.
         steps_per_epoch: batches of an epoch, where x comes in batches.
         validation_steps: batches to validate on; all if None.
@@ -91,8 +93,8 @@ def fit(
             "never": they are carried through epochs, validation and calls, as Keras carries them. None is "epoch", with
             a warning where the model comes with states that are not zero.
         series: [points] or [points, features] in place of x and y: rows that continue one another are made of it.
-        targets: [points] or [points, outputs]: row i is what the model should say after the points up to i - 1; the
-            series itself if None.
+        targets: [points] or [points, values of all outputs]: row i is what the model should say after the points up
+            to i - 1; the series itself if None.
         timesteps: steps of a row, with `series`; what the model was built for if None.
 
     Returns:
@@ -161,17 +163,20 @@ def prepare(
             'reset_states="never" with series: its rows begin anew where the series does; give x and y, or leave '
             "reset_states out"
         )
-    x, y = side_by_side(model, x, "x"), single(y, "y")
-    batches = None
-    if comes_in_batches(x):
+    batches, in_batches = None, comes_in_batches(x)
+    together = Together(model)
+    if in_batches or together.several:
+        # Nothing is read for a model that has no equal.
+        check_model(model)
+    x = together.x(x, "x")
+    y, sample_weight = together.y(y, "y"), together.weights(sample_weight, "sample_weight")
+    if in_batches:
         if y is not None or sample_weight is not None or validation_split:
             raise SettingError(
                 f"x is a {type(x).__name__}, whose batches hold y and the weights; leave y, sample_weight and "
                 "validation_split out"
             )
-        # Nothing is read for a model that has no equal.
-        check_model(model)
-        batches = Batches(x, steps_per_epoch, epochs, joined=partial(side_by_side, model))
+        batches = Batches(x, steps_per_epoch, epochs, together)
         x, y, sample_weight = batches.epoch()
         if batch_size not in (None, batches.rows):
             raise SettingError(
@@ -196,9 +201,10 @@ def prepare(
     check_arguments(job, x, y, series, timesteps, shuffle, validation_split, as_keras)
     check_tables(job, as_keras)
     if class_weight is not None:
+        if len(job.shape.each) > 1:
+            raise SettingError("class_weight is given for a model with several outputs; give sample_weight for each")
         sample_weight = class_weights(y, class_weight, sample_weight)
-    weighted = sample_weight is not None or has_weights(validation_data) or job.shape.mask is not None
-    apart = needs_forecasts(job.loss, job.metrics, weighted)
+    apart = job.needs_forecasts(sample_weight is not None or has_weights(validation_data))
     if series is not None:
         training, held_out = _lay_out_series(
             job, series, targets, sample_weight, timesteps, validation_split, validation_data, apart
@@ -213,7 +219,7 @@ def prepare(
         held_out = None
         if validation_data is not None:
             held_out = _lay_out_validation(
-                model, job, validation_data, validation_steps, validation_batch_size, apart, as_keras
+                together, job, validation_data, validation_steps, validation_batch_size, apart, as_keras
             )
             if as_keras:
                 check_as_keras(job, held_out)
@@ -262,10 +268,10 @@ def _lay_out_series(
 
 
 def _lay_out_validation(
-    model: Any, job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
+    together: Together, job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
 ) -> Epoch:
     if comes_in_batches(given):
-        batches = Batches(given, steps, 1, "validation_data", partial(side_by_side, model))
+        batches = Batches(given, steps, 1, together, "validation_data")
         parts: tuple[Any, ...] = batches.epoch()
         rows = batches.rows
     else:
@@ -274,7 +280,9 @@ def _lay_out_validation(
             raise SettingError(
                 f"validation_data has {len(parts)} parts; give (x, y) or (x, y, sample_weight) as a tuple"
             )
-        parts = (side_by_side(model, parts[0], "validation x"), *parts[1:])
+        joins = (together.x, together.y, together.weights)
+        names = ("x", "y", "sample_weight")
+        parts = tuple(join(part, f"validation {name}") for join, part, name in zip(joins, parts, names, strict=False))
         if steps is not None:
             count = steps * (rows or job.shape.lanes)
             parts = tuple(None if part is None else as_array(part, "validation_data")[:count] for part in parts)
@@ -304,14 +312,14 @@ def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, buil
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first."""
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
-    (network, shape), loss, _, optimizer = read_all(
+    (network, shape), losses, _, optimizer = read_all(
         lambda: shape_of(model, batch_size, np.shape(x), timesteps, builds=False),
-        lambda: loss_of(model),
-        lambda: metrics_of(model, 1, 1),
+        lambda: losses_of(model),
+        lambda: metrics_of(model, [Output(1)]) if len(tensors_of(model)) < 2 else (),
         lambda: optimizer_of(model, model.trainable_variables),
     )
     if builds and not model.built:
         network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
         optimizer = optimizer_of(model, model.trainable_variables)
-    shape = shape.scored_by(loss)
-    return Job(network, shape, optimizer, loss, metrics_of(model, shape.outputs, shape.targets))
+    shape = shape.scored_by(losses)
+    return Job(network, shape, optimizer, metrics_of(model, shape.each))

@@ -1,7 +1,6 @@
 """`model.predict` and `model.evaluate` of a Keras model in the compiled engine, states carried as in Keras."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import keras
@@ -9,22 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
-from tsuzuki.engine.data import Objective, RowShape
+from tsuzuki.engine.data import RowShape
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches
-from tsuzuki.keras.compiled_loss import loss_of
+from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.compiled_metrics import metrics_of
-from tsuzuki.keras.epoch_data import Epoch, Shape, from_arrays
+from tsuzuki.keras.epoch_data import Epoch, from_arrays
 from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
 from tsuzuki.keras.inputs import side_by_side
-from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
+from tsuzuki.keras.joined_arrays import Together
+from tsuzuki.keras.metrics import EpochMetrics
 from tsuzuki.keras.model_graph import weights_of
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import reading_of
+from tsuzuki.keras.outputs import taken_apart
+from tsuzuki.keras.shape import Shape
 from tsuzuki.keras.variable_transfer import read_states, write_states
-from tsuzuki.network.losses import MSE
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD
 
@@ -45,7 +46,7 @@ class Forward:
     epoch: Epoch
     verbose: Any
 
-    def predict(self) -> NDArray[np.float32]:
+    def predict(self) -> Any:
         """Return the forecasts, shaped as Keras shapes them."""
         layout, outputs = self.epoch.layout, self.job.shape.outputs
         forecasts = np.empty((len(self.epoch.data.inputs) + 1, outputs), np.float32)
@@ -56,17 +57,16 @@ class Forward:
         places = self.epoch.places(self.epoch.block.starts.ravel()[: self.epoch.samples])
         callbacks.on_predict_batch_end(layout.updates - 1)
         callbacks.on_predict_end()
-        return forecasts[places if layout.every_step else places[:, 0]]
+        found = forecasts[places if layout.every_step else places[:, 0]]
+        return taken_apart(self.model, found, [one.size for one in self.job.shape.each])
 
     def evaluate(self) -> dict[str, float]:
         """Return the loss and metrics by name."""
-        data, loss, metrics = self.epoch.data, self.job.loss, self.job.metrics
+        data, forecasts = self.epoch.data, None
         assert data.targets is not None
-        forecasts = None
-        weighted = data.sample_weights is not None or self.epoch.unmasked is not None
-        if needs_forecasts(loss, metrics, weighted):
+        if self.job.needs_forecasts(data.sample_weights is not None):
             forecasts = np.empty((len(data.targets), self.job.shape.outputs), np.float32)
-        sums = EpochMetrics(self.epoch, loss, metrics, forecasts)
+        sums = EpochMetrics(self.epoch, self.job.shape, self.job.metrics, forecasts)
         callbacks = self._callbacks()
         callbacks.on_test_begin()
         sums.add(self.epoch.block, self._run(forecasts, 1))
@@ -75,9 +75,18 @@ class Forward:
         callbacks.on_test_end(logs)
         return logs
 
+    def in_order(self, logs: dict[str, float]) -> Any:
+        """The loss and metrics as the list that Keras makes of them, or the loss alone."""
+        names = ["loss", *(metric.own for metric in self.job.metrics)]
+        losses = sorted((one.scored for one in self.job.shape.each), key=lambda scored: scored.place)
+        names += [scored.shown for scored in losses if scored.shown]
+        found = [logs[name] for name in names if name in logs]
+        found += [logs[name] for name in sorted(logs) if name not in names]
+        return found if len(found) > 1 else found[0]
+
     def _run(self, forecasts: NDArray[np.float32] | None, threads: int | None) -> NDArray[np.float64]:
         compiled = CompiledNetwork(
-            self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, Objective(self.job.loss), threads=threads
+            self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, self.job.objectives, threads=threads
         )
         compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in weights_of(self.model)])
         if self.job.carries:
@@ -111,10 +120,10 @@ def prepare_predict(
     network, shape = _built_shape(model, batch_size, x)
     # Every value is there, though none is scored.
     steps = (shape.scored_steps(x.shape[1]),) if shape.every_step else ()
-    samples = (len(x), *steps, shape.outputs)
+    samples = (len(x), *steps, shape.targets)
     targets = np.broadcast_to(np.float32(0), samples)
     epoch = from_arrays(shape, x, targets, None, scored_apart=True, carries=shape.stateful)
-    job = Job(network, shape, SGD(0.0), MSE(), (), carries=shape.stateful)
+    job = Job(network, shape, SGD(0.0), (), carries=shape.stateful)
     check_as_keras(job, epoch)
     return Forward(model, job, epoch, verbose)
 
@@ -132,23 +141,24 @@ def prepare_evaluate(
     """Read and check a call of `model.evaluate`; x may come in batches. Raises as `prepare_predict`."""
     if not model.compiled:
         raise SettingError("the model is not compiled")
-    loss = loss_of(model)
+    losses = losses_of(model)
+    together = Together(model)
     if comes_in_batches(x):
         if not model.built or callbacks or y is not None or sample_weight is not None:
             raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
         # Nothing is read for a model that has no equal.
         reading_of(model)
-        batches = Batches(x, steps, 1, joined=partial(side_by_side, model))
+        batches = Batches(x, steps, 1, together)
         x, y, sample_weight = batches.epoch()
         batch_size = batches.rows
     else:
         x = _only_arrays(model, x, steps, callbacks)
+        y, sample_weight = together.y(y, "y"), together.weights(sample_weight, "sample_weight")
     network, shape = _built_shape(model, batch_size, x)
-    shape = shape.scored_by(loss)
-    metrics = metrics_of(model, shape.outputs, shape.targets)
-    apart = needs_forecasts(loss, metrics, sample_weight is not None or shape.mask is not None)
+    shape = shape.scored_by(losses)
+    job = Job(network, shape, SGD(0.0), metrics_of(model, shape.each), carries=shape.stateful)
+    apart = job.needs_forecasts(sample_weight is not None)
     epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)
-    job = Job(network, shape, SGD(0.0), loss, metrics, carries=shape.stateful)
     check_as_keras(job, epoch)
     return Forward(model, job, epoch, verbose)
 

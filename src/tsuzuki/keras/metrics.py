@@ -5,6 +5,7 @@ the update they belong to moved the weights.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +15,28 @@ from numpy.typing import NDArray
 
 from tsuzuki.keras.compiled_metrics import Metric, Values, absolute_error, squared_error
 from tsuzuki.keras.epoch_data import Epoch
+from tsuzuki.keras.shape import Output, Shape
 from tsuzuki.layouts.layout import Block, slice_block
-from tsuzuki.network.losses import MAE, MSE, Loss, SparseCategoricalCrossentropy
+from tsuzuki.network.losses import MAE, MSE
 
 
-def needs_forecasts(loss: Loss, metrics: tuple[Metric, ...], weighted: bool) -> bool:
-    """Whether some metric is not the loss by another name; `weighted` also where steps are masked."""
-    return any(not _is_loss(metric, loss, weighted) for metric in metrics)
+def needs_forecasts(outputs: Sequence[Output], metrics: tuple[Metric, ...], otherwise: bool) -> bool:
+    """Whether some metric is not a loss by another name.
+
+    Args:
+        outputs: what the model gives, and how each is scored.
+        metrics: what is shown besides.
+        otherwise: whether weights, masks or penalties make the losses another thing than means over all that is scored.
+    """
+    return (otherwise and bool(metrics)) or any(not _is_loss(metric, outputs) for metric in metrics)
 
 
-def _is_loss(metric: Metric, loss: Loss, weighted: bool) -> bool:
-    same = (metric.count is squared_error and loss == MSE()) or (metric.count is absolute_error and loss == MAE())
-    return same and not weighted
+def _is_loss(metric: Metric, outputs: Sequence[Output]) -> bool:
+    scored = outputs[metric.output].scored
+    same = (metric.count is squared_error and scored.loss == MSE()) or (
+        metric.count is absolute_error and scored.loss == MAE()
+    )
+    return same and (len(outputs) > 1 or scored.weight == 1.0)
 
 
 @dataclass
@@ -34,20 +45,22 @@ class EpochMetrics:
 
     Attributes:
         epoch: what is read.
-        loss: the loss that is minimised.
+        shape: what the model takes and gives, with the losses that are minimised.
         metrics: what else is shown.
         forecasts: float32 [points, outputs], into which the kernel writes; None where no metric needs it.
+        totals: of the loss, and behind it of each output's where there are several.
     """
 
     epoch: Epoch
-    loss: Loss
+    shape: Shape
     metrics: tuple[Metric, ...]
     forecasts: NDArray[np.float32] | None
-    total: float = 0.0
+    totals: NDArray[np.float64] = field(init=False)
     scored: float = 0.0
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.totals = np.zeros(1 if len(self.shape.each) == 1 else 1 + len(self.shape.each))
         for metric in self.metrics:
             if metric.fed is not None:
                 metric.fed.reset_state()
@@ -57,36 +70,37 @@ class EpochMetrics:
 
         Args:
             block: their rows.
-            result: [updates, 2]: loss and count, from `run` or `forward`.
+            result: [updates, 2]: loss and count, from `run` or `forward`, and behind them each output's loss where
+                there are several.
         """
-        shares = result[:, 1]
-        ignores = isinstance(self.loss, SparseCategoricalCrossentropy) and self.loss.ignore_class is not None
-        if ignores or self.epoch.unmasked is not None:
+        shares, each = result[:, 1], self.shape.each
+        if len(each) > 1 or each[0].ignored is not None or self.epoch.unmasked is not None:
             # Each batch counts by its samples, however many of them or of their steps are ignored.
             shares = (block.valid[: len(result)] > 0).sum(axis=1)
         # Not as a product of vectors: waking BLAS threads takes 16 ms the first time.
-        self.total += float((result[:, 0] * shares).sum())
+        self.totals += (np.delete(result, 1, axis=1) * shares[:, None]).sum(axis=0)
         self.scored += float(shares.sum())
         if self.forecasts is None:
             return
-        if any(metric.count is not None for metric in self.metrics):
-            outputs, targets, weights, mask = self._rows(block)
-            for metric in self.metrics:
-                if metric.count is not None:
-                    values, counted = metric.count(outputs, targets, metric.setting), _weights(metric, weights, mask)
-                    here = np.array([values.sum(), values.size])
-                    if counted is not None:
-                        here = np.array([(values * counted).sum(), counted.sum()])
-                    self.sums[metric.name] = self.sums.get(metric.name, np.zeros(2)) + here
+        rows: dict[int, tuple[Values, Values, Values | None, Values | None]] = {}
         for metric in self.metrics:
-            if metric.fed is not None:
+            if metric.count is not None:
+                if metric.output not in rows:
+                    rows[metric.output] = self._rows(block, metric.output)
+                outputs, targets, weights, mask = rows[metric.output]
+                values, counted = metric.count(outputs, targets, metric.setting), _weights(metric, weights, mask)
+                here = np.array([values.sum(), values.size])
+                if counted is not None:
+                    here = np.array([(values * counted).sum(), counted.sum()])
+                self.sums[metric.name] = self.sums.get(metric.name, np.zeros(2)) + here
+            else:
                 for k in range(len(block.starts)) if metric.by_batch else [slice(None)]:
                     part = slice_block(block, k, k + 1) if isinstance(k, int) else block
                     self._feed(metric, part)
 
     def _feed(self, metric: Metric, block: Block) -> None:
         """Give Keras's own object the outputs and targets of some updates, with steps where there are some."""
-        outputs, targets, weights, mask = self._rows(block)
+        outputs, targets, weights, mask = self._rows(block, metric.output)
         steps, counted = self.epoch.scored_steps, _weights(metric, weights, mask)
         given: list[Any] = [targets, outputs] if counted is None else [targets, outputs, counted]
         if self.epoch.layout.every_step and len(outputs) == steps * int((block.valid > 0).sum()):
@@ -94,28 +108,33 @@ class EpochMetrics:
         if len(given[0]):
             metric.fed.update_state(*(keras.ops.convert_to_tensor(array.astype(np.float32)) for array in given))
 
-    def _rows(self, block: Block) -> tuple[Values, Values, Values | None, Values | None]:
-        """Outputs and targets [scored, values] of a block's rows, weights and mask; no rows that miss targets."""
+    def _rows(self, block: Block, output: int) -> tuple[Values, Values, Values | None, Values | None]:
+        """Values and targets [scored, …] of an output in a block's rows, weights, mask; no rows that miss targets."""
         data, unmasked = self.epoch.data, self.epoch.unmasked
         assert self.forecasts is not None
         assert data.targets is not None
         places = self.epoch.places(block.starts)[self.epoch.is_scored(block.valid)]
-        targets = (data.targets if unmasked is None else unmasked)[places].astype(np.float64)
+        mine, aims = self.shape.columns(output)
+        targets = (data.targets if unmasked is None else unmasked)[places, aims].astype(np.float64)
         known = np.isfinite(targets).all(axis=1)
         if not known.all():
             places, targets = places[known], targets[known]
         weights = None if data.sample_weights is None else data.sample_weights[places].astype(np.float64)
+        if weights is not None and weights.ndim > 1:
+            weights = weights[:, output]
         mask: Values | None = None
         if unmasked is not None:
-            mask = np.asarray(np.isfinite(data.targets[places]).all(axis=1))
-        return self.forecasts[places].astype(np.float64), targets, weights, mask
+            mask = np.asarray(np.isfinite(data.targets[places, aims]).all(axis=1))
+        return self.forecasts[places, mine].astype(np.float64), targets, weights, mask
 
     def logs(self) -> dict[str, Any]:
         """The loss and metrics so far."""
-        loss = self.total / max(self.scored, 1.0)
-        found: dict[str, Any] = {"loss": loss}
+        losses = self.totals / max(self.scored, 1.0)
+        shown = [one.scored.shown for one in self.shape.each]
+        found: dict[str, Any] = {"loss": float(losses[0])}
+        found |= {name: float(loss) for name, loss in zip(shown, losses[1:], strict=False) if name}
         for metric in self.metrics:
-            value = loss
+            value = float(losses[1 + metric.output if len(losses) > 1 else 0])
             if metric.fed is not None:
                 found[metric.name] = _plain(metric.fed.result())
                 continue

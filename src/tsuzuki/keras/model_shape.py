@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from tsuzuki.errors import SettingError
-from tsuzuki.keras.epoch_data import Shape
 from tsuzuki.keras.model_graph import graph_of
 from tsuzuki.keras.model_to_network import reading_of, stateful_batch, unsupported
-from tsuzuki.keras.output_mask import mask_of
+from tsuzuki.keras.output_mask import masks_of
+from tsuzuki.keras.shape import Output, Shape
 from tsuzuki.keras.weight_rules import rules_of
 from tsuzuki.network.network import Network
 
@@ -38,13 +38,6 @@ def shape_of(
     lengths = {tensor.shape[1] for tensor in getattr(graph_of(model), "inputs", [])} or {None}
     if len(lengths) > 1:
         raise unsupported([f"the model's inputs have {sorted(lengths, key=str)} steps; give all of them as many"])
-    if network.ends:
-        raise unsupported(
-            [
-                f"the model has {len(network.ends)} outputs, but one is trained; give several targets as units of one "
-                "Dense"
-            ]
-        )
     fixed = stateful_batch(model)
     lanes = batch_size if batch_size is not None else fixed or 32
     if isinstance(lanes, bool) or not isinstance(lanes, int | np.integer) or lanes < 1:
@@ -58,14 +51,14 @@ def shape_of(
         model.build((int(lanes), steps, features))
     if model.built:
         network = replace(network, rules=rules_of(model, network))
+    masks = masks_of(network) if reading.every_step else [None] * len(network.last)
     shape = Shape(
         inputs=network.inputs,
-        outputs=network.outputs,
+        each=tuple(Output(network.widths[end], mask=mask) for end, mask in zip(network.last, masks, strict=True)),
         every_step=reading.every_step,
         stateful=fixed is not None,
         lanes=int(lanes),
         timesteps=lengths.pop(),
         steps_given=lambda steps: network.steps(steps)[network.last[0]],
-        mask=mask_of(network) if reading.every_step else None,
     )
     return network, shape

@@ -1,6 +1,7 @@
-"""Which steps of a sample count where a model's output has a mask, from the inputs alone."""
+"""Which steps of a sample count where a model's outputs have a mask, from the inputs alone."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ from tsuzuki.network.network import Network
 Mask = Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 
-def mask_of(network: Network) -> Mask | None:
-    """The mask of a network's single output as a function of its inputs [..., features]; None where it has none.
+def masks_of(network: Network) -> list[Mask | None]:
+    """The mask of each output of a network as a function of its inputs [..., features]; None where it has none.
 
     A mask that depends on more than the inputs is none that this can tell, see `is_known`.
     """
-    return (lambda inputs: _found(network, inputs)) if network.masked[network.last[0]] else None
+    return [partial(_found, network, end) if network.masked[end] else None for end in network.last]
 
 
 def is_known(network: Network) -> bool:
@@ -31,7 +32,7 @@ def _makes_one(layer: Layer) -> bool:
     return layer.masks([False])
 
 
-def _found(network: Network, inputs: NDArray[Any]) -> NDArray[np.bool_]:
+def _found(network: Network, end: int, inputs: NDArray[Any]) -> NDArray[np.bool_]:
     cuts = np.cumsum(network.input_sizes)[:-1]
     parts = np.split(inputs, cuts, axis=-1) if network.input_sizes else [inputs]
     masks: list[Any] = []
@@ -42,5 +43,5 @@ def _found(network: Network, inputs: NDArray[Any]) -> NDArray[np.bool_]:
             masks.append(layer.mask(inputs, [masks[source] for source in read]))
         else:
             masks.append(None)
-    found: NDArray[np.bool_] = masks[network.last[0]]
+    found: NDArray[np.bool_] = masks[end]
     return found

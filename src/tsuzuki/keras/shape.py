@@ -1,0 +1,107 @@
+"""What a model takes and gives: the steps of its samples, and each of its outputs with the loss that scores it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from tsuzuki.keras.output_mask import Mask
+from tsuzuki.network.losses import MSE, Loss, SparseCategoricalCrossentropy
+
+
+@dataclass(frozen=True)
+class OutputLoss:
+    """How an output is scored.
+
+    Attributes:
+        loss: None: it is not, and has no targets.
+        weight: the loss's factor in what is minimised.
+        shown: the loss's name in the logs, where each has one.
+        place: which of the losses it is, in the order in which they are given.
+    """
+
+    loss: Loss | None
+    weight: float = 1.0
+    shown: str = ""
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a model.
+
+    Attributes:
+        size: its values of a step.
+        scored: how; by its squared error where nothing is trained or scored.
+        mask: tells from inputs which of its steps count; None: all.
+    """
+
+    size: int
+    scored: OutputLoss = OutputLoss(MSE())
+    mask: Mask | None = field(default=None, compare=False)
+
+    @property
+    def classes(self) -> bool:
+        """Whether a target is the number of one of the values, in a single column."""
+        return isinstance(self.scored.loss, SparseCategoricalCrossentropy)
+
+    @property
+    def ignored(self) -> int | None:
+        """A number that such targets may have besides."""
+        return getattr(self.scored.loss, "ignore_class", None)
+
+    @property
+    def targets(self) -> int:
+        """Target values of a step."""
+        return 1 if self.classes else self.size
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a model takes and gives.
+
+    Attributes:
+        inputs: features of a step.
+        each: its outputs; their values stand side by side in forecasts, and their targets in the data.
+        every_step: whether each step is scored.
+        stateful: whether the state is carried from batch to batch.
+        lanes: the batch size.
+        timesteps: steps of a sample, None where the model takes any.
+        steps_given: how many steps the model gives for a sample of so many, where each is scored.
+    """
+
+    inputs: int
+    each: tuple[Output, ...]
+    every_step: bool
+    stateful: bool
+    lanes: int
+    timesteps: int | None = None
+    steps_given: Callable[[int], int] = field(default=int, compare=False)
+
+    def scored_steps(self, timesteps: int) -> int:
+        """How many steps of a sample are scored."""
+        return self.steps_given(timesteps) if self.every_step else 1
+
+    def scored_by(self, losses: Sequence[OutputLoss]) -> "Shape":
+        """The same with a loss for each output, and such targets as it wants."""
+        return replace(self, each=tuple(replace(one, scored=loss) for one, loss in zip(self.each, losses, strict=True)))
+
+    @property
+    def outputs(self) -> int:
+        """Values of a forecast."""
+        return sum(one.size for one in self.each)
+
+    @property
+    def targets(self) -> int:
+        """Target values of a forecast."""
+        return sum(one.targets for one in self.each)
+
+    @property
+    def masked(self) -> bool:
+        """Whether an output has steps that do not count."""
+        return any(one.mask is not None for one in self.each)
+
+    def columns(self, number: int) -> tuple[slice, slice]:
+        """Where an output's values lie in forecasts, and its targets in the data."""
+        before = self.each[:number]
+        first, target = sum(one.size for one in before), sum(one.targets for one in before)
+        own = self.each[number]
+        return slice(first, first + own.size), slice(target, target + own.targets)
