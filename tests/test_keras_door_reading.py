@@ -267,13 +267,12 @@ COMPILED = [
         'the loss is ctc, which is not supported; compile with "mse", "mae", keras.losses.Huber',
     ),
     ({"loss": lambda y, z: (y - z) ** 2}, "the loss is <lambda>, which is not supported"),
-    ({"loss": ["mse"]}, "the loss is a list or dict, which is not supported"),
+    ({"loss": ["mse", "mae"]}, "output 0 has several losses"),
     (
         {"loss": keras.losses.MeanSquaredError(reduction="sum")},
         "reduction='sum', which is not supported; use the default",
     ),
     ({"loss": keras.losses.MeanSquaredError(dtype="float64")}, "has dtype float64; leave it out"),
-    ({"loss": "mse", "loss_weights": 2.0}, "loss_weights=2.0; leave them out"),
     ({"metrics": ["rmse"]}, "the metric 'rmse' is none that Keras knows; give a name, a function or an object"),
 ]
 
