@@ -21,7 +21,6 @@ NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)")
 LEFT = {
     "characters": {"fit"},
     "generators": {"predict"},
-    "single_batches": {"train_on_batch", "test_on_batch", "predict_on_batch"},
     "two_models": {"fit"},
     "diverges": {"fit"},
     "wrong": {"predict"},

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tsuzuki.data.series import Collection as Collection
     from tsuzuki.data.series import Series as Series
     from tsuzuki.data.series import collect as collect
+    from tsuzuki.dispatch import evaluate as evaluate
     from tsuzuki.dispatch import fit as fit
+    from tsuzuki.dispatch import predict as predict
     from tsuzuki.distributed.fit_each import fit_each as fit_each
     from tsuzuki.distributed.sharded_bank import ShardedBank as ShardedBank
     from tsuzuki.errors import DataError as DataError
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from tsuzuki.errors import UnsupportedModel as UnsupportedModel
     from tsuzuki.forecaster import Forecaster as Forecaster
     from tsuzuki.forecaster import load as load
-    from tsuzuki.forecasting.evaluation import evaluate as evaluate
+    from tsuzuki.keras.batch_calls import predict_on_batch as predict_on_batch
+    from tsuzuki.keras.batch_calls import test_on_batch as test_on_batch
+    from tsuzuki.keras.batch_calls import train_on_batch as train_on_batch
     from tsuzuki.keras.model_to_network import from_keras as from_keras
     from tsuzuki.keras.network_to_model import to_keras as to_keras
     from tsuzuki.layouts.layout import Layout as Layout
@@ -102,7 +106,6 @@ if TYPE_CHECKING:
     from tsuzuki.network.windows import MaxPooling1D as MaxPooling1D
     from tsuzuki.training.early_stopping import EarlyStopping as EarlyStopping
     from tsuzuki.training.early_stopping import ReduceOnPlateau as ReduceOnPlateau
-    from tsuzuki.training.predict import predict as predict
     from tsuzuki.training.progress import progress_bar as progress_bar
     from tsuzuki.training.records import EpochRecord as EpochRecord
     from tsuzuki.training.records import Progress as Progress
@@ -182,15 +185,13 @@ _HOMES = {
     "network.weight_rules": ("MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "WeightRule"),
     "training.progress": ("progress_bar",),
     "forecaster": ("Forecaster", "load"),
-    "forecasting.evaluation": ("evaluate",),
     "training.early_stopping": ("EarlyStopping", "ReduceOnPlateau"),
     "training.records": ("EpochRecord", "Progress", "Training"),
-    "training.predict": ("predict",),
     "data.arrow_batches": ("PanelColumns",),
     "distributed.fit_each": ("fit_each",),
     "distributed.sharded_bank": ("ShardedBank",),
-    "dispatch": ("fit",),
-    "keras": ("from_keras", "to_keras"),
+    "dispatch": ("evaluate", "fit", "predict"),
+    "keras": ("from_keras", "to_keras", "train_on_batch", "test_on_batch", "predict_on_batch"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

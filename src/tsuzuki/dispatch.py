@@ -1,10 +1,11 @@
-"""The one name `fit`, for a description and flat arrays or for a compiled Keras model.
+"""The names that stand for two things each, `fit`, `predict` and `evaluate`: one for Keras models, one for ours.
 
 Which it is shows in the first argument. Keras is not imported to find out: whoever has a Keras model has imported it.
 """
 
 import inspect
 import sys
+from importlib import import_module
 from typing import Any
 
 from tsuzuki.errors import SettingError
@@ -29,15 +30,60 @@ def fit(*arguments: Any, **options: Any) -> Any:
         from tsuzuki.training import fit as training
 
         return training.fit(*arguments, **options)
-    if "keras" in sys.modules and isinstance(first, sys.modules["keras"].Model):
-        from tsuzuki.keras import fit_model as fitting
+    return _of_keras("fit_model", "fit", first, arguments, options)
 
+
+def predict(*arguments: Any, **options: Any) -> Any:
+    """Forecast with a network or a Keras model, told apart by the first argument.
+
+    - `predict(network, weights, inputs, layout, …)`: see `tsuzuki.training.predict.predict`.
+    - `predict(model, x, batch_size=None)`: see `tsuzuki.keras.forward.predict`.
+
+    Raises:
+        SettingError: the first argument is neither; and what either of the two raises.
+    """
+    first = arguments[0] if arguments else options.get("network", options.get("model"))
+    if isinstance(first, Network):
+        from tsuzuki.training import predict as training
+
+        return training.predict(*arguments, **options)
+    return _of_keras("forward", "predict", first, arguments, options)
+
+
+def evaluate(*arguments: Any, **options: Any) -> Any:
+    """Score a table of forecasts, or a Keras model on samples, told apart by the first argument.
+
+    - `evaluate(table, by_horizon=False)`: see `tsuzuki.forecasting.evaluation.evaluate`.
+    - `evaluate(model, x, y, …)`: see `tsuzuki.keras.forward.evaluate`.
+
+    Raises:
+        SettingError: what either of the two raises.
+    """
+    first = arguments[0] if arguments else options.get("model")
+    if "keras" in sys.modules and isinstance(first, sys.modules["keras"].Model):
+        return _of_keras("forward", "evaluate", first, arguments, options)
+    from tsuzuki.forecasting import evaluation
+
+    return evaluation.evaluate(*arguments, **options)
+
+
+def _of_keras(module: str, name: str, first: Any, arguments: Any, options: Any) -> Any:
+    if "keras" in sys.modules and isinstance(first, sys.modules["keras"].Model):
+        function = getattr(import_module(f"tsuzuki.keras.{module}"), name)
         try:
-            inspect.signature(fitting.fit).bind(*arguments, **options)
+            return function(*arguments, **options)
         except TypeError as error:
-            raise SettingError(f"fit was called with {error}; give each argument once") from None
-        return fitting.fit(*arguments, **options)
+            # Only a mistaken call is told in a line of its own, and looked for only then: binding takes 20 us.
+            _check_call(name, function, arguments, options)
+            raise error
     raise SettingError(
-        f"fit was given a {type(first).__module__}.{type(first).__qualname__}; give a tsuzuki.Network with its weights "
-        "and a layout, or a compiled model of Keras 3 (`import keras`, not tf_keras)"
+        f"{name} was given a {type(first).__module__}.{type(first).__qualname__}; give a tsuzuki.Network with its "
+        "weights and a layout, or a compiled model of Keras 3 (`import keras`, not tf_keras)"
     )
+
+
+def _check_call(name: str, function: Any, arguments: Any, options: Any) -> None:
+    try:
+        inspect.signature(function).bind(*arguments, **options)
+    except TypeError as error:
+        raise SettingError(f"{name} was called with {error}; give each argument once") from None

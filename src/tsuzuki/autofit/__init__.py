@@ -6,7 +6,6 @@ swapping         Keras's methods, done by the engine or by Keras
 └── old_names        what Keras 3 no longer takes, made to work
     old_modules      the same for modules; also tells when Keras has been imported
     notices          what is said about old names
-private_names    what Keras does not promise to keep
 """
 
 import atexit
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from tsuzuki.autofit import old_modules, old_names, swapping
-from tsuzuki.autofit.private_names import ROOTS
+from tsuzuki.keras.private_names import ROOTS
 
 
 def _keras_is_there(keras: ModuleType) -> None:

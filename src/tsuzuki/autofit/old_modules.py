@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from tsuzuki.autofit.notices import say_once
-from tsuzuki.autofit.private_names import INNER_KERAS, ROOTS
+from tsuzuki.keras.private_names import INNER_KERAS, ROOTS
 
 # What stood in these modules under Keras stands in those today.
 SUCCESSORS = {

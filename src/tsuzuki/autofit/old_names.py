@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from tsuzuki.autofit.notices import say_once
-from tsuzuki.autofit.private_names import has_first_layer, timeseries_generator
+from tsuzuki.keras.private_names import has_first_layer, timeseries_generator
 
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl")
 # Arguments of `fit_generator` and its kin that only said how to read the generator.

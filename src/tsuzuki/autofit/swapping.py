@@ -1,4 +1,4 @@
-"""Keras's `fit`, `evaluate` and `predict`, done by the compiled engine where it can, and by Keras where it cannot.
+"""Keras's `fit`, `evaluate`, `predict` and their kin, done by the compiled engine where it can, else by Keras.
 
 A call is first read and checked as a whole. Only then is anything computed, so what goes to Keras goes there as it was.
 """
@@ -18,7 +18,6 @@ from tsuzuki.autofit.call_log import CallLog
 from tsuzuki.autofit.old_names import today
 from tsuzuki.errors import DivergedError, NotSwappedError, TsuzukiError
 
-SINGLE_BATCHES = ("train_on_batch", "test_on_batch", "predict_on_batch")
 _calls = itertools.count()
 
 
@@ -40,13 +39,13 @@ settings, log = Settings(), CallLog()
 
 def swap(keras: ModuleType) -> None:
     """Put the engine in front of the methods of `keras.Model`."""
-    for method, run in (("fit", _fit), ("evaluate", _evaluate), ("predict", _predict)):
+    for method, run in SWAPPED.items():
         setattr(keras.Model, method, _in_front(method, getattr(keras.Model, method), run))
-    for method in SINGLE_BATCHES:
-        setattr(keras.Model, method, _beside(method, getattr(keras.Model, method)))
 
 
 def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[Any, int]]) -> Callable[..., Any]:
+    bind = signature(plain).bind
+
     @wraps(plain)
     def call(self: Any, *arguments: Any, **options: Any) -> Any:
         # Keras's own fit evaluates so.
@@ -55,7 +54,7 @@ def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[A
         options, place, began = today(method, options), _place(), time.perf_counter()
         given: dict[str, Any] = {}
         try:
-            given = dict(signature(plain).bind(self, *arguments, **options).arguments)
+            given = dict(bind(self, *arguments, **options).arguments)
             del given["self"]
         except TypeError:
             return plain(self, *arguments, **options)
@@ -77,20 +76,6 @@ def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[A
             given["x"] = source.again()
         began = time.perf_counter()
         found = plain(self, **given)
-        log.add(place, method, reason, time.perf_counter() - began)
-        return found
-
-    return call
-
-
-def _beside(method: str, plain: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(plain)
-    def call(self: Any, *arguments: Any, **options: Any) -> Any:
-        place, began = _place(), time.perf_counter()
-        reason = "single batches are left to Keras"
-        if settings.strict:
-            raise NotSwappedError(f"{place}: {method} cannot be swapped: {reason}")
-        found = plain(self, *arguments, **options)
         log.add(place, method, reason, time.perf_counter() - began)
         return found
 
@@ -144,20 +129,57 @@ def _evaluate(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
     forward = prepare_evaluate(model, **_with_rows(options))
     if settings.explain:
         return None, 0
-    logs = forward.evaluate()
-    batches = forward.epoch.layout.updates
-    if given.get("return_dict"):
-        return logs, batches
-    return forward.in_order(logs), batches
+    return forward.score(bool(given.get("return_dict"))), forward.epoch.layout.updates
 
 
 def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
-    from tsuzuki.keras.forward import prepare_predict
+    from tsuzuki.keras.forward import is_a_batch, prepare_predict
 
+    quiet = given.get("verbose") == 0 and not given.keys() - {"x", "batch_size", "verbose"}
+    if quiet and not settings.explain and is_a_batch(given.get("x"), given.get("batch_size")):
+        return _predict_on_batch(model, given)
     forward = prepare_predict(model, **_with_rows(given))
     if settings.explain:
         return None, 0
     return forward.predict(), forward.epoch.layout.updates
+
+
+def _train_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batch_calls import put, train_on_batch
+
+    if settings.explain:
+        put("train", model, *(given.get(name) for name in ("x", "y", "sample_weight", "class_weight")), as_keras=True)
+        return None, 0
+    return train_on_batch(model, **given, as_keras=True), 1
+
+
+def _test_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batch_calls import put, test_on_batch
+
+    if settings.explain:
+        put("test", model, *(given.get(name) for name in ("x", "y", "sample_weight")), as_keras=True)
+        return None, 0
+    return test_on_batch(model, **given, as_keras=True), 1
+
+
+def _predict_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batch_calls import predict_on_batch
+    from tsuzuki.keras.forward import prepare_predict
+
+    if settings.explain:
+        prepare_predict(model, given["x"], len(given["x"]))
+        return None, 0
+    return predict_on_batch(model, given["x"], as_keras=True), 1
+
+
+SWAPPED = {
+    "fit": _fit,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "train_on_batch": _train_on_batch,
+    "test_on_batch": _test_on_batch,
+    "predict_on_batch": _predict_on_batch,
+}
 
 
 def _with_rows(given: dict[str, Any]) -> dict[str, Any]:

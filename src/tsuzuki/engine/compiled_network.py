@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine.data import Data, Objective, RowShape
-from tsuzuki.engine.memory import Parameters, SavedStates, plan_for
+from tsuzuki.engine.memory import Parameters, SavedStates, Slots, plan_for
 from tsuzuki.engine.padding import pad, unpad
 from tsuzuki.engine.session import Session
 from tsuzuki.kernels.table import AVERAGE_SLOT
@@ -24,8 +24,8 @@ from tsuzuki.network.optimizers import Optimizer
 class CompiledNetwork:
     """A network ready to run on rows of one shape over one set of arrays.
 
-    Several may work on the same `parameters` and `saved_states`: what one of them trains or saves, the others read at
-    their next call. Slots of the optimiser and carried states are each one's own.
+    Several may work on the same `parameters`, `slots` and `saved_states`: what one of them trains or saves, the others
+    read at their next call. Carried states are each one's own.
 
     Args:
         network: the description.
@@ -35,6 +35,7 @@ class CompiledNetwork:
             squared error if None.
         optimizer: None for one that only runs forward.
         parameters: to share; new ones, all zero, if None.
+        slots: of the optimiser, to share; new ones if None.
         saved_states: to share, with a slot for each that a row enters from or saves to; a single one if None.
         seed: of dropout's masks.
         threads: as many as there is work for if None; the bits do not depend on it.
@@ -66,6 +67,7 @@ class CompiledNetwork:
         optimizer: Optimizer | None = None,
         *,
         parameters: Parameters | None = None,
+        slots: Slots | None = None,
         saved_states: SavedStates | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -82,6 +84,7 @@ class CompiledNetwork:
             optimizer,
             bank=self.saved_states.padded,
             parameters=self.parameters.padded,
+            slots=None if slots is None else slots.padded,
             seed=seed,
             threads=threads,
         )

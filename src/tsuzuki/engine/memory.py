@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.padding import aligned, pad, pad_states, state_places, unpad, unpad_states
+from tsuzuki.engine.optimizing import SLOTS, first_slot
+from tsuzuki.engine.padding import aligned, gates, pad, pad_states, state_places, unpad, unpad_states
 from tsuzuki.engine.plan import Plan, lower
 from tsuzuki.network.network import Network
+from tsuzuki.network.optimizers import Optimizer
 
 # Laying a network out takes 150 us; a stream of an ensemble would do it dozens of times.
 plan_for = functools.lru_cache(maxsize=64)(lower)
@@ -54,6 +56,10 @@ class Parameters:
         """
         pad(self._plan, weights, self.padded)
 
+    def views(self) -> list[NDArray[np.float32]]:
+        """Views of the weights, in the order of `network.parameters`, [rows, gates, units] each."""
+        return [view for view in gates(self._plan, self.padded) if view is not None]
+
     def copy(self) -> "Parameters":
         """The same weights in memory of their own."""
         other = Parameters(self.network)
@@ -63,6 +69,29 @@ class Parameters:
     def assign(self, other: "Parameters") -> None:
         """Take over the weights of the same network's other parameters."""
         self.padded[:] = other.padded
+
+
+class Slots:
+    """What an optimiser keeps for each weight, as the kernels read it.
+
+    Attributes:
+        padded: float32, the memory itself, one slot after another.
+
+    Args:
+        network: the description.
+        optimizer: whose slots they are.
+    """
+
+    def __init__(self, network: Network, optimizer: Optimizer) -> None:
+        self._plan = _smallest(network)
+        size = self._plan.size
+        self.padded: NDArray[np.float32] = aligned((SLOTS + optimizer.use_ema) * size)
+        self.padded[:size] = first_slot(optimizer)
+
+    def views(self, number: int) -> list[NDArray[np.float32] | None]:
+        """Views of one slot (`CompiledNetwork.slot` says which there are) for each weight; None where none is kept."""
+        size = self._plan.size
+        return gates(self._plan, self.padded[number * size : (number + 1) * size])
 
 
 class SavedStates:
@@ -109,6 +138,10 @@ class SavedStates:
         rows = np.zeros((len(states), self._plan.state_size), np.float32)
         pad_states(self._plan, states, rows)
         self._rows[which] = rows
+
+    def views(self) -> list[NDArray[np.float32]]:
+        """Views of each recurrent layer's states, [slots, units]; of an LSTM its output, then its cell."""
+        return [self._rows[:, at : at + size] for at, size in state_places(self._plan)[:-1]]
 
     def clear(self, which: Any = slice(None)) -> None:
         """Make saved states zero."""

@@ -28,25 +28,34 @@ def pad(plan: Plan, weights: Sequence[NDArray[np.float32]], target: NDArray[np.f
     A slot of an optimiser has no place for weights that are not trained; their arrays are left out.
     """
     target[:] = 0
-    for array, (parameter, offset, shape) in zip(weights, plan.places, strict=True):
-        if offset >= len(target):
-            continue
-        units = parameter.shape[-1] // parameter.gates
-        view = target[offset : offset + int(np.prod(shape))].reshape(shape)
-        view[:, :, :units] = np.asarray(array, np.float32).reshape(shape[0], parameter.gates, units)
+    for view, array in zip(gates(plan, target), weights, strict=True):
+        if view is not None:
+            view[:] = np.asarray(array, np.float32).reshape(view.shape)
 
 
 def unpad(plan: Plan, source: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Read weights (or gradients, or an optimiser's slot) back out of a padded vector; zeros for what has no place."""
-    weights = []
+    views = zip(gates(plan, source), plan.places, strict=True)
+    return [
+        np.zeros(parameter.shape, np.float32) if view is None else np.array(view).reshape(parameter.shape)
+        for view, (parameter, _, _) in views
+    ]
+
+
+def gates(plan: Plan, vector: NDArray[np.float32]) -> list[NDArray[np.float32] | None]:
+    """The weights' own numbers in a padded vector, [rows, gates, units] of each: views without what lies between.
+
+    None for those that have no place in it.
+    """
+    views: list[NDArray[np.float32] | None] = []
     for parameter, offset, shape in plan.places:
-        if offset >= len(source):
-            weights.append(np.zeros(parameter.shape, np.float32))
+        if offset >= len(vector):
+            views.append(None)
             continue
         units = parameter.shape[-1] // parameter.gates
-        view = source[offset : offset + int(np.prod(shape))].reshape(shape)
-        weights.append(np.ascontiguousarray(view[:, :, :units]).reshape(parameter.shape))
-    return weights
+        view = vector[offset : offset + int(np.prod(shape))].reshape(shape)
+        views.append(view[:, :, :units])
+    return views
 
 
 def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:

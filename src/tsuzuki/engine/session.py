@@ -49,6 +49,7 @@ class Session:
         optimizer: None for one that only runs forward.
         bank: float32, saved states; room for one if None.
         parameters: float32 [plan.whole_size]; zeros if None.
+        slots: float32, the optimiser's; new ones if None.
         seed: of dropout's masks.
         threads: as many as are allowed if None; never more than there are blocks of lanes.
 
@@ -65,6 +66,7 @@ class Session:
         *,
         bank: NDArray[np.float32] | None = None,
         parameters: NDArray[np.float32] | None = None,
+        slots: NDArray[np.float32] | None = None,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -74,9 +76,11 @@ class Session:
         self.updates_done = 0
         self.rate_factor = 1.0
         self.parameters = parameters if parameters is not None else aligned(plan.whole_size)
-        averages = optimizer is not None and optimizer.use_ema
-        self.slots = aligned((SLOTS + averages) * plan.size)
-        self.slots[: plan.size] = first_slot(optimizer)
+        if slots is None:
+            averages = optimizer is not None and optimizer.use_ema
+            slots = aligned((SLOTS + averages) * plan.size)
+            slots[: plan.size] = first_slot(optimizer)
+        self.slots = slots
         self.gradients = aligned(plan.blocks * plan.size)
         self.bank = bank if bank is not None else aligned(plan.state_size)
         self._packed = aligned(plan.packed_size)

@@ -15,9 +15,14 @@
     │   └── batches          datasets and generators, an epoch of them as arrays
     └── epochs           the epochs, with Keras's callbacks around them
         ├── metrics          the running loss and metrics
-        ├── variable_transfer  weights, optimiser slots and states, carried between the model and the engine
         └── callbacks        which callbacks want to hear of single batches
-    forward: `model.predict` and `model.evaluate`, for scripts under `tsuzuki run`
+    forward: `tsuzuki.predict` and `tsuzuki.evaluate`
+    batch_calls: `tsuzuki.train_on_batch`, `test_on_batch` and `predict_on_batch`
+    └── prepared_batch  the place of a batch of one shape, ready to be run again
+    kept_model: a model's weights, slots and states in the engine's memory, for all of these
+    ├── model_variables   which variables of Keras hold them
+    └── kept_variables    those variables, written when somebody looks
+        └── private_names what Keras does not promise to keep
     network_to_model: a Network as a Keras model
     state_keeper: a callback for those who stay in Keras's own loop
 
@@ -32,6 +37,11 @@ _HOMES = {
     "from_keras": "model_to_network",
     "to_keras": "network_to_model",
     "StateKeeper": "state_keeper",
+    "predict": "forward",
+    "evaluate": "forward",
+    "train_on_batch": "batch_calls",
+    "test_on_batch": "batch_calls",
+    "predict_on_batch": "batch_calls",
 }
 
 __all__ = [*_HOMES]

@@ -101,7 +101,7 @@ def from_arrays(
             share places.
         what: "validation " before the arrays' names in messages.
         after: whether the rows go on from the states that training saved.
-        carries: whether the first rows go on from the states that the lanes have.
+        carries: whether the rows go on from the saved states, and save theirs after each update.
 
     Raises:
         SettingError: shapes that do not fit the model or one another.
@@ -119,7 +119,7 @@ def from_arrays(
     scored = shape.scored_steps(steps)
     gives = (samples, scored, shape.targets) if shape.every_step else (samples, shape.targets)
     y = targets_of(gives, as_array(y, f"{what}y"), what)
-    _check_classes(shape, y, f"{what}y")
+    check_class_numbers(shape, y, f"{what}y")
     if weights is not None:
         wanted = (samples, scored) if shape.every_step else (samples,)
         weights = as_array(weights, f"{what}sample_weight")
@@ -222,7 +222,7 @@ def from_series(
         if weights.shape != (len(values),):
             raise SettingError(f"sample_weight has shape {weights.shape}; give one for each point: ({len(values)},)")
     check_finite(values, None, "")
-    _check_classes(shape, aims, "targets")
+    check_class_numbers(shape, aims, "targets")
     cut = len(values) if not split else int(len(values) * (1 - split))
     training, held_out = [Segment(0, cut)], [Segment(cut, len(values))]
     if not shape.stateful:
@@ -274,7 +274,7 @@ def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:
         )
 
 
-def _check_classes(shape: Shape, targets: NDArray[Any], name: str) -> None:
+def check_class_numbers(shape: Shape, targets: NDArray[Any], name: str) -> None:
     """Raise SettingError where targets [..., targets] that name classes name none."""
     for number, output in enumerate(shape.each):
         if output.classes:
@@ -290,8 +290,11 @@ def _deal(starts: NDArray[np.int64], shape: Shape, steps: int, after: bool, carr
     valid = np.where(table >= 0, steps, 0).astype(np.int32)
     entries = np.full(table.shape, CARRY if shape.stateful else ZERO, np.int32)
     exits = np.full(table.shape, NOWHERE, np.int32)
-    if shape.stateful and not carries:
-        lane = np.arange(lanes, dtype=np.int32)
+    lane = np.arange(lanes, dtype=np.int32)
+    if shape.stateful and carries:
+        # In each update, so that whoever looks or resets between two of them finds them there.
+        entries[:], exits[:] = lane, lane
+    elif shape.stateful:
         entries[0] = lane if after else ZERO
         if not after:
             # Each lane's state is saved where its last sample ends, for validation to go on from.

@@ -1,10 +1,10 @@
 """The epochs of a `fit`: the network made ready, and Keras's callbacks around them.
 
-Whenever one of the user's callbacks is about to look, the engine's weights, slots and states are written into the
-model; what it may have changed there is read back before the engine goes on.
+Weights, slots and states are those of the model's `KeptModel`: what a callback looks at is written when it does, and
+what it has changed is read before the engine goes on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,16 @@ import numpy as np
 from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import Objective, RowShape
 from tsuzuki.engine.memory import SavedStates
-from tsuzuki.keras import variable_transfer as mirror
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
-from tsuzuki.keras.compile_config import current_rate
 from tsuzuki.keras.compiled_metrics import Metric, build_metrics
 from tsuzuki.keras.epoch_data import Epoch, shuffled
+from tsuzuki.keras.kept_model import kept_model
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.keras.shape import Shape
 from tsuzuki.layouts.layout import Block, slice_block
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.network import Network
-from tsuzuki.network.optimizers import Optimizer, Schedule
+from tsuzuki.network.optimizers import Optimizer
 from tsuzuki.training.epoch import diverged, train_epoch
 
 if TYPE_CHECKING:
@@ -50,6 +49,13 @@ class Job:
         scored = [one.scored for one in self.shape.each]
         found = [Objective(MSE() if one.loss is None else one.loss, weight=one.weight) for one in scored]
         return found if len(found) > 1 else found[0]
+
+    def in_order(self, logs: Mapping[str, Any]) -> list[str]:
+        """The names of the loss and metrics in the order in which Keras lists their values."""
+        names = ["loss", *(metric.own for metric in self.metrics)]
+        losses = sorted((one.scored for one in self.shape.each), key=lambda scored: scored.place)
+        names += [scored.shown for scored in losses if scored.shown]
+        return [name for name in names if name in logs] + sorted(name for name in logs if name not in names)
 
     def needs_forecasts(self, weighted: bool) -> bool:
         """Whether metrics look at forecasts; `weighted` where there are sample weights."""
@@ -86,13 +92,21 @@ class Run:
         self.shuffles = (not job.shape.stateful if shuffle is None else shuffle) and renew is None
         self.generator = np.random.default_rng(seed)
         layout = training.layout
+        self.kept = kept_model(model, job.network, job.optimizer)
+        assert self.kept.trained is not None
+        self.trained = self.kept.trained
+        states = self.kept.states
+        if not job.carries:
+            states = SavedStates(job.network, max(layout.slots, held_out.layout.slots if held_out else 0))
         self.compiled = CompiledNetwork(
             job.network,
             RowShape.of(layout),
             training.data,
             job.objectives,
             job.optimizer,
-            saved_states=SavedStates(job.network, max(layout.slots, held_out.layout.slots if held_out else 0)),
+            parameters=self.kept.parameters,
+            slots=self.trained.slots,
+            saved_states=states,
             seed=seed,
         )
         self.checker = None
@@ -114,7 +128,6 @@ class Run:
         users = [callback for callback in self.callbacks.callbacks if type(callback) not in known]
         self.bars = [bar for bar in self.callbacks.callbacks if isinstance(bar, keras.callbacks.ProgbarLogger)]
         self.enders = [one for one in users if isinstance(one, keras.callbacks.TerminateOnNaN)]
-        self.watched = bool(users)
         self.by_batch = any(hears(callback, TRAINING) for callback in users)
         self.by_test_batch = any(hears(callback, TESTING) for callback in users)
 
@@ -123,52 +136,38 @@ class Run:
         model = self.model
         model.stop_training = False
         self.callbacks.on_train_begin()
-        self._read()
+        self._listen()
         self.start = self._reached()
         logs = None
         # BackupAndRestore leaves the epoch to go on with here.
         for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, self.epochs):
-            try:
-                logs = self._epoch(epoch)
-            except BaseException:
-                mirror.write(model, self.compiled)
-                raise
+            logs = self._epoch(epoch)
             if model.stop_training:
                 break
-        # Callbacks have seen the model since it was written, and may have changed it.
-        assert self.compiled.optimizer is not None
-        if logs is not None and self.compiled.optimizer.use_ema:
+        if logs is not None and self.job.optimizer.use_ema:
             self._listen()
             self.compiled.adopt_averages()
-        if logs is not None and (self.compiled.optimizer.use_ema or not self.watched):
-            mirror.write(model, self.compiled)
+            self._show()
         self.callbacks.on_train_end(logs)
         return model.history
 
     def rewind(self) -> None:
         """Give the model back what it had when the epochs began."""
-        compiled = self.compiled
-        weights, slots, compiled.updates_done, states, rate = self.start
-        compiled.set_weights(weights)
-        for number, arrays in slots.items():
-            compiled.set_slot(number, arrays)
-        compiled.set_carried_states(states)
-        mirror.write(self.model, compiled)
+        kept, (*arrays, updates_done, rate) = self.kept, self.start
+        memory = kept.parameters.padded, self.trained.slots.padded, kept.states.padded
+        for array, before in zip(memory, arrays, strict=True):
+            array[:] = before
+        kept.moved(updates_done)
         if rate is not None:
             self.model.optimizer.learning_rate = rate
 
     def _reached(self) -> tuple[Any, ...]:
-        compiled = self.compiled
-        assert compiled.optimizer is not None
-        scheduled = isinstance(compiled.optimizer.learning_rate, Schedule)
-        rate = None if scheduled else current_rate(self.model.optimizer)
-        slots = {number: compiled.slot(number) for number in mirror.slots_of(self.model.optimizer)}
-        return compiled.weights(), slots, compiled.updates_done, compiled.carried_states(), rate
+        memory = self.kept.parameters.padded, self.trained.slots.padded, self.kept.states.padded
+        return *(array.copy() for array in memory), self.trained.updates_done, self.trained.rate
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
         self.callbacks.on_epoch_begin(epoch)
         self._listen()
-        self._set_rate()
         if self.renew is not None and self.read_once:
             self.renew(self.generator)
         self.read_once = True
@@ -180,12 +179,12 @@ class Run:
             results = train_epoch(self.compiled, self.training.layout, block, tally.forecasts)
         for at, result in results:
             done = at + len(result)
+            self._show()
             tally.add(slice_block(block, at, done), result)
             if not np.isfinite(result[-1, 0]):
                 self._end_or_raise(epoch, done)
                 break
             if self.by_batch:
-                mirror.write(self.model, self.compiled)
                 self.callbacks.on_train_batch_end(at, tally.logs())
                 self._listen()
                 if self.model.stop_training:
@@ -194,8 +193,6 @@ class Run:
                 for bar in self.bars:
                     bar.on_train_batch_end(done - 1, tally.logs())
         logs = tally.logs()
-        if self.watched:
-            mirror.write(self.model, self.compiled)
         if self.held_out is not None and self.checks(epoch):
             logs |= {f"val_{name}": value for name, value in self._validate(self.held_out).items()}
         self.callbacks.on_epoch_end(epoch, logs)
@@ -206,16 +203,13 @@ class Run:
         for k in range(len(block.starts)):
             self.callbacks.on_train_batch_begin(k)
             self._listen()
-            self._set_rate()
             yield k, self.compiled.run(slice_block(block, k, k + 1), tally.forecasts)
 
     def _validate(self, held_out: Epoch) -> dict[str, Any]:
         assert self.checker is not None
         self.callbacks.on_test_begin()
         if self.job.carries:
-            if self.watched:
-                mirror.read_states(self.model, self.compiled)
-            self.checker.set_carried_states(self.compiled.carried_states())
+            self._listen()
         tally = self._tally(held_out)
         block = held_out.block
         result = self.checker.forward(block, tally.forecasts)
@@ -227,9 +221,7 @@ class Run:
         else:
             tally.add(block, result)
         if self.job.carries:
-            self.compiled.set_carried_states(self.checker.carried_states())
-            if self.watched:
-                mirror.write_states(self.model, self.compiled)
+            self.kept.carried()
         logs = tally.logs()
         self.callbacks.on_test_end(logs)
         return logs
@@ -242,20 +234,21 @@ class Run:
         return EpochMetrics(epoch, self.job.shape, self.job.metrics, forecasts)
 
     def _listen(self) -> None:
-        """Take over what a callback may have changed in the model."""
-        if self.watched:
-            self._read()
+        """Take over what may have been changed in the model."""
+        self.kept.variables.bring()
+        trained, compiled = self.trained, self.compiled
+        compiled.updates_done = trained.updates_done
+        assert compiled.optimizer is not None
+        if trained.rate is not None and trained.rate != compiled.optimizer.learning_rate:
+            compiled.set_learning_rate(trained.rate)
+        # Whatever ends the next call, the engine then has the newest weights.
+        self.kept.moved(trained.updates_done)
 
-    def _read(self) -> None:
-        mirror.read(self.model, self.compiled)
-        if self.job.carries:
-            mirror.read_states(self.model, self.compiled)
-
-    def _set_rate(self) -> None:
-        """Follow a learning rate that a callback has set."""
-        assert self.compiled.optimizer is not None
-        if self.watched and not isinstance(self.compiled.optimizer.learning_rate, Schedule):
-            self.compiled.set_learning_rate(current_rate(self.model.optimizer))
+    def _show(self) -> None:
+        """Let the model have what has been computed."""
+        if not self.job.carries:
+            self.kept.set_states(self.compiled.carried_states())
+        self.kept.moved(self.compiled.updates_done)
 
     def _end_or_raise(self, epoch: int, update: int) -> None:
         """Let TerminateOnNaN end the run where there is one, else raise."""

@@ -25,11 +25,12 @@ from tsuzuki.keras.fit_arguments import (
     split_off,
 )
 from tsuzuki.keras.joined_arrays import Together
+from tsuzuki.keras.kept_model import known, made_of
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all, stateful_batch
+from tsuzuki.keras.model_variables import states_of
 from tsuzuki.keras.outputs import tensors_of
 from tsuzuki.keras.shape import Output
-from tsuzuki.keras.variable_transfer import states_of
 
 RESETS = ("epoch", "never")
 # Arguments of Keras 1 and 2 that are gone, and what stands in their place.
@@ -111,8 +112,8 @@ def fit(
         raise SettingError(f"fit was given {17 + len(others)} arguments in a row, but takes 17; name those beyond them")
     for name in unknown:
         instead = GONE.get(name, "")
-        known = f"it is {instead} now" if instead else "leave it out"
-        raise SettingError(f"fit has no argument {name}; {known}")
+        advice = f"it is {instead} now" if instead else "leave it out"
+        raise SettingError(f"fit has no argument {name}; {advice}")
     initial_epoch = given.pop("initial_epoch")
     return prepare(model, **given).go(initial_epoch)
 
@@ -309,7 +310,22 @@ def check_model(model: Any) -> None:
 
 
 def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:
-    """Read a model without changing it; one that is not built yet is, as `model.fit` would do first."""
+    """Read a model without changing it; one that is not built yet is, as `model.fit` would do first.
+
+    What was read for a call like this one is kept for as long as nothing that it depends on has changed.
+    """
+    kept = known(model)
+    key, made = ("job", batch_size, np.shape(x)[1:], timesteps), made_of(model)
+    found: tuple[Any, Job] | None = None if kept is None else kept.prepared(key)
+    if found is not None and found[0] == made:
+        return found[1]
+    job = _read(model, batch_size, x, timesteps, builds)
+    if kept is not None and kept.network == job.network:
+        kept.prepare(key, (made, job))
+    return job
+
+
+def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool) -> Job:
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     (network, shape), losses, _, optimizer = read_all(

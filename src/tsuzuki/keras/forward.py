@@ -1,4 +1,4 @@
-"""`model.predict` and `model.evaluate` of a Keras model in the compiled engine, states carried as in Keras."""
+"""`tsuzuki.predict` and `tsuzuki.evaluate` of a Keras model: as its own methods, states carried as in Keras."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import RowShape
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
+from tsuzuki.keras.batch_calls import predict_on_batch
 from tsuzuki.keras.batches import Batches, comes_in_batches
 from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.compiled_metrics import metrics_of
@@ -19,15 +20,17 @@ from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.fit_arguments import check_as_keras
 from tsuzuki.keras.inputs import side_by_side
 from tsuzuki.keras.joined_arrays import Together
+from tsuzuki.keras.kept_model import kept_model
 from tsuzuki.keras.metrics import EpochMetrics
-from tsuzuki.keras.model_graph import weights_of
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import reading_of
 from tsuzuki.keras.outputs import taken_apart
 from tsuzuki.keras.shape import Shape
-from tsuzuki.keras.variable_transfer import read_states, write_states
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD
+
+# Numbers in x up to which a batch's place is kept for the next one of its shape.
+SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -75,25 +78,29 @@ class Forward:
         callbacks.on_test_end(logs)
         return logs
 
-    def in_order(self, logs: dict[str, float]) -> Any:
-        """The loss and metrics as the list that Keras makes of them, or the loss alone."""
-        names = ["loss", *(metric.own for metric in self.job.metrics)]
-        losses = sorted((one.scored for one in self.job.shape.each), key=lambda scored: scored.place)
-        names += [scored.shown for scored in losses if scored.shown]
-        found = [logs[name] for name in names if name in logs]
-        found += [logs[name] for name in sorted(logs) if name not in names]
+    def score(self, as_dict: bool) -> Any:
+        """Return the loss and metrics as Keras does."""
+        logs = self.evaluate()
+        if as_dict:
+            return logs
+        found = [logs[name] for name in self.job.in_order(logs)]
         return found if len(found) > 1 else found[0]
 
     def _run(self, forecasts: NDArray[np.float32] | None, threads: int | None) -> NDArray[np.float64]:
+        kept = kept_model(self.model, self.job.network)
         compiled = CompiledNetwork(
-            self.job.network, RowShape.of(self.epoch.layout), self.epoch.data, self.job.objectives, threads=threads
+            self.job.network,
+            RowShape.of(self.epoch.layout),
+            self.epoch.data,
+            self.job.objectives,
+            parameters=kept.parameters,
+            saved_states=kept.states,
+            threads=threads,
         )
-        compiled.set_weights([np.asarray(keras.ops.convert_to_numpy(one)) for one in weights_of(self.model)])
-        if self.job.carries:
-            read_states(self.model, compiled)
+        kept.variables.bring()
         result = compiled.forward(self.epoch.block, forecasts)
         if self.job.carries:
-            write_states(self.model, compiled)
+            kept.carried()
         return result
 
     def _callbacks(self) -> Any:
@@ -105,6 +112,65 @@ class Forward:
             steps=self.epoch.layout.updates,
             model=self.model,
         )
+
+
+def predict(model: Any, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+    """Forecast samples, as `model.predict` does; one batch of a shape that was there before takes microseconds.
+
+    Args:
+        model: a built model of Keras 3; it need not be compiled.
+        x: [samples, timesteps, features].
+        batch_size: 32 if None, or what a stateful model was built with.
+        verbose: as in Keras, where it is "auto" by default.
+
+    Returns:
+        [samples, outputs], or [samples, timesteps, outputs] if the model returns sequences; of several outputs as the
+        model gives them.
+
+    Raises:
+        UnsupportedModel: the model has no equal in the engine.
+        SettingError: x does not fit it.
+        DataError: x is not finite.
+    """
+    if verbose == 0 and is_a_batch(x, batch_size):
+        return predict_on_batch(model, x)
+    return prepare_predict(model, x, batch_size, verbose).predict()
+
+
+def is_a_batch(x: Any, batch_size: int | None) -> bool:
+    """Whether x is an array that is predicted in one small batch."""
+    return type(x) is np.ndarray and x.ndim > 1 and 0 < len(x) <= (batch_size or 32) and x.size <= SMALL
+
+
+def evaluate(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    batch_size: int | None = None,
+    verbose: Any = 0,
+    sample_weight: Any = None,
+    return_dict: bool = False,
+) -> Any:
+    """Score samples, as `model.evaluate` does.
+
+    Args:
+        model: a compiled model of Keras 3.
+        x: as in `fit`; it may come in batches.
+        y: as in `fit`.
+        batch_size: as in `predict`.
+        verbose: as in `predict`.
+        sample_weight: as in `fit`.
+        return_dict: return the loss and metrics by name.
+
+    Returns:
+        The loss, or a list of it and the metrics, in Keras's order; or a dict.
+
+    Raises:
+        UnsupportedModel: the model has no equal in the engine.
+        SettingError: arguments that do not fit the model or one another.
+        DataError: x is not finite.
+    """
+    return prepare_evaluate(model, x, y, batch_size, verbose, sample_weight).score(return_dict)
 
 
 def prepare_predict(
