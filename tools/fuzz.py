@@ -3,6 +3,7 @@
     python tools/fuzz.py                  a minute for each kind
     python tools/fuzz.py 600 --seed 7     ten minutes for each
     python tools/fuzz.py 60 --only lines --only stores
+    python tools/fuzz.py 3600 --count 10000     so many of each
 
 Input is built whole and then bent where it has structure (a cell, a bound, a fact under a digest that is made anew),
 and sometimes cut or flipped. What is read is compared: tables with `tests/strict_reader.py`, lines with a line's plain
@@ -390,10 +391,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seconds", nargs="?", type=float, default=60.0, help="for each kind")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--count", type=int, default=None, help="of each kind at most")
     parser.add_argument("--only", action="append", choices=sorted(KINDS), metavar="KIND")
     asked = parser.parse_args()
     seed = random.randrange(2**32) if asked.seed is None else asked.seed
-    found = {kind: run(kind, asked.seconds, seed) for kind in asked.only or KINDS}
+    found = {kind: run(kind, asked.seconds, seed, asked.count) for kind in asked.only or KINDS}
     print(json.dumps({"seed": seed, **found}))
     print("| | tried | read | refused | wrong |\n|---|---|---|---|---|")
     for kind, one in found.items():

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tsuzuki.engine.coff import is_coff
+from tsuzuki.engine.mach_o import is_mach_o
+
 _ELF_MACHINES = {"x86_64": 62, "amd64": 62, "aarch64": 183, "arm64": 183}
-_MACH_O_MACHINES = {"x86_64": 0x01000007, "arm64": 0x0100000C}
-_COFF_MACHINES = {"amd64": 0x8664, "x86_64": 0x8664, "arm64": 0xAA64}
 _RELA, _SYMTAB, _NOBITS, _NULL = 4, 2, 8, 0
 _SECTION = np.dtype(
     {
@@ -31,7 +32,7 @@ _RELOCATION = np.dtype([("offset", "<u8"), ("type", "<u4"), ("symbol", "<u4"), (
 def fits(content: bytes, procedures: Sequence[str]) -> bool:
     """Whether this is a whole object file for this machine that defines these procedures."""
     machine = platform.machine().lower()
-    check = {"darwin": _is_mach_o, "win32": _is_coff}.get(sys.platform, _is_elf)
+    check = {"darwin": is_mach_o, "win32": is_coff}.get(sys.platform, _is_elf)
     try:
         return bool(procedures) and check(content, procedures, machine)
     except (ValueError, IndexError, OverflowError, struct.error):
@@ -82,37 +83,3 @@ def _table(
     content: bytes, section: "np.void", kind: "np.dtype[np.void]"
 ) -> "np.ndarray[tuple[int], np.dtype[np.void]]":
     return np.frombuffer(content, kind, int(section["size"]) // kind.itemsize, int(section["offset"]))
-
-
-def _is_mach_o(content: bytes, procedures: Sequence[str], machine: str) -> bool:
-    magic, target, _, kind, count, size = struct.unpack_from("<6I", content)
-    if magic != 0xFEEDFACF or kind != 1 or target != _MACH_O_MACHINES.get(machine) or 32 + size > len(content):
-        return False
-    at, defined = 32, set[bytes]()
-    for _ in range(count):
-        command, length = struct.unpack_from("<2I", content, at)
-        if length < 8 or at + length > 32 + size:
-            return False
-        if command == 0x19:  # a segment: its bytes lie in the file
-            offset, within = struct.unpack_from("<2Q", content, at + 40)
-            if offset + within > len(content):
-                return False
-        if command == 0x2:  # the symbols and their names
-            symbols, number, text, text_size = struct.unpack_from("<4I", content, at + 8)
-            if symbols + 16 * number > len(content) or text + text_size > len(content):
-                return False
-            defined |= set(content[text : text + text_size].split(b"\0"))
-        at += length
-    return defined.issuperset(f"_{name}".encode() for name in procedures)
-
-
-def _is_coff(content: bytes, procedures: Sequence[str], machine: str) -> bool:
-    target, sections, _, symbols, number, optional = struct.unpack_from("<HHIIIH", content)
-    if target != _COFF_MACHINES.get(machine) or optional or symbols + 18 * number > len(content):
-        return False
-    for i in range(sections):
-        size, offset, relocations, _, count, _ = struct.unpack_from("<4I2H", content, 20 + 40 * i + 16)
-        if (offset and offset + size > len(content)) or relocations + 10 * count > len(content):
-            return False
-    names = content[symbols + 18 * number :][4:].split(b"\0")
-    return set(names).issuperset(name.encode() for name in procedures)
