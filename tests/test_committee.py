@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tsuzuki.forecasting import history as maps
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.committee import committee, nonnegative, stack
+from tsuzuki.forecasting.rules import Rules
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -64,7 +65,8 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
         "mean": maps.mean_map(size, horizon),
     }
     weights = generator.dirichlet(np.ones(6), horizon).T[:5]
-    both = committee(members, weights, bases, size)
+    rules = Rules("none", (), (7,), (), tuple(bases), (1.0,) * len(bases), size, horizon, False)
+    both = committee(members, weights, rules)
     series = generator.integers(0, len(bases), 12)
     windows = generator.normal(size=(12, size)).astype(np.float32)
     changes = generator.normal(size=(12, horizon)).astype(np.float32)

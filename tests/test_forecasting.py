@@ -327,10 +327,12 @@ def test_what_cannot_be_predicted_is_named(daily, small_forecaster):
         small_forecaster.predict(levels=(100,))
 
 
-def test_validation_holds_a_stretch_of_time_out_and_keeps_the_best_epoch(daily):
-    fitted = Forecaster(2, **(SMALL | {"epochs": 6})).fit(daily).fitted
+@pytest.mark.parametrize("committee", [False, True])
+def test_validation_holds_a_stretch_of_time_out_and_networks_alone_keep_the_best_epoch(daily, committee):
+    fitted = Forecaster(2, **(SMALL | {"epochs": 6, "committee": committee})).fit(daily).fitted
     losses = [record.validation_loss for record in fitted.histories[0]]
-    assert fitted.best_epochs[0] == int(np.argmin(losses)) + 1
+    # What is held out serves the committee's weights, so that it cannot choose an epoch as well.
+    assert fitted.best_epochs[0] == (len(losses) if committee else int(np.argmin(losses)) + 1)
     assert fitted.checked
     assert not Forecaster(2, **SMALL, validation_fraction=0).fit(daily).fitted.checked
 

@@ -29,19 +29,24 @@ def forecaster(daily):
     return Forecaster(2, **SETTINGS).fit(daily[: 24 * 40])
 
 
+@pytest.fixture(scope="module")
+def alone(daily):
+    return Forecaster(2, **SETTINGS, committee=False).fit(daily[: 24 * 40])
+
+
 def rate_of(stream):
     return stream.report().learning / stream.report().frozen
 
 
-def test_an_update_is_one_step_of_training_on_the_last_readings(forecaster):
+def test_an_update_is_one_step_of_training_on_the_last_readings(alone):
     """The twin keeps all rows and states itself and trains a network of its own, once a reading."""
     from tsuzuki.data.calendar import calendar
     from tsuzuki.engine.compiled_network import CompiledNetwork
     from tsuzuki.engine.data import Data, Objective, RowShape
     from tsuzuki.engine.memory import Parameters, SavedStates
 
-    fitted, steps = forecaster.fitted, SETTINGS["timesteps"]
-    stream = forecaster.stream(learn=True, learning_rate=1e-2)
+    fitted, steps = alone.fitted, SETTINGS["timesteps"]
+    stream = alone.stream(learn=True, learning_rate=1e-2)
     values = [10 + np.sin(i) for i in range(12)]
     network = fitted.way.network
     weights, slots = fitted.members[0], None
@@ -113,9 +118,9 @@ def _block(start, valid, entry, exit_):
     )
 
 
-def test_learning_follows_a_world_that_has_changed(forecaster):
+def test_learning_follows_a_world_that_has_changed(alone):
     generator = np.random.default_rng(0)
-    stream = forecaster.stream(learn=True, learning_rate=3e-3)
+    stream = alone.stream(learn=True, learning_rate=3e-3)
     # A rhythm of ten hours, which the training data have not.
     for i in range(2500):
         stream.update(10 + 5 * np.sin(i * 2 * np.pi / 10) + generator.normal(0, 0.1))

@@ -120,7 +120,7 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
         "last_times": [str(last) for last in in_zone([times[-1] for times in fitted.times], fitted.zone)],
         "time_zone": fitted.zone,
         "step_seconds": fitted.step / 1e9,
-        "lags": [f"{over} steps, {behind} back" for behind, over in fitted.way.lags],
+        "lags": [f"{over} steps, {behind} back" for behind, over in fitted.rules.lags],
         **{kind: list(getattr(settings, kind)) for kind in ("past", "known", "static") if getattr(settings, kind)},
         **({"holidays": settings.holidays} if settings.holidays else {}),
         "intervals": "quantiles" if settings.quantiles else "conformal",

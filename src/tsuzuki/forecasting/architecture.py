@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.forecasting.stepwise import ModelSpec
 
@@ -31,17 +30,21 @@ def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
 
 
-def model_spec(settings: "Settings", cycles: "Sequence[str]", lags: tuple[tuple[int, int], ...]) -> "ModelSpec":
-    """The network that settings describe for data with these cycles of the calendar, and how it reads."""
+def model_spec(settings: "Settings", rules: "Rules") -> "ModelSpec":
+    """The network that settings describe for data of which the rules hold, and how it reads."""
     from tsuzuki.forecasting.stepwise import ModelSpec
+    from tsuzuki.forecasting.window_inputs import input_count
     from tsuzuki.network.layers import CELLS, Dense
     from tsuzuki.network.network import Network
 
     columns = settings.columns
-    covariates = 2 * len(cycles) + len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
+    covariates = 2 * len(rules.cycles) + len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
     kind = CELLS[settings.cell]
     head = (Dense(settings.head, "relu"),) if settings.head else ()
     outputs = settings.horizon * (len(settings.quantiles) or 1)
     layers = (*(kind(settings.units) for _ in range(settings.layers)), *head, Dense(outputs))
-    impute_from = settings.quantiles.index(0.5) if settings.quantiles else 0
-    return ModelSpec(Network(2 + covariates + len(lags), layers), lags, impute_from)
+    if rules.alone:
+        impute_from = settings.quantiles.index(0.5) if settings.quantiles else 0
+        return ModelSpec(Network(2 + covariates + len(rules.lags), layers), rules.lags, impute_from)
+    of_windows = input_count(rules)
+    return ModelSpec(Network(2 + of_windows + covariates, layers), (), None, of_windows)

@@ -25,6 +25,7 @@ from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.stepwise import run_stepwise
+from tsuzuki.forecasting.window_inputs import with_windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,22 +128,23 @@ def _forecast_from_origins(
     inputs, _ = series_inputs(
         series, settings, fitted.step, rules.cycles, transform, fitted.scales, fitted.covariate_scales
     )
-    panel = build_panel(inputs, fitted.way.before, settings.horizon)
+    histories = [
+        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
+    ]
+    panel = build_panel(with_windows(inputs, histories, rules), fitted.way.before, settings.horizon)
     wanted, order, seen = _rows_before(panel, origins)
 
-    def one(weights: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        own = replace(panel, inputs=panel.inputs.copy())
-        found = run_stepwise(fitted.way, weights, own, wanted)[0]
-        return found, own.inputs[wanted, 0]
+    def one(weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        # Networks that stand alone replace missing values in place.
+        own = replace(panel, inputs=panel.inputs.copy()) if rules.alone else panel
+        return run_stepwise(fitted.way, weights, own, wanted)[0]
 
     with ThreadPoolExecutor(threads_allowed()) as pool:
-        outputs, read = (np.mean(some, axis=0) for some in zip(*pool.map(one, fitted.members), strict=True))
+        outputs = np.mean(list(pool.map(one, fitted.members)), axis=0)
     found = []
-    for number, (own, known) in enumerate(zip(inputs, origins, strict=True)):
-        history = history_of(own.values, own.segments, rules.bases[number], rules.history)
+    for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
         windows = history.windows(known[seen[number]] - 1)
-        rows, which = order[number], np.full(len(windows), number)
-        found.append(in_units(fitted, outputs[rows], read[rows], windows, which))
+        found.append(in_units(fitted, outputs[order[number]], windows, np.full(len(windows), number)))
     return found, seen
 
 

@@ -1,7 +1,7 @@
-"""The forecast that networks add to, where it is not the last value: targets as changes of the seasonal naive forecast.
+"""What networks of a committee learn: the change of a base forecast, in the unit of their series.
 
-The compiled program adds a network's outputs to the last value. Where the base is another, the targets are moved by
-what lies between the two, and forecasts are moved back.
+The base is the last value, or the seasonal naive forecast where that is much better. A network that stands alone
+forecasts the change from the last value itself, in deviations, and needs none of this.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from tsuzuki.forecasting.history import History, seasonal_map
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.panel import Panel
+    from tsuzuki.forecasting.rules import Rules
 
 
 def change_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:
@@ -21,27 +22,29 @@ def change_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:
     return seasonal_map(size, horizon, season) if season else np.zeros((size, horizon), np.float32)
 
 
-def base_shifts(
-    panel: "Panel", histories: Sequence[History], bases: Sequence[int], horizon: int
-) -> NDArray[np.float32] | None:
-    """By how much the last value lies above the base, for the forecasts that each flat row is the first target of.
-
-    float32 [points, horizon], or None where the base is the last value in all series.
-    """
-    if not any(bases):
-        return None
-    found = np.zeros((len(panel.targets), horizon), np.float32)
-    for number, (history, season) in enumerate(zip(histories, bases, strict=True)):
+def base_forecasts(panel: "Panel", histories: Sequence[History], rules: "Rules") -> NDArray[np.float32]:
+    """The bases of the forecasts that each flat row is the first target of, float32 [points, horizon]."""
+    found = np.zeros((len(panel.targets), rules.horizon), np.float32)
+    for number, (history, season) in enumerate(zip(histories, rules.bases, strict=True)):
+        rows, places = panel.rows_of(number)
+        found[rows + 1] = panel.inputs[rows, :1]
         if season:
-            rows, places = panel.rows_of(number)
-            found[rows + 1] = -history.base_changes(places, season, horizon)
+            found[rows + 1] += history.base_changes(places, season, rules.horizon)
     return found
 
 
-def shifted(targets: NDArray[np.float32], shifts: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """Targets [points, 1] as changes of the base instead of the last value, [points, horizon]; as they are without."""
-    if shifts is None:
-        return targets
-    beyond = np.full(shifts.shape[1] - 1, np.nan, np.float32)
-    ahead = np.lib.stride_tricks.sliding_window_view(np.concatenate([targets[:, 0], beyond]), shifts.shape[1])
-    return np.asarray(ahead + shifts, np.float32)
+def row_units(panel: "Panel", rules: "Rules") -> NDArray[np.float32]:
+    """The unit of the series that each flat row, as the first target, belongs to, float32 [points, 1]."""
+    found = np.ones((len(panel.targets), 1), np.float32)
+    for number, unit in enumerate(rules.units):
+        found[panel.rows_of(number)[0] + 1] = unit
+    return found
+
+
+def changes_to(
+    targets: NDArray[np.float32], bases: NDArray[np.float32], units: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Targets [points, 1] as changes of the bases, [points, horizon], in the units [points, 1]; NaN where unknown."""
+    beyond = np.full(bases.shape[1] - 1, np.nan, np.float32)
+    ahead = np.lib.stride_tricks.sliding_window_view(np.concatenate([targets[:, 0], beyond]), bases.shape[1])
+    return np.asarray((ahead - bases) / units, np.float32)

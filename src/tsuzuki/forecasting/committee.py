@@ -19,6 +19,7 @@ from tsuzuki.forecasting.history import differences
 
 if TYPE_CHECKING:
     from tsuzuki.engine.row_product import RowProduct
+    from tsuzuki.forecasting.rules import Rules
 
 # Groups of steps ahead that have weights of their own.
 GROUPS = 8
@@ -37,6 +38,7 @@ class Committee:
         weights: float64 [members, horizon].
         maps: float32 [kinds of base, size, horizon]: windows less their last value to all that is linear in them.
         bases: int64 [series], the kind of base of each series.
+        units: float32 [series], what networks measure changes of the base in.
         seasons: the season of each kind of base, 0 for the last value.
     """
 
@@ -44,25 +46,8 @@ class Committee:
     weights: NDArray[np.float64]
     maps: NDArray[np.float32]
     bases: NDArray[np.int64]
+    units: NDArray[np.float32]
     seasons: tuple[int, ...]
-
-    def changes(
-        self,
-        outputs: NDArray[np.float32],
-        read: NDArray[np.float32],
-        windows: NDArray[np.float32],
-        series: NDArray[np.int64],
-    ) -> NDArray[np.float32]:
-        """By how much networks say that the base changes, [rows, horizon]; see `combine`.
-
-        Args:
-            outputs: float32 [rows, horizon], their forecasts.
-            read: float32 [rows], the last value as they read it: where it is missing, their own forecast of it.
-            windows: float32 [rows, size], the last values.
-            series: int64 [rows], whose they are.
-        """
-        plain = np.array(self.seasons)[self.bases[series]] == 0
-        return outputs - np.where(plain, windows[:, -1], read)[:, None]
 
     def combine(
         self, changes: NDArray[np.float32], windows: NDArray[np.float32], series: int | NDArray[np.int64]
@@ -109,18 +94,16 @@ class Committee:
 def committee(
     members: dict[str, NDArray[np.float32]],
     weights: NDArray[np.float64],
-    bases: Sequence[int],
-    size: int,
+    rules: "Rules",
 ) -> Committee:
     """Put a committee together.
 
     Args:
         members: the linear members by name, [size, horizon] each.
         weights: float64 [1 + members, horizon], the networks' first.
-        bases: for each series the season of its base, 0 for the last value.
-        size: values of a window.
+        rules: what was chosen from the data.
     """
-    horizon = weights.shape[1]
+    size, horizon, bases = rules.history, rules.horizon, rules.bases
     linear = sum((own * one for one, own in zip(weights[1:], members.values(), strict=True)), np.zeros((size, horizon)))
     kinds = sorted(set(bases))
     maps = [linear + weights[0] * change_map(size, horizon, season) for season in kinds]
@@ -129,6 +112,7 @@ def committee(
         weights,
         np.stack(maps).astype(np.float32),
         np.array([kinds.index(season) for season in bases], np.int64),
+        np.array(rules.units, np.float32),
         tuple(kinds),
     )
 

@@ -120,6 +120,7 @@ def train_drawn(
         horizon=settings.horizon if data.stride == 1 else None,
         lags=spec.lags,
         impute_from=spec.impute_from,
+        residual=spec.impute_from is not None,
         held_out=held_out,
         seed=settings.seed + member,
         threads=1 if settings.ensemble > 1 else None,

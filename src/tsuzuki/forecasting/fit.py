@@ -7,15 +7,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.grid import step_of
-from tsuzuki.forecasting.architecture import default_lags, model_spec
-from tsuzuki.forecasting.base import base_shifts, shifted
+from tsuzuki.forecasting.architecture import model_spec
+from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_panel import PanelRows
 from tsuzuki.forecasting.drawn_training import Run, budget_for, train_drawn
@@ -31,12 +30,14 @@ from tsuzuki.forecasting.held_out import (
 )
 from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.panel import Panel, build_panel
-from tsuzuki.forecasting.rules import rules_for
+from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.stacking import alone, errors_of, stacked, trusted
 from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, rows_kept, run_stepwise
 from tsuzuki.forecasting.transforms import transform_of
+from tsuzuki.forecasting.window_inputs import LEVEL, VALUE, with_windows
+from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.losses import Pinball
@@ -49,6 +50,8 @@ from tsuzuki.training.records import Training
 # An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
 FEWEST_UPDATES = 1200
 MOST_EPOCHS = 200
+# Long data are gone through less often, until a network has read so many rows, but so often at least.
+MOST_ROWS, FEWEST_EPOCHS = 1_500_000, 4
 # Share of a network's work that is training; the rest is running it over what it has not seen.
 TRAINING_SHARE = 0.9
 
@@ -59,9 +62,10 @@ class _Job:
 
     Attributes:
         panel: the data.
-        shifts: float32 [points, horizon], from the last value to the base, or None where it is the base.
+        bases: float32 [points, horizon], the forecasts that networks add to, or None where they stand alone.
+        units: float32 [points, 1], what changes of the bases are measured in.
         histories: the last values of each series.
-        bases: for each series the season of the forecast that networks add to, 0 for the last value.
+        rules: what was chosen from the data.
         wanted: bool [points], the rows that every network forecasts from when it is trained.
         spec: the network and how it reads.
         settings: of the forecaster.
@@ -72,9 +76,10 @@ class _Job:
     """
 
     panel: Panel
-    shifts: NDArray[np.float32] | None
+    bases: NDArray[np.float32] | None
+    units: NDArray[np.float32]
     histories: list[History]
-    bases: tuple[int, ...]
+    rules: Rules
     wanted: NDArray[np.bool_]
     spec: ModelSpec
     settings: Settings
@@ -105,24 +110,24 @@ def train(
     step = step_of(series[0].times)
     rules = rules_for(series, step, settings)
     transform = transform_of(rules.transform, [one.values for one in series])
-    lags = default_lags(step, max(points)) if settings.lags is None else tuple(settings.lags)
-    spec = model_spec(settings, rules.cycles, lags)
+    spec = model_spec(settings, rules)
     scales, scales_of_covariates = series_scales(series, transform), covariate_scales(series)
     inputs, last_covariates = series_inputs(
         series, settings, step, rules.cycles, transform, scales, scales_of_covariates
     )
-    panel = build_panel(inputs, spec.before, settings.horizon)
     histories = [
         history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
     ]
-    shifts = base_shifts(panel, histories, rules.bases, settings.horizon)
+    panel = build_panel(with_windows(inputs, histories, rules), spec.before, settings.horizon)
+    bases = None if rules.alone else base_forecasts(panel, histories, rules)
     held_out = [held_out_of(points, settings, member) for member in range(settings.ensemble)]
     checked = bool(held_out[0])
     if not checked:
         held_out = [HeldOut((0,) * len(points), points)] * settings.ensemble
     # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
     wanted = origin_rows(panel, held_out[-1].first, points)
-    job = _Job(panel, shifts, histories, rules.bases, wanted, spec, settings, points, on_progress, checkpoint, every)
+    units = row_units(panel, rules)
+    job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, on_progress, checkpoint, every)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
     committee = calibration = None
     if not settings.quantiles:
@@ -135,8 +140,7 @@ def train(
         else:
             committee = alone(rules)
             errors = errors_of(committee, values, histories, found)
-            # Networks that stand alone on the last value need none.
-            committee = committee if any(rules.bases) else None
+            committee = None if rules.alone else committee
         calibration = calibrate(errors)
     return Fitted(
         ids=tuple(one.name for one in series),
@@ -157,6 +161,7 @@ def train(
         transform=transform,
         committee=committee,
         windows=np.stack([history.last() for history in histories]),
+        absent=np.stack([history.last_absent() for history in histories]),
         checked=checked,
     )
 
@@ -183,9 +188,14 @@ def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]
     # Missing values are imputed in place, by each network with its own forecasts.
     own = replace(panel, inputs=panel.inputs.copy())
     forecasts, state = run_stepwise(job.spec, trained.weights, own, job.wanted, kept=rows_kept(settings))
-    changes = [] if settings.quantiles else base_changes(own, job.wanted, forecasts, job.histories, job.bases)
+    changes = [] if settings.quantiles else base_changes(own, job.wanted, forecasts, job.histories, job.rules)
     report_progress(1 - TRAINING_SHARE)
     return _Member(trained, state, changes)
+
+
+def _learned(job: _Job, targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Targets [points, 1] as networks learn them."""
+    return targets if job.bases is None else changes_to(targets, job.bases, job.units)
 
 
 def _train(
@@ -201,7 +211,9 @@ def _train(
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
         validation = Streams(settings.timesteps, len(held_out_segments)).after(segments, held_out_segments)
-    epochs = max(settings.epochs, min(MOST_EPOCHS, -(-FEWEST_UPDATES // layout.updates)))
+    count = sum(segment.stop - segment.start for segment in segments)
+    epochs = min(settings.epochs, max(FEWEST_EPOCHS, MOST_ROWS // count))
+    epochs = max(epochs, min(MOST_EPOCHS, -(-FEWEST_UPDATES // layout.updates)))
     total = epochs * layout.updates
     # What is held out is no target of the rows before it either, and what the network is trained on none of those held
     # out: of a stretch of 250 with a horizon of 168, a third of the targets would lie behind it.
@@ -210,29 +222,55 @@ def _train(
         here[segment.start : segment.stop] = True
     targets = np.where(here[:, None], np.float32(np.nan), panel.targets)
     held_out_targets = np.where(here[:, None], panel.targets, np.float32(np.nan))
+    known = _learned(job, targets), _learned(job, held_out_targets)
+    path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
+    inputs, hidden = panel.inputs, (VALUE if member % 2 else LEVEL)
+    if job.bases is not None:
+        # A mean of all data says most in steady times, one of the last days after a shift; networks of both kinds err
+        # at other times. A column of zeros teaches no weight, so that all may read the same rows afterwards.
+        inputs = inputs.copy()
+        inputs[:, hidden] = 0
     budget = budget_for(settings, total, settings.ensemble)
     if budget is not None:
-        known = (shifted(targets, job.shifts), shifted(held_out_targets, job.shifts))
-        rows = PanelRows(panel, *known, segments, held_out_segments, spec.before, settings.horizon)
-        path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
-        identity = "" if path is None else identity_of(panel.inputs, *known)
+        own = replace(panel, inputs=inputs)
+        rows = PanelRows(own, *known, segments, held_out_segments, spec.before, settings.horizon)
+        identity = "" if path is None else identity_of(inputs, *known)
         run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
         trained = train_drawn(rows, spec, settings, member, budget, run)
-        if trained.interrupted:
-            raise KeyboardInterrupt
-        return trained
+    else:
+        trained = _train_whole(
+            job, member, inputs, known, layout, epochs, validation, path, (report_progress, check_cancelled)
+        )
+    if job.bases is not None:
+        trained.weights[0][hidden] = 0
+    if trained.interrupted:
+        # `on_progress` raised it: half a training is none.
+        raise KeyboardInterrupt
+    return trained
+
+
+def _train_whole(
+    job: _Job,
+    member: int,
+    inputs: NDArray[np.float32],
+    known: tuple[NDArray[np.float32], NDArray[np.float32]],
+    layout: Layout,
+    epochs: int,
+    validation: Layout | None,
+    path: str | None,
+    told: tuple[Callable[[float], None], Callable[[], None]],
+) -> Training:
+    """Train one network by passes over its inputs and the targets known to it; validation knows the other targets."""
+    settings, spec, (report_progress, check_cancelled) = job.settings, job.spec, told
+    total = epochs * layout.updates
     weights = initialise(spec.network, settings.seed + 1000003 * member)
     # The first forecast is that nothing changes.
     weights[-2][:] = 0
-
-    def on_epoch(record: Any) -> None:
-        report_progress(TRAINING_SHARE / epochs)
-
-    trained = training.fit(
+    return training.fit(
         spec.network,
         weights,
-        panel.inputs,
-        shifted(targets, job.shifts),
+        inputs,
+        known[0],
         layout,
         epochs=epochs,
         optimizer=AdamW(
@@ -241,21 +279,18 @@ def _train(
             global_clipnorm=1.0,
         ),
         loss=Pinball(tuple(settings.quantiles)) if settings.quantiles else settings.loss,
-        horizon=settings.horizon if job.shifts is None else None,
-        residual=True,
+        horizon=None if job.bases is not None else settings.horizon,
+        residual=job.bases is None,
         lags=spec.lags,
         impute_from=spec.impute_from,
         validation=validation,
-        validation_targets=shifted(held_out_targets, job.shifts),
-        early_stopping=EarlyStopping(patience=epochs) if validation is not None else None,
+        validation_targets=known[1],
+        # A held-out stretch of another level picks early epochs; a cosine's last weights are an average of late ones.
+        early_stopping=EarlyStopping(patience=epochs) if validation is not None and job.bases is None else None,
         seed=settings.seed + member,
         threads=1 if settings.ensemble > 1 else None,
-        checkpoint=None if job.checkpoint is None else f"{job.checkpoint}.{member}",
+        checkpoint=path,
         every=job.every,
-        on_epoch=on_epoch,
+        on_epoch=lambda record: report_progress(TRAINING_SHARE / epochs),
         on_progress=lambda now: check_cancelled(),
     )
-    if trained.interrupted:
-        # `on_progress` raised it: half a training is none.
-        raise KeyboardInterrupt
-    return trained

@@ -54,6 +54,7 @@ class Fitted:
         transform: between the series' units and the scale on which mean, deviation and errors are.
         committee: how far each forecast is trusted, or None where quantiles are forecast.
         windows: float32 [series, values], the last values of each series, scaled and without gaps.
+        absent: bool [series, values], where something stands in for a value there.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
         source: what the file said that the readings come from, or None where they come from a frame.
         zone: the time zone that the readings' times named, in which those of forecasts are given; None for none.
@@ -77,6 +78,7 @@ class Fitted:
     transform: "Transform"
     committee: "Committee | None"
     windows: "NDArray[np.float32]"
+    absent: "NDArray[np.bool_]"
     checked: bool = True
     source: Source | None = None
     zone: str | None = None

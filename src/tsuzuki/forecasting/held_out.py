@@ -15,8 +15,11 @@ from tsuzuki.layouts.streams import Streams
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.panel import Panel
+    from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
 
+# So many rows are worth the lanes that are asked for once more, up to so many times as many.
+ROWS_A_WIDTH, WIDEST = 75_000, 4
 # Behind the end of every series.
 _BEHIND_ALL = 10**18
 
@@ -59,7 +62,8 @@ def training_layout(
     behind = panel.segments(held_out.last, [_BEHIND_ALL] * panel.series_count)
     segments = (*before, *behind)
     count = sum(segment.stop - segment.start for segment in segments)
-    lanes = max(1, min(settings.lanes, count // (4 * settings.timesteps)))
+    wide = settings.lanes * max(1, min(WIDEST, count // ROWS_A_WIDTH))
+    lanes = max(1, min(wide, count // (4 * settings.timesteps)))
     layout = Streams(settings.timesteps, lanes).over(segments)
     return layout, segments, panel.segments(held_out.first, held_out.last)
 
@@ -78,7 +82,7 @@ def base_changes(
     wanted: NDArray[np.bool_],
     forecasts: NDArray[np.float32],
     histories: Sequence[History],
-    bases: Sequence[int],
+    rules: "Rules",
 ) -> list[NDArray[np.float32]]:
     """By how much a network says that the base changes, for each series [rows, horizon], in units of its scale.
 
@@ -87,16 +91,19 @@ def base_changes(
         wanted: bool [points], the rows that the forecasts were made from.
         forecasts: [wanted rows, horizon].
         histories: of the series.
-        bases: for each series the season of its base, 0 for the last value.
+        rules: what was chosen from the data.
     """
     place = np.cumsum(wanted) - 1
     found = []
-    for number, (history, season) in enumerate(zip(histories, bases, strict=True)):
+    for number, (history, unit) in enumerate(zip(histories, rules.units, strict=True)):
         rows, places = panel.rows_of(number)
         here = wanted[rows]
-        # A missing last value is the networks' own forecast where they read it, and in a history the one before it.
-        last = panel.inputs[rows[here], 0] if season else history.values[history.ends[places[here]]]
-        found.append(forecasts[place[rows[here]]] - last[:, None])
+        own = forecasts[place[rows[here]]]
+        if rules.alone:
+            # A missing last value is the networks' own forecast where they read it, and in a history the one before it.
+            found.append(own - history.values[history.ends[places[here]]][:, None])
+        else:
+            found.append(own * np.float32(unit))
     return found
 
 

@@ -21,11 +21,13 @@ class History:
         values: float32 [rows], in units of the series' scale.
         ends: int64 [points], the row of each position of the series, -1 outside its stretches.
         size: values of a window.
+        absent: bool [rows], where something stands in for a value.
     """
 
     values: NDArray[np.float32]
     ends: NDArray[np.int64]
     size: int
+    absent: NDArray[np.bool_]
 
     def windows(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """The last values known at positions of stretches, [places, size]; the last one is the position's own."""
@@ -41,6 +43,10 @@ class History:
         """The window at the end, [size]."""
         return self.values[-self.size :].copy()
 
+    def last_absent(self) -> NDArray[np.bool_]:
+        """Where something stands in for a value in the window at the end, [size]."""
+        return self.absent[-self.size :].copy()
+
 
 def history_of(
     values: NDArray[np.float32],
@@ -48,6 +54,7 @@ def history_of(
     season: int,
     size: int,
     past: NDArray[np.float32] | None = None,
+    past_absent: NDArray[np.bool_] | None = None,
 ) -> History:
     """The history of a series.
 
@@ -57,19 +64,23 @@ def history_of(
         season: a missing value is replaced by the one so many steps before; 0: by the last one.
         size: values of a window, at least the season.
         past: float32 [size], the window that the first segment, which begins at 0, goes on from.
+        past_absent: bool [size], where something stands in for a value in it.
     """
     parts, ends, at = [], np.full(len(values), -1, np.int64), 0
+    absent = []
     for number, segment in enumerate(segments):
         own = values[segment.start : segment.stop]
         goes_on = number == 0 and past is not None
         lead = past if goes_on and past is not None else np.full(size, own[0], np.float32)
         joined = np.concatenate([lead, own])
+        before = past_absent if goes_on and past_absent is not None else np.ones(size, bool)
+        absent += [before, np.isnan(own)]
         for place in np.flatnonzero(np.isnan(joined)):
             joined[place] = joined[place - (season or 1)]
         parts.append(joined)
         ends[segment.start : segment.stop] = at + size + np.arange(len(own))
         at += len(joined)
-    return History(np.concatenate(parts), ends, size)
+    return History(np.concatenate(parts), ends, size, np.concatenate(absent))
 
 
 def seasonal_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:

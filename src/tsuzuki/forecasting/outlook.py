@@ -103,14 +103,14 @@ def outlooks(
 
 
 def _kept(fitted: "Fitted", number: int) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """The last readings of a series, as far as a forecaster keeps them for its lags."""
-    rows, times = fitted.states[0].rows[number], fitted.times[number]
+    """The last readings of a series that a forecaster looks back on."""
+    absent, times = fitted.absent[number], fitted.times[number]
     mean, scale = fitted.scales[number]
-    values = fitted.transform.inverse(rows[:, 0].astype(np.float64) * scale + mean, number)
-    values[rows[:, 1] > 0] = np.nan
-    # Rows before a beginning repeat its first value.
-    changes = np.flatnonzero(rows[:, 0] != rows[0, 0])
-    values = values[(changes[0] - 1 if len(changes) else len(rows) - 1) :]
+    values = fitted.transform.inverse(fitted.windows[number].astype(np.float64) * scale + mean, number)
+    values = np.where(absent, np.nan, values)
+    # Before a beginning stands nothing that was read.
+    read = np.flatnonzero(~absent)
+    values = values[(read[0] if len(read) else len(values) - 1) :]
     gaps = np.diff(times)
     if len(values) > len(times) and len(gaps) and (gaps == gaps[-1]).all():
         return times[-1] - gaps[-1] * np.arange(len(values))[::-1], values

@@ -26,6 +26,7 @@ class SeriesInputs:
         past_rows: float32 [rows, 2 + columns], rows of an earlier panel up to those not yet run, if the first segment
             continues from a saved state; it must then begin at 0.
         pending: how many of them are not yet run.
+        filled: float32 [points], the values with what stands in for missing ones, or None if nothing does.
     """
 
     values: NDArray[np.float32]
@@ -33,6 +34,7 @@ class SeriesInputs:
     segments: tuple[Segment, ...]
     past_rows: NDArray[np.float32] | None = None
     pending: int = 1
+    filled: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,8 @@ def build_panel(series: Sequence[SeriesInputs], before: int, after: int) -> Pane
     """
     inputs, targets, stretches, at = [], [], [], 0
     for number, one in enumerate(series):
-        rows = np.concatenate(
-            [one.values[:, None], np.isnan(one.values)[:, None], one.covariates], axis=1, dtype=np.float32
-        )
+        read = one.values if one.filled is None else one.filled
+        rows = np.concatenate([read[:, None], np.isnan(one.values)[:, None], one.covariates], axis=1, dtype=np.float32)
         for index, segment in enumerate(one.segments):
             own = rows[segment.start : segment.stop]
             if index == 0 and one.past_rows is not None:
@@ -143,6 +144,10 @@ def build_panel(series: Sequence[SeriesInputs], before: int, after: int) -> Pane
             stretches.append(Stretch(number, start, stop, segment.start - pending, entry))
             inputs += [lead, own, trail]
             nothing = np.full((len(lead), 1), np.nan, np.float32)
-            targets += [nothing, own[:, :1], np.full((after, 1), np.nan, np.float32)]
+            targets += [
+                nothing,
+                one.values[segment.start : segment.stop, None],
+                np.full((after, 1), np.nan, np.float32),
+            ]
             at += len(lead) + len(own) + after
     return Panel(np.concatenate(inputs), np.concatenate(targets), tuple(stretches), len(series))

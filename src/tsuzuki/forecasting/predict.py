@@ -33,6 +33,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
     from tsuzuki.forecasting.scaling import scale_and_fill
     from tsuzuki.forecasting.stepwise import rows_kept, run_stepwise
+    from tsuzuki.forecasting.window_inputs import WindowInputs
 
     columns = settings.columns
     long = settings.long(frame)
@@ -44,13 +45,9 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             f"series {unknown[0]!r} was not in the data the forecaster was fitted to ({', '.join(fitted.ids[:5])}); "
             "fit it again with that series"
         )
-    times, last, windows, inputs, which = (
-        list(fitted.times),
-        fitted.last_covariates.copy(),
-        fitted.windows.copy(),
-        [],
-        [],
-    )
+    times, last, inputs, which = list(fitted.times), fitted.last_covariates.copy(), [], []
+    windows, absent = fitted.windows.copy(), fitted.absent.copy()
+    of_windows = None if fitted.rules.alone else WindowInputs(fitted.rules)
     for number, name in enumerate(fitted.ids):
         if name not in groups:
             continue
@@ -68,11 +65,13 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             last[number] = covariates[-1]
         scaled = ((fitted.transform.forward(values[:, 0], number) - mean) / scale).astype(np.float32)
         known = covariates[:, len(columns.past) : len(columns.past) + len(columns.known)]
-        inputs.append((SeriesInputs(scaled, others, segments), goes_on, known))
         times[number] = np.concatenate([fitted.times[number], ahead])[-KEPT_TIMES:]
-        past = windows[number] if goes_on else None
+        past, past_absent = (windows[number], absent[number]) if goes_on else (None, None)
         season, size = fitted.rules.bases[number], fitted.rules.history
-        windows[number] = history_of(scaled, segments, season, size, past).last()
+        history = history_of(scaled, segments, season, size, past, past_absent)
+        windows[number], absent[number] = history.last(), history.last_absent()
+        one = SeriesInputs(scaled, others, segments)
+        inputs.append((one if of_windows is None else of_windows.read(one, history, number), goes_on, known))
         which.append(number)
     if not which:
         return fitted
@@ -86,7 +85,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         nothing = np.zeros(len(panel.inputs), bool)
         _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, which), rows_kept(settings))
         states.append(_replace_series(state, moved, which))
-    return replace(fitted, states=states, times=times, last_covariates=last, windows=windows)
+    return replace(fitted, states=states, times=times, last_covariates=last, windows=windows, absent=absent)
 
 
 def pending_rows(
@@ -107,8 +106,9 @@ def pending_rows(
     if known.shape[1] == 0:
         return rows
     own, horizon = rows[-count:], (fitted.rules.horizon)
-    # What stood in for a missing value was forecast with less known.
-    own[own[:, 1] != 0, 0] = np.nan
+    if fitted.rules.alone:
+        # What stood in for a missing value was forecast with less known.
+        own[own[:, 1] != 0, 0] = np.nan
     ahead = own[:, own.shape[1] - horizon * known.shape[1] :].reshape(count, horizon, -1)
     # The first row's next values lie beside the others; behind the last row come those now known.
     follow = np.concatenate([ahead[0, : count - 1], known.astype(np.float32)])
@@ -146,7 +146,7 @@ def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) 
     ahead = (
         _known_ahead(fitted, settings, future) if settings.columns.known else np.zeros((series, settings.horizon, 0))
     )
-    total, read = np.zeros((series, fitted.way.network.outputs), np.float32), np.zeros(series, np.float32)
+    total = np.zeros((series, fitted.way.network.outputs), np.float32)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         rows = [pending_rows(fitted, state, number, ahead[number]) for number in range(series)]
         ends = np.cumsum([len(one) for one in rows])
@@ -159,15 +159,12 @@ def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) 
         wanted[ends - 1] = True
         found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
         total += found
-        read += panel.inputs[ends - 1, 0]
-    count = np.float32(len(fitted.members))
-    return in_units(fitted, total / count, read / count, fitted.windows, np.arange(series))
+    return in_units(fitted, total / np.float32(len(fitted.members)), fitted.windows, np.arange(series))
 
 
 def in_units(
     fitted: Fitted,
     outputs: "NDArray[np.float32]",
-    read: "NDArray[np.float32]",
     windows: "NDArray[np.float32]",
     series: "NDArray[np.int64]",
 ) -> "NDArray[np.float64]":
@@ -176,7 +173,6 @@ def in_units(
     Args:
         fitted: what training left.
         outputs: float32 [rows, outputs], the mean of the networks' forecasts.
-        read: float32 [rows], the mean of the last values as they read them.
         windows: float32 [rows, size], the last values at each row.
         series: int64 [rows], to which each belongs.
     """
@@ -184,7 +180,7 @@ def in_units(
 
     found, committee = outputs, fitted.committee
     if committee is not None:
-        found = committee.combine(committee.changes(outputs, read, windows, series), windows, series)
+        found = committee.combine(outputs * committee.units[series, None], windows, series)
     mean, scale = fitted.scales[series, :1], fitted.scales[series, 1:]
     horizon = fitted.rules.horizon
     return np.sort(found.reshape(len(found), horizon, -1), axis=2) * scale[..., None] + mean[..., None]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import DAY, cycles, seasons
-from tsuzuki.forecasting.transforms import transform_of
+from tsuzuki.forecasting.architecture import default_lags
+from tsuzuki.forecasting.transforms import Transform, transform_of
 
 if TYPE_CHECKING:
     from tsuzuki.data.covariates import CovariateSeries
@@ -45,17 +46,23 @@ class Rules:
         transform: none, log or asinh.
         cycles: the calendar's inputs.
         seasons: in steps, the shortest first.
+        lags: pairs (behind, over) that networks read; see `Settings`.
         bases: for each series the season of the forecast that the networks add to; 0 is the last value.
+        units: for each series what its errors are measured in, in deviations of the series.
         history: values that a forecast looks back on.
         horizon: steps ahead.
+        alone: whether networks read nothing of that window and stand for themselves.
     """
 
     transform: str
     cycles: tuple[str, ...]
     seasons: tuple[int, ...]
+    lags: tuple[tuple[int, int], ...]
     bases: tuple[int, ...]
+    units: tuple[float, ...]
     history: int
     horizon: int
+    alone: bool
 
 
 def cycles_held(step: int, points: int) -> tuple[str, ...]:
@@ -169,12 +176,32 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     if settings.cycles is not None and settings.with_calendar:
         named = tuple(one for one in cycles(step) if one in settings.cycles)
     transform, bases = transform_of(kind, values), []
+    networks_only = bool(settings.quantiles) or not settings.committee
     for number, own in enumerate(values):
         fits = tuple(season for season in held if season <= len(own) // 2)
-        if settings.quantiles or settings.base == "last" or not fits:
+        if (networks_only and settings.base == "auto") or settings.quantiles or settings.base == "last" or not fits:
             bases.append(0)
         elif settings.base == "season":
             bases.append(fits[0])
         else:
             bases.append(base_of(transform.forward(own, number), fits, settings.horizon))
-    return Rules(kind, named, held, tuple(bases), history_held(held, points), settings.horizon)
+    alone = networks_only and not any(bases)
+    units = [1.0] * len(values) if alone else units_of(values, transform, held, settings.horizon)
+    lags = default_lags(step, points) if settings.lags is None else tuple(settings.lags)
+    reach = 0 if alone else max((behind + over for behind, over in lags), default=0)
+    history = max(history_held(held, points), reach)
+    return Rules(kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone)
+
+
+def units_of(
+    values: Sequence[NDArray[np.float64]], transform: Transform, seasons: Sequence[int], horizon: int
+) -> list[float]:
+    """The best naive forecast's error of each series, in its deviations; 1 where it is not known."""
+    found = []
+    for number, own in enumerate(values):
+        there = transform.forward(own, number)
+        error = min(naive_error(there, season, horizon) for season in (0, *seasons))
+        deviation = float(np.nanstd(there))
+        unit = error / deviation if deviation > 0 else 1.0
+        found.append(unit if np.isfinite(unit) and unit > 0 else 1.0)
+    return found

@@ -32,10 +32,11 @@ def restore(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
     """
     from tsuzuki.forecasting.settings import Settings
 
-    if "fingerprint" in stored.facts and "rules" not in stored.facts:
+    if "fingerprint" in stored.facts and "units" not in stored.facts.get("rules", ()):
+        written = stored.facts.get("tsuzuki")
         raise FileError(
-            f"{name} was written by an earlier tsuzuki ({stored.facts.get('tsuzuki')}), whose forecasters are networks "
-            "alone; read it with tsuzuki 0.1.0, or fit and save it again"
+            f"{name} was written by an earlier tsuzuki, whose networks read other inputs; read it with tsuzuki "
+            f"{written}, or fit and save it again"
         )
     try:
         known = {field.name for field in fields(Settings)}
@@ -76,7 +77,6 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "best_epochs": list(fitted.best_epochs),
         "histories": [[asdict(record) for record in history] for history in fitted.histories],
         "kept_times": [len(times) for times in fitted.times],
-        "lags": [list(lag) for lag in fitted.way.lags],
         "rules": asdict(fitted.rules),
         "members": None if fitted.committee is None else list(fitted.committee.members),
     }
@@ -91,7 +91,7 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         "last_covariates": fitted.last_covariates,
         "times": np.concatenate(fitted.times).astype("datetime64[ns]").astype(np.int64),
     }
-    found |= {"marks": fitted.transform.marks, "windows": fitted.windows}
+    found |= {"marks": fitted.transform.marks, "windows": fitted.windows, "absent": fitted.absent}
     if fitted.calibration is not None:
         found["calibration"] = fitted.calibration.offsets
     if fitted.committee is not None:
@@ -129,9 +129,13 @@ def _check_rules(rules: "Rules", step: int) -> None:
 
     from tsuzuki.data.calendar import calendar
 
-    counts = (*rules.seasons, *rules.bases, rules.history, rules.horizon)
+    counts = (*rules.seasons, *rules.bases, rules.history, rules.horizon, *(one for lag in rules.lags for one in lag))
     if not all(type(count) is int and 0 <= count < 2**31 for count in counts):
         raise ValueError("a season, a base or a count of the rules is no whole number from 0")
+    if not all(isinstance(unit, float) and 0 < unit < float("inf") for unit in rules.units):
+        raise ValueError("a unit of the rules is no number above 0")
+    if max((behind + over for behind, over in rules.lags), default=0) > rules.history and not rules.alone:
+        raise ValueError("the rules name lags beyond the window")
     if rules.transform not in ("none", "log", "asinh"):
         raise ValueError("the rules name a transformation that there is not")
     # A cycle that there is not is a KeyError.
@@ -152,13 +156,12 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     from tsuzuki.training.records import EpochRecord
 
     facts, arrays = stored.facts, stored.arrays
-    lags = tuple((int(behind), int(over)) for behind, over in facts["lags"])
     ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
     rules = Rules(**{key: _as_tuples(value) for key, value in facts["rules"].items()})
     _check_rules(rules, step)
     if max(settings.layers, settings.ensemble) > len(arrays):
         raise ValueError("there are fewer arrays than layers or networks")
-    way = model_spec(settings, rules.cycles, lags)
+    way = model_spec(settings, rules)
     series, columns = len(ids), 2 + way.covariate_count
     covariates = len(settings.columns.all)
 
@@ -189,7 +192,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         offsets = arrays["calibration"]
         array("calibration", np.float32, series if len(offsets) > 1 else 1, len(PROBABILITIES), settings.horizon)
         calibration = Calibration(offsets)
-    if rules.horizon != settings.horizon or len(rules.bases) != series:
+    if rules.horizon != settings.horizon or not len(rules.bases) == len(rules.units) == series:
         raise ValueError("the rules are of another horizon or of other series")
     committee, size, horizon = None, rules.history, settings.horizon
     if facts["members"] is not None:
@@ -203,6 +206,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             array("committee weights", np.float64, len(names), horizon),
             array("committee maps", np.float32, kinds, size, horizon),
             bases,
+            np.array(rules.units, np.float32),
             tuple(sorted(set(rules.bases))),
         )
     return Fitted(
@@ -224,6 +228,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         transform=Transform(rules.transform, array("marks", np.float64, series)),
         committee=committee,
         windows=array("windows", np.float32, series, size),
+        absent=array("absent", np.bool_, series, size),
         checked=bool(facts["checked"]),
         source=_source(facts.get("source")),
         zone=_zone(facts.get("zone")),

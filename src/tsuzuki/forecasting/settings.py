@@ -41,8 +41,9 @@ class Settings:
         layers: recurrent layers.
         head: units of a relu layer before the output; 0 for none.
         timesteps: steps through which an update's gradient flows; the state itself is carried without end.
-        lanes: stretches of the data that are read side by side; short data get fewer.
-        epochs: passes over the data; short data get more.
+        lanes: stretches of the data that are read side by side; short data get fewer, long ones up to four times as
+            many.
+        epochs: passes over the data; short data get more, and data of over 75,000 readings fewer.
         budget: instead of passes: auto (as many updates as lower the held-out loss), a number of updates of each
             network such as 5000, or the time to train such as 90s, 5m, 1h. The updates are drawn over series and time.
         learning_rate: highest learning rate; it rises for a twentieth of the updates and then falls along a cosine.
@@ -64,7 +65,8 @@ class Settings:
         loss: of the networks: huber, mse or mae; quantiles have a loss of their own.
         committee: whether ridge, seasonal naive forecasts, drift and mean stand beside the networks, each trusted as
             far as held-out stretches say; not with quantiles.
-        base: forecast that the networks add to: last, season, or auto (season where its error is below half of last's).
+        base: forecast that the networks add to: last, season, or auto (season where its
+            error is below half of last's, with a committee).
         transform: scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).
         max_gap: longest gap in steps that the state is carried through, on the network's own forecasts.
         freq: grid that readings are put on first, for sensors without one: 30s, 15min, h, D, B (business days), W, MS,
@@ -100,7 +102,7 @@ class Settings:
     quantiles: Sequence[float] = ()
     loss: str = "huber"
     committee: bool = True
-    base: str = "last"
+    base: str = "auto"
     transform: str = "auto"
     max_gap: int = 24
     freq: str = ""

@@ -115,13 +115,13 @@ def stacked(
     if skipped:
         weights = np.concatenate([np.zeros((1, horizon)), weights])
     errors = y - sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
-    together = committee(whole | simple, weights, rules.bases, size)
+    together = committee(whole | simple, weights, rules)
     return together, [errors[series == number] for number in range(len(values))]
 
 
 def alone(rules: Rules) -> Committee:
     """A committee of the networks only."""
-    return committee({}, np.ones((1, rules.horizon)), rules.bases, rules.history)
+    return committee({}, np.ones((1, rules.horizon)), rules)
 
 
 def _importance(values: Sequence[NDArray[np.float32]], rules: Rules, horizon: int) -> NDArray[np.float64]:

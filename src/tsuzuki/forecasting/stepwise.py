@@ -46,12 +46,16 @@ class ModelSpec:
     Attributes:
         network: the description.
         lags: as in `training.fit`.
-        impute_from: the output that stands in for a missing value.
+        impute_from: the output that stands in for a missing value, of a network that stands alone and forecasts changes
+            from the last value in its unit; None where it reads what stands in for it elsewhere, and forecasts changes
+            of a base in the series' unit.
+        of_windows: inputs that follow from the window of last values.
     """
 
     network: Network
     lags: tuple[tuple[int, int], ...]
-    impute_from: int
+    impute_from: int | None
+    of_windows: int = 0
 
     @property
     def covariate_count(self) -> int:
@@ -102,7 +106,7 @@ def run_stepwise(
     saved = SavedStates(way.network, panel.series_count)
     if state is not None:
         saved.set_states(state.saved, slice(len(state.saved)))
-    data = Data(panel.inputs, None, 1, residual=True, lags=way.lags, impute_from=way.impute_from)
+    data = Data(panel.inputs, None, 1, residual=way.impute_from is not None, lags=way.lags, impute_from=way.impute_from)
     compiled = CompiledNetwork(
         way.network,
         RowShape(panel.series_count),

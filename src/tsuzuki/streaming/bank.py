@@ -111,13 +111,16 @@ class Bank:
         self.saved_states: list[SavedStates] = []
         self.parameters: list[Parameters] = []
         for weights, state in zip(fitted.members, fitted.states, strict=True):
-            rows = np.zeros((self.cap, count, columns), np.float32)
-            rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
+            # Networks of a committee read the same rows; those that stand alone fill in what is missing themselves.
+            if fitted.rules.alone or not self.rows:
+                rows = np.zeros((self.cap, count, columns), np.float32)
+                rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
             saved = SavedStates(network, count)
             saved.set_states(state.saved[source], known)
             self.rows.append(rows)
             self.saved_states.append(saved)
             self.parameters.append(Parameters(network, weights))
+        self._distinct = self.rows if fitted.rules.alone else self.rows[:1]
         self._calls: dict[int, PreparedStep] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
@@ -138,8 +141,8 @@ class Bank:
             # Series that stand at the same time share one calendar.
             own = (said if len(said) == 1 else said[place[here]])[:, : self.cap - 1 - at].swapaxes(0, 1)
             some: Any = slice(None) if len(here) == len(self.ids) and here.all() else which[here]
-            for rows in self.rows:
-                rows[at + 1 :, some, 2:] = own
+            for rows in self._distinct:
+                rows[at + 1 :, some, 2 + self.fitted.way.of_windows :] = own
 
     def now(self, number: int) -> int:
         """Where a series stands, in nanoseconds since 1970."""
@@ -211,7 +214,7 @@ class Bank:
         values, scaled = self.recent.take(which, at, values, anew)
         if anew.any() and self.before:
             begun = which[anew]
-            for rows in self.rows:
+            for rows in self._distinct:
                 rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled[anew]
         most = len(which) if len(which) == len(self.ids) else SIZES[-1]
         for first in range(0, len(which), most):
@@ -228,7 +231,7 @@ class Bank:
 
     def wrap(self, which: NDArray[np.int64]) -> None:
         """Move the rows that lags still need to the front."""
-        for rows in self.rows:
+        for rows in self._distinct:
             rows[: self.before + 1, which] = rows[self.cap - self.before - 1 :, which]
         self.recent.wrap(which)
         self.at[which] = self.before
@@ -245,7 +248,11 @@ class Bank:
             values: [series], the transformed readings that the rows have yet to take up; None: they hold theirs.
         """
         count = len(which)
-        call = self.prepared(count, reads=False) if values is None else self._call(count)
+        alone = self.fitted.rules.alone
+        call = self.prepared(count, reads=False) if values is None and alone else self._call(count)
+        windows = self.recent.windows(which, self.at[which])
+        if values is not None and not alone:
+            self.recent.write(self.rows[0], which, self.at[which], windows, np.isnan(values))
         block = call.block
         starts, valid, entries, exits = (a.ravel() for a in (block.starts, block.valid, block.entries, block.exits))
         np.multiply(self.at if which is self._all else self.at[which], len(self.ids), out=starts[:count])
@@ -255,10 +262,10 @@ class Bank:
         if anew.any():
             entries[:count][anew] = ZERO
         exits[:count] = which
-        if values is not None:
+        if values is not None and alone:
             call.readings[:count] = values
         call.run()
-        found = self.recent.finish(which, self.at[which], call.mean()[:count], self.rows)
+        found = self.recent.finish(which, windows, call.mean()[:count])
         self.latest[slice(None) if which is self._all else which] = found
 
     def _call(self, count: int) -> PreparedStep:
@@ -271,6 +278,7 @@ class Bank:
     def prepared(self, count: int, *, reads: bool = True) -> PreparedStep:
         """A new call for so many series; `reads` says whether the rows take up readings."""
         networks = list(zip(self.rows, self.saved_states, self.parameters, strict=True))
+        reads = reads and self.fitted.rules.alone
         return prepare(self.fitted.way, networks, self.scales, count, learns=self._learns, reads=reads)
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -306,11 +314,17 @@ class Bank:
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
         """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
         parts = [self.latest[which]]
-        for rows, saved in zip(self.rows, self.saved_states, strict=True):
+        parts += [saved.states(which) for saved in self.saved_states]
+        for rows in self._read_back:
             back = self.at[which][:, None] + np.arange(-self.before, 1)
-            parts += [saved.states(which), rows[back, which[:, None], 0]]
+            parts.append(rows[back, which[:, None], 0])
         parts.append(self.recent.windows(which, self.at[which]))
         return np.concatenate(parts, axis=1)
+
+    @property
+    def _read_back(self) -> list[NDArray[np.float32]]:
+        """The rows of which lags are read: those of networks that stand alone."""
+        return self.rows if self.fitted.rules.alone else []
 
     def restore(
         self,
@@ -321,8 +335,8 @@ class Bank:
     ) -> None:
         """Put series where `state_of`, `times` and `missing` said that they were."""
         sizes = [self.latest.shape[1]]
-        for saved in self.saved_states:
-            sizes += [saved.size, self.before + 1]
+        sizes += [saved.size for saved in self.saved_states]
+        sizes += [self.before + 1 for _ in self._read_back]
         sizes.append(self.recent.size)
         if states.shape != (len(which), sum(sizes)):
             raise DataError(
@@ -333,9 +347,10 @@ class Bank:
         self.latest[which] = parts[0]
         self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
         self.recent.put(which, parts[-1])
-        for number, (rows, saved) in enumerate(zip(self.rows, self.saved_states, strict=True)):
-            saved.set_states(parts[1 + 2 * number], which)
-            rows[: self.before + 1, which, 0] = parts[2 + 2 * number].T
+        for saved, own in zip(self.saved_states, parts[1:], strict=False):
+            saved.set_states(own, which)
+        for rows, own in zip(self._read_back, parts[1 + len(self.saved_states) :], strict=False):
+            rows[: self.before + 1, which, 0] = own.T
         self._make_ready(which)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

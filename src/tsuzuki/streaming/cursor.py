@@ -49,6 +49,7 @@ class Cursor:
         # The latest forecasts; a single network that stands alone writes them there itself.
         self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"
         self._single = self._plain and len(self._call.found) == 1
+        self._alone, self._rows = bank.fitted.rules.alone, bank.rows[0][:, number]
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
         self.resume()
 
@@ -102,18 +103,23 @@ class Cursor:
         if not self._plain:
             self._reading[0] = self.bank.recent.take_one(self._number, at, self._reading[0], anew=False)
         self._start[0] = at * self._every + self._number
-        self._run()
-        self._finish()
+        self._run_row(at, missing=False)
 
-    def _finish(self) -> None:
-        """Write the latest forecasts from what the networks have found."""
+    def _run_row(self, at: int, *, missing: bool) -> None:
+        """Run the networks over a row, and write the latest forecasts from what they have found."""
         if self._single:
+            self._run()
             return
-        outputs = self._call.mean()[0]
-        if self._plain:
-            self._latest[:] = outputs
-        else:
-            self._latest[:] = self.bank.recent.finish_one(self._number, self._at, outputs, self.bank.rows)
+        recent = self.bank.recent
+        if self._alone:
+            self._run()
+            outputs = self._call.mean()[0]
+            self._latest[:] = outputs if self._plain else recent.finish_alone(self._number, outputs)
+            return
+        window = recent.window(self._number, at)
+        recent.write_one(self._rows[at], self._number, window, missing=missing)
+        self._run()
+        self._latest[:] = recent.finish_one(self._number, window, self._call.mean()[0])
 
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
@@ -133,13 +139,12 @@ class Cursor:
         reading = bank.recent.take_one(number, at, reading, anew=anew)
         if anew:
             mean, scale = bank.scales[number]
-            for rows in bank.rows:
+            for rows in bank.rows if self._alone else ():
                 rows[at - bank.before : at, number, 0] = (reading - mean) / scale
         self._call.block.entries[0, 0] = ZERO if anew else number
         self._start[0], self._reading[0] = at * self._every + number, reading
-        self._run()
+        self._run_row(at, missing=absent)
         self._call.block.entries[0, 0] = number
-        self._finish()
 
     def reach(self, stamp: int) -> None:
         """Pass over the steps before a time (nanoseconds since 1970); they are missing readings.

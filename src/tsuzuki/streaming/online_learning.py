@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.forecasting.base import change_map, shifted
+from tsuzuki.forecasting.base import change_map, changes_to
 from tsuzuki.layouts.layout import NOWHERE, Block
 from tsuzuki.streaming.state_file import check_owner, owner_of
 from tsuzuki.streaming.stream import Stream
@@ -163,20 +163,22 @@ class _Learner:
         # The lags' rows, then the window; what is not known yet comes behind it.
         self._rows = np.zeros((bank.before + settings.timesteps, self._source.shape[1]), np.float32)
         self._targets = np.full((len(self._rows) + settings.horizon, 1), np.nan, np.float32)
-        # By how much the last value lay above the base of the forecasts made there, for each row.
-        self._base = change_map(
-            bank.fitted.rules.history, settings.horizon, bank.fitted.rules.bases[bank.fitted.ids.index(bank.ids[0])]
-        )
-        self._shifts = np.zeros((len(self._rows), settings.horizon), np.float32) if self._base.any() else None
+        rules, series = bank.fitted.rules, bank.fitted.ids.index(bank.ids[0])
+        self._change_map = change_map(rules.history, settings.horizon, rules.bases[series])
+        self._unit = np.full((len(self._rows), 1), rules.units[series], np.float32)
+        # The base forecasts that each row is the first target of.
+        self._bases = None if rules.alone else np.zeros((len(self._rows), settings.horizon), np.float32)
         self._newest = np.zeros(settings.horizon, np.float32)
-        self._read = self._targets if self._shifts is None else shifted(self._targets[: len(self._rows)], self._shifts)
+        self._read = self._targets
+        if self._bases is not None:
+            self._read = changes_to(self._targets[: len(self._rows)], self._bases, self._unit)
         # Snapshots of the state before each row of the window.
         self._states: deque[NDArray[np.float32]] = deque(maxlen=settings.timesteps)
         self._start = SavedStates(way.network)
         self._compiled = CompiledNetwork(
             way.network,
             RowShape(1, settings.timesteps),
-            Data(self._rows, self._read, settings.horizon, residual=True, lags=way.lags),
+            Data(self._rows, self._read, settings.horizon, residual=rules.alone, lags=way.lags),
             Objective(Pinball(tuple(settings.quantiles)) if settings.quantiles else MSE()),
             Adam(learning_rate=rate, global_clipnorm=1.0),
             parameters=bank.parameters[member],
@@ -218,12 +220,12 @@ class _Learner:
         known = self._rows[start + 1 :, 0].copy()
         known[self._rows[start + 1 :, 1] != 0] = np.nan
         self._targets[start + 1 : len(self._rows), 0] = known
-        if self._shifts is not None:
-            self._shifts[:-1] = self._shifts[1:]
+        if self._bases is not None:
+            self._bases[:-1] = self._bases[1:]
             # The row's own forecasts have their first target one row behind it, where nothing is known yet.
-            self._shifts[-1] = self._newest
-            self._newest = -((window - window[-1]) @ self._base)
-            self._read[:] = shifted(self._targets[: len(self._rows)], self._shifts)
+            self._bases[-1] = self._newest
+            self._newest = window[-1] + (window - window[-1]) @ self._change_map
+            self._read[:] = changes_to(self._targets[: len(self._rows)], self._bases, self._unit)
         if np.isnan(known).all():
             return
         self._start.restore(self._states[0])
@@ -272,8 +274,8 @@ class _Learner:
         for place, state in enumerate(self._states):
             self._start.restore(state)
             states[place] = self._start.states()[0]
-        if self._shifts is not None:
-            found |= {"shifts": np.concatenate([self._shifts, self._newest[None]])}
+        if self._bases is not None:
+            found |= {"bases": np.concatenate([self._bases, self._newest[None]])}
         return found | {"rows": self._rows, "states": states}
 
     def adopt(self, facts: dict[str, Any], arrays: dict[str, NDArray[np.float32]]) -> None:
@@ -285,8 +287,8 @@ class _Learner:
         for slot in range(3):
             self._compiled.set_slot(slot, [arrays[f"slot {slot} {i}"] for i in range(count)])
         self._rows[:] = arrays["rows"]
-        if self._shifts is not None:
-            self._shifts[:], self._newest = arrays["shifts"][:-1], arrays["shifts"][-1]
+        if self._bases is not None:
+            self._bases[:], self._newest = arrays["bases"][:-1], arrays["bases"][-1]
         self._states.clear()
         for state in arrays["states"]:
             self._start.set_states(state[None])

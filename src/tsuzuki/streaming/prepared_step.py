@@ -63,7 +63,8 @@ def prepare(
         way: the networks and how they read.
         networks: for each its rows, float32 [rows, series, columns], which the block's starts number through; its saved
             states; its weights. What is made ready shares these.
-        scales: float64 [series, 2], mean and deviation, in whose unit readings and forecasts are.
+        scales: float64 [series, 2], mean and deviation, in whose unit readings and forecasts are, of networks that
+            stand alone; others forecast changes of a base.
         count: series of a call.
         learns: whether the weights may still change.
         reads: whether the rows take up readings; if not, they hold all already.
@@ -90,12 +91,14 @@ def prepare(
         every = []
         for (rows, states, parameters), forecasts in zip(networks, found, strict=True):
             flat = rows.reshape(-1, rows.shape[2])
-            data = Data(flat, None, 1, residual=True, lags=way.lags, spacing=rows.shape[1], impute_from=way.impute_from)
+            spacing, alone = rows.shape[1], way.impute_from is not None
+            data = Data(flat, None, 1, residual=alone, lags=way.lags, spacing=spacing, impute_from=way.impute_from)
             compiled = CompiledNetwork(
                 way.network, RowShape(lanes), data, parameters=parameters, saved_states=states, threads=1
             )
             new = readings[some] if reads else None
-            every.append(compiled.prepare(own, forecasts[some], scales=scales, readings=new, learns=learns))
+            units = scales if alone else None
+            every.append(compiled.prepare(own, forecasts[some], scales=units, readings=new, learns=learns))
         runs.append(_one_by_one(every))
     return PreparedStep(block, readings, found, _together(runs))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.transforms import Transform
+from tsuzuki.forecasting.window_inputs import WindowInputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,18 +55,19 @@ class RecentValues:
         self.scales = self._choose_scales(fitted, ids, given)
         rules = fitted.rules
         # Networks that stand alone look back on nothing but their state.
-        self.size = 0 if fitted.committee is None else rules.history
+        self.size = 0 if rules.alone else rules.history
         # A series that training has not seen has the most frequent base.
-        usual = max(set(rules.bases), key=rules.bases.count)
+        usual, unit = max(set(rules.bases), key=rules.bases.count), float(np.median(rules.units))
         seasons = [rules.bases[self.trained[name]] if name in self.trained else usual for name in ids]
+        units = [rules.units[self.trained[name]] if name in self.trained else unit for name in ids]
         # What stands in for a missing value lies so many steps back.
         self._back = np.maximum(np.array(seasons, np.int64), 1)
         kinds = sorted(set(rules.bases))
         bases = np.array([kinds.index(season) for season in seasons], np.int64)
         self.committee: Committee | None = None
         if fitted.committee is not None:
-            self.committee = replace(fitted.committee, bases=bases)
-            self._plain = np.array(fitted.committee.seasons)[bases] == 0
+            self.committee = replace(fitted.committee, bases=bases, units=np.array(units, np.float32))
+            self.inputs = WindowInputs(replace(rules, bases=tuple(seasons), units=tuple(units)), rules)
         self.shift = self.size - 1 - before
         self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
 
@@ -162,6 +164,18 @@ class RecentValues:
         self.values[place, which] = np.where(np.isnan(readings), instead, scaled)
         return readings, scaled
 
+    def write(
+        self,
+        rows: NDArray[np.float32],
+        which: NDArray[np.int64],
+        at: NDArray[np.int64],
+        windows: NDArray[np.float32],
+        missing: NDArray[np.bool_],
+    ) -> None:
+        """Write what networks of a committee read of some series into their rows [cap, series, columns]."""
+        found = np.concatenate([windows[:, -1:], missing[:, None], self.inputs.of(windows, which)], axis=1)
+        rows[at, which, : found.shape[1]] = found
+
     def take_one(self, number: int, at: int, reading: float, *, anew: bool) -> float:
         """What `take` does for many, for one series; the reading transformed."""
         mean, scale = self.scales[number].tolist()
@@ -179,38 +193,38 @@ class RecentValues:
                 values[place - self.size + 1 : place, number] = scaled
         return reading
 
+    def write_one(self, row: NDArray[np.float32], number: int, window: NDArray[np.float32], *, missing: bool) -> None:
+        """What `write` does for many, for the row [columns] of one series."""
+        row[0], row[1] = window[-1], missing
+        self.inputs.write_one(row, window, number)
+
     def finish(
-        self, which: NDArray[np.int64], at: NDArray[np.int64], outputs: NDArray[np.float32], rows: Sequence[Any]
+        self, which: NDArray[np.int64], windows: NDArray[np.float32], outputs: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """The forecasts of some series in their units.
 
         Args:
             which: the series.
-            at: their rows.
-            outputs: [series, outputs], the mean of the networks' forecasts, transformed.
-            rows: for each network its rows, float32 [cap, series, columns].
+            windows: [series, size], their last values.
+            outputs: [series, outputs], the mean of what the networks forecast.
         """
         if self.committee is None:
             return self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
-        read = mean_of([own[at, which, 0] for own in rows])
-        windows = self.windows(which, at)
-        changes = self.committee.changes(((outputs - mean) / scale).astype(np.float32), read, windows, which)
-        found = self.committee.combine(changes, windows, which)
+        found = self.committee.combine(outputs * self.committee.units[which, None], windows, which)
         return self.transform.inverse(found * scale + mean, which)
 
-    def finish_one(
-        self, number: int, at: int, outputs: NDArray[np.float32], rows: Sequence[Any]
-    ) -> NDArray[np.float64]:
+    def finish_one(self, number: int, window: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """What `finish` does for many, for one series, to the same bits."""
-        if self.committee is None:
-            return np.asarray(self.transform.inverse(outputs[None], np.array([number]))[0])
+        assert self.committee is not None
         mean, scale = self.scales[number, :1], self.scales[number, 1:]
-        window = self.window(number, at)
-        base = window[-1] if self._plain[number] else mean_of([own[at, number, 0] for own in rows])
-        changes = ((outputs - mean) / scale).astype(np.float32) - base
+        changes = outputs * self.committee.units[number]
         found = np.asarray(self.committee.combine_one(changes, window, number) * scale + mean)
-        return np.asarray(self.transform.inverse(found[None], np.array([number]))[0])
+        return found if self.transform.kind == "none" else self.finish_alone(number, found)
+
+    def finish_alone(self, number: int, outputs: NDArray[Any]) -> NDArray[np.float64]:
+        """The forecasts of one series in its units, from transformed ones."""
+        return np.asarray(self.transform.inverse(outputs[None], np.array([number]))[0])
 
 
 def mean_of(parts: Sequence[Any]) -> Any:

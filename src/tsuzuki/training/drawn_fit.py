@@ -40,7 +40,8 @@ def fit_drawn(
     loss: str | Loss,
     horizon: int | None = None,
     lags: Lags = (),
-    impute_from: int = 0,
+    impute_from: int | None = 0,
+    residual: bool = True,
     held_out: Sequence[Piece] = (),
     seed: int = 0,
     threads: int | None = None,
@@ -49,7 +50,7 @@ def fit_drawn(
     identity: str = "",
     on_progress: Callable[[float], object] | None = None,
 ) -> Training:
-    """Train a network, whose outputs are changes from the first input, on drawn pieces of data.
+    """Train a network on drawn pieces of data.
 
     Args:
         network: the description.
@@ -62,7 +63,8 @@ def fit_drawn(
         loss: a loss or its Keras name.
         horizon: target values of a forecast, if more than the columns of the targets.
         lags: as in `training.fit`.
-        impute_from: the output whose own forecast replaces a first input that is missing.
+        impute_from: the output whose own forecast replaces a first input that is missing; None where none is.
+        residual: the outputs are changes from the first input.
         held_out: pieces to score after each round; the weights of the best round are kept. Without, the last ones are.
         seed: of dropout's masks.
         threads: as many as there is work for if None; the bits do not depend on it.
@@ -88,8 +90,8 @@ def fit_drawn(
     compiled = CompiledNetwork(
         network,
         RowShape(shape.lanes, shape.timesteps),
-        as_data(network, rows.inputs, rows.targets, None, horizon, residual=True, lags=lags),
-        as_objective(network, loss, None, residual=True),
+        as_data(network, rows.inputs, rows.targets, None, horizon, residual=residual, lags=lags),
+        as_objective(network, loss, None, residual=residual),
         optimizer,
         parameters=parameters,
         saved_states=SavedStates(network, 1),
@@ -136,7 +138,7 @@ def fit_drawn(
 class _Imputation:
     """The network's own forecasts in place of missing first inputs, with the weights as they are."""
 
-    def __init__(self, rows: DrawnRows, trained: CompiledNetwork, impute_from: int) -> None:
+    def __init__(self, rows: DrawnRows, trained: CompiledNetwork, impute_from: int | None) -> None:
         self._rows, self._trained = rows, trained
         data = replace(trained.data, inputs=rows.inputs, targets=None, horizon=1, impute_from=impute_from)
         network, shape = trained.network, rows.shape
@@ -162,7 +164,12 @@ class _Scored:
     """Held-out pieces, and their loss with the weights as they are."""
 
     def __init__(
-        self, source: RowSource, shape: Shape, pieces: Sequence[Piece], trained: CompiledNetwork, impute_from: int
+        self,
+        source: RowSource,
+        shape: Shape,
+        pieces: Sequence[Piece],
+        trained: CompiledNetwork,
+        impute_from: int | None,
     ) -> None:
         # A piece a lane.
         longest = max(piece.stop - piece.start for piece in pieces)
