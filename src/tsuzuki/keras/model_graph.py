@@ -60,7 +60,7 @@ def weights_of(model: Any) -> list[Any]:
     known = {
         id(weight)
         for layer in layers_of(model)
-        for one in (layer, getattr(layer, "layer", None))
+        for one in (layer, getattr(layer, "layer", layer))
         if type(one) in DESCRIBED
         for weight in one.weights
     }
