@@ -1,6 +1,7 @@
 """Layers that look across steps, against the plain twin and against Keras."""
 
 import os
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import reference
-from drawn_chains import chains
+from drawn_chains import chains, windowed
 from tsuzuki.data.segments import Segment
+from tsuzuki.engine import plan
 from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import Data, RowShape
+from tsuzuki.engine.memory import plan_for
 from tsuzuki.engine.padding import unpad
 from tsuzuki.errors import SettingError
 from tsuzuki.layouts.layout import NOWHERE, ZERO, Block
@@ -61,8 +64,9 @@ class Case:
     def gradients(self):
         """The gradients of the last update."""
         session = self.compiled._session
-        each = session.gradients.reshape(session.plan.blocks, session.plan.size)
-        found = zip(parameters(self.network), unpad(session.plan, each.sum(axis=0)), strict=True)
+        # The sum over all blocks stands in the place of the first.
+        summed = session.gradients[: session.plan.size]
+        found = zip(parameters(self.network), unpad(session.plan, summed), strict=True)
         return [gradient for parameter, gradient in found if parameter.trained]
 
 
@@ -113,6 +117,27 @@ def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, se
     scale = max(np.abs(np.asarray(exact)).max() for exact in expected)
     for gradient, exact in zip(case.gradients(), expected, strict=True):
         np.testing.assert_allclose(gradient, np.asarray(exact), rtol=2e-4, atol=2e-5 * scale)
+
+
+def in_thirds(network, lanes, steps):
+    """Blocks of a third of the lanes, however little there is to do."""
+    each = -(-lanes // 3)
+    return -(-lanes // each), each
+
+
+@given(windowed(), st.integers(2, 9), st.integers(0, 999))
+@settings(max_examples=25)
+def test_windows_give_the_same_gradients_in_blocks_of_lanes(chain, lanes, seed):
+    whole = Case(chain, lanes, True, seed)
+    plan_for.cache_clear()
+    with patch.object(plan, "split_lanes", in_thirds):
+        parts = Case(chain, lanes, True, seed)
+    plan_for.cache_clear()
+    assert parts.compiled._session.plan.blocks > 1
+    assert parts.compiled.run(parts.block)[0, 0] == pytest.approx(whole.compiled.run(whole.block)[0, 0], rel=1e-5)
+    scale = max(np.abs(gradient).max() for gradient in whole.gradients())
+    for one, other in zip(parts.gradients(), whole.gradients(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize("layer", RARE, ids=str)

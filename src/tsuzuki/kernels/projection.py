@@ -73,6 +73,18 @@ def sum_rows(job, work, count, wide, values, stride, sums):
     product_of_panels(0, 1, wide, count, ones, 0, 0, values, stride, PANEL, zeros, 0, sums, 0)
 
 
+@procedure("ttfif")
+def input_gradient(job, row, work, count, slopes):
+    """D_X [count, stride] = slopes W^T."""
+    wide, stride = row[GATES] * row[WIDE], row[INPUT_STRIDE]
+    zeros, d_x = shift(work, job[ZEROS]), shift(work, row[D_X])
+    turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
+    units, gap, panel = row[UNITS], row[WIDE] - row[UNITS], wide * PANEL
+    product_of_pieces(
+        0, count, stride, units, row[GATES], gap, slopes, wide, 1, turned, PANEL, panel, zeros, 0, d_x, stride
+    )
+
+
 @procedure("ttfiiff")
 def project_back(job, row, work, lanes, steps, slopes, gradients):
     """From the slopes at x W + b to the gradients of W, b and x; slopes are [steps * lanes, gates * wide]."""
@@ -86,11 +98,7 @@ def project_back(job, row, work, lanes, steps, slopes, gradients):
     if row[BIAS] >= 0:
         sum_rows(job, work, count, wide, slopes, wide, shift(gradients, row[BIAS]))
     if row[D_X] >= 0:
-        d_x = shift(work, row[D_X])
-        turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
-        units, gap, panel = row[UNITS], row[WIDE] - row[UNITS], wide * PANEL
-        product_of_pieces(
-            0, count, stride, units, row[GATES], gap, slopes, wide, 1, turned, PANEL, panel, zeros, 0, d_x, stride
-        )
+        input_gradient(job, row, work, count, slopes)
         if dropping(job, row):
+            d_x = shift(work, row[D_X])
             drop(shift(work, row[MASK]), lanes * stride, steps, d_x, d_x)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tsuzuki.kernels.language import kernel, procedure, shift
+from tsuzuki.kernels.host import WIDTH
+from tsuzuki.kernels.language import kernel, load, procedure, shift, splat, store, where_positive
 from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_outputs
 from tsuzuki.kernels.table import (
     D_OUT,
@@ -45,55 +46,79 @@ def lay_out(layer: Pooling, place: Place) -> None:
 
 
 @kernel
-def pooled(row, x, gap, first, last):
-    """The pooled value of steps first to last, and how many share it."""
-    total, count = x[first * gap], 1
-    for at in range(first + 1, last):
+def window(row, step):
+    """The steps of the input in a step's window, first and end; those that are padding are left out."""
+    begin = row[BEGIN] + step * row[STRIDE]
+    return max(begin, 0), min(begin + row[SPAN], row[INPUT_STEPS])
+
+
+@kernel
+def pooled(row, x, gap, first, end):
+    """The pooled value of the steps from `first` to before `end`."""
+    total = x[first * gap]
+    for at in range(first + 1, end):
         value = x[at * gap]
         if row[HOW] == MEAN:
-            total, count = total + value, count + 1
-        elif value == total:
-            count += 1
+            total += value
         elif not value <= total:
-            total, count = value, 1
-    return total / f32(count) if row[HOW] == MEAN else total, count
+            # A NaN stays, since nothing is larger than it.
+            total = value
+    return total / f32(end - first) if row[HOW] == MEAN else total
 
 
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT [steps, lanes, wide]."""
-    wide, stride = row[WIDE], row[INPUT_STRIDE]
+    wide, stride, gap = row[WIDE], row[INPUT_STRIDE], lanes * row[INPUT_STRIDE]
     for step in range(row[STEPS]):
-        begin = row[BEGIN] + step * row[STRIDE]
-        first, last = max(begin, 0), min(begin + row[SPAN], row[INPUT_STEPS])
+        first, end = window(row, step)
         for lane in range(lanes):
             x = shift(work, row[X] + (row[X_SKIP] * lanes + lane) * stride)
             out = shift(work, row[OUT] + (step * lanes + lane) * wide)
-            for unit in range(row[UNITS]):
-                out[unit], _ = pooled(row, shift(x, unit), lanes * stride, first, last)
+            if stride != wide:
+                # The network's own inputs have no padding between lanes.
+                for unit in range(row[UNITS]):
+                    out[unit] = pooled(row, shift(x, unit), gap, first, end)
+                continue
+            share = splat(f32(1) / f32(end - first))
+            for unit in range(0, wide, WIDTH):
+                total = load(x, first * gap + unit)
+                for at in range(first + 1, end):
+                    value = load(x, at * gap + unit)
+                    total = total + value if row[HOW] == MEAN else where_positive(value - total, value, total)
+                store(out, unit, total * share if row[HOW] == MEAN else total)
 
 
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
-    """Give the input its shares of D_OUT."""
+    """Give the input its shares of D_OUT; its lanes are padded, for the network's own inputs want none."""
     if row[D_X] < 0:
         return
-    wide, stride = row[WIDE], row[INPUT_STRIDE]
-    gap = lanes * stride
-    for i in range(row[INPUT_STEPS] * gap):
-        shift(work, row[D_X])[i] = f32(0)
+    wide, zero, one = row[WIDE], splat(f32(0)), splat(f32(1))
+    gap = lanes * wide
+    d_whole = shift(work, row[D_X])
+    for i in range(0, row[INPUT_STEPS] * gap, WIDTH):
+        store(d_whole, i, zero)
     for step in range(row[STEPS]):
-        begin = row[BEGIN] + step * row[STRIDE]
-        first, last = max(begin, 0), min(begin + row[SPAN], row[INPUT_STEPS])
+        first, end = window(row, step)
         for lane in range(lanes):
-            x = shift(work, row[X] + (row[X_SKIP] * lanes + lane) * stride)
-            d_x, d_out = shift(work, row[D_X] + lane * stride), shift(work, row[D_OUT] + (step * lanes + lane) * wide)
-            for unit in range(row[UNITS]):
-                value, count = pooled(row, shift(x, unit), gap, first, last)
-                share = d_out[unit] if row[HOW] == FIRST_LARGEST else d_out[unit] / f32(count)
-                given = False
-                for at in range(first, last):
-                    here = row[HOW] == MEAN or x[at * gap + unit] == value
-                    if here and not (given and row[HOW] == FIRST_LARGEST):
-                        d_x[at * gap + unit] += share
-                        given = True
+            x, d_x = shift(work, row[X] + (row[X_SKIP] * lanes + lane) * wide), shift(d_whole, lane * wide)
+            here = (step * lanes + lane) * wide
+            for unit in range(0, wide, WIDTH):
+                share, value = load(shift(work, row[D_OUT] + here), unit), load(shift(work, row[OUT] + here), unit)
+                if row[HOW] == MEAN:
+                    share = share / splat(f32(end - first))
+                if row[HOW] == LARGEST:
+                    count = zero
+                    for at in range(first, end):
+                        count = count + where_positive(value - load(x, at * gap + unit), zero, one)
+                    share = share / count
+                for at in range(first, end):
+                    place = at * gap + unit
+                    if row[HOW] == MEAN:
+                        store(d_x, place, load(d_x, place) + share)
+                        continue
+                    smaller_by = value - load(x, place)
+                    store(d_x, place, load(d_x, place) + where_positive(smaller_by, zero, share))
+                    if row[HOW] == FIRST_LARGEST:
+                        share = where_positive(smaller_by, share, zero)
