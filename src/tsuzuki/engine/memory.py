@@ -26,7 +26,21 @@ def _smallest(network: Network) -> Plan:
     return plan_for(network, 1, network.fewest_steps, True)
 
 
-class Parameters:
+class _Memory:
+    """What the kernels read and write, as it lies in memory."""
+
+    padded: NDArray[np.float32]
+
+    def snapshot(self) -> NDArray[np.float32]:
+        """All of it, for `restore`: a copy that costs half a microsecond for one state."""
+        return self.padded.copy()
+
+    def restore(self, snapshot: NDArray[np.float32]) -> None:
+        """Put all back to where `snapshot` was taken, of this or of another of the same size."""
+        self.padded[:] = snapshot
+
+
+class Parameters(_Memory):
     """A network's weights as the kernels read them.
 
     Attributes:
@@ -40,7 +54,7 @@ class Parameters:
 
     def __init__(self, network: Network, weights: Sequence[NDArray[np.float32]] | None = None) -> None:
         self.network, self._plan = network, _smallest(network)
-        self.padded: NDArray[np.float32] = aligned(self._plan.whole_size)
+        self.padded = aligned(self._plan.whole_size)
         if weights is not None:
             self.set_weights(weights)
 
@@ -71,7 +85,7 @@ class Parameters:
         self.padded[:] = other.padded
 
 
-class Slots:
+class Slots(_Memory):
     """What an optimiser keeps for each weight, as the kernels read it.
 
     Attributes:
@@ -85,7 +99,7 @@ class Slots:
     def __init__(self, network: Network, optimizer: Optimizer) -> None:
         self._plan = _smallest(network)
         size = self._plan.size
-        self.padded: NDArray[np.float32] = aligned((SLOTS + optimizer.use_ema) * size)
+        self.padded = aligned((SLOTS + optimizer.use_ema) * size)
         self.padded[:size] = first_slot(optimizer)
 
     def views(self, number: int) -> list[NDArray[np.float32] | None]:
@@ -94,7 +108,7 @@ class Slots:
         return gates(self._plan, self.padded[number * size : (number + 1) * size])
 
 
-class SavedStates:
+class SavedStates(_Memory):
     """Places in which rows save a lane's state, and from which others take it up.
 
     A saved state is as many numbers as `size` says: the recurrent layers' states, one layer after another (an LSTM's
@@ -114,7 +128,7 @@ class SavedStates:
     def __init__(self, network: Network, slots: int = 1) -> None:
         self.network, self.slots, self._plan = network, max(1, slots), _smallest(network)
         self.size = sum(size for _, size in state_places(self._plan))
-        self.padded: NDArray[np.float32] = aligned(self.slots * self._plan.state_size)
+        self.padded = aligned(self.slots * self._plan.state_size)
         self._rows = self.padded.reshape(self.slots, self._plan.state_size)
 
     def states(self, which: Any = slice(None)) -> NDArray[np.float32]:
@@ -146,11 +160,3 @@ class SavedStates:
     def clear(self, which: Any = slice(None)) -> None:
         """Make saved states zero."""
         self._rows[which] = 0
-
-    def snapshot(self) -> NDArray[np.float32]:
-        """All states as they lie in memory, for `restore`: a copy that costs half a microsecond for one state."""
-        return self.padded.copy()
-
-    def restore(self, snapshot: NDArray[np.float32]) -> None:
-        """Put all states back to where `snapshot` was taken, of this or of another's equally many."""
-        self.padded[:] = snapshot

@@ -13,7 +13,7 @@ import numpy as np
 
 from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import Objective, RowShape
-from tsuzuki.engine.memory import SavedStates
+from tsuzuki.engine.memory import Parameters, SavedStates, Slots
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 from tsuzuki.keras.compiled_metrics import Metric, build_metrics
 from tsuzuki.keras.epoch_data import Epoch, shuffled
@@ -153,17 +153,18 @@ class Run:
 
     def rewind(self) -> None:
         """Give the model back what it had when the epochs began."""
-        kept, (*arrays, updates_done, rate) = self.kept, self.start
-        memory = kept.parameters.padded, self.trained.slots.padded, kept.states.padded
-        for array, before in zip(memory, arrays, strict=True):
-            array[:] = before
-        kept.moved(updates_done)
+        *snapshots, updates_done, rate = self.start
+        for memory, snapshot in zip(self._memories(), snapshots, strict=True):
+            memory.restore(snapshot)
+        self.kept.moved(updates_done)
         if rate is not None:
             self.model.optimizer.learning_rate = rate
 
     def _reached(self) -> tuple[Any, ...]:
-        memory = self.kept.parameters.padded, self.trained.slots.padded, self.kept.states.padded
-        return *(array.copy() for array in memory), self.trained.updates_done, self.trained.rate
+        return *(memory.snapshot() for memory in self._memories()), self.trained.updates_done, self.trained.rate
+
+    def _memories(self) -> tuple[Parameters, Slots, SavedStates]:
+        return self.kept.parameters, self.trained.slots, self.kept.states
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
         self.callbacks.on_epoch_begin(epoch)
