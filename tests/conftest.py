@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("tsuzuki")
 
+# What the commands say is tested in English wherever the tests run; those of Japanese ask for it.
+os.environ |= dict.fromkeys(("LC_ALL", "LC_MESSAGES", "LANG"), "C.UTF-8")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -20,6 +20,7 @@ from tsuzuki.commands.terminal import (
     reading,
     write_json,
 )
+from tsuzuki.commands.texts import language, said
 from tsuzuki.forecasting.settings import Settings
 
 
@@ -40,7 +41,7 @@ def backtest(
     csv: Csv = None,
     json_path: Json = None,
     report: Report = None,
-    lang: Lang = "en",
+    lang: Lang = "",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -50,10 +51,10 @@ def backtest(
     from tsuzuki.forecasting.backtest import backtest as run
     from tsuzuki.forecasting.evaluation import evaluate
 
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         wanted = parse_levels(levels)
         check_targets({"--csv": csv, "--json": json_path, "--report": report}, source)
-        check_report(report, lang)
+        check_report(report)
         chosen = Settings(**settings)
         found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
         chosen = replace(chosen, holidays=with_zone(chosen.holidays, found.zone))
@@ -69,10 +70,8 @@ def backtest(
             write_json(json_path, {"scores": records(scores), "by_horizon": records(evaluate(table, by_horizon=True))})
         if "-" not in (csv, json_path) and not quiet:
             origins, cutoffs = len(table[["unique_id", "cutoff"]].drop_duplicates()), table["cutoff"]
-            print_table(
-                f"{found.name}: {origins:,} origins from {cutoffs.min()} to {cutoffs.max()}, "
-                f"{chosen.horizon} steps ahead each"
-            )
+            told = {"origins": origins, "first": cutoffs.min(), "last": cutoffs.max(), "horizon": chosen.horizon}
+            print_table(said("origins", name=found.name, **told))
             print_table(score_table(scores, found.unit))
             print_table(backtest_verdict(scores))
         if report is not None:
@@ -80,7 +79,7 @@ def backtest(
             from tsuzuki.report import backtest_page
 
             collection = collect(found.name, found.frame, unit=found.unit, max_gap=chosen.max_gap, zone=found.zone)
-            page = backtest_page(table, collection, fitted, chosen, command=command_line(), lang=lang)
+            page = backtest_page(table, collection, fitted, chosen, command=command_line(), lang=language())
             write_report(report, page, quiet)
 
 

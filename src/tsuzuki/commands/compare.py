@@ -16,9 +16,12 @@ from tsuzuki.commands.terminal import (
     reading,
     write_json,
 )
+from tsuzuki.commands.texts import folded, head, language
 from tsuzuki.errors import SettingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tsuzuki.data.series import Collection
     from tsuzuki.experiment.comparison import Comparison
     from tsuzuki.experiment.prepared_data import PreparedData
@@ -52,7 +55,7 @@ def compare(
         str | None, typer.Option("--json", metavar="PATH", help="Write all results as JSON; - prints only them.")
     ] = None,
     report: Report = None,
-    lang: Lang = "en",
+    lang: Lang = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
@@ -60,12 +63,12 @@ def compare(
     from tsuzuki.data.summary import collected
     from tsuzuki.experiment.recipe import Recipe
 
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         if engine not in ("tsuzuki", "keras"):
             raise SettingError(f"--engine is {engine!r}; choose tsuzuki or keras")
         source = source or ["beijing"]
         check_targets({"--json": json_path, "--report": report}, source)
-        check_report(report, lang)
+        check_report(report)
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
@@ -74,7 +77,7 @@ def compare(
         if report is not None:
             from tsuzuki.report import comparison_page
 
-            write_report(report, comparison_page(comparison, command=command_line(), lang=lang), quiet)
+            write_report(report, comparison_page(comparison, command=command_line(), lang=language()), quiet)
 
 
 def _compare(
@@ -88,14 +91,14 @@ def _compare(
     from tsuzuki.experiment.comparison import compare as run
     from tsuzuki.experiment.comparison_json import as_json_values
     from tsuzuki.experiment.prepared_data import prepare_data
-    from tsuzuki.experiment.tables import describe_data, engines_table, results_table
-    from tsuzuki.experiment.verdict import conclusion, verdict
+    from tsuzuki.experiment.tables import engines_table, results_table
 
     if engine == "keras":
         keras_process.check()
     data = prepare_data(collection, recipe)
     # Tables go to the terminal only if JSON does not.
     out = Console(quiet=quiet or json_path == "-", highlight=False)
+    describe_data, conclusion, verdict = _words()
     out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
     announce_compilation(quiet)
     control = RunControl()
@@ -103,12 +106,13 @@ def _compare(
         control.on_progress = advance
         comparison = run(data, recipe, min(threads_allowed(), 4 * recipe.seeds), control)
     outcome = as_json_values(comparison)
-    out.print(f"\n{conclusion(comparison)}")
-    out.print(results_table(comparison, out.width))
-    out.print(verdict(comparison))
+    out.print()
+    out.print(folded(conclusion(comparison), out.width))
+    out.print(results_table(comparison, out.width, head))
+    out.print(folded(verdict(comparison), out.width))
     if engine == "keras":
         theirs = _keras(data, recipe, quiet)
-        out.print(engines_table(comparison.results[:2], theirs))
+        out.print(engines_table(comparison.results[:2], theirs, head))
         outcome["keras"] = [
             {"name": row.name, "seconds_per_epoch": row.seconds_per_epoch, "running_loss": row.running_loss}
             for row in theirs
@@ -116,6 +120,16 @@ def _compare(
     if json_path is not None:
         write_json(json_path, outcome)
     return comparison
+
+
+def _words() -> "tuple[Callable[[Collection, float], str], Callable[[Comparison], str], Callable[[Comparison], str]]":
+    """What says the data, the conclusion and the verdict in the language that is spoken."""
+    if language() == "ja":
+        from tsuzuki.commands.japanese import conclusion, describe_data, verdict
+    else:
+        from tsuzuki.experiment.tables import describe_data
+        from tsuzuki.experiment.verdict import conclusion, verdict
+    return describe_data, conclusion, verdict
 
 
 def _keras(data: "PreparedData", recipe: "Recipe", quiet: bool) -> Any:

@@ -7,6 +7,7 @@ import typer
 
 from tsuzuki.commands.info import facts
 from tsuzuki.commands.options import Column, Debug, Json, Merge, Quiet, Sources, Time, takes_settings
+from tsuzuki.commands.plotting import Lang
 from tsuzuki.commands.terminal import (
     Grid,
     announce_compilation,
@@ -17,6 +18,7 @@ from tsuzuki.commands.terminal import (
     reading,
     write_json,
 )
+from tsuzuki.commands.texts import said
 
 
 @takes_settings
@@ -34,6 +36,7 @@ def fit(
     every: Annotated[str, typer.Option(help="How often the checkpoint is written: 30s, 5m.")] = "30s",
     json_path: Json = None,
     quiet: Quiet = False,
+    lang: Lang = "",
     debug: Debug = False,
 ) -> None:
     """Train a forecaster and keep it in a file."""
@@ -42,7 +45,7 @@ def fit(
     from tsuzuki.forecasting.fitted import Source
     from tsuzuki.forecasting.settings import Settings
 
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         check_targets({"--output": output, "--json": json_path}, source)
         chosen = Settings(**settings)
         found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
@@ -61,14 +64,12 @@ def fit(
         if json_path is not None:
             write_json(json_path, outcome | {"file": output})
         if json_path != "-" and not quiet:
-            series = "1 series" if outcome["series"] == 1 else f"{outcome['series']:,} series"
-            typer.echo(
-                f"trained {outcome['networks']} x {outcome['network']} on {outcome['points']:,} points of {series} in "
-                f"{outcome['training_seconds']:.1f} s of training; written to {output}"
-            )
-            ahead = forecaster.settings.columns.given_ahead
-            beside = f" --future FILE, where FILE has {', '.join(ahead)} at the times to forecast" if ahead else ""
-            typer.echo(f"next: tsuzuki forecast {output}{beside}")
+            told = {name: outcome[name] for name in ("networks", "network", "points", "series")}
+            typer.echo(said("trained", **told, seconds=outcome["training_seconds"], path=output))
+            ahead, command = chosen.columns.given_ahead, f"tsuzuki forecast {output}"
+            if ahead:
+                command = said("future file", command=command, columns=", ".join(ahead))
+            typer.echo(said("next", command=command))
 
 
 EXAMPLES = ((fit, "Example: tsuzuki fit readings.csv --horizon 24 -o model.tsuzuki"),)

@@ -19,6 +19,7 @@ from tsuzuki.commands.terminal import (
     reading,
     write_json,
 )
+from tsuzuki.commands.texts import language, said
 from tsuzuki.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -46,19 +47,19 @@ def forecast(
     json_path: Json = None,
     report: Report = None,
     png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
-    lang: Lang = "en",
+    lang: Lang = "",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Forecast the next steps with a trained model."""
     from tsuzuki.forecaster import load
 
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         wanted = None if levels is None else parse_levels(levels)
         check_targets(
             {"--csv": csv, "--json": json_path, "--report": report, "--png": png}, [model, future, *(source or [])]
         )
-        check_report(report, lang)
+        check_report(report)
         if png is not None:
             from tsuzuki.report.png import check_png
 
@@ -91,7 +92,9 @@ def forecast(
 
             assert forecaster.fitted is not None
             title, command = Path(model).name, command_line()
-            page = forecast_page(outlooks, table, forecaster.fitted, title=title, unit=unit, command=command, lang=lang)
+            page = forecast_page(
+                outlooks, table, forecaster.fitted, title=title, unit=unit, command=command, lang=language()
+            )
             write_report(report, page, quiet)
         if png is not None:
             from tsuzuki.report.png import forecast_png
@@ -99,7 +102,7 @@ def forecast(
 
             write_bytes(Path(png), forecast_png(outlooks, f"{Path(model).name}: forecast", unit))
             if not quiet:
-                typer.echo(f"picture written to {png}", err=True)
+                typer.echo(said("picture", path=png), err=True)
 
 
 def _future(
@@ -187,7 +190,7 @@ def _draw(outlooks: "list[Outlook]") -> None:
         return
     drawn = chart(outlooks[0], shutil.get_terminal_size().columns)
     if drawn and len(outlooks) > 1:
-        typer.echo(f" {outlooks[0].name}, the first of {len(outlooks):,} series; --report shows more of them")
+        typer.echo(said("first of", name=outlooks[0].name, count=len(outlooks)))
     if drawn:
         typer.echo(drawn)
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsuzuki.commands.options import Column, Debug, Freq, Json, Resample, Time
+from tsuzuki.commands.plotting import Lang
 from tsuzuki.commands.terminal import Grid, check_targets, errors_in_words, reading, write_json
+from tsuzuki.commands.texts import JAPANESE_SEASONS, fact, language
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,10 +29,11 @@ def info(
     freq: Freq = "",
     resample: Resample = "mean",
     json_path: Json = None,
+    lang: Lang = "",
     debug: Debug = False,
 ) -> None:
     """Say what a file holds: its step, gaps and seasons, or a model."""
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         check_targets({"--json": json_path}, [file])
         outcome = _held(file)
         if outcome is None:
@@ -40,9 +43,16 @@ def info(
         if json_path != "-":
             for name, value in outcome.items():
                 if value is not None and value != []:
-                    typer.echo(f"{name.replace('_', ' '):18} {_shown(value)}")
+                    _line(name.replace("_", " "), _told(name, value))
             if outcome["kind"] == "readings":
-                typer.echo(f"{'next':18} {_next(file, outcome, freq)}")
+                _line("next", _next(file, outcome, freq))
+
+
+def _line(name: str, value: str) -> None:
+    from rich.cells import cell_len
+
+    label = fact(name)
+    typer.echo(f"{label}{' ' * max(0, 18 - cell_len(label))} {value}")
 
 
 def _held(path: str) -> dict[str, Any] | None:
@@ -83,6 +93,16 @@ def _read(path: str, column: list[str] | None, time: str | None, grid: Grid) -> 
         raise
 
 
+def _told(name: str, value: Any) -> str:
+    if name == "kind":
+        return fact(str(value))
+    if name == "step" and language() == "ja":
+        from tsuzuki.report.texts import step_of
+
+        return step_of(value).ja
+    return _shown(value)
+
+
 def _shown(value: Any) -> str:
     if not isinstance(value, list):
         return f"{value:,}" if isinstance(value, int) else f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -91,6 +111,9 @@ def _shown(value: Any) -> str:
 
 
 def _season(found: dict[str, Any]) -> str:
+    if language() == "ja":
+        name = JAPANESE_SEASONS[found["name"]]
+        return f"{name}（{found['steps']:g} ステップ、変動の {found['explains']:.0%} を説明）"
     return f"{found['name']} ({found['steps']:g} steps, explains {found['explains']:.0%})"
 
 

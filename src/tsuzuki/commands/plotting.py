@@ -7,10 +7,11 @@ import typer
 
 from tsuzuki.commands.options import Column, Freq, Resample, Sources
 from tsuzuki.commands.terminal import Grid, check_targets, command_line, errors_in_words, reading
+from tsuzuki.commands.texts import language, said
 from tsuzuki.errors import SettingError
 
 Report = Annotated[str | None, typer.Option(metavar="PATH", help="Write a report as one HTML file.")]
-Lang = Annotated[str, typer.Option(help="Language of the page at first: en or ja.")]
+Lang = Annotated[str, typer.Option(help="Language, en or ja; that of the environment if not given.")]
 
 
 def plot(
@@ -22,11 +23,11 @@ def plot(
     resample: Resample = "mean",
     html: Annotated[str | None, typer.Option(metavar="PATH", help="Write an HTML page.")] = None,
     png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
-    lang: Lang = "en",
+    lang: Lang = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Draw a series with its gaps and segments."""
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         from tsuzuki.report import png as drawing
         from tsuzuki.report.page import check
         from tsuzuki.storage import write_bytes
@@ -37,16 +38,16 @@ def plot(
         if png is not None:
             drawing.check_png()
         if html is not None or png is None:
-            check(lang, "tsuzuki plot")
+            check(option="tsuzuki plot")
         collection = _collect(source, column, time, max_gap, Grid(freq, resample))
         if png is not None:
             write_bytes(Path(png), drawing.png(collection))
-            typer.echo(f"written to {png}")
+            typer.echo(said("written", path=png))
         if html is not None:
-            write_bytes(Path(html), _page(collection, lang).encode())
-            typer.echo(f"written to {html}")
+            write_bytes(Path(html), _page(collection, language()).encode())
+            typer.echo(said("written", path=html))
         if html is None and png is None:
-            _show(_page(collection, lang))
+            _show(_page(collection, language()))
 
 
 def _collect(source: list[str], column: list[str] | None, time: str | None, max_gap: int, grid: Grid) -> Any:
@@ -69,7 +70,7 @@ def _show(page: str) -> None:
 
     with tempfile.NamedTemporaryFile("w", prefix="tsuzuki-", suffix=".html", delete=False, encoding="utf-8") as file:
         file.write(page)
-    typer.echo(f"written to {file.name}")
+    typer.echo(said("written", path=file.name))
     if has_screen():
         webbrowser.open(Path(file.name).as_uri())
 
@@ -82,12 +83,12 @@ def has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def check_report(path: str | None, lang: str) -> None:
+def check_report(path: str | None) -> None:
     """Check before training that --report can be written."""
     if path is not None:
         from tsuzuki.report import check
 
-        check(lang)
+        check()
 
 
 def write_report(path: str, page: str, quiet: bool) -> None:
@@ -96,7 +97,7 @@ def write_report(path: str, page: str, quiet: bool) -> None:
 
     write_bytes(Path(path), page.encode())
     if not quiet:
-        typer.echo(f"report written to {path}", err=True)
+        typer.echo(said("report", path=path), err=True)
 
 
 EXAMPLES = ((plot, "Example: tsuzuki plot readings.csv --column temperature --png series.png"),)

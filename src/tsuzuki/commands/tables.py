@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tsuzuki import formatting as numerals
+from tsuzuki.commands.texts import folded, language, said
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,8 @@ def print_table(table: "Table | str") -> None:
     """Print a table, or words broken where the terminal ends."""
     from rich.console import Console
 
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(folded(table, console.width) if isinstance(table, str) else table)
 
 
 def forecast_table(table: "pd.DataFrame") -> "Table":
@@ -67,11 +69,11 @@ def score_table(scores: "pd.DataFrame", unit: str | None) -> "Table":
     from rich import box
     from rich.table import Table
 
-    shown = {"mae": "MAE", "rmse": "RMSE", "mase": "MASE", "smape": "sMAPE", "skill": "skill"}
+    shown = {"mae": "MAE", "rmse": "RMSE", "mase": "MASE", "smape": "sMAPE", "skill": said("skill")}
     coverage = [name for name in scores.columns if name.startswith("coverage-")]
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    made.add_column("" if unit is None else f"in {unit}", no_wrap=True)
-    for label in [*shown.values(), *(f"in {name.removeprefix('coverage-')} %" for name in coverage)]:
+    made.add_column("" if unit is None else said("in unit", unit=unit), no_wrap=True)
+    for label in [*shown.values(), *(said("inside", level=name.removeprefix("coverage-")) for name in coverage)]:
         made.add_column(label, justify="right", no_wrap=True)
     cells = [numerals.scores(name, scores[name].tolist()) for name in [*shown, *coverage]]
     for row in zip(scores["model"].astype(str), *cells, strict=True):
@@ -85,14 +87,16 @@ def backtest_verdict(scores: "pd.DataFrame") -> str:
     others = scores[scores["model"] != "tsuzuki"]
     best = others.iloc[0]
     covered = [
-        f"the {name.removeprefix('coverage-')} % intervals covered {own[name]:.0f} %"
+        said("covered", level=name.removeprefix("coverage-"), share=own[name])
         for name in scores.columns
         if name.startswith("coverage-")
     ]
     if best["rmse"] == 0:
-        compared = f"The best reference, {best['model']}, makes no error; tsuzuki's (RMSE) is {own['rmse']:.3g}"
+        compared = said("best makes none", best=best["model"], rmse=own["rmse"])
     else:
         share = 1 - own["rmse"] / best["rmse"]
-        than = f"{abs(share):.1%} {'less' if share >= 0 else 'more'} than that of the best reference, {best['model']}"
-        compared = f"tsuzuki's error (RMSE) is {than}"
+        key = "less than best" if share >= 0 else "more than best"
+        compared = said(key, share=abs(share), best=best["model"])
+    if language() == "ja":
+        return "".join(f"{one}。" for one in (compared, *covered))
     return f"{compared}{'; ' if covered else ''}{' and '.join(covered)}."

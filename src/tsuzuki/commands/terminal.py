@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tsuzuki.commands import japanese
+from tsuzuki.commands.texts import folded, language, said, use
 from tsuzuki.errors import DivergedError, FileError, IrregularError, TsuzukiError
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ def reading(
     found = _read(sources, column, time, covariates)
     if not grid.freq:
         return found
-    said = f"{'last value' if grid.how == 'last' else grid.how} of {len(found.frame):,} readings every {grid.freq}"
-    return replace(found, frame=on_grid(found.frame, grid.freq, grid.how), resampled=said)
+    how = said("resampled how", how=said(grid.how), count=len(found.frame), freq=grid.freq)
+    return replace(found, frame=on_grid(found.frame, grid.freq, grid.how), resampled=how)
 
 
 def _read(
@@ -68,11 +70,12 @@ def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) 
 
     collection = collected(found, max_gap, merge)
     if not quiet:
-        _print(describe(collection))
+        spoken = japanese.describe if language() == "ja" else describe
+        _print(spoken(collection))
         if found.resampled:
-            _print(f"the {found.resampled}")
+            _print(said("resampled", how=found.resampled))
         if found.dropped:
-            _print(f"not used: {listed(found.dropped)}")
+            _print(said("not used", columns=listed(found.dropped)))
 
 
 def announce_newer(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:
@@ -86,14 +89,15 @@ def announce_newer(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> 
         announce_readings(found, max_gap, merge, quiet)
     elif not quiet:
         last = str(found.zoned["ds"].max())
-        _print(f"{found.name}: {len(found.frame):,} readings, the last of {last}")
+        _print(said("newer", name=found.name, count=len(found.frame), last=last))
 
 
 def _print(text: str) -> None:
     """Print words, broken where the terminal ends."""
     from rich.console import Console
 
-    Console(highlight=False, markup=False).print(text)
+    console = Console(highlight=False, markup=False)
+    console.print(folded(text, console.width))
 
 
 def announce_compilation(quiet: bool) -> None:
@@ -102,7 +106,7 @@ def announce_compilation(quiet: bool) -> None:
 
     if not engine.is_compiled():
         if not quiet:
-            typer.echo("compiling for this CPU, once (about 6 s) ...", err=True)
+            typer.echo(said("compiling"), err=True)
         engine.load()
 
 
@@ -110,7 +114,7 @@ def bar(what: str, quiet: bool) -> AbstractContextManager[Callable[[float], obje
     """A progress bar; call it with each further share of the work."""
     from tsuzuki.training.progress import share_bar
 
-    return nullcontext(lambda share: None) if quiet else share_bar(what)
+    return nullcontext(lambda share: None) if quiet else share_bar(said(what))
 
 
 def check_targets(targets: Mapping[str, str | None], sources: Sequence[str | None]) -> None:
@@ -171,33 +175,38 @@ def command_line() -> str:
 
 
 @contextmanager
-def errors_in_words(debug: bool) -> Iterator[None]:
-    """Turn exceptions into one line and an exit code."""
+def errors_in_words(debug: bool, lang: str = "") -> Iterator[None]:
+    """Speak the language that is asked for, and turn exceptions into one line and an exit code."""
     try:
+        use(lang)
         yield
     except IrregularError as error:
         if debug:
             raise
         command = f"{command_line()} --freq {error.freq}"
-        said = f"error: {error.what}; take the mean of each step (or --resample sum, last, max): {command}"
-        typer.echo(said, err=True)
+        _complain(f"{error.what}; take the mean of each step (or --resample sum, last, max): {command}")
         raise typer.Exit(WRONG_INPUT) from None
     except TsuzukiError as error:
         if debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        _complain(str(error))
         raise typer.Exit(DIVERGED if isinstance(error, DivergedError) else WRONG_INPUT) from None
     except MemoryError as error:
         if debug:
             raise
-        said = " ".join(str(error).split()) or "allocation failed"
-        typer.echo(f"error: this needs more memory than is available ({said}); choose a smaller network", err=True)
+        what = " ".join(str(error).split()) or "allocation failed"
+        _complain(f"this needs more memory than is available ({what}); choose a smaller network")
         raise typer.Exit(WRONG_INPUT) from None
     except KeyboardInterrupt:
         if debug:
             raise
-        typer.echo("interrupted", err=True)
+        typer.echo(said("interrupted"), err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _complain(message: str) -> None:
+    shown = japanese.error(message) if language() == "ja" else message
+    typer.echo(said("error", said=shown), err=True)
 
 
 def write_json(path: str, outcome: object) -> None:

@@ -1,7 +1,7 @@
 """The terminal output before the verdict: the data in a few lines, the results as tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,14 @@ def formatted_columns(comparison: Comparison) -> dict[str, list[str]]:
     return {name: [*texts, *[""] * (len(rows) + 1 - len(texts))] for name, texts in found.items()}
 
 
-def results_table(comparison: Comparison, width: int = 80) -> "Table":
-    """The results as a table for a terminal of `width` columns; below 80 without the times."""
+def results_table(comparison: Comparison, width: int = 80, word: Callable[[str], str] = str) -> "Table":
+    """The results as a table for a terminal of `width` columns; below 80 without the times.
+
+    Args:
+        comparison: the results.
+        width: columns of the terminal.
+        word: says heads and names in the language that is spoken.
+    """
     from rich import box
     from rich.table import Table
 
@@ -91,26 +97,28 @@ def results_table(comparison: Comparison, width: int = 80) -> "Table":
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     made.add_column("", no_wrap=True)
     for head in heads.values():
-        made.add_column(head, justify="right", no_wrap=True)
-    names = [*(row.name for row in comparison.results), "persistence"]
+        made.add_column(word(head), justify="right", no_wrap=True)
+    names = [word(name) for name in (*(row.name for row in comparison.results), "persistence")]
     for row in zip(names, *(found[name] for name in heads), strict=True):
         made.add_row(*row)
     return made
 
 
-def engines_table(ours: Sequence[VariantResult], theirs: Sequence[VariantResult]) -> "Table":
-    """Losses and times of both engines."""
+def engines_table(
+    ours: Sequence[VariantResult], theirs: Sequence[VariantResult], word: Callable[[str], str] = str
+) -> "Table":
+    """Losses and times of both engines; `word` as for `results_table`."""
     from rich import box
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     made.add_column("", no_wrap=True)
     for head in ("running loss\ntsuzuki", "of each epoch\nKeras", "s per epoch\ntsuzuki", "\nKeras", "times\nfaster"):
-        made.add_column(head, justify="right")
+        made.add_column(word(head), justify="right")
     for a, b in zip(ours, theirs, strict=True):
         epochs = range(len(a.running_loss[0]))
         made.add_row(
-            a.name,
+            word(a.name),
             "\n".join(f"{a.mean_loss(i):.5f}" for i in epochs),
             "\n".join(f"{b.mean_loss(i):.5f}" for i in epochs),
             f"{a.seconds_per_epoch:.4f}",

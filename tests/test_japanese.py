@@ -1,0 +1,173 @@
+"""What the commands say in Japanese: every text with the values of its English, real errors, whole lines."""
+
+import re
+import string
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from test_cli import run
+from test_terminal import COMMANDS, start
+from tsuzuki.commands import texts
+from tsuzuki.commands.grouped import GROUPS, JAPANESE_HEADINGS, JAPANESE_HELP
+from tsuzuki.commands.japanese import ERRORS, NOT_FIRST, NOT_LAST, error, folded
+from tsuzuki.errors import SettingError
+
+SMALL = ["--horizon", "3", "--units", "3", "--ensemble", "1", "--epochs", "1"]
+JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
+ENVIRONMENT = {"LC_ALL": "ja_JP.UTF-8", "COLUMNS": "80"}
+
+
+def fields_of(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", texts.TEXTS)
+def test_both_languages_of_a_text_take_the_same_values(key):
+    english, japanese = texts.TEXTS[key]
+    assert fields_of(english) == fields_of(japanese)
+    assert JAPANESE.search(japanese) or key in ("error", "resampled")
+
+
+def test_heads_facts_and_commands_have_their_japanese():
+    for table in (texts.JAPANESE_HEADS, texts.JAPANESE_FACTS, texts.JAPANESE_SEASONS, JAPANESE_HELP, JAPANESE_HEADINGS):
+        assert all(JAPANESE.search(japanese) or japanese in ("〃（減衰）", "\nRMSE") for japanese in table.values())
+    assert sorted(JAPANESE_HELP) == COMMANDS
+    assert list(JAPANESE_HEADINGS) == list(GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("variables", "spoken"),
+    [
+        ({"LC_ALL": "ja_JP.UTF-8", "LANG": "C"}, "ja"),
+        ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": "ja_JP.eucJP"}, "ja"),
+        ({"LC_ALL": "", "LC_MESSAGES": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"),
+        ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": ""}, "en"),
+        ({"LC_ALL": "de_DE.UTF-8"}, "en"),
+    ],
+)
+def test_the_environment_chooses_unless_lang_does(monkeypatch, variables, spoken):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert texts.of_environment() == spoken
+    assert (texts.use(""), texts.language()) == (spoken, spoken)
+    for lang in ("ja", "en"):
+        assert (texts.use(lang), texts.language()) == (lang, lang)
+    with pytest.raises(SettingError, match=r"--lang is 'fr'; choose en or ja"):
+        texts.use("fr")
+
+
+def test_windows_is_asked_for_its_language(monkeypatch):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "win32")
+    for found, spoken in (("Japanese_Japan", "ja"), ("English_United States", "en"), (None, "en")):
+        monkeypatch.setattr("locale.getlocale", lambda found=found: (found, "932"))
+        assert texts.of_environment() == spoken
+
+
+@given(st.text(st.sampled_from("続きを読む、。（）「」 abc12.%-"), max_size=200), st.integers(12, 60))
+def test_japanese_is_broken_between_letters_and_loses_none(text, width):
+    lines = folded(text, width).split("\n")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    longest = max((cell_len(token) for token in re.findall(r"[!-~]+", text)), default=0)
+    signs = max((len(run) for run in re.findall(rf"[{NOT_FIRST}{NOT_LAST}]+", text)), default=0)
+    for line in lines:
+        assert cell_len(line) <= max(width, longest + 2 * (2 * signs + 1))
+    for line in lines[1:]:
+        assert line[:1] not in NOT_FIRST or not line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("japanese")
+    times = pd.date_range("2024-01-01", periods=240, freq="h")
+    table = pd.DataFrame({"日時": times, "気温(℃)": np.sin(np.arange(240) / 4).round(3)})
+    table.to_csv(folder / "気温.csv", index=False, encoding="cp932")
+    table.assign(b=1.0).to_csv(folder / "two.csv", index=False)
+    table.assign(**{"気温(℃)": 3}).to_csv(folder / "flat.csv", index=False)
+    table.drop(columns="日時").assign(c=1).to_csv(folder / "timeless.csv", index=False)
+    odd = times[:60] + pd.to_timedelta(np.random.default_rng(0).integers(0, 3600, 60), unit="s")
+    pd.DataFrame({"日時": odd, "y": np.arange(60.0) % 7}).to_csv(folder / "odd.csv", index=False)
+    (folder / "empty.csv").write_text("")
+    return folder
+
+
+def test_a_file_is_trained_on_and_forecast_in_japanese(folder):
+    model = folder / "m.tsuzuki"
+    done = run("fit", folder / "気温.csv", "-o", model, *SMALL, env=ENVIRONMENT)
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["気温.csv: 240 ステップ、1 時間ごと、2024-01-01 〜 2024-01-10", "欠測 0、区間 1"]
+    assert lines[2].startswith("1 系列 240 点で 1 x gru(3) x 1 を学習しました（")
+    assert lines[-1] == f"次の一歩: tsuzuki forecast {model}"
+    done = run("forecast", model, "--lang", "ja", "--png", folder / "a.png")
+    assert done.stderr == f"図を書き出しました: {folder / 'a.png'}\n"
+    shown = run("info", folder / "気温.csv", "--lang", "ja").stdout
+    assert "間隔               1 時間\n" in shown
+    assert "値の列             気温(℃)\n" in shown
+    assert "周期               1 日（24 ステップ、" in shown
+
+
+def test_a_backtest_and_a_comparison_speak_japanese_in_eighty_columns(folder):
+    done = run("backtest", folder / "気温.csv", *SMALL, "--windows", "3", "--lang", "ja", env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.stderr
+    assert "単位 °C" in done.stdout
+    assert "予測区間には実測値の" in done.stdout.replace("\n", "")
+    compared = run(
+        "compare", folder / "気温.csv", "--seeds", "2", "--epochs", "1", "--lang", "ja", env={"COLUMNS": "80"}
+    )
+    assert compared.exit_code == 0, compared.stderr
+    assert "学習中の損失" in compared.stdout
+    assert "初期値を揃えた 2 シードの比較で" in compared.stdout.replace("\n", "")
+    for line in (done.stdout + compared.stdout).splitlines():
+        assert cell_len(line) <= 80
+    assert not re.search(r"\b(seeds|persistence than|windows|training)\b", compared.stdout)
+
+
+def test_help_is_listed_in_japanese_and_fits():
+    shown = start("--help", LC_ALL="ja_JP.UTF-8", PYTHONIOENCODING="utf-8").stdout
+    assert f"{JAPANESE_HEADINGS[next(iter(GROUPS))]}:" in shown
+    assert max(map(cell_len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "nowhere.csv"], "ファイル nowhere.csv がありません。名前を確かめるか、同梱の系列（beijing, nyc）を"),
+        (["forecast", "nowhere.tsuzuki"], "ファイル nowhere.tsuzuki がありません。名前を確かめてください"),
+        (["fit", "x*.csv"], "x*.csv に合うファイルがありません"),
+        (["fit", "empty.csv"], "empty.csv は空です。"),
+        (["fit", "two.csv"], "two.csv には値の候補の列が複数あります（気温(℃), b）。--column で 1 つ選ぶか"),
+        (["fit", "two.csv", "--column", "c"], "列 c は two.csv にありません（ある列: 日時, 気温(℃), b）。--column で"),
+        (["fit", "two.csv", "--time", "c"], "列 c は two.csv にありません（ある列: 日時, 気温(℃), b）。--time で"),
+        (["fit", "timeless.csv"], "timeless.csv に日時の列が見つかりません（ある列: 気温(℃), c）。"),
+        (["fit", "flat.csv"], "flat.csv は一定値（3）で、学習できるものがありません"),
+        (["fit", "odd.csv"], "odd.csv の時刻は等間隔ではありません（最も多い間隔は "),
+        (["backtest", "気温.csv", "--windows", "99"], "系列 気温 は 240 点しかなく、24 ステップ間隔の 99 個の起点には"),
+        (["fit", "気温.csv", "-o", "."], "--output の . はフォルダーです。"),
+        (["fit", "気温.csv", "-o", "no/m.tsuzuki"], "--output の no/m.tsuzuki を置くフォルダー no がありません。"),
+        (["fit", "気温.csv", "-o", "気温.csv"], "--output の 気温.csv は入力ファイルです。"),
+        (["forecast", "気温.csv"], "気温.csv は tsuzuki のファイルでないか、途中で切れています"),
+        (["fit", "気温.csv", "--cell", "rnn"], "cell の値 'rnn' は使えません。simple_rnn, gru or lstm から選んで"),
+        (["fit", "気温.csv", "--horizon", "0"], "horizon の値 0 は使えません。1 以上の整数を"),
+        (["compare", "気温.csv", "--units", "100000000", "--seeds", "1"], "メモリーが足りません（"),
+    ],
+)
+def test_the_commonest_errors_are_one_japanese_line(folder, arguments, message, monkeypatch):
+    monkeypatch.chdir(folder)
+    done = run(*arguments, env=ENVIRONMENT)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"エラー: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_other_errors_are_said_in_english_behind_a_japanese_word(folder):
+    done = run("fit", folder / "気温.csv", "--validation-fraction", "0.7", env=ENVIRONMENT)
+    assert done.stderr == "エラー: validation_fraction is 0.7; give a share from 0 to below 0.5\n"
+    assert error("something new") == "something new"
+    assert len(ERRORS) == len({pattern for pattern, _ in ERRORS})
