@@ -32,11 +32,17 @@ ALLOWED = {
     "__init__.py",
     *(f"keras/readers/{path.name}" for path in (SOURCE / "keras" / "readers").glob("*.py")),
     "keras/network_to_model.py",
+    "adapters/onnx.py",
     "autofit/old_names.py",
 }
 # Layers that recipes and plans are made of.
 USES = {
-    "Dense": {"experiment/recipe.py", "forecasting/architecture.py", "experiment/keras_process.py"},
+    "Dense": {
+        "adapters/scikit_learn.py",
+        "experiment/recipe.py",
+        "forecasting/architecture.py",
+        "experiment/keras_process.py",
+    },
     "Concatenate": {"engine/plan.py"},
     "FinalState": {"engine/plan.py"},
 }

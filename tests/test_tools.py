@@ -134,3 +134,20 @@ def test_bent_input_is_read_as_it_is_or_refused_in_one_line(kind):
     found = tool("fuzz").run(kind, 60, seed=random.randrange(2**32), most=60)
     assert found["wrong"] == 0
     assert found["tried"] == found["read"] + found["refused"] == 60
+
+
+def test_the_lowest_versions_that_are_tried_are_those_that_the_project_names():
+    import tomllib
+
+    versions = tool("try_versions")
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    pinned = versions.lowest(dependencies)
+    assert "numpy==1.26" in pinned
+    assert len(pinned) == sum(";" not in one for one in dependencies)
+    with pytest.raises(ValueError, match="'numpy<3' in pyproject.toml names no lower bound"):
+        versions.lowest(["numpy<3"])
+
+
+def test_the_smoke_test_refuses_the_clones_own_package():
+    with pytest.raises(AssertionError, match="is the clone's, not an installed one"):
+        tool("smoke").main([])

@@ -1,14 +1,16 @@
-"""The code blocks of the site and of the README: run them, and write what they print now into the pages.
+"""The code blocks of the site, its notebooks and the README: run them, and write what they print now into the pages.
 
     python tools/pages.py
 
 Blocks of ```python run in order, each page in a folder of its own; a ```text block behind one is what it prints.
 ```console blocks hold commands behind `$ ` and what they print; what is shown may be cut short, by [...] or at its
-end. Any other block must say why it is not run: <!-- not run: reason -->.
+end. Any other block must say why it is not run: <!-- not run: reason -->. Of a notebook the code cells run in order;
+the text that one prints is kept behind it.
 """
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.ipynb"), ROOT / "README.md"])
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->\s*$")
 
 
@@ -44,7 +46,9 @@ class Output:
 
 
 def blocks(page: Path) -> list[Code]:
-    """The fenced blocks of a page."""
+    """The fenced blocks of a page, or the code cells of a notebook and what each prints."""
+    if page.suffix == ".ipynb":
+        return _cells(page)
     found, lines, at = [], page.read_text("utf-8").splitlines(), 0
     while at < len(lines):
         if lines[at].startswith("```"):
@@ -56,6 +60,24 @@ def blocks(page: Path) -> list[Code]:
             at = end
         at += 1
     return found
+
+
+def _cells(notebook: Path) -> list[Code]:
+    found = []
+    for number, cell in enumerate(json.loads(notebook.read_text("utf-8"))["cells"], start=1):
+        if cell["cell_type"] == "code":
+            found.append(Code("python", "".join(cell["source"]), number, None))
+            if cell["outputs"]:
+                found.append(Code("text", "".join(cell["outputs"][0]["text"]).rstrip("\n"), number, None))
+    return found
+
+
+def _printed(code: str, where: str, namespace: dict[str, object]) -> str:
+    """Run code; return what it prints."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, where, "exec"), namespace)
+    return out.getvalue()
 
 
 def commands(text: str) -> list[tuple[str, list[str], int]]:
@@ -102,10 +124,7 @@ def run(page: Path, folder: Path) -> Iterator[Output]:
         if block.reason is not None:
             continue
         if block.language == "python":
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                exec(compile(block.text, where, "exec"), namespace)
-            printed = out.getvalue()
+            printed = _printed(block.text, where, namespace)
         elif block.language == "text":
             if printed is None:
                 raise ValueError(f"{where}: shows what no code printed")
@@ -135,8 +154,26 @@ def renewed(output: Output) -> list[str]:
     return [*output.shown[:first], *printed[: end - first], *output.shown[end:]]
 
 
+def renew_notebook(page: Path) -> list[str]:
+    """Run a notebook and write what its cells print now into it; return where something else stood."""
+    described, found = json.loads(page.read_text("utf-8")), []
+    namespace: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for number, cell in enumerate(described["cells"], start=1):
+            if cell["cell_type"] == "code":
+                lines = _printed("".join(cell["source"]), page.name, namespace).splitlines(keepends=True)
+                now = [{"name": "stdout", "output_type": "stream", "text": lines}] if lines else []
+                if now != cell["outputs"]:
+                    found.append(f"{page.name}, cell {number}")
+                cell["outputs"] = now
+    page.write_text(json.dumps(described, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return found
+
+
 def renew(page: Path) -> list[str]:
     """Run a page and write what it prints now into it; return where something else stood."""
+    if page.suffix == ".ipynb":
+        return renew_notebook(page)
     lines, found = page.read_text("utf-8").split("\n"), []
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for output in run(page, Path(folder)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # What editors and type checkers see of `__getattr__`; a test compares it with the table below.
     from tsuzuki import keras as keras
+    from tsuzuki.adapters.onnx import to_onnx as to_onnx
     from tsuzuki.data.arrow_batches import PanelColumns as PanelColumns
     from tsuzuki.data.readers import Reading as Reading
     from tsuzuki.data.readers import read as read
@@ -192,6 +193,7 @@ _HOMES = {
     "distributed.sharded_bank": ("ShardedBank",),
     "dispatch": ("evaluate", "fit", "predict"),
     "keras": ("from_keras", "to_keras", "train_on_batch", "test_on_batch", "predict_on_batch"),
+    "adapters.onnx": ("to_onnx",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -20,7 +20,7 @@ from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.history import history_of
 from tsuzuki.forecasting.panel import Panel, build_panel
-from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast, times_as_wide
+from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
 from tsuzuki.forecasting.settings import Settings
@@ -63,7 +63,7 @@ def backtest(
     cuts = [int(some[0]) for some in origins]
     before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
     fitted = train(before, settings, on_progress, checkpoint, every)
-    forecasts, seen, wider = _forecast_from_origins(fitted, settings, series, origins)
+    forecasts, seen = _forecast_from_origins(fitted, settings, series, origins)
     back = fitted.transform.inverse
     frames, scales = [], {}
     ahead = np.arange(settings.horizon)
@@ -78,7 +78,7 @@ def backtest(
             "tsuzuki": back(point_forecast(settings, forecasts[number]), number).ravel(),
         }
         for level in levels:
-            low, high = interval_bounds(fitted, settings, forecasts[number], number, level, wider=wider[number])
+            low, high = interval_bounds(fitted, settings, forecasts[number], number, level)
             columns[f"tsuzuki-lo-{level:g}"] = back(low, number).ravel()
             columns[f"tsuzuki-hi-{level:g}"] = back(high, number).ravel()
         for name, values in references(one, cut, known, settings.horizon, fitted.step).items():
@@ -121,9 +121,9 @@ def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDA
 
 def _forecast_from_origins(
     fitted: Fitted, settings: Settings, series: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], list[NDArray[np.float64]]]:
-    """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, which origins have one,
-    and how many times as wide as in usual times their intervals are."""
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
+    """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, and which origins have
+    one."""
     rules, transform = fitted.rules, fitted.transform
     inputs, _ = series_inputs(
         series, settings, fitted.step, rules.cycles, transform, fitted.scales, fitted.covariate_scales
@@ -141,12 +141,11 @@ def _forecast_from_origins(
 
     with ThreadPoolExecutor(threads_allowed()) as pool:
         outputs = np.mean(list(pool.map(one, fitted.members)), axis=0)
-    found, wider = [], []
+    found = []
     for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
         windows = history.windows(known[seen[number]] - 1)
         found.append(in_units(fitted, outputs[order[number]], windows, np.full(len(windows), number)))
-        wider.append(times_as_wide(fitted, windows, number))
-    return found, seen, wider
+    return found, seen
 
 
 def _rows_before(

@@ -19,7 +19,6 @@ from tsuzuki.forecasting.history import differences
 
 if TYPE_CHECKING:
     from tsuzuki.engine.row_product import RowProduct
-    from tsuzuki.forecasting.level_guard import LevelGuard
     from tsuzuki.forecasting.rules import Rules
 
 # Groups of steps ahead that have weights of their own.
@@ -41,7 +40,6 @@ class Committee:
         bases: int64 [series], the kind of base of each series.
         units: float32 [series], what networks measure changes of the base in.
         seasons: the season of each kind of base, 0 for the last value.
-        guard: what stands in where a series has left the levels of training, or None.
     """
 
     members: tuple[str, ...]
@@ -50,7 +48,6 @@ class Committee:
     bases: NDArray[np.int64]
     units: NDArray[np.float32]
     seasons: tuple[int, ...]
-    guard: "LevelGuard | None" = None
 
     def combine(
         self, changes: NDArray[np.float32], windows: NDArray[np.float32], series: int | NDArray[np.int64]
@@ -69,12 +66,11 @@ class Committee:
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
-            found = found + self._products[kinds if kinds.ndim == 0 else 0](apart)
-        else:
-            for kind in np.unique(kinds):
-                here = kinds == kind
-                found[here] += self._products[kind](apart[here])
-        return found if self.guard is None else self.guard.apply(found, windows, self.guard.outside(windows, series))
+            return found + self._products[kinds if kinds.ndim == 0 else 0](apart)
+        for kind in np.unique(kinds):
+            here = kinds == kind
+            found[here] += self._products[kind](apart[here])
+        return found
 
     def combine_one(
         self, changes: NDArray[np.float32], window: NDArray[np.float32], series: int
@@ -82,15 +78,7 @@ class Committee:
         """The forecast of one series, [horizon], from changes [horizon] and a window [size]; bits as `combine`."""
         last = window[-1]
         product = self._products[self.bases[series]].one(window - last)
-        found = np.asarray(changes * self._network_weights + last + product)
-        share = 0.0 if self.guard is None else self.guard.outside_one(window, series)
-        return found if self.guard is None or share == 0 else self.guard.apply_one(found, window, share)
-
-    def wider(self, windows: NDArray[np.float32], series: int) -> NDArray[np.float64]:
-        """How many times as wide as in usual times the intervals of one series are, from windows [rows, size]."""
-        if self.guard is None:
-            return np.ones((len(windows), self.weights.shape[1]))
-        return self.guard.wider(windows, series)
+        return np.asarray(changes * self._network_weights + last + product)
 
     @functools.cached_property
     def _network_weights(self) -> NDArray[np.float32]:

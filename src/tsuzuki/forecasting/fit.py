@@ -29,7 +29,6 @@ from tsuzuki.forecasting.held_out import (
     training_layout,
 )
 from tsuzuki.forecasting.history import History, history_of
-from tsuzuki.forecasting.level_guard import level_guard
 from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
@@ -138,7 +137,6 @@ def train(
             sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
             judged = trusted(sizes, settings.horizon)
             committee, errors = stacked(values, histories, found, rules, judged=judged)
-            committee = replace(committee, guard=level_guard(histories, rules, errors))
         else:
             committee = alone(rules)
             errors = errors_of(committee, values, histories, found)

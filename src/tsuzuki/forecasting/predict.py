@@ -239,12 +239,10 @@ def interval_bounds(
     series: int,
     level: float,
     scale: float | None = None,
-    wider: "NDArray[np.float64] | float" = 1.0,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """The bounds of the interval around forecasts [..., horizon, quantiles or 1] of one series, transformed.
 
-    `scale` is the series' scale where the series is not in the training data; the interval is `wider` times as wide as
-    in usual times.
+    `scale` is the series' scale where the series is not in the training data.
     """
     from tsuzuki.forecasting.conformal_intervals import check_levels
 
@@ -253,18 +251,9 @@ def interval_bounds(
         low, high = fitted.calibration.interval_offsets(level)
         own = series if len(low) > 1 else 0
         unit = fitted.scales[series, 1] if scale is None else scale
-        return forecasts[..., 0] + low[own] * unit * wider, forecasts[..., 0] + high[own] * unit * wider
+        return forecasts[..., 0] + low[own] * unit, forecasts[..., 0] + high[own] * unit
     low_end, high_end = interval_quantiles(settings, level)
     return forecasts[..., low_end], forecasts[..., high_end]
-
-
-def times_as_wide(fitted: Fitted, windows: "NDArray[np.float32]", series: int) -> "NDArray[np.float64]":
-    """How many times as wide as in usual times the intervals of a series with these windows are, [rows, horizon]."""
-    import numpy as np
-
-    if fitted.committee is None:
-        return np.ones((len(windows), fitted.rules.horizon))
-    return fitted.committee.wider(windows, series)
 
 
 def interval_quantiles(settings: Settings, level: float) -> tuple[int, int]:
@@ -308,12 +297,8 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
         ),
         "tsuzuki": np.concatenate([back(point_forecast(settings, own), number) for number, own in enumerate(found)]),
     }
-    wider = [times_as_wide(fitted, fitted.windows[number : number + 1], number)[0] for number in range(len(found))]
     for level in levels:
-        ends = [
-            interval_bounds(fitted, settings, own, number, level, wider=wider[number])
-            for number, own in enumerate(found)
-        ]
+        ends = [interval_bounds(fitted, settings, own, number, level) for number, own in enumerate(found)]
         columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([back(low, i) for i, (low, _) in enumerate(ends)])
         columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([back(high, i) for i, (_, high) in enumerate(ends)])
     return pd.DataFrame(columns)

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from tsuzuki.forecasting.fitted import Fitted, Source
-    from tsuzuki.forecasting.level_guard import LevelGuard
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.storage import Stored
@@ -100,31 +97,11 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     if fitted.committee is not None:
         found["committee weights"], found["committee maps"] = fitted.committee.weights, fitted.committee.maps
         found["committee bases"] = fitted.committee.bases
-        if (guard := fitted.committee.guard) is not None:
-            found["guard ranges"], found["guard usual"] = guard.ranges, guard.usual
     for number, (weights, state) in enumerate(zip(fitted.members, fitted.states, strict=True)):
         found |= {f"network {number} weights {i}": array for i, array in enumerate(weights)}
         found |= {f"network {number} states": state.saved, f"network {number} rows": state.rows}
         found[f"network {number} pending"] = state.pending
     return found
-
-
-def _guard(arrays: "Mapping[str, NDArray[Any]]", rules: "Rules", series: int) -> "LevelGuard | None":
-    """The guard that a file's arrays describe."""
-    import numpy as np
-
-    from tsuzuki.forecasting.level_guard import guard_of
-
-    ranges, usual = arrays["guard ranges"], arrays["guard usual"]
-    if (
-        ranges.shape != (series, 2)
-        or usual.shape != (rules.horizon,)
-        or {ranges.dtype, usual.dtype} != {np.dtype("f4")}
-    ):
-        raise ValueError("the levels of the series are missing")
-    if not (np.isfinite(ranges).all() and (ranges[:, 0] <= ranges[:, 1]).all() and (usual >= 0).all()):
-        raise ValueError("the levels of the series are no ranges")
-    return guard_of(rules, ranges, usual)
 
 
 def _source(kept: Any) -> "Source | None":
@@ -231,7 +208,6 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             bases,
             np.array(rules.units, np.float32),
             tuple(sorted(set(rules.bases))),
-            _guard(arrays, rules, series) if "guard ranges" in arrays else None,
         )
     return Fitted(
         ids=ids,

@@ -306,8 +306,7 @@ class Bank:
         for number, own in zip(which.tolist(), self.outputs(which), strict=True):
             series, transform = self.recent.trained.get(self.ids[number], 0), self.recent.transform
             there = transform.forward(own, number)
-            wider = self.recent.wider(number, int(self.at[number]))
-            both = interval_bounds(self.fitted, self.settings, there, series, level, self.scales[number, 1], wider)
+            both = interval_bounds(self.fitted, self.settings, there, series, level, self.scales[number, 1])
             low, high = (transform.inverse(end, number) for end in both)
             ends.append((low, high))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])

@@ -66,14 +66,7 @@ class RecentValues:
         bases = np.array([kinds.index(season) for season in seasons], np.int64)
         self.committee: Committee | None = None
         if fitted.committee is not None:
-            guard = fitted.committee.guard
-            if guard is not None:
-                # Nobody knows the levels of a series that training has not seen.
-                nowhere = np.array([-1e38, 1e38], np.float32)
-                known = [guard.ranges[self.trained[name]] if name in self.trained else nowhere for name in ids]
-                guard = replace(guard, ranges=np.array(known))
-            own = np.array(units, np.float32)
-            self.committee = replace(fitted.committee, bases=bases, units=own, guard=guard)
+            self.committee = replace(fitted.committee, bases=bases, units=np.array(units, np.float32))
             self.inputs = WindowInputs(replace(rules, bases=tuple(seasons), units=tuple(units)), rules)
         self.shift = self.size - 1 - before
         self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
@@ -228,10 +221,6 @@ class RecentValues:
         changes = outputs * self.committee.units[number]
         found = np.asarray(self.committee.combine_one(changes, window, number) * scale + mean)
         return found if self.transform.kind == "none" else self.finish_alone(number, found)
-
-    def wider(self, number: int, at: int) -> NDArray[np.float64] | float:
-        """How many times as wide as in usual times the intervals of one series at a row are."""
-        return 1.0 if self.committee is None else self.committee.wider(self.window(number, at)[None], number)[0]
 
     def finish_alone(self, number: int, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """The forecasts of one series in its units, from transformed ones."""
