@@ -144,7 +144,7 @@ def test_the_lowest_versions_that_are_tried_are_those_that_the_project_names():
     pinned = versions.lowest(dependencies)
     assert "numpy==1.26" in pinned
     assert len(pinned) == sum(";" not in one for one in dependencies)
-    with pytest.raises(ValueError, match="'numpy<3' in pyproject.toml names no lower bound"):
+    with pytest.raises(ValueError, match=r"'numpy<3' in pyproject\.toml names no lower bound"):
         versions.lowest(["numpy<3"])
 
 
