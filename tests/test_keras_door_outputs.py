@@ -98,7 +98,7 @@ def test_a_drawn_model_of_several_outputs_is_trained_scored_and_asked_as_in_kera
             mine.assign(state)
     forward = prepare_evaluate(ours, x, y, ROWS, 0, weights)
     scores = theirs.evaluate(x, y, ROWS, 0, weights)
-    assert forward.in_order(forward.evaluate()) == pytest.approx(scores, rel=2e-4, abs=1e-6), words
+    assert forward.score(as_dict=False) == pytest.approx(scores, rel=2e-4, abs=1e-6), words
     mine, forecasts = prepare_predict(ours, x, ROWS, 0).predict(), theirs.predict(x, ROWS, 0)
     keras.tree.assert_same_structure(mine, forecasts)
     for one, other in zip(keras.tree.flatten(mine), keras.tree.flatten(forecasts), strict=True):
@@ -152,7 +152,7 @@ def test_datasets_and_generators_give_targets_and_weights_of_each_output():
     theirs.fit(dataset, **OPTIONS)
     assert difference(theirs, expected) < 1e-5
     scores = prepare_evaluate(theirs, dataset, verbose=0)
-    assert scores.in_order(scores.evaluate()) == pytest.approx(theirs.evaluate(dataset, verbose=0), rel=1e-5)
+    assert scores.score(as_dict=False) == pytest.approx(theirs.evaluate(dataset, verbose=0), rel=1e-5)
 
 
 @pytest.mark.parametrize(
