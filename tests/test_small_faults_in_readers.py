@@ -198,3 +198,13 @@ def test_the_seasons_of_grids():
     assert seasons(DAY, 20) == (7,)
     assert seasons(DAY, 13) == ()
     assert seasons(DAY, 14) == (7,)
+
+
+@pytest.mark.parametrize("head", [f"{'a' * 3000},b", '"time,\nvalue\n1",b', f"{'a' * 3000},{'b' * 3000}"])
+def test_a_message_names_an_endless_column_in_one_line(tmp_path, head):
+    (tmp_path / "a.csv").write_text(f"{head}\n1,2\n3,4\n")
+    for column in (None, "value"):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path / "a.csv", column=column)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
