@@ -299,6 +299,8 @@ def without_state(layer: Layer, own: Sequence[Array], inputs: Sequence[Array], m
         return normalised(layer, own, inputs[0])
     if isinstance(layer, Masking):
         return np.where(mask[..., None], inputs[0], 0)
+    if isinstance(layer, GlobalAveragePooling1D) and mask is not None:
+        return np.where(mask[..., None], inputs[0], 0).sum(axis=0, keepdims=True) / mask.sum(axis=0)[None, :, None]
     return MERGED[type(layer)](inputs) if layer.merges else ALONE[type(layer)](layer, inputs[0])
 
 

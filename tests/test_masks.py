@@ -213,3 +213,59 @@ def test_a_table_masks_the_number_zero_in_its_output():
     network = Network(1, (Embedding(4, 2, mask_zero=True), SimpleRNN(2), Dense(1)))
     found = masks_of(network)[0](np.array([[[0.0], [2.0], [0.0], [1.0]]], np.float32))
     np.testing.assert_array_equal(found, [[False, True, False, True]])
+
+
+def pooled_models(layers):
+    """A mask that ends in a window, and one that a mean over all steps heeds."""
+    return {
+        "windows": [layers.Masking(), layers.Conv1D(4, 2), layers.MaxPooling1D(2), layers.LSTM(3), layers.Dense(1)],
+        "mean": [
+            layers.Masking(),
+            layers.LSTM(3, return_sequences=True),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(1),
+        ],
+    }
+
+
+@pytest.mark.xdist_group("keras")
+@pytest.mark.parametrize("kind", ["windows", "mean"])
+def test_windows_end_a_mask_and_a_mean_over_all_steps_heeds_it_as_in_keras(kind):
+    keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    import tsuzuki
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(40, 6, 2)).astype(np.float32)
+    x[:, 2:][generator.random((40, 4)) < 0.4] = 0
+    y = generator.normal(size=(40, 1)).astype(np.float32)
+    model = keras.Sequential([keras.Input((6, 2)), *pooled_models(keras.layers)[kind]])
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    options = {"batch_size": 8, "epochs": 4, "shuffle": False, "verbose": 0}
+    for one in (model, other):
+        one.compile("adam", "mse", jit_compile=False)
+    theirs = other.fit(x, y, **options).history["loss"]
+    np.testing.assert_allclose(tsuzuki.fit(model, x, y, **options).history["loss"], theirs, rtol=1e-4)
+    for mine, exact in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, exact, atol=1e-4)
+
+
+@pytest.mark.xdist_group("keras")
+def test_a_cloned_model_hands_on_the_same_masks():
+    keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    import tsuzuki
+
+    L = keras.layers
+    numbers, values = keras.Input((5,)), keras.Input((5, 2))
+    models = [
+        keras.Model(numbers, L.Dense(1)(L.LSTM(3)(L.Embedding(9, 4, mask_zero=True)(numbers)))),
+        keras.Model(values, L.Dense(1)(L.GRU(3)(L.LSTM(2, return_sequences=True)(L.Masking(-1.0)(values))))),
+    ]
+    for model in models:
+        clone = keras.models.clone_model(model)
+        assert tsuzuki.from_keras(clone)[0] == tsuzuki.from_keras(model)[0]
+        assert tsuzuki.from_keras(keras.models.clone_model(clone))[0] == tsuzuki.from_keras(model)[0]
+    own = keras.ops.not_equal(numbers, 1)
+    model = keras.Model(numbers, L.LSTM(3)(L.Embedding(9, 4, mask_zero=True)(numbers), mask=own))
+    with pytest.raises(tsuzuki.UnsupportedModel, match="is called with mask"):
+        tsuzuki.from_keras(model)

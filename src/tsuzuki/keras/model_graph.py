@@ -12,6 +12,7 @@ import keras
 from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.readers import DESCRIBED, NEAREST, reader_of, supported
 from tsuzuki.keras.readers.call import Call, Draft, Shape
+from tsuzuki.keras.readers.masks import is_handed_on
 from tsuzuki.keras.readers.options import check_options
 from tsuzuki.keras.tracing import trace
 from tsuzuki.network.layers import Layer
@@ -185,6 +186,9 @@ def _nodes(operation: Any, graph: Any) -> list[Any]:
 def _read(node: Any) -> list[Any]:
     """The tensors that a call reads, without the masks that Keras hands from layer to layer by itself."""
     masks = {id(getattr(tensor, "_keras_mask", None)) for tensor in node.input_tensors}
+    given = node.arguments.kwargs.get("mask")
+    if hasattr(given, "_keras_history") and is_handed_on(given, node.input_tensors[0]):
+        masks.add(id(given))
     return [tensor for tensor in node.input_tensors if id(tensor) not in masks]
 
 

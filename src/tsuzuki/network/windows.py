@@ -40,9 +40,7 @@ class Windowed(Layer):
         return max(0, (self.steps([given]) - 1) * stride + reach + 1 - given) // 2
 
     def masks(self, inputs: Sequence[bool]) -> bool:
-        """None; steps with a mask are not read."""
-        if any(inputs):
-            raise SettingError(f"{self} reads steps with a mask, which it cannot skip; leave the mask out")
+        """None: as in Keras a mask ends here, and masked steps are read like others."""
         return False
 
 
@@ -129,7 +127,7 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
 
 @dataclass(frozen=True)
 class GlobalAveragePooling1D(_GlobalPooling1D):
-    """The mean of all steps, as `keras.layers.GlobalAveragePooling1D`."""
+    """The mean of all steps, as `keras.layers.GlobalAveragePooling1D`; of those that count where there is a mask."""
 
 
 def _check_window(layer: Layer, numbers: Sequence[str], paddings: Sequence[str]) -> None:
