@@ -124,6 +124,29 @@ class CompiledNetwork:
         """
         return self._session.run(block, forecasts)
 
+    def begin_update(self, block: Block, forecasts: NDArray[np.float32]) -> None:
+        """Do the forward pass of one update of a network that is trained by `GivenSlopes`.
+
+        Whoever calls then computes the loss from the forecasts, writes its slope at each of them, [points, outputs], to
+        the same place in `data.targets`, and calls `finish_update`.
+
+        Args:
+            block: the rows, [1, lanes].
+            forecasts: float32 [points, outputs], written at each target's position; dropout's masks are applied.
+        """
+        self._session.begin(block, forecasts)
+
+    def finish_update(self, block: Block) -> NDArray[np.float64]:
+        """Do the rest of the update that `begin_update` began: the backward pass and the optimiser's step.
+
+        Args:
+            block: the same rows.
+
+        Returns:
+            As from `run`; the loss is only what penalties add to it.
+        """
+        return self._session.finish(block)
+
     def forward(self, block: Block, forecasts: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Run forward over a block of rows, without training.
 

@@ -20,6 +20,7 @@ from tsuzuki.network.losses import (
     CategoricalHinge,
     CosineSimilarity,
     GaussianNLL,
+    GivenSlopes,
     Hinge,
     Huber,
     KLDivergence,
@@ -56,6 +57,7 @@ _KINDS: dict[type, tuple[str, int, Callable[[Any], Sequence[float]]]] = {
     KLDivergence: ("rare_losses", p.KL_DIVERGENCE, lambda loss: ()),
     CategoricalHinge: ("rare_losses", p.CATEGORICAL_HINGE, lambda loss: ()),
     CosineSimilarity: ("rare_losses", p.COSINE_SIMILARITY, lambda loss: ()),
+    GivenSlopes: ("given_slopes", p.GIVEN_SLOPES, lambda loss: ()),
     BinaryCrossentropy: ("class_losses", p.BINARY, lambda loss: (loss.label_smoothing, loss.from_logits)),
 }
 # Those that score all outputs of a row together, as one value.

@@ -214,6 +214,22 @@ class Session:
         shown = min(done + 1, count)
         return self._result(losses[:shown], scored[:shown], penalties[:shown])
 
+    def begin(self, block: Block, forecasts: NDArray[np.float32]) -> None:
+        """Do the forward pass of a single update, which `finish` takes up."""
+        job = self._job
+        job[p.LOSSES] = job[p.PENALTIES] = 0
+        job[p.PART] = p.UP_TO_OUTPUTS
+        self._call(block, forecasts, training=True)
+        job[p.PART] = p.WHOLE_UPDATE
+
+    def finish(self, block: Block) -> NDArray[np.float64]:
+        """Do the rest of the update that `begin` began with the same block, from slopes that stand in the targets."""
+        job = self._job
+        job[p.PART], job[p.FRESH] = p.FROM_SLOPES, 1
+        result = self.run(block)
+        job[p.PART] = job[p.FRESH] = 0
+        return result
+
     def forward(self, block: Block, forecasts: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Run forward over a block of rows, without training.
 

@@ -9,6 +9,7 @@
     │           └── tracing       classes of the user's own as functional models
     ├── compile_config   its optimiser
     ├── compiled_loss    the losses of its outputs, and compiled_metrics their metrics
+    │   └── own_loss         losses that Keras's backend differentiates
     ├── joined_arrays    what is given for each of several inputs and outputs, side by side
     ├── epoch_data       x and y, or a series, as flat arrays and start offsets
     │   ├── arrays           what the user's arrays are, and what their strides say

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
 
 from tsuzuki.errors import UnsupportedModel
 from tsuzuki.keras.outputs import structure_of, tensors_of
+from tsuzuki.keras.own_loss import OwnLoss
 from tsuzuki.keras.shape import OutputLoss
 from tsuzuki.network.losses import (
     MAE,
@@ -19,6 +21,7 @@ from tsuzuki.network.losses import (
     CategoricalCrossentropy,
     CategoricalHinge,
     CosineSimilarity,
+    GivenSlopes,
     Hinge,
     Huber,
     KLDivergence,
@@ -58,6 +61,8 @@ KNOWN: tuple[tuple[Any, Any, Callable[..., Loss], tuple[str, ...]], ...] = (
     ),
     (_k.BinaryCrossentropy, _k.binary_crossentropy, BinaryCrossentropy, ("from_logits", "label_smoothing")),
 )
+# What the backend has traced of a loss is kept for the next call.
+_own: WeakKeyDictionary[Any, OwnLoss] = WeakKeyDictionary()
 INSTEAD = 'compile with "mse", "mae", keras.losses.Huber(delta) or a categorical or binary crossentropy'
 
 
@@ -70,7 +75,9 @@ def losses_of(model: Any) -> tuple[OutputLoss, ...]:
     given, compiled = vars(model).get("loss"), model._compile_loss
     tensors = tensors_of(model)
     if len(tensors) < 2 and (compiled is None or not (keras.tree.is_nested(given) or compiled._user_loss_weights)):
-        return (OutputLoss(read_loss(given)),)
+        return (_single(model, given),)
+    if len(tensors) < 2:
+        return (_single(model, given),)
     found, problems = [OutputLoss(None)] * len(tensors), list[str]()
     for place, (number, loss, weight, name) in enumerate(_flat_losses(model)):
         try:
@@ -87,12 +94,43 @@ def losses_of(model: Any) -> tuple[OutputLoss, ...]:
     return tuple(replace(one, shown="") if alone else one for one in found)
 
 
+def _single(model: Any, given: Any) -> OutputLoss:
+    """The loss of a model's only output."""
+    compiled = model._compile_loss
+    if not keras.tree.is_nested(given) and (compiled is None or not compiled._user_loss_weights):
+        try:
+            return OutputLoss(read_loss(given))
+        except UnsupportedModel:
+            if not _is_known(given):
+                raise
+    found = _flat_losses(model)
+    if len(found) != 1:
+        raise UnsupportedModel(f"the output has {len(found)} losses, which is not supported; give it one")
+    _, loss, weight, _ = found[0]
+    factor = 1.0 if weight is None else float(weight)
+    try:
+        return OutputLoss(read_loss(loss), factor)
+    except UnsupportedModel:
+        if compiled not in _own:
+            _own[compiled] = OwnLoss(loss, bool(model.run_eagerly))
+        return OutputLoss(GivenSlopes(), factor, own=_own[compiled])
+
+
+def _is_known(given: Any) -> bool:
+    """Whether Keras has such a loss, or it is a user's own."""
+    try:
+        return callable(keras.losses.get(given))
+    except (ValueError, TypeError):
+        return False
+
+
 def _flat_losses(model: Any) -> list[tuple[int, Any, Any, str]]:
     """Of each loss the number of its output, itself, its weight and its name in the logs: as Keras pairs them."""
     compiled, structure = model._compile_loss, structure_of(model)
     if any(str(one).lower() in ("crossentropy", "ce") for one in keras.tree.flatten(compiled._user_loss)):
         raise UnsupportedModel('the loss is "crossentropy", which depends on y; name the one that is meant')
     fresh = type(compiled)(compiled._user_loss, compiled._user_loss_weights, output_names=compiled.output_names)
+    structure = "output" if structure is None else structure
     zeros = keras.tree.map_structure(lambda tensor: np.zeros((1, 1), np.float32), structure)
     try:
         fresh.build(zeros, zeros)

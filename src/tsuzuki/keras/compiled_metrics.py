@@ -129,7 +129,7 @@ def metrics_of(model: Any, outputs: Sequence[Output]) -> tuple[Metric, ...]:
         for number, prefix, one in group:
             if outputs[number].scored.loss is None:
                 raise UnsupportedModel(f"output {number} has metrics but no loss; give it both or neither")
-            metric = read_metric(one, weighted, outputs[number].size, outputs[number].targets)
+            metric = read_metric(one, weighted, outputs[number].size, outputs[number].aims)
             metric = replace(metric, own=metric.name, output=number)
             found.append(_renamed(metric, prefix, [one.name for one in found]))
     return tuple(found)
@@ -166,7 +166,7 @@ def build_metrics(model: Any, outputs: Sequence[Output]) -> None:
 
 def zeros_of(structure: Any, outputs: Sequence[Output]) -> tuple[Any, Any]:
     """Targets and outputs of a sample, in the structure of a model's outputs."""
-    sizes = ([one.targets for one in outputs], [one.size for one in outputs])
+    sizes = ([one.aims for one in outputs], [one.size for one in outputs])
     found = [[np.zeros((1, size), np.float32) for size in each] for each in sizes]
     if not keras.tree.is_nested(structure):
         return found[0][0], found[1][0]

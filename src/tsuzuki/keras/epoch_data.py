@@ -26,6 +26,7 @@ from tsuzuki.keras.arrays import (
     step_of,
     targets_of,
 )
+from tsuzuki.keras.own_loss import Targets, scores
 from tsuzuki.keras.shape import Shape
 from tsuzuki.layouts.layout import CARRY, NOWHERE, ZERO, Block, Layout, check_length, slice_block
 from tsuzuki.layouts.streams import Streams
@@ -53,7 +54,9 @@ class Epoch:
         block: the same rows.
         samples: how many there are.
         scored_steps: how many steps of a sample are scored.
-        unmasked: the targets with those of masked steps, which are NaN in `data`; None where there is no mask.
+        unmasked: the targets where `data` has something else: NaN at masked steps, or slopes; or None.
+        own: what a loss is given that no kernel knows.
+        counts: [points], which targets' steps count, where `data` does not tell; or None.
     """
 
     data: Data
@@ -62,6 +65,8 @@ class Epoch:
     samples: int
     scored_steps: int
     unmasked: NDArray[np.float32] | None = None
+    own: Targets | None = None
+    counts: NDArray[np.bool_] | None = None
 
     def places(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the targets of rows lie, [..., scored steps]: the last ones of a row, or from its first on."""
@@ -71,6 +76,14 @@ class Epoch:
         """Which of these are scored, of rows with so many valid steps."""
         steps = np.minimum(self._first + np.arange(self.scored_steps), self.layout.timesteps - 1)
         return steps < valid[..., None]
+
+    def scored(
+        self, shape: Shape, forecasts: NDArray[np.float32] | None, result: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What `CompiledNetwork.forward` gave for all rows, with the loss in it where no kernel computes it."""
+        if shape.own is None or self.own is None or forecasts is None:
+            return result
+        return scores(shape.own, shape.each[0].scored.weight, self.own, self.places, self.block, forecasts, result)
 
     @property
     def _first(self) -> int:
@@ -118,7 +131,15 @@ def from_arrays(
     samples, steps, _ = x.shape
     scored = shape.scored_steps(steps)
     gives = (samples, scored, shape.targets) if shape.every_step else (samples, shape.targets)
-    y = targets_of(gives, as_array(y, f"{what}y"), what)
+    given, y = y, as_array(y, f"{what}y")
+    if shape.own is not None:
+        # Slopes will stand where targets do; the targets themselves go behind them, for metrics.
+        given, y = y, y[..., None] if y.ndim == len(gives) - 1 else y
+        y = targets_of((*gives[:-1], *y.shape[-1:]), y, what)
+        check_finite(y.reshape(-1, 1), y.reshape(samples, scored, -1), f"{what}y as ")
+        y = np.concatenate([np.zeros(gives, np.float32), y], axis=-1, dtype=np.float32)
+    else:
+        y = targets_of(gives, y, what)
     check_class_numbers(shape, y, f"{what}y")
     if weights is not None:
         wanted = (samples, scored) if shape.every_step else (samples,)
@@ -133,11 +154,11 @@ def from_arrays(
         check_finite(x, x, what)
         step = max(steps, scored)
         x = np.pad(x, ((0, 0), (0, step - steps), (0, 0)))
-    elif apart and (scored_apart or weights is not None or shape.masked or step_of(y) != step):
+    elif apart and (scored_apart or shape.own is not None or weights is not None or shape.masked or step_of(y) != step):
         x, step = np.ascontiguousarray(x), steps
     series = flat_rows(x, step)
     check_finite(series, x, what)
-    targets = np.zeros((len(series) + 1, shape.targets), np.float32)
+    targets = np.zeros((len(series) + 1, y.shape[-1]), np.float32)
     placed = None if weights is None else np.zeros((len(targets), weights.shape[-1]), np.float32)
     if shape.every_step and scored != steps:
         here = np.arange(samples)[:, None] * step + max(0, steps - scored) + 1 + np.arange(scored)
@@ -151,7 +172,7 @@ def from_arrays(
     elif step < steps:
         targets[1:] = flat_rows(y, step)
     else:
-        targets[1:] = y.reshape(-1, shape.targets)
+        targets[1:] = y.reshape(len(series), -1)
         if placed is not None:
             placed[1:] = weights.reshape(len(series), -1)
     block = _deal(np.arange(samples, dtype=np.int64) * step, shape, steps, after, carries)
@@ -166,15 +187,28 @@ def from_arrays(
     )
     if placed is not None and placed.shape[1] == 1:
         placed = placed[:, 0]
-    unmasked = None
-    if shape.masked:
+    unmasked = own = counts = None
+    if shape.own is not None:
+        unmasked = np.ascontiguousarray(targets[:, shape.targets :])
+        targets = np.ascontiguousarray(targets[:, : shape.targets])
+        mask = None if shape.each[0].mask is None else shape.each[0].mask(x)
+        counts = None if mask is None else np.concatenate([[True], mask.ravel()])
+        own = Targets(
+            given.astype(np.float32) if given.dtype.kind == "f" else given,
+            None if weights is None else weights.reshape(wanted).astype(np.float32),
+            mask,
+            step,
+            shape.every_step,
+        )
+        shape.own.check(*own.first(shape.lanes, gives[1:]))
+    elif shape.masked:
         # A masked step is not scored, as if its target were missing; metrics see it all the same.
         unmasked, targets = targets, targets.copy()
     for number, output in enumerate(shape.each):
-        if output.mask is not None:
+        if output.mask is not None and own is None:
             targets[1:].reshape(samples, steps, -1)[~output.mask(x), shape.columns(number)[1]] = np.nan
     data = Data(series, targets, shape.targets, sample_weights=placed)
-    return Epoch(data, layout, block, samples, scored, unmasked)
+    return Epoch(data, layout, block, samples, scored, unmasked, own, counts)
 
 
 def from_series(
@@ -206,6 +240,8 @@ def from_series(
             f"timesteps is {timesteps}, but the model was built for {shape.timesteps}; leave it out, or rebuild the "
             "model with None or another number in keras.Input"
         )
+    if shape.own is not None:
+        raise SettingError(f"the loss {shape.own.loss.name} is none of ours, and needs x and y; give these for series")
     if shape.masked:
         raise SettingError("a model with masked steps is given a series, which has none; give x and y")
     values = columns_of(series, "series", shape.inputs, "features")
@@ -257,8 +293,12 @@ def refill(epoch: Epoch, other: Epoch) -> None:
             )
         if mine is not None:
             mine[:] = new
-    if epoch.unmasked is not None and other.unmasked is not None:
-        epoch.unmasked[:] = other.unmasked
+    pairs = [(epoch.unmasked, other.unmasked), (epoch.counts, other.counts)]
+    if epoch.own is not None and other.own is not None:
+        pairs += [(getattr(epoch.own, name), getattr(other.own, name)) for name in ("y", "weights", "mask")]
+    for mine, new in pairs:
+        if mine is not None and new is not None:
+            mine[:] = new
 
 
 def warn_of_breaks(shape: Shape, x: Any, what: str = "x") -> None:

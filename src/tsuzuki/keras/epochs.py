@@ -19,6 +19,7 @@ from tsuzuki.keras.compiled_metrics import Metric, build_metrics
 from tsuzuki.keras.epoch_data import Epoch, shuffled
 from tsuzuki.keras.kept_model import kept_model
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
+from tsuzuki.keras.own_loss import updates
 from tsuzuki.keras.shape import Shape
 from tsuzuki.layouts.layout import Block, slice_block
 from tsuzuki.network.losses import MSE
@@ -59,6 +60,8 @@ class Job:
 
     def needs_forecasts(self, weighted: bool) -> bool:
         """Whether metrics look at forecasts; `weighted` where there are sample weights."""
+        if self.shape.own is not None:
+            return True
         otherwise = weighted or self.shape.masked or bool(self.network.rules)
         return needs_forecasts(self.shape.each, self.metrics, otherwise)
 
@@ -177,7 +180,7 @@ class Run:
         if self.by_batch:
             results = self._one_by_one(block, tally)
         else:
-            results = train_epoch(self.compiled, self.training.layout, block, tally.forecasts)
+            results = self._train(block, tally.forecasts)
         for at, result in results:
             done = at + len(result)
             self._show()
@@ -199,12 +202,26 @@ class Run:
         self.callbacks.on_epoch_end(epoch, logs)
         return logs
 
+    def _train(
+        self, block: Block, forecasts: "NDArray[np.float32] | None"
+    ) -> "Iterator[tuple[int, NDArray[np.float64]]]":
+        """Train through a block, part by part."""
+        training, scored = self.training, self.job.shape.each[0].scored
+        if scored.own is None:
+            return train_epoch(self.compiled, training.layout, block, forecasts)
+        assert training.own is not None
+        return updates(scored.own, scored.weight, training.own, self.compiled, training.places, block, forecasts)
+
     def _one_by_one(self, block: Block, tally: EpochMetrics) -> "Iterator[tuple[int, NDArray[np.float64]]]":
         """Train update by update, for callbacks that hear of each; otherwise as `train_epoch`."""
         for k in range(len(block.starts)):
             self.callbacks.on_train_batch_begin(k)
             self._listen()
-            yield k, self.compiled.run(slice_block(block, k, k + 1), tally.forecasts)
+            part = slice_block(block, k, k + 1)
+            if self.training.own is None:
+                yield k, self.compiled.run(part, tally.forecasts)
+            else:
+                yield from ((k, result) for _, result in self._train(part, tally.forecasts))
 
     def _validate(self, held_out: Epoch) -> dict[str, Any]:
         assert self.checker is not None
@@ -213,7 +230,7 @@ class Run:
             self._listen()
         tally = self._tally(held_out)
         block = held_out.block
-        result = self.checker.forward(block, tally.forecasts)
+        result = held_out.scored(self.job.shape, tally.forecasts, self.checker.forward(block, tally.forecasts))
         if self.by_test_batch:
             for k in range(len(block.starts)):
                 self.callbacks.on_test_batch_begin(k)

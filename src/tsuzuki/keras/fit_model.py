@@ -190,7 +190,7 @@ def prepare(
             raise SettingError(
                 f"steps_per_epoch is {steps_per_epoch}, but x has {len(x)} samples in batches of {rows}; leave it out"
             )
-    job = replace(_job(model, batch_size, x if series is None else series, timesteps), carries=carries)
+    job = replace(_job(model, batch_size, x if series is None else series, timesteps, np.shape(y)), carries=carries)
     if not job.shape.stateful:
         job = replace(job, carries=False)
     elif reset_states is None and any(state.any() for state in states_of(model)):
@@ -306,26 +306,30 @@ def _lay_out_validation(
 
 def check_model(model: Any) -> None:
     """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on."""
-    _job(model, None, None, None, builds=False)
+    _job(model, None, None, None, (), builds=False)
 
 
-def _job(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool = True) -> Job:
+def _job(
+    model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: tuple[int, ...], builds: bool = True
+) -> Job:
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first.
 
     What was read for a call like this one is kept for as long as nothing that it depends on has changed.
     """
     kept = known(model)
-    key, made = ("job", batch_size, np.shape(x)[1:], timesteps), made_of(model)
+    key, made = ("job", batch_size, np.shape(x)[1:], timesteps, y[1:]), made_of(model)
     found: tuple[Any, Job] | None = None if kept is None else kept.prepared(key)
     if found is not None and found[0] == made:
         return found[1]
-    job = _read(model, batch_size, x, timesteps, builds)
+    job = _read(model, batch_size, x, timesteps, y, builds)
     if kept is not None and kept.network == job.network:
         kept.prepare(key, (made, job))
     return job
 
 
-def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool) -> Job:
+def _read(
+    model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: tuple[int, ...], builds: bool
+) -> Job:
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     (network, shape), losses, _, optimizer = read_all(
@@ -337,5 +341,5 @@ def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, bui
     if builds and not model.built:
         network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
         optimizer = optimizer_of(model, model.trainable_variables)
-    shape = shape.scored_by(losses)
+    shape = shape.scored_by(losses).aimed_at(y)
     return Job(network, shape, optimizer, metrics_of(model, shape.each))

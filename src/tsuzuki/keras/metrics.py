@@ -115,6 +115,8 @@ class EpochMetrics:
         assert data.targets is not None
         places = self.epoch.places(block.starts)[self.epoch.is_scored(block.valid)]
         mine, aims = self.shape.columns(output)
+        if self.epoch.own is not None:
+            aims = slice(None)
         targets = (data.targets if unmasked is None else unmasked)[places, aims].astype(np.float64)
         known = np.isfinite(targets).all(axis=1)
         if not known.all():
@@ -123,7 +125,9 @@ class EpochMetrics:
         if weights is not None and weights.ndim > 1:
             weights = weights[:, output]
         mask: Values | None = None
-        if unmasked is not None:
+        if self.epoch.counts is not None:
+            mask = self.epoch.counts[places]
+        elif unmasked is not None and self.epoch.own is None:
             mask = np.asarray(np.isfinite(data.targets[places, aims]).all(axis=1))
         return self.forecasts[places, mine].astype(np.float64), targets, weights, mask
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tsuzuki.keras.output_mask import Mask
+from tsuzuki.keras.own_loss import OwnLoss
 from tsuzuki.network.losses import MSE, Loss, SparseCategoricalCrossentropy
 
 
@@ -16,12 +17,14 @@ class OutputLoss:
         weight: the loss's factor in what is minimised.
         shown: the loss's name in the logs, where each has one.
         place: which of the losses it is, in the order in which they are given.
+        own: what computes it and its slopes where no kernel does.
     """
 
     loss: Loss | None
     weight: float = 1.0
     shown: str = ""
     place: int = 0
+    own: OwnLoss | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,13 @@ class Output:
         size: its values of a step.
         scored: how; by its squared error where nothing is trained or scored.
         mask: tells from inputs which of its steps count; None: all.
+        given: target values of a step that come, where the loss is none of the kernels' and may want any.
     """
 
     size: int
     scored: OutputLoss = OutputLoss(MSE())
     mask: Mask | None = field(default=None, compare=False)
+    given: int | None = None
 
     @property
     def classes(self) -> bool:
@@ -50,8 +55,13 @@ class Output:
 
     @property
     def targets(self) -> int:
-        """Target values of a step."""
+        """Values of a step that stand among the data's targets."""
         return 1 if self.classes else self.size
+
+    @property
+    def aims(self) -> int:
+        """Target values of a step, which metrics see."""
+        return self.targets if self.given is None else self.given
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,13 @@ class Shape:
         """The same with a loss for each output, and such targets as it wants."""
         return replace(self, each=tuple(replace(one, scored=loss) for one, loss in zip(self.each, losses, strict=True)))
 
+    def aimed_at(self, y: tuple[int, ...]) -> "Shape":
+        """The same with targets of a shape, which tells how many a loss of a user's own is given for a step."""
+        if self.own is None or not y:
+            return self
+        values = y[-1] if len(y) == 2 + self.every_step else 1
+        return replace(self, each=(replace(self.each[0], given=values),))
+
     @property
     def outputs(self) -> int:
         """Values of a forecast."""
@@ -93,6 +110,11 @@ class Shape:
     def targets(self) -> int:
         """Target values of a forecast."""
         return sum(one.targets for one in self.each)
+
+    @property
+    def own(self) -> OwnLoss | None:
+        """The loss of its only output where no kernel computes it."""
+        return self.each[0].scored.own
 
     @property
     def masked(self) -> bool:

@@ -32,6 +32,7 @@ UNITS = {
     "losses": ("losses",),
     "class_losses": ("class_losses",),
     "rare_losses": ("rare_losses",),
+    "given_slopes": ("given_slopes",),
     "updates": ("optimizers",),
     "rare_updates": ("rare_optimizers",),
     "weight_rules": ("weight_rules",),

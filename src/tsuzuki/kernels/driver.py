@@ -48,6 +48,7 @@ from tsuzuki.kernels.table import (
     FIRST_UPDATE,
     FORWARD,
     FRESH,
+    FROM_SLOPES,
     GATES,
     GRADIENTS,
     HEADER,
@@ -69,6 +70,7 @@ from tsuzuki.kernels.table import (
     PARAMETERS,
     PENALISE,
     PENALTIES,
+    PART,
     RECURRENT_KERNEL,
     ROW,
     RULES,
@@ -82,6 +84,7 @@ from tsuzuki.kernels.table import (
     THREADS,
     TRAIN,
     UNITS,
+    UP_TO_OUTPUTS,
     UPDATES,
     WIDE,
     WORK,
@@ -216,6 +219,8 @@ def run(address, thread):
     job = ints_at(address)
     lanes, blocks, threads, training = job[LANES], job[BLOCKS], job[THREADS], job[TRAIN] != 0
     place, objectives, meetings = ints_at(job[BARRIER]), job[OBJECTIVE_COUNT], job[MEETINGS] if training else 0
+    # Where somebody else scores, an update is done in two calls.
+    goes, returns = job[PART] != FROM_SLOPES, job[PART] != UP_TO_OUTPUTS
     counts = shift(ints_at(job[COUNTS]), thread * objectives)
     first_float, end_float = slice_of(job[SIZE], thread, threads), slice_of(job[SIZE], thread + 1, threads)
     meeting = 1
@@ -227,8 +232,8 @@ def run(address, thread):
         if job[RULES] and thread == 0 and job[PENALTIES] != 0:
             call_update(job[PENALISE], job, k, 0, job[SIZE])
         # Without meetings on the way there is one phase: a block goes forward and back at once.
-        for phase in range(2 * meetings + 1):
-            if phase > 0:
+        for phase in range(0 if goes else meetings, (2 * meetings if returns else meetings) + 1):
+            if phase > 0 and (goes or phase > meetings):
                 meeting += 1
                 wait_at_barrier(place, threads, meeting)
             stretch = min(phase, 2 * meetings - phase)
@@ -239,22 +244,22 @@ def run(address, thread):
                 work = shift(floats_at(job[WORK]), block * job[WORK_SIZE])
                 first_lane = block * job[BLOCK_LANES]
                 some = min(job[BLOCK_LANES], lanes - first_lane)
-                if phase == 0:
+                if phase == 0 and goes:
                     enter(job, work, some, k, first_lane)
                     gather(job, work, some, k, first_lane)
-                if phase <= meetings:
+                if phase <= meetings and goes:
                     forward(job, work, some, k, first_lane, first, end, phase < meetings)
                 if phase == meetings:
                     losses = shift(doubles_at(job[BLOCK_LOSSES]), block * objectives)
                     score_all(job, work, some, k, first_lane, counts, losses)
-                if training and phase >= meetings:
+                if training and phase >= meetings and returns:
                     gradients = shift(floats_at(job[GRADIENTS]), block * job[SIZE])
                     last = end + (phase > meetings)
                     backward(job, work, some, k, first_lane, gradients, first, last, stretch > 0)
-                if phase == 2 * meetings:
+                if phase == 2 * meetings and returns:
                     leave(job, work, some, k, first_lane)
                 block += threads
-        if not training:
+        if not training or not returns:
             # Only a single thread scores without training: the others' losses would need a meeting.
             if job[LOSSES] != 0:
                 sum_losses(job, k, counts, True)

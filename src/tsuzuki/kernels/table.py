@@ -15,6 +15,7 @@ SHORT_ROW = 4 * WIDTH
 LINEAR, TANH, SIGMOID, HARD_SIGMOID, RELU, SOFTMAX, LOG_SOFTMAX = range(7)
 MSE, MAE, HUBER, PINBALL, GAUSSIAN, CATEGORICAL, SPARSE, BINARY = range(8)
 MAPE, MSLE, LOG_COSH, POISSON, HINGE, SQUARED_HINGE, KL_DIVERGENCE, CATEGORICAL_HINGE, COSINE_SIMILARITY = range(8, 17)
+GIVEN_SLOPES = 17
 SGD, RMSPROP, ADAM, ADAGRAD, ADADELTA, ADAMAX, NADAM, LION, FTRL = range(9)
 # A number from here on is the address of a rare activation's record: its two procedures, its number, its settings.
 RARE = 1 << 16
@@ -49,9 +50,10 @@ AVERAGE_SLOT = 3
     BANK, STATE_SIZE,
     # whether some layer's states are zero at the start of every row, whatever the row carries
     SOME_FORGET,
-    # train or only run forward; where the objectives stand in the table and how many there are, a place for each
-    # thread's counts of them, and the addresses of what comes out, [updates, objectives] each
-    TRAIN, OBJECTIVES, OBJECTIVE_COUNT, COUNTS, LOSSES, SCORED,
+    # train or only run forward, and which part of an update that somebody else scores; where the objectives stand in
+    # the table and how many there are, a place for each thread's counts of them, and the addresses of what comes out,
+    # [updates, objectives] each
+    TRAIN, PART, OBJECTIVES, OBJECTIVE_COUNT, COUNTS, LOSSES, SCORED,
     # forecasts stand at their target's position, or at their row's number [updates, lanes]; the address of (mean,
     # deviation) pairs, float64, where they are wanted, and readings come, in the unit of the series whose state the row
     # saves
@@ -67,7 +69,7 @@ AVERAGE_SLOT = 3
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(71)
+) = range(72)
 
 (
     # addresses of the layer kind's two procedures
@@ -129,6 +131,8 @@ LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK_STEP_MASK,
 
 # A row of the table of variables.
 VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, FROZEN, VARIABLE_ROWS, CONSTRAINT, VARIABLE = range(7)
+# Parts of an update: all of it, up to the outputs, from the slopes on.
+WHOLE_UPDATE, UP_TO_OUTPUTS, FROM_SLOPES = range(3)
 # What bounds it: nothing, no negative weight, the norm of each column, the norm of all together.
 NO_CONSTRAINT, NON_NEGATIVE, COLUMN_NORMS, WHOLE_NORM = range(4)
 # Its entry in the table of rules, float64.
