@@ -1,4 +1,4 @@
-"""Losses that no kernel knows: a user's own and Keras's rarer ones, differentiated by Keras's backend on the outputs."""
+"""Losses that no kernel knows, a user's own or rarer ones: differentiated by the backend on the outputs alone."""
 
 import os
 import subprocess

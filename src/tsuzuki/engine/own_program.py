@@ -28,7 +28,17 @@ LOOK_FOR, MAKE = 0.1, 10.0
 FIXED = (
     *(p.FEATURES, p.SPACING, p.TARGET_STRIDE, p.RESIDUAL, p.WEIGHT_STRIDE, p.LAG_COUNT, p.IMPUTE_FROM),
     *(p.LAST_FORECAST, p.LAST_FORECAST_STATE, p.LANES, p.TIMESTEPS, p.BLOCKS, p.BLOCK_LANES, p.WORK_SIZE, p.SIZE),
-    *(p.VARIABLE_COUNT, p.STATE_SIZE, p.SOME_FORGET, p.TRAIN, p.PART, p.OBJECTIVES, p.OBJECTIVE_COUNT, p.FORECAST_STRIDE),
+    *(
+        p.VARIABLE_COUNT,
+        p.SOME_SQUARES,
+        p.STATE_SIZE,
+        p.SOME_FORGET,
+        p.TRAIN,
+        p.PART,
+        p.OBJECTIVES,
+        p.OBJECTIVE_COUNT,
+        p.FORECAST_STRIDE,
+    ),
     *(p.BY_LANE, p.OPTIMIZER, p.CLIP, p.THREADS, p.LAYERS, p.SCRATCH, p.ONES, p.ZEROS, p.X_GATHERED),
 )
 # ... and addresses that are constants only where there is nothing at them.

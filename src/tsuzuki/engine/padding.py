@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.engine.plan import Plan
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.table import STATE, STATES, UNITS, VARIABLE
+from tsuzuki.kernels.table import SQUARES_APART, STATE, STATES, UNITS, VARIABLE
 
 
 def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
@@ -63,6 +63,7 @@ def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
     table = np.zeros((len(plan.trained), VARIABLE), np.int64)
     for i, (_, offset, shape) in enumerate(plan.trained):
         table[i, :3] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
+        table[i, SQUARES_APART] = dict(plan.squares).get(offset, offset) - offset
     return table
 
 

@@ -51,6 +51,7 @@ class Plan:
         rows: int64 [rows, ROW], the table's rows.
         links: int64, the lists that rows point to; they stand behind the rows.
         rare_activations: name and settings of those that rows use, by a number from RARE on.
+        squares: offsets of arrays whose gradients are squared before they are summed, and of these sums.
         constants: offset in the work space and values of numbers that stand there from the beginning.
         places: for each array of weights its offset in the parameters and its padded shape (rows, gates, wide).
         size: floats of the padded parameters that optimisers move.
@@ -74,6 +75,7 @@ class Plan:
     rows: NDArray[np.int64]
     links: NDArray[np.int64]
     rare_activations: tuple[tuple[str, tuple[float, ...]], ...]
+    squares: tuple[tuple[int, int], ...]
     constants: tuple[tuple[int, tuple[float, ...]], ...]
     places: tuple[tuple[Parameter, int, tuple[int, int, int]], ...]
     size: int
@@ -194,6 +196,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         rows=rows,
         links=np.array(spaces.links, np.int64),
         rare_activations=tuple(spaces.rare_activations),
+        squares=tuple(spaces.squares),
         constants=tuple(spaces.constants),
         places=tuple(places),
         size=size,

@@ -176,7 +176,7 @@ class Session:
         biases_too = self.optimizer is not None and self.optimizer.decay_biases
         table = variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.trained])
         self._keep(p.VARIABLES, table)
-        job[p.VARIABLE_COUNT] = len(table)
+        job[p.VARIABLE_COUNT], job[p.SOME_SQUARES] = len(table), bool(plan.squares)
         if plan.network.rules:
             weight_rules.check_rules(plan, self.optimizer)
             self._keep(p.RULES, weight_rules.describe_rules(plan, table))

@@ -1,6 +1,5 @@
 """The arguments of `tsuzuki.fit` for a Keras model, checked by themselves and against one another."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.epoch_data import Epoch
 from tsuzuki.keras.epochs import Job
-from tsuzuki.network.optimizers import SGD, Lion
 
 
 def epochs_to_check(frequency: Any) -> Callable[[int], bool]:
@@ -82,27 +80,6 @@ def check_arguments(
         )
     if not 0 <= split < 1:
         raise SettingError(f"validation_split is {split}; give a share of at least 0 and below 1")
-
-
-def check_tables(job: Job, as_keras: bool) -> None:
-    """Warn, or raise with `as_keras`, where Keras moves a table of vectors otherwise than its formula says.
-
-    On TensorFlow, Keras hands its optimisers the gradient of each occurrence of a number by itself
-    (`tf.IndexedSlices`). Where an optimiser squares gradients, or clips them, that is another thing than their sum.
-    """
-    optimizer = job.optimizer
-    clips = optimizer.clipvalue or optimizer.clipnorm or optimizer.global_clipnorm
-    alike = isinstance(optimizer, SGD | Lion) and not clips
-    if alike or keras.backend.backend() != "tensorflow" or not any(layer.table_rows() for layer in job.network.layers):
-        return
-    what = "clipped gradients" if clips else type(optimizer).__name__
-    said = (
-        f"with an Embedding and {what}, Keras on TensorFlow squares or clips the gradient of each occurrence by "
-        "itself, and tsuzuki their sum"
-    )
-    if as_keras:
-        raise SettingError(said)
-    warnings.warn(f"{said}; losses differ a little", stacklevel=5)
 
 
 def check_as_keras(job: Job, epoch: Epoch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches
-from tsuzuki.keras.compile_config import optimizer_of
+from tsuzuki.keras.compile_config import moved_as_here, optimizer_of
 from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.compiled_metrics import metrics_of
 from tsuzuki.keras.epoch_data import Epoch, from_arrays, from_series, refill, warn_of_breaks
@@ -18,7 +18,6 @@ from tsuzuki.keras.fit_arguments import (
     check_arguments,
     check_as_keras,
     check_numbers,
-    check_tables,
     class_weights,
     epochs_to_check,
     has_weights,
@@ -200,7 +199,6 @@ def prepare(
             stacklevel=4,
         )
     check_arguments(job, x, y, series, timesteps, shuffle, validation_split, as_keras)
-    check_tables(job, as_keras)
     if class_weight is not None:
         if len(job.shape.each) > 1:
             raise SettingError("class_weight is given for a model with several outputs; give sample_weight for each")
@@ -342,4 +340,4 @@ def _read(
         network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
         optimizer = optimizer_of(model, model.trainable_variables)
     shape = shape.scored_by(losses).aimed_at(y)
-    return Job(network, shape, optimizer, metrics_of(model, shape.each))
+    return Job(moved_as_here(network, optimizer), shape, optimizer, metrics_of(model, shape.each))

@@ -84,6 +84,7 @@ class Spaces:
         places: for each array of weights its offset and padded shape (rows, gates, wide).
         links: the lists that rows point to, flat.
         rare_activations: those that rows use, which have a record each: name and settings.
+        squares: offsets of arrays whose gradients are squared before they are summed, and of these sums.
         constants: numbers that are there from the beginning: offset in the work space, values.
         unplaced: fields of rows that hold offsets of statistics, to which the size of the weights is to be added.
     """
@@ -96,6 +97,7 @@ class Spaces:
     places: list[tuple[Parameter, int, tuple[int, int, int]]] = field(default_factory=list)
     links: list[int] = field(default_factory=list)
     rare_activations: list[tuple[str, tuple[float, ...]]] = field(default_factory=list)
+    squares: list[tuple[int, int]] = field(default_factory=list)
     constants: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     unplaced: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)
 
@@ -219,6 +221,16 @@ def take_array(place: Place, name: str) -> int:
     offset = space.take(int(np.prod(shape)))
     place.spaces.places.append((parameter, offset, shape))
     return offset
+
+
+def take_squares(place: Place, name: str) -> int:
+    """Reserve room behind an array that is trained, where its gradients' squares are summed; return where it begins."""
+    if not place.parameters[name].trained:
+        return -1
+    (offset, shape) = next(found[1:] for found in reversed(place.spaces.places) if found[0] is place.parameters[name])
+    beside = place.spaces.weights.take(int(np.prod(shape)))
+    place.spaces.squares.append((offset, beside))
+    return beside
 
 
 def take_vectors(place: Place, fields: Mapping[str, int]) -> None:

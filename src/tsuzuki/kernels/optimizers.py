@@ -48,6 +48,8 @@ from tsuzuki.kernels.table import (
     SGD,
     SIZE,
     SLOTS,
+    SOME_SQUARES,
+    SQUARES_APART,
     VARIABLE,
     VARIABLE_COUNT,
     VARIABLE_OFFSET,
@@ -72,9 +74,13 @@ def sum_gradients(job, first, last):
 
 
 @kernel
-def squared_norm(values, size):
-    """The sum of squares of a variable's gradient."""
+def squared_norm(values, size, apart):
+    """The sum of squares of a variable's gradient, which may lie some way behind it."""
     total = 0.0
+    if apart != 0:
+        for at in range(0, size, WIDTH):
+            total += sum_lanes(load(values, apart + at))
+        return total
     for at in range(0, size, WIDTH):
         v = load(values, at)
         total += sum_lanes(v * v)
@@ -91,22 +97,31 @@ def clip_gradients(job):
     if kind == CLIP_GLOBAL_NORM:
         for v in range(job[VARIABLE_COUNT]):
             entry = shift(variables, v * VARIABLE)
-            norm += squared_norm(shift(gradients, entry[VARIABLE_OFFSET]), entry[VARIABLE_SIZE])
+            norm += squared_norm(shift(gradients, entry[VARIABLE_OFFSET]), entry[VARIABLE_SIZE], entry[SQUARES_APART])
         norm = math.sqrt(norm)
     for v in range(job[VARIABLE_COUNT]):
         entry = shift(variables, v * VARIABLE)
-        values, size = shift(gradients, entry[VARIABLE_OFFSET]), entry[VARIABLE_SIZE]
+        values, size, apart = shift(gradients, entry[VARIABLE_OFFSET]), entry[VARIABLE_SIZE], entry[SQUARES_APART]
+        if kind == CLIP_VALUE and apart != 0:
+            # Each occurrence is clipped where it is added.
+            continue
         if kind == CLIP_VALUE:
             high, low = splat(f32(limit)), splat(f32(-limit))
             for at in range(0, size, WIDTH):
                 store(values, at, larger(smaller(load(values, at), high), low))
         else:
             if kind == CLIP_NORM:
-                norm = math.sqrt(squared_norm(values, size))
+                norm = math.sqrt(squared_norm(values, size, apart))
             if norm > limit:
                 factor = splat(f32(limit / norm))
                 for at in range(0, size, WIDTH):
                     store(values, at, load(values, at) * factor)
+                    if apart != 0:
+                        store(values, apart + at, load(values, apart + at) * factor * factor)
+            if kind == CLIP_GLOBAL_NORM and apart != 0:
+                # TensorFlow sums the occurrences here, whether it clips or not.
+                for at in range(0, size, WIDTH):
+                    store(values, apart + at, load(values, at) * load(values, at))
 
 
 @kernel
@@ -139,13 +154,14 @@ def sgd(parameters, slots, gradients, first, last, rate, momentum, nesterov):
 
 
 @kernel
-def rmsprop(parameters, slots, size, gradients, first, last, rate, rho, momentum, epsilon, centered):
+def rmsprop(parameters, slots, size, gradients, apart, first, last, rate, rho, momentum, epsilon, centered):
     """RMSprop (Hinton 2012); epsilon stands inside the root. Slots: mean square, momentum, mean."""
     rates, rhos, rest = splat(rate), splat(rho), splat(f32(1) - rho)
     epsilons, momenta = splat(epsilon), splat(momentum)
     for at in range(first, last, WIDTH):
         g = load(gradients, at)
-        square = fma(rhos, load(slots, at), rest * g * g)
+        own = load(gradients, apart + at) if apart != 0 else g * g
+        square = fma(rhos, load(slots, at), rest * own)
         store(slots, at, square)
         if centered:
             mean = fma(rhos, load(slots, 2 * size + at), rest * g)
@@ -159,7 +175,7 @@ def rmsprop(parameters, slots, size, gradients, first, last, rate, rho, momentum
 
 
 @kernel
-def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, epsilon, amsgrad):
+def adam(parameters, slots, size, gradients, apart, first, last, rate, beta_1, beta_2, epsilon, amsgrad):
     """Adam (Kingma and Ba 2015); the rate holds the bias correction. Slots: mean, mean square, its largest so far."""
     rates, epsilons = splat(rate), splat(epsilon)
     new_1, new_2 = splat(f32(1) - beta_1), splat(f32(1) - beta_2)
@@ -167,7 +183,8 @@ def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, 
         g = load(gradients, at)
         mean, square = load(slots, at), load(slots, size + at)
         mean = fma(g - mean, new_1, mean)
-        square = fma(g * g - square, new_2, square)
+        own = load(gradients, apart + at) if apart != 0 else g * g
+        square = fma(own - square, new_2, square)
         store(slots, at, mean)
         store(slots, size + at, square)
         if amsgrad:
@@ -176,18 +193,49 @@ def adam(parameters, slots, size, gradients, first, last, rate, beta_1, beta_2, 
         store(parameters, at, load(parameters, at) - mean * rates * reciprocal(sqrt(square) + epsilons))
 
 
+@kernel
+def piece_at(job, at, last):
+    """Where a piece of the parameters ends, and how far behind its gradients their squares lie.
+
+    0: they are still to be squared; -1: the piece holds no parameters, but such squares.
+    """
+    variables = ints_at(job[VARIABLES])
+    for v in range(job[VARIABLE_COUNT] if job[SOME_SQUARES] else 0):
+        entry = shift(variables, v * VARIABLE)
+        begin, size, apart = entry[VARIABLE_OFFSET], entry[VARIABLE_SIZE], entry[SQUARES_APART]
+        if apart != 0:
+            if at < begin:
+                return min(begin, last), 0
+            if at < begin + size:
+                return min(begin + size, last), apart
+            if at < begin + apart + size:
+                return min(begin + apart + size, last), -1
+    return last, 0
+
+
 @procedure("tiii")
 def optimise(job, k, first, last):
     """Apply update k to the parameters between two places."""
+    if job[DECAYS] != 0:
+        decay_weights(job, k, first, last)
+    at = first
+    while at < last:
+        end, apart = piece_at(job, at, last)
+        if apart >= 0:
+            move(job, k, at, end, apart)
+        at = end
+
+
+@procedure("tiiii")
+def move(job, k, first, last, apart):
+    """Move the parameters between two places; the squares of their gradients may lie some way behind these."""
     parameters, slots, gradients = floats_at(job[PARAMETERS]), floats_at(job[SLOTS]), floats_at(job[GRADIENTS])
     settings, size = doubles_at(job[OPTIMIZER_SETTINGS]), job[SIZE]
     rate = f32(doubles_at(job[RATES])[k])
     a, b, epsilon, flag = f32(settings[0]), f32(settings[1]), f32(settings[2]), settings[FLAG] != 0
-    if job[DECAYS] != 0:
-        decay_weights(job, k, first, last)
     if job[OPTIMIZER] == RMSPROP:
-        rmsprop(parameters, slots, size, gradients, first, last, rate, a, b, epsilon, flag)
+        rmsprop(parameters, slots, size, gradients, apart, first, last, rate, a, b, epsilon, flag)
     elif job[OPTIMIZER] == ADAM:
-        adam(parameters, slots, size, gradients, first, last, rate, a, b, epsilon, flag)
+        adam(parameters, slots, size, gradients, apart, first, last, rate, a, b, epsilon, flag)
     elif job[OPTIMIZER] == SGD:
         sgd(parameters, slots, gradients, first, last, rate, a, flag)

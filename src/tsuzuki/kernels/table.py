@@ -45,7 +45,7 @@ AVERAGE_SLOT = 3
     # blocks of lanes, each with its own work space, gradients and loss
     BLOCKS, BLOCK_LANES, WORK, WORK_SIZE, GRADIENTS, BLOCK_LOSSES,
     # the parameters: address, floats, slots of the optimiser, packed copies, and the table of single variables
-    PARAMETERS, SIZE, SLOTS, PACKED, VARIABLES, VARIABLE_COUNT,
+    PARAMETERS, SIZE, SLOTS, PACKED, VARIABLES, VARIABLE_COUNT, SOME_SQUARES,
     # states saved and taken up again
     BANK, STATE_SIZE,
     # whether some layer's states are zero at the start of every row, whatever the row carries
@@ -69,7 +69,7 @@ AVERAGE_SLOT = 3
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(72)
+) = range(73)
 
 (
     # addresses of the layer kind's two procedures
@@ -129,8 +129,8 @@ AVERAGE_SLOT = 3
 # (-1: not wanted); a reader's has the gradient that it gives and its steps; and the mask of the input's steps.
 LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK_STEP_MASK, LINK_STEP_MASK_SKIP, LINK = range(9)
 
-# A row of the table of variables.
-VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, FROZEN, VARIABLE_ROWS, CONSTRAINT, VARIABLE = range(7)
+# A row of the table of variables; SQUARES_APART is how far behind the gradient the sums of its squares lie (0: none).
+VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, FROZEN, VARIABLE_ROWS, CONSTRAINT, SQUARES_APART, VARIABLE = range(8)
 # Parts of an update: all of it, up to the outputs, from the slopes on.
 WHOLE_UPDATE, UP_TO_OUTPUTS, FROM_SLOPES = range(3)
 # What bounds it: nothing, no negative weight, the norm of each column, the norm of all together.

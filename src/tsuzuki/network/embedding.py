@@ -21,18 +21,20 @@ class Embedding(Layer):
 
     Numbers come as float32; one that is not whole, or not from 0 to `input_dim` - 1, makes the loss NaN. Only the rows
     of numbers that come are read. An optimiser moves the whole table, by the gradient summed over all occurrences of a
-    number. On TensorFlow, Keras's optimisers square or clip the gradient of each occurrence by itself, so that only SGD
-    and Lion without clipping come to the same there.
+    number: most formulas move rows that no number named as well, as their means fade.
 
     Attributes:
         input_dim: rows of the table, from 1 to 2^24.
         output_dim: values of a row.
         mask_zero: whether steps with the number 0 do not count, as behind `Masking`.
+        by_occurrence: whether an optimiser that squares gradients, and clipping, see the gradient of each occurrence by
+            itself, as TensorFlow's do (`tf.IndexedSlices`), and not their sum.
     """
 
     input_dim: int
     output_dim: int
     mask_zero: bool = False
+    by_occurrence: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.input_dim <= MOST or self.output_dim < 1:

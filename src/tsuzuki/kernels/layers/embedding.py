@@ -9,16 +9,35 @@ import numpy as np
 
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.language import floats_at, kernel, load, procedure, shift, splat, store
-from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_array, take_outputs
+from tsuzuki.kernels.language import (
+    absolute,
+    doubles_at,
+    floats_at,
+    kernel,
+    larger,
+    load,
+    procedure,
+    shift,
+    smaller,
+    splat,
+    store,
+)
+from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_array, take_outputs, take_squares
 from tsuzuki.kernels.table import (
+    ADAMAX,
+    CLIP,
+    CLIP_LIMIT,
+    CLIP_VALUE,
     D_OUT,
     D_X,
     INPUT_STRIDE,
     KERNEL,
+    OPTIMIZER,
+    OPTIMIZER_SETTINGS,
     OUT,
     OWN_1,
     OWN_2,
+    OWN_3,
     PARAMETERS,
     STEP_MASK,
     STEP_MASK_SKIP,
@@ -30,7 +49,7 @@ from tsuzuki.kernels.table import (
 from tsuzuki.network.embedding import Embedding
 
 DESCRIPTIONS = (Embedding,)
-ENTRIES_OF, MASKS = OWN_1, OWN_2
+ENTRIES_OF, MASKS, SQUARES = OWN_1, OWN_2, OWN_3
 
 f32 = np.float32
 
@@ -43,6 +62,7 @@ def lay_out(layer: Embedding, place: Place) -> None:
     describe_outputs(place, layer.output_dim)
     row = place.row
     row[KERNEL], row[ENTRIES_OF], row[MASKS] = take_array(place, "embeddings"), layer.input_dim, layer.mask_zero
+    row[SQUARES] = take_squares(place, "embeddings") if layer.by_occurrence else -1
     take_outputs(place)
     if layer.mask_zero:
         row[STEP_MASK], row[STEP_MASK_SKIP] = place.work(place.steps, 1), 0
@@ -71,6 +91,27 @@ def forward(job, row, work, lanes, update, first_lane):
             shift(work, row[STEP_MASK])[i] = f32(0) if entry == 0 else f32(1)
 
 
+@kernel
+def add_by_occurrence(job, row, lanes, table, squares, x, d_out):
+    """Sum the gradients of a row, clipped one by one where values are, and their squares; Adamax's are their sizes."""
+    wide, stride = row[WIDE], row[INPUT_STRIDE]
+    clips, sizes = job[CLIP] == CLIP_VALUE, job[OPTIMIZER] == ADAMAX
+    limit = f32(doubles_at(job[OPTIMIZER_SETTINGS])[CLIP_LIMIT])
+    high, low = splat(limit), splat(-limit)
+    for at in range(0, row[ENTRIES_OF] * wide, WIDTH):
+        store(squares, at, splat(f32(0)))
+    for i in range(row[STEPS] * lanes):
+        entry = entry_of(row, x[i * stride])
+        here = max(entry, 0) * wide
+        if entry >= 0:
+            for at in range(0, wide, WIDTH):
+                g = load(d_out, i * wide + at)
+                if clips:
+                    g = larger(smaller(g, high), low)
+                store(table, here + at, load(table, here + at) + g)
+                store(squares, here + at, load(squares, here + at) + (absolute(g) if sizes else g * g))
+
+
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """Sum D_OUT over the steps that named each row."""
@@ -78,6 +119,9 @@ def backward(job, row, work, lanes, gradients):
     table, x = shift(gradients, row[KERNEL]), shift(work, row[X] + row[X_SKIP] * lanes * stride)
     for at in range(0, row[ENTRIES_OF] * wide, WIDTH):
         store(table, at, splat(f32(0)))
+    if row[SQUARES] >= 0:
+        add_by_occurrence(job, row, lanes, table, shift(gradients, row[SQUARES]), x, shift(work, row[D_OUT]))
+        return
     for i in range(row[STEPS] * lanes):
         entry, d_out = entry_of(row, x[i * stride]), shift(work, row[D_OUT] + i * wide)
         target = shift(table, max(entry, 0) * wide)
