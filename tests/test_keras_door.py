@@ -9,9 +9,7 @@ import pytest
 
 import tsuzuki
 from keras_models import WAVE, Resets, classic, difference, keras, reset, states, windows
-from tsuzuki.errors import SettingError
 from tsuzuki.keras.compile_config import Evaluated
-from tsuzuki.keras.fit_model import prepare
 
 pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:607], 6)
@@ -446,33 +444,6 @@ def test_batches_of_windows_that_do_not_continue_one_another_are_warned_of():
         tsuzuki.fit(classic(), np.array(X), Y, batch_size=6, verbose=0)
     with pytest.warns(UserWarning, match="row 0 of batch 1"):
         tsuzuki.fit(model, np.array(X), Y, batch_size=4, verbose=0)
-
-
-def text_model(optimizer):
-    """A table of vectors in front of a cell."""
-    layers = [keras.Input((6,)), keras.layers.Embedding(4, 3), keras.layers.GRU(4), keras.layers.Dense(1)]
-    model = keras.Sequential(layers)
-    model.compile(optimizer, "mse")
-    return model
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there does Keras keep occurrences apart")
-@pytest.mark.parametrize("make", [keras.optimizers.Adam, lambda: keras.optimizers.SGD(clipnorm=1.0)])
-def test_a_table_that_keras_moves_otherwise_is_warned_of_and_left_to_it_in_a_script(make):
-    numbers = np.arange(60).reshape(10, 6) % 4
-    with pytest.warns(UserWarning, match="the gradient of each occurrence by itself"):
-        tsuzuki.fit(text_model(make()), numbers, Y[:10], verbose=0, shuffle=False)
-    with pytest.raises(SettingError, match="the gradient of each occurrence by itself"):
-        prepare(text_model(make()), numbers, Y[:10], as_keras=True)
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "lion"])
-def test_a_table_that_keras_moves_alike_is_trained_without_a_word(optimizer):
-    numbers = np.arange(60).reshape(10, 6) % 4
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        tsuzuki.fit(text_model(optimizer), numbers, Y[:10], verbose=0, shuffle=False)
-        prepare(text_model(optimizer), numbers, Y[:10], as_keras=True)
 
 
 def test_the_flat_call_still_trains_a_description():

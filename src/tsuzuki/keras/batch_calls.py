@@ -25,6 +25,7 @@ from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all
 from tsuzuki.keras.outputs import taken_apart
 from tsuzuki.keras.prepared_batch import PreparedBatch, PreparedForecast
+from tsuzuki.keras.shape import Shape
 from tsuzuki.network.optimizers import SGD
 
 
@@ -163,9 +164,10 @@ def _ready_to_train(model: Any, x: NDArray[Any], weighted: int, as_keras: bool) 
         lambda: optimizer_of(model, model.trainable_variables),
     )
     shape = shape.scored_by(losses)
+    _check_loss(shape)
     job = Job(network, shape, optimizer, metrics_of(model, shape.each), carries=shape.stateful)
     _check_backend(job, as_keras)
-    check_tables(job, as_keras)
+    check_tables(network, optimizer)
     build(model, job)
     kept = kept_model(model, network, optimizer)
     # As in `fit`, from NumPy's own generator.
@@ -179,10 +181,16 @@ def _ready_to_test(model: Any, x: NDArray[Any], weighted: int, as_keras: bool) -
     if not model.built:
         raise SettingError("the model is not built yet")
     shape = shape.scored_by(losses)
+    _check_loss(shape)
     job = Job(network, shape, SGD(0.0), metrics_of(model, shape.each), carries=shape.stateful)
     _check_backend(job, as_keras)
     build_metrics(model, shape.each)
     return PreparedBatch(kept_model(model, network), job, x.shape[1], weighted=weighted)
+
+
+def _check_loss(shape: Shape) -> None:
+    if shape.own is not None:
+        raise SettingError(f"the loss {shape.own.loss.name} is none of ours, which single batches need; call fit")
 
 
 def _check_compiled(model: Any) -> None:

@@ -1,13 +1,12 @@
 """The optimiser that a Keras model is compiled with, in this library's words."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from tsuzuki.errors import UnsupportedModel
-from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import (
     SGD,
     Adadelta,
@@ -120,31 +119,6 @@ def optimizer_of(model: Any, weights: Sequence[Any]) -> Optimizer:
         decay_biases=bool(optimizer.weight_decay) and _decays_biases(name, optimizer, weights),
         **options,
     )
-
-
-def moved_as_here(network: Network, optimizer: Optimizer) -> Network:
-    """The network with tables of vectors moved as Keras moves them on its backend.
-
-    On TensorFlow an optimiser is handed the gradient of each occurrence of a number by itself (`tf.IndexedSlices`), where
-    no penalty is added to it. What squares gradients, or clips them, then comes to another thing than with their sum.
-
-    Raises:
-        UnsupportedModel: Adamax, which adds up sizes there, with a norm that is clipped.
-    """
-    clips = optimizer.clipvalue or optimizer.clipnorm or optimizer.global_clipnorm
-    penalised = {rule.layer for rule in network.rules if rule.l1 or rule.l2}
-    apart = [i for i, layer in enumerate(network.layers) if layer.table_rows() and i not in penalised]
-    alike = isinstance(optimizer, SGD | Lion) and not clips
-    if alike or not apart or keras.backend.backend() != "tensorflow":
-        return network
-    if isinstance(optimizer, Adamax) and (optimizer.clipnorm or optimizer.global_clipnorm):
-        raise UnsupportedModel(
-            "Adamax with clipnorm or global_clipnorm and an Embedding is not supported; use clipvalue or another optimiser"
-        )
-    layers: list[Any] = list(network.layers)
-    for i in apart:
-        layers[i] = replace(layers[i], by_occurrence=True)
-    return replace(network, layers=tuple(layers))
 
 
 def _kind(optimizer: Any) -> type | None:

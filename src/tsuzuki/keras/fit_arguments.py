@@ -6,10 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from tsuzuki.errors import SettingError
+from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.epoch_data import Epoch
 from tsuzuki.keras.epochs import Job
+from tsuzuki.network.network import Network
+from tsuzuki.network.optimizers import Adamax, Optimizer
 
 
 def epochs_to_check(frequency: Any) -> Callable[[int], bool]:
@@ -80,6 +82,15 @@ def check_arguments(
         )
     if not 0 <= split < 1:
         raise SettingError(f"validation_split is {split}; give a share of at least 0 and below 1")
+
+
+def check_tables(network: Network, optimizer: Optimizer) -> None:
+    """Raise UnsupportedModel for Adamax, which adds sizes up where others add squares, with a norm that is clipped."""
+    apart = any(getattr(layer, "by_occurrence", False) for layer in network.layers)
+    if apart and isinstance(optimizer, Adamax) and (optimizer.clipnorm or optimizer.global_clipnorm):
+        raise UnsupportedModel(
+            "Adamax has clipnorm or global_clipnorm, which is not supported with an Embedding; use clipvalue"
+        )
 
 
 def check_as_keras(job: Job, epoch: Epoch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import Batches, comes_in_batches
-from tsuzuki.keras.compile_config import moved_as_here, optimizer_of
+from tsuzuki.keras.compile_config import optimizer_of
 from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.compiled_metrics import metrics_of
 from tsuzuki.keras.epoch_data import Epoch, from_arrays, from_series, refill, warn_of_breaks
@@ -18,6 +18,7 @@ from tsuzuki.keras.fit_arguments import (
     check_arguments,
     check_as_keras,
     check_numbers,
+    check_tables,
     class_weights,
     epochs_to_check,
     has_weights,
@@ -325,9 +326,7 @@ def _job(
     return job
 
 
-def _read(
-    model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: tuple[int, ...], builds: bool
-) -> Job:
+def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: tuple[int, ...], builds: bool) -> Job:
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     (network, shape), losses, _, optimizer = read_all(
@@ -340,4 +339,5 @@ def _read(
         network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
         optimizer = optimizer_of(model, model.trainable_variables)
     shape = shape.scored_by(losses).aimed_at(y)
-    return Job(moved_as_here(network, optimizer), shape, optimizer, metrics_of(model, shape.each))
+    check_tables(network, optimizer)
+    return Job(network, shape, optimizer, metrics_of(model, shape.each))

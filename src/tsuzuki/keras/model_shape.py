@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from tsuzuki.errors import SettingError
@@ -50,7 +51,7 @@ def shape_of(
     if builds and not model.built:
         model.build((int(lanes), steps, features))
     if model.built:
-        network = replace(network, rules=rules_of(model, network))
+        network = _moved_as_here(replace(network, rules=rules_of(model, network)))
     masks = masks_of(network) if reading.every_step else [None] * len(network.last)
     shape = Shape(
         inputs=network.inputs,
@@ -62,3 +63,19 @@ def shape_of(
         steps_given=lambda steps: network.steps(steps)[network.last[0]],
     )
     return network, shape
+
+
+def _moved_as_here(network: Network) -> Network:
+    """The network with tables of vectors moved as Keras moves them on its backend.
+
+    On TensorFlow an optimiser is handed the gradient of each occurrence of a number by itself (`tf.IndexedSlices`),
+    where no penalty is added to it. What squares or clips gradients then comes to another thing than with their sum.
+    """
+    penalised = {rule.layer for rule in network.rules if rule.l1 or rule.l2}
+    apart = [i for i, layer in enumerate(network.layers) if layer.table_rows() and i not in penalised]
+    if not apart or keras.backend.backend() != "tensorflow":
+        return network
+    layers: list[Any] = list(network.layers)
+    for i in apart:
+        layers[i] = replace(layers[i], by_occurrence=True)
+    return replace(network, layers=tuple(layers))
