@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tsuzuki.keras.model_variables import slots_of
 
 import tsuzuki
 from keras_models import difference, keras
 from tsuzuki.errors import UnsupportedModel
+from tsuzuki.keras.model_variables import slots_of
 
 pytestmark = [
     pytest.mark.xdist_group("keras"),
