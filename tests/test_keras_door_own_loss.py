@@ -92,7 +92,8 @@ def test_it_is_trained_and_scored_as_in_keras(name):
     for mine, other in zip(states(ours), states(theirs), strict=True):
         np.testing.assert_allclose(mine, other, atol=2e-5)
     forward = prepare_evaluate(theirs, x, y, ROWS, 0, weights)
-    scores = forward.in_order(forward.evaluate())
+    logs = forward.evaluate()
+    scores = [logs[name] for name in forward.job.in_order(logs)]
     for layer in theirs.layers:
         if getattr(layer, "stateful", False):
             layer.reset_state()
