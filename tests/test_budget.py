@@ -127,7 +127,7 @@ def test_so_many_updates_are_made_as_are_asked_for(updates):
 def test_the_loss_decides_when_it_is_enough():
     flat, falling = rounds(Budget(), lambda number: 1.0), rounds(Budget(), lambda number: 0.9**number)
     assert len(flat) == pytest.approx(FEWEST / (1 - FALLING), abs=1)
-    assert len(falling) > 5 * len(flat)
+    assert len(falling) > 2 * len(flat)
     assert flat[:FEWEST] == [1.0] * FEWEST
     assert flat[-1] < 0.5
     # Once it is enough, what the loss does while the rate falls changes nothing.

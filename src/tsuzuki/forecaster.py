@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.streaming.bank import Bank
     from tsuzuki.streaming.online_learning import LearningStream
     from tsuzuki.streaming.stream import Stream
@@ -47,17 +48,27 @@ class Forecaster:
         frame: Any,
         *,
         merge: bool = False,
+        cache: str | Path | None = None,
+        columns: "PanelColumns | None" = None,
         checkpoint: str | Path | None = None,
         every: str | float = 30.0,
         on_progress: Callable[[float], object] | None = None,
     ) -> "Forecaster":
-        """Train on all readings of a frame.
+        """Train on all readings of a frame, or of files that need not fit in memory.
+
+        Files are read once into a memory-mapped store (`data.panel_store`). The networks are then trained within a
+        budget, "auto" if the settings name none, on stretches drawn from all series, and stand alone, without a
+        committee; rules and intervals come from a sample of at most 300 series, drawn by the seed. `forecast_files`
+        forecasts all of them.
 
         Args:
             frame: a pandas Series or frame with a DatetimeIndex, or a long one: unique_id, ds, y and covariates;
-                pandas, Polars, or what narwhals knows. Where its times name a zone, forecasts' times do, too.
+                pandas, Polars, or what narwhals knows. Where its times name a zone, forecasts' times do, too. Or
+                Parquet or CSV files: a path, a folder, a pattern, a list of these, or a pyarrow dataset of files.
             merge: whether readings of the same step give way to their mean, however many they are; if not, a few do
-                with a warning.
+                with a warning. Not for files.
+            cache: the folder of stores, for files; one among the user's cached files if None.
+            columns: the names of the files' columns; unique_id, ds and y if None.
             checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
                 A fit that was killed and is started again in the same way ends with the same bits.
             every: how often the files are written, in seconds or as "30s", "5m", "1h".
@@ -65,7 +76,7 @@ class Forecaster:
                 threads; what it raises ends the training.
 
         Returns:
-            The forecaster, standing at the end of the data.
+            The forecaster, standing at the end of the data (of files: at the end of the series of the sample).
 
         Raises:
             DataError: a frame that cannot be used; without merge more than a tenth of a series' readings are of the
@@ -73,9 +84,16 @@ class Forecaster:
             TooShortError: no series has two readings.
         """
         from tsuzuki.data.covariates import covariate_series
+        from tsuzuki.data.files import paths_of
         from tsuzuki.data.frames import zone_of
         from tsuzuki.forecasting.fit import train
 
+        paths = paths_of(frame)
+        if paths is not None:
+            from tsuzuki.forecasting.store_fit import fit_files
+
+            self.fitted = fit_files(paths, self.settings, cache, columns, on_progress, checkpoint, every)
+            return self
         long = self.settings.long(frame)
         series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
         self.fitted = train(series, self.settings, on_progress, checkpoint, every)
@@ -121,6 +139,49 @@ class Forecaster:
         if frame is not None:
             fitted = run_newer_rows(fitted, self.settings, frame)
         return forecast_frame(fitted, self.settings, self.settings.levels if levels is None else levels, future)
+
+    def forecast_files(
+        self,
+        source: Any,
+        output: str | Path,
+        *,
+        levels: Sequence[float] | None = None,
+        cache: str | Path | None = None,
+        columns: "PanelColumns | None" = None,
+        on_progress: Callable[[float], object] | None = None,
+    ) -> int:
+        """Forecast the next steps of every series of files, which need not fit in memory, into a Parquet file.
+
+        The networks are run over the last 48 steps of each series, from a zero state, so a series need not be one that
+        training has seen.
+
+        Args:
+            source: Parquet or CSV files, as for `fit`.
+            output: the file, with the columns of `predict`; numbers have 32 bits.
+            levels: as for `predict`.
+            cache: as for `fit`.
+            columns: as for `fit`.
+            on_progress: called with each further share of the work done.
+
+        Returns:
+            The rows of the file.
+
+        Raises:
+            SettingError: not fitted, covariates, or a level that cannot be had.
+            DataError: the files have another step than the training data, or cannot be read.
+            FileError: there are no files, or the output cannot be written.
+        """
+        from tsuzuki.data.files import paths_of
+        from tsuzuki.data.panel_store import panel_store
+        from tsuzuki.forecasting.store_predict import forecast_store
+
+        fitted, report = self._known(), on_progress or (lambda share: None)
+        paths = paths_of(source)
+        if paths is None:
+            raise SettingError("forecast_files reads Parquet or CSV files; for a frame use predict")
+        store = panel_store(paths, cache, columns, lambda share: report(0.5 * share))
+        wanted = self.settings.levels if levels is None else levels
+        return forecast_store(fitted, self.settings, store, Path(output), wanted, lambda share: report(0.5 * share))
 
     def plot(
         self,

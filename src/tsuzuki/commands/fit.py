@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from tsuzuki.commands.info import facts
-from tsuzuki.commands.options import Column, Debug, Json, Merge, Quiet, Sources, Time, takes_settings
+from tsuzuki.commands.options import (
+    Cache,
+    Column,
+    Debug,
+    Json,
+    Merge,
+    Quiet,
+    Sources,
+    Time,
+    file_columns,
+    takes_settings,
+)
 from tsuzuki.commands.plotting import Lang
 from tsuzuki.commands.terminal import (
     Grid,
@@ -34,6 +45,7 @@ def fit(
         str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
     ] = None,
     every: Annotated[str, typer.Option(help="How often the checkpoint is written: 30s, 5m.")] = "30s",
+    cache: Cache = None,
     json_path: Json = None,
     quiet: Quiet = False,
     lang: Lang = "",
@@ -48,14 +60,25 @@ def fit(
     with errors_in_words(debug, lang):
         check_targets({"--output": output, "--json": json_path}, source)
         chosen = Settings(**settings)
-        found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
-        forecaster = Forecaster(**settings | {"holidays": with_zone(chosen.holidays, found.zone)})
-        announce_readings(found, chosen.max_gap, merge, quiet or json_path == "-")
-        announce_compilation(quiet)
-        with bar("training", quiet) as advance:
-            forecaster.fit(found.zoned, merge=True, checkpoint=checkpoint, every=every, on_progress=advance)
-        assert forecaster.fitted is not None
-        forecaster.fitted.source = Source(found.columns, found.unit)
+        if cache is not None:
+            forecaster = Forecaster(**settings)
+            columns = file_columns(source, column, time)
+            announce_compilation(quiet)
+            with bar("reading and training", quiet) as advance:
+                forecaster.fit(
+                    source, cache=cache, columns=columns, checkpoint=checkpoint, every=every, on_progress=advance
+                )
+            assert forecaster.fitted is not None
+            forecaster.fitted.source = Source((columns.value,), None)
+        else:
+            found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
+            forecaster = Forecaster(**settings | {"holidays": with_zone(chosen.holidays, found.zone)})
+            announce_readings(found, chosen.max_gap, merge, quiet or json_path == "-")
+            announce_compilation(quiet)
+            with bar("training", quiet) as advance:
+                forecaster.fit(found.zoned, merge=True, checkpoint=checkpoint, every=every, on_progress=advance)
+            assert forecaster.fitted is not None
+            forecaster.fitted.source = Source(found.columns, found.unit)
         forecaster.save(output)
         if checkpoint is not None:
             for number in range(forecaster.settings.ensemble):

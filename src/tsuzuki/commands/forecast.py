@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tsuzuki.commands.options import Column, Csv, Debug, Json, Merge, Quiet, Time
+from tsuzuki.commands.options import Cache, Column, Csv, Debug, Json, Merge, Quiet, Time, file_columns
 from tsuzuki.commands.plotting import Lang, Report, check_report, write_report
 from tsuzuki.commands.tables import forecast_table, print_table, records, write_csv
 from tsuzuki.commands.terminal import (
     Grid,
     announce_compilation,
     announce_newer,
+    bar,
     check_targets,
     command_line,
     errors_in_words,
@@ -48,6 +49,11 @@ def forecast(
     report: Report = None,
     png: Annotated[str | None, typer.Option(metavar="PATH", help="Write a PNG picture.")] = None,
     lang: Lang = "",
+    parquet: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="With --cache: write the forecasts of every series of the files as Parquet."),
+    ] = None,
+    cache: Cache = None,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -65,6 +71,19 @@ def forecast(
 
             check_png()
         forecaster = load(model)
+        if cache is not None or parquet is not None:
+            if cache is None or parquet is None or not source:
+                raise SettingError("files larger than memory need --cache FOLDER, --parquet PATH and the files' names")
+            check_targets({"--parquet": parquet}, [model, *source])
+            announce_compilation(quiet)
+            columns = file_columns(source, column, time)
+            with bar("forecasting", quiet) as advance:
+                rows = forecaster.forecast_files(
+                    source, parquet, levels=wanted, cache=cache, columns=columns, on_progress=advance
+                )
+            if not quiet:
+                typer.echo(said("forecasts written", rows=f"{rows:,}", path=parquet))
+            return
         kept = None if forecaster.fitted is None else forecaster.fitted.source
         newer, unit = None, None if kept is None else kept.unit
         if source:

@@ -4,11 +4,15 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.settings import Settings, explanations
+
+if TYPE_CHECKING:
+    from tsuzuki.data.arrow_batches import PanelColumns
 
 Sources = Annotated[
     list[str],
@@ -32,7 +36,24 @@ Json = Annotated[
     str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - prints it alone.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="For files larger than memory: read them once into arrays in this folder, and train on what is drawn.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+
+
+def file_columns(source: Sequence[str], column: Sequence[str] | None, time: str | None) -> "PanelColumns":
+    """The columns of files that are read into a store: unique_id, ds and y where the options name no others."""
+    from tsuzuki.data.arrow_batches import columns_of
+    from tsuzuki.data.files import named
+
+    if column and len(column) > 1:
+        raise SettingError("files larger than memory are read with one value column; name one with --column")
+    return columns_of(named(source)[0], column[0] if column else None, time)
 
 
 def setting_options() -> list[inspect.Parameter]:

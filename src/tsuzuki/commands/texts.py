@@ -23,6 +23,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error": ("error: {said}", "エラー: {said}"),
     "interrupted": ("interrupted", "中断しました"),
     "training": ("training", "学習中"),
+    "reading and training": ("reading and training", "読み込みと学習中"),
+    "forecasting": ("forecasting", "予測中"),
+    "forecasts written": ("{rows} forecasts written to {path}", "{rows} 件の予測を {path} に書きました"),
     "training in Keras": ("training in Keras", "Keras で学習中"),
     "resampled": ("the {how}", "{how}"),
     "resampled how": (

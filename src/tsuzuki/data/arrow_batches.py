@@ -32,6 +32,34 @@ class PanelColumns:
     value: str = "y"
 
 
+def columns_of(path: Path, value: str | None = None, time: str | None = None) -> PanelColumns:
+    """The columns of a file, and of those like it: one without a column unique_id holds one series.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    usual = PanelColumns()
+    return PanelColumns(
+        usual.series if usual.series in _names(path) else None, time or usual.time, value or usual.value
+    )
+
+
+def _names(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            return list(pyarrow.parquet.read_schema(path).names)
+        with pyarrow.csv.open_csv(path) as head:
+            return list(head.schema.names)
+    except (pa.ArrowException, OSError) as error:
+        raise FileError(
+            f"{path.name} cannot be read ({' '.join(str(error).split())[:160]}); give Parquet or CSV"
+        ) from None
+
+
 def batches(path: Path, columns: PanelColumns, *, with_values: bool) -> Iterator["pa.RecordBatch"]:
     """The rows of a file, some at a time, with only the columns that are needed."""
     import pyarrow as pa

@@ -43,6 +43,22 @@ def named(source: str | Path | Sequence[str | Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def paths_of(source: object) -> list[Path] | None:
+    """The files that a path, a list of paths or a pyarrow dataset of files means; None for whatever is no such thing.
+
+    Raises:
+        FileError: as `named`.
+    """
+    files = getattr(source, "files", None)
+    if isinstance(files, list) and hasattr(source, "to_batches"):
+        return named(files)
+    if isinstance(source, str | Path):
+        return named(source)
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
+        return named(source)
+    return None
+
+
 def name_of(path: Path) -> str:
     """How to call a file in messages."""
     return "standard input" if str(path) == "-" else path.name

@@ -6,6 +6,7 @@ A store is a folder: `values.f32`, the readings of all series one after another 
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.arrow_batches import PanelColumns
+from tsuzuki.data.arrow_batches import PanelColumns, columns_of
 from tsuzuki.data.files import named
 from tsuzuki.data.ingest import FORMAT, ingest
 from tsuzuki.errors import FileError
@@ -85,7 +86,7 @@ class PanelStore:
 
 def panel_store(
     source: str | Path | Sequence[str | Path],
-    cache: Path,
+    cache: str | Path | None = None,
     columns: PanelColumns | None = None,
     on_progress: Callable[[float], object] | None = None,
 ) -> PanelStore:
@@ -93,9 +94,9 @@ def panel_store(
 
     Args:
         source: Parquet or CSV files, a folder of them, a pattern, or a list of these; times in ISO form.
-        cache: the folder of all stores; this one lies in a folder that is named by a hash of the files' names, sizes
-            and dates.
-        columns: their names; unique_id, ds and y if None.
+        cache: the folder of all stores, one among the user's cached files if None; this one lies in a folder that is
+            named by a hash of the files' names, sizes and dates.
+        columns: their names; unique_id, ds and y if None. Files without unique_id hold one series each then.
         on_progress: called with each further share of the work done.
 
     Raises:
@@ -103,12 +104,23 @@ def panel_store(
         DataError: a column is missing, a cell is no time or number, series of different steps, more than a tenth of
             the readings at times that others have, or too few to tell a step from.
     """
-    paths, columns = named(source), columns or PanelColumns()
+    paths = named(source)
+    columns = columns or columns_of(paths[0])
     fingerprint = _fingerprint(paths, columns)
-    folder = cache / fingerprint
+    folder = (_cache() if cache is None else Path(cache)) / fingerprint
+    report = on_progress or (lambda share: None)
     if not (folder / "panel.json").exists():
-        ingest(paths, columns, folder, fingerprint, on_progress or (lambda share: None))
+        ingest(paths, columns, folder, fingerprint, report)
+    else:
+        report(1.0)
     return open_store(folder)
+
+
+def _cache() -> Path:
+    """The folder of stores where none is named."""
+    chosen = os.environ.get("TSUZUKI_CACHE_DIR")
+    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsuzuki"
+    return base / "panels"
 
 
 def _fingerprint(paths: Sequence[Path], columns: PanelColumns) -> str:

@@ -17,6 +17,7 @@ from tsuzuki.training.drawn_fit import fit_drawn
 from tsuzuki.training.drawn_rows import RowSource, Shape, draw, draw_held_out
 
 if TYPE_CHECKING:
+    from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.forecasting.stepwise import ModelSpec
     from tsuzuki.training.records import Training
@@ -45,6 +46,24 @@ class DrawnData(RowSource, Protocol):
 
     def held_out_bounds(self) -> list[tuple[int, int, int]]:
         """Where each stretch held out starts and stops, and the first row before it that may be read, in order."""
+        ...
+
+
+class DrawnSource(Protocol):
+    """More data than are at hand, for all networks of an ensemble to draw from.
+
+    Attributes:
+        identity: what tells them from others.
+    """
+
+    identity: str
+
+    def prepare(self, rules: "Rules") -> None:
+        """Learn what a sample of the series has suggested, before any rows are asked for."""
+        ...
+
+    def rows(self, member: int, spec: "ModelSpec") -> DrawnData:
+        """What one network draws from."""
         ...
 
 

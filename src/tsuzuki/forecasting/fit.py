@@ -17,7 +17,7 @@ from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_panel import PanelRows
-from tsuzuki.forecasting.drawn_training import Run, budget_for, train_drawn
+from tsuzuki.forecasting.drawn_training import FEW_UPDATES, DrawnData, DrawnSource, Run, budget_for, train_drawn
 from tsuzuki.forecasting.ensemble import run_members
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
 from tsuzuki.forecasting.held_out import (
@@ -43,6 +43,7 @@ from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.losses import Pinball
 from tsuzuki.network.optimizers import AdamW, Cosine
 from tsuzuki.training import fit as training
+from tsuzuki.training.budget import Budget
 from tsuzuki.training.checkpoints import identity_of
 from tsuzuki.training.early_stopping import EarlyStopping
 from tsuzuki.training.records import Training
@@ -73,6 +74,7 @@ class _Job:
         on_progress: told each further share of the work done.
         checkpoint: where to go on from after a crash, or None.
         every: how often that is written.
+        drawn: what the networks are trained on, where that is not the panel.
     """
 
     panel: Panel
@@ -87,6 +89,7 @@ class _Job:
     on_progress: Callable[[float], object] | None
     checkpoint: str | Path | None
     every: str | float
+    drawn: DrawnSource | None
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,17 @@ def train(
     on_progress: Callable[[float], object] | None = None,
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
+    drawn: DrawnSource | None = None,
 ) -> Fitted:
-    """Train on series; see `Forecaster.fit`."""
+    """Train on series; see `Forecaster.fit`.
+
+    Where there is `drawn`, the networks are trained on that, and the series are a sample of it that says all else.
+    """
     points = tuple(len(one.values) for one in series)
     step = step_of(series[0].times)
     rules = rules_for(series, step, settings)
+    if drawn is not None:
+        drawn.prepare(rules)
     transform = transform_of(rules.transform, [one.values for one in series])
     spec = model_spec(settings, rules)
     scales, scales_of_covariates = series_scales(series, transform), covariate_scales(series)
@@ -127,7 +136,8 @@ def train(
     # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
     wanted = origin_rows(panel, held_out[-1].first, points)
     units = row_units(panel, rules)
-    job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, on_progress, checkpoint, every)
+    told = (on_progress, checkpoint, every, drawn)
+    job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, *told)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
     committee = calibration = None
     if not settings.quantiles:
@@ -207,6 +217,13 @@ def _train(
 ) -> Training:
     """Train one network on all but what is held out from it."""
     settings, panel, spec = job.settings, job.panel, job.spec
+    path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
+    if job.drawn is not None:
+        # However few they are, they are not in the panel.
+        budget = budget_for(settings, FEW_UPDATES + 1, settings.ensemble)
+        assert budget is not None, "a source to draw from needs a budget"
+        drawn = job.drawn.rows(member, spec)
+        return _train_drawn(job, member, drawn, budget, (path, job.drawn.identity), report_progress)
     layout, segments, held_out_segments = training_layout(panel, settings, held_out)
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
@@ -223,7 +240,6 @@ def _train(
     targets = np.where(here[:, None], np.float32(np.nan), panel.targets)
     held_out_targets = np.where(here[:, None], panel.targets, np.float32(np.nan))
     known = _learned(job, targets), _learned(job, held_out_targets)
-    path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
     inputs, hidden = panel.inputs, (VALUE if member % 2 else LEVEL)
     if job.bases is not None:
         # A mean of all data says most in steady times, one of the last days after a shift; networks of both kinds err
@@ -235,8 +251,7 @@ def _train(
         own = replace(panel, inputs=inputs)
         rows = PanelRows(own, *known, segments, held_out_segments, spec.before, settings.horizon)
         identity = "" if path is None else identity_of(inputs, *known)
-        run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
-        trained = train_drawn(rows, spec, settings, member, budget, run)
+        trained = _train_drawn(job, member, rows, budget, (path, identity), report_progress)
     else:
         trained = _train_whole(
             job, member, inputs, known, layout, epochs, validation, path, (report_progress, check_cancelled)
@@ -294,3 +309,20 @@ def _train_whole(
         on_epoch=lambda record: report_progress(TRAINING_SHARE / epochs),
         on_progress=lambda now: check_cancelled(),
     )
+
+
+def _train_drawn(
+    job: _Job,
+    member: int,
+    rows: DrawnData,
+    budget: Budget,
+    kept: tuple[str | None, str],
+    report_progress: Callable[[float], None],
+) -> Training:
+    """Train one network within a budget; `kept` are the path of its checkpoint and what tells its data from others."""
+    path, identity = kept
+    run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
+    trained = train_drawn(rows, job.spec, job.settings, member, budget, run)
+    if trained.interrupted:
+        raise KeyboardInterrupt
+    return trained

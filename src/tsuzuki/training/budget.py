@@ -16,9 +16,9 @@ from tsuzuki.training.records import EpochRecord
 FALLING = 0.4
 # The rate no longer stays when the best held-out loss has fallen by less than this share in the last `WAITING` share of
 # the rounds, and not before so many rounds.
-GAIN, WAITING, FEWEST = 0.02, 0.3, 8
+GAIN, WAITING, FEWEST = 0.01, 0.4, 40
 # Updates of a network that are made at most where the loss decides.
-MOST_UPDATES = 12_000
+MOST_UPDATES = 20_000
 
 
 @dataclass(frozen=True)

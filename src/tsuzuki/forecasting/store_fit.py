@@ -1,0 +1,122 @@
+"""One global model from a store of readings that do not fit in memory.
+
+What is chosen from the data and the intervals come from a sample of the series, drawn by the seed; the networks are
+trained within a budget on stretches drawn from all series. They stand alone, without a committee, and forecast changes
+of the last value.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.errors import SettingError
+from tsuzuki.forecasting.fit import train
+from tsuzuki.forecasting.held_out import held_out_of
+from tsuzuki.forecasting.rules import Rules
+from tsuzuki.forecasting.store_rows import StoreRows
+from tsuzuki.forecasting.store_statistics import statistics_of
+
+if TYPE_CHECKING:
+    from tsuzuki.data.arrow_batches import PanelColumns
+    from tsuzuki.data.covariates import CovariateSeries
+    from tsuzuki.data.panel_store import PanelStore
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
+    from tsuzuki.forecasting.stepwise import ModelSpec
+
+# The sample has at most so many series, and stops at the series with which it has so many steps.
+SAMPLE_SERIES, SAMPLE_STEPS = 300, 300_000
+# Shares of the work that reading the files is, and of the rest looking at all series.
+READING, LOOKING = 0.3, 0.05
+
+
+def check_settings(settings: "Settings") -> None:
+    """Raise SettingError for settings that a store cannot be read with."""
+    if settings.columns.all:
+        raise SettingError(
+            f"files larger than memory are read without covariates, but {settings.columns.all[0]!r} is named; leave "
+            "it out, or give a frame"
+        )
+    if settings.freq:
+        raise SettingError(
+            f"files larger than memory are read on their own grid, not every {settings.freq}; leave freq out, or give "
+            "a frame"
+        )
+
+
+def sample_of(store: "PanelStore", seed: int) -> list[int]:
+    """The numbers of the series that rules and committee are found from, in order; all where they are few."""
+    order = np.random.default_rng([seed, len(store.ids)]).permutation(len(store.ids))[:SAMPLE_SERIES]
+    steps = np.cumsum(np.diff(store.offsets)[order])
+    some = order[: max(1, int(np.searchsorted(steps, SAMPLE_STEPS, side="right")))]
+    return sorted(int(number) for number in some)
+
+
+def series_of(store: "PanelStore", numbers: list[int], settings: "Settings") -> "list[CovariateSeries]":
+    """Some series of a store as they are read from a frame."""
+    from tsuzuki.data.covariates import covariate_series
+
+    return covariate_series(store.frame(numbers), settings.columns, settings.max_gap, merge=True)
+
+
+def fit_files(
+    paths: Sequence[Path],
+    settings: "Settings",
+    cache: str | Path | None = None,
+    columns: "PanelColumns | None" = None,
+    on_progress: Callable[[float], object] | None = None,
+    checkpoint: str | Path | None = None,
+    every: str | float = 30.0,
+) -> "Fitted":
+    """Train on files; see `Forecaster.fit`."""
+    from tsuzuki.data.panel_store import panel_store
+
+    check_settings(settings)
+    report = on_progress or (lambda share: None)
+    store = panel_store(paths, cache, columns, lambda share: report(READING * share))
+    return train_on_store(store, settings, lambda share: report((1 - READING) * share), checkpoint, every)
+
+
+def train_on_store(
+    store: "PanelStore",
+    settings: "Settings",
+    on_progress: Callable[[float], object] | None = None,
+    checkpoint: str | Path | None = None,
+    every: str | float = 30.0,
+) -> "Fitted":
+    """Train on all series of a store; see `Forecaster.fit`.
+
+    Returns:
+        What training leaves, standing at the end of the series of the sample.
+    """
+    check_settings(settings)
+    report = on_progress or (lambda share: None)
+    series = series_of(store, sample_of(store, settings.seed), settings)
+    budgeted = replace(settings, budget=settings.budget or "auto", committee=False, base="last")
+    drawn = _Drawn(store, budgeted, lambda share: report(LOOKING * share))
+    fitted = train(series, budgeted, lambda share: report((1 - LOOKING) * share), checkpoint, every, drawn)
+    return replace(fitted, points=store.readings, fingerprint=store.fingerprint)
+
+
+class _Drawn:
+    """A store as networks draw from it; see `DrawnSource`."""
+
+    def __init__(self, store: "PanelStore", settings: "Settings", report: Callable[[float], object]) -> None:
+        self._store, self._settings, self._report = store, settings, report
+        self.identity = store.fingerprint
+
+    def prepare(self, rules: Rules) -> None:
+        self._rules = rules
+        self._statistics = statistics_of(self._store, rules.transform, self._report)
+
+    def rows(self, member: int, spec: "ModelSpec") -> StoreRows:
+        settings = self._settings
+        held_out = held_out_of(np.diff(self._store.offsets).tolist(), settings, member)
+        bounds: NDArray[np.int64] = np.array([held_out.first, held_out.last], np.int64)
+        return StoreRows(
+            self._store, self._statistics, self._rules, spec.before, settings.horizon, settings.max_gap, bounds
+        )

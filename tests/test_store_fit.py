@@ -1,0 +1,247 @@
+"""One model from files that need not fit in memory, and forecasts of all their series streamed to a file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from tsuzuki import DataError, FileError, Forecaster, SettingError
+from tsuzuki.cli import app
+from tsuzuki.data.arrow_batches import PanelColumns, columns_of
+from tsuzuki.data.panel_store import panel_store
+from tsuzuki.forecasting import drawn_training, store_fit, store_predict
+from tsuzuki.forecasting.rules import rules_for
+from tsuzuki.forecasting.scaling import series_scales
+from tsuzuki.forecasting.store_fit import sample_of, series_of
+from tsuzuki.forecasting.store_rows import StoreRows
+from tsuzuki.forecasting.store_statistics import parts_of, statistics_of
+from tsuzuki.forecasting.transforms import transform_of
+from tsuzuki.training.drawn_rows import DrawnRows, Piece, Shape
+
+SMALL = {
+    "units": 4,
+    "head": 0,
+    "ensemble": 2,
+    "cycles": ("hour",),
+    "lags": ((2, 1), (0, 4)),
+    "timesteps": 4,
+    "committee": False,
+}
+
+
+def readings(count, lengths, seed=0, scale=1.0, gaps=0.05):
+    """A long frame of waves with gaps short and long."""
+    rng, parts = np.random.default_rng(seed), []
+    for number in range(count):
+        size = lengths[number % len(lengths)]
+        values = scale * (10 + 3 * np.sin(np.arange(size) / 4 + number) + rng.normal(0, 0.3, size))
+        values[rng.random(size) < gaps] = np.nan
+        if size > 80:
+            values[size // 2 : size // 2 + 40] = np.nan
+        values[[0, -1]] = 10.0 * scale
+        times = pd.date_range("2024-01-01", periods=size, freq="h") + pd.Timedelta(hours=number)
+        frame = pd.DataFrame({"unique_id": f"s{number:03d}", "ds": times, "y": values.astype(np.float32)})
+        parts.append(frame[frame["y"].notna()])
+    return pd.concat(parts, ignore_index=True)
+
+
+def as_files(frame, folder, parts=2):
+    """The rows in several files."""
+    folder.mkdir(exist_ok=True)
+    for number in range(parts):
+        first, last = len(frame) * number // parts, len(frame) * (number + 1) // parts
+        frame.iloc[first:last].to_parquet(folder / f"part-{number}.parquet", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Twelve series in two files."""
+    return as_files(readings(12, (300, 190, 45)), tmp_path_factory.mktemp("files") / "readings")
+
+
+@pytest.fixture(scope="module")
+def store(files, tmp_path_factory):
+    """Their store."""
+    return panel_store(files, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch):
+    """Rounds of a few updates."""
+    monkeypatch.setattr(drawn_training, "ROUND", 8)
+    monkeypatch.setattr(drawn_training, "SCORED", 8)
+
+
+def rules_of(store, **given):
+    asked = Forecaster(5, **SMALL, **given).settings
+    series = series_of(store, list(range(len(store.ids))), asked)
+    return asked, series, rules_for(series, store.step, asked)
+
+
+@pytest.fixture(scope="module")
+def known(store):
+    """What forecasters need to know of it."""
+    asked, series, rules = rules_of(store)
+    return asked, series, rules, statistics_of(store, rules.transform)
+
+
+@pytest.mark.parametrize("kind", ["none", "log", "asinh"])
+def test_statistics_of_a_store_are_those_of_its_series(store, kind, monkeypatch):
+    monkeypatch.setattr("tsuzuki.forecasting.store_statistics.PIECE", 500)
+    _, series, _ = rules_of(store, transform=kind)
+    shares = []
+    found = statistics_of(store, kind, shares.append)
+    assert sum(shares) == pytest.approx(1)
+    transform = transform_of(kind, [one.values for one in series])
+    if kind != "none":
+        np.testing.assert_allclose(found.transform.marks, transform.marks, rtol=1e-6)
+    np.testing.assert_allclose(found.scales, series_scales(series, transform), rtol=1e-6)
+    np.testing.assert_array_equal(found.of(2, 5).scales, found.scales[2:5])
+
+
+@given(st.integers(1, 4000), st.integers(1, 12))
+def test_parts_of_a_store_are_all_of_its_series_in_order(store, most, series):
+    parts = list(parts_of(store, most, series))
+    assert [number for first, last in parts for number in range(first, last)] == list(range(len(store.ids)))
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 11), st.data())
+def test_a_piece_is_read_as_a_panel_in_memory_has_it(store, known, number, data):
+    """The slow twin: the whole series, scaled, with its calendar, and its stretches between long gaps."""
+    from tsuzuki.data.covariates import covariate_inputs
+    from tsuzuki.data.segments import segments_between_gaps
+
+    asked, series, rules, statistics = known
+    one, size = series[number], int(np.diff(store.offsets)[number])
+    held = data.draw(st.integers(0, size)), size
+    bounds = np.zeros((2, 12), np.int64)
+    bounds[:, number] = held
+    rows = StoreRows(store, statistics, rules, 4, 5, asked.max_gap, bounds)
+    begin = int(store.offsets[number])
+    start = data.draw(st.integers(0, size - 2))
+    stop = data.draw(st.integers(start + 1, min(size - 1, start + 90)))
+    width = 4 + stop - start + 5
+    segments, _ = segments_between_gaps(~np.isnan(one.values), asked.max_gap)
+    own = [segment for segment in segments if segment.start <= start < segment.stop]
+    if not own:
+        inputs, targets = np.zeros((width, rows.columns), np.float32), np.zeros((width, 1), np.float32)
+        assert rows.read(Piece(begin + start, begin + stop), inputs, targets) == 0
+        return
+    drawn = DrawnRows(rows, Shape(1, 4, 30, 100), width)
+    count = drawn.fill([Piece(begin + start, begin + stop)]).targets
+    inputs, targets = drawn.inputs, drawn.targets
+    # Behind the last value in reach there is no target.
+    last = np.flatnonzero(~np.isnan(one.values[: min(own[0].stop, stop + 5)]))[-1]
+    assert count == min(stop, last + 1) - start
+    scaled = ((one.values - statistics.scales[number, 0]) / statistics.scales[number, 1]).astype(np.float32)
+    calendar = covariate_inputs(one.times, store.step, one.covariates, asked.columns, 5, cycles=rules.cycles)
+    first = 1 if np.isnan(scaled[start]) else 0
+    np.testing.assert_allclose(
+        inputs[4 + first : 4 + count, 0], scaled[start + first : start + count], rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(inputs[4 : 4 + count, 2:], calendar[start : start + count], atol=1e-6)
+    for back in range(1, 5):
+        wanted = scaled[max(start - back, own[0].start)]
+        if not np.isnan(wanted):
+            np.testing.assert_allclose(inputs[4 - back, 0], wanted, rtol=1e-4, atol=1e-5)
+    for row in range(5, width):
+        at = start + row - 4
+        there = at <= last and not held[0] <= at < held[1]
+        wanted = scaled[at] if there else np.nan
+        np.testing.assert_allclose(targets[row, 0], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_is_trained_on_files_and_forecasts_them_all(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(store_fit, "SAMPLE_SERIES", 7)
+    monkeypatch.setattr(store_predict, "TOGETHER", 5)
+    shares = []
+    model = Forecaster(5, **SMALL, budget=160).fit(files, cache=tmp_path / "cache", on_progress=shares.append)
+    assert sum(shares) == pytest.approx(1)
+    assert len(model.fitted.ids) == 7
+    assert model.fitted.points == pq.read_table(files).num_rows
+    held_out = [record.validation_loss for record in model.fitted.histories[0]]
+    assert min(held_out) < 0.7 * held_out[0]
+    again = Forecaster(5, **SMALL, budget=160).fit(str(files / "*.parquet"), cache=tmp_path / "cache")
+    np.testing.assert_array_equal(again.fitted.members[0][0], model.fitted.members[0][0])
+    model.save(tmp_path / "model")
+    rows = model.forecast_files(files, tmp_path / "all.parquet", cache=tmp_path / "cache", levels=[80])
+    found = pd.read_parquet(tmp_path / "all.parquet")
+    assert rows == len(found) == 12 * 5
+    assert list(found["unique_id"].unique()) == [f"s{number:03d}" for number in range(12)]
+    assert list(found.columns) == ["unique_id", "ds", "tsuzuki", "tsuzuki-lo-80", "tsuzuki-hi-80"]
+    assert (found["tsuzuki-lo-80"] < found["tsuzuki-hi-80"]).all()
+    # Those of the sample whose whole length warms the state up are forecast as the forecaster itself does.
+    own = model.predict(levels=[80])
+    short = [name for name in model.fitted.ids if int(name[1:]) % 3 == 2]
+    assert short
+    for name in short:
+        ours = found[found["unique_id"] == name].reset_index(drop=True)
+        theirs = own[own["unique_id"] == name].reset_index(drop=True)
+        assert list(ours["ds"]) == list(theirs["ds"])
+        for column in ("tsuzuki", "tsuzuki-lo-80", "tsuzuki-hi-80"):
+            np.testing.assert_allclose(ours[column], theirs[column], rtol=1e-4)
+    # Longer ones nearly, as a state forgets.
+    joined = found.merge(own, on=["unique_id", "ds"])
+    assert np.abs(joined["tsuzuki_x"] - joined["tsuzuki_y"]).mean() < 0.05 * own["tsuzuki"].std()
+
+
+def test_a_sample_is_drawn_by_the_seed_and_has_all_where_they_are_few(store, monkeypatch):
+    assert sample_of(store, 0) == list(range(12))
+    monkeypatch.setattr(store_fit, "SAMPLE_SERIES", 4)
+    assert sample_of(store, 0) == sample_of(store, 0)
+    assert len(sample_of(store, 0)) == 4
+    assert len({tuple(sample_of(store, seed)) for seed in range(9)}) > 1
+    monkeypatch.setattr(store_fit, "SAMPLE_STEPS", 1)
+    assert len(sample_of(store, 0)) == 1
+
+
+def test_what_files_cannot_be_used_for_is_said(files, tmp_path):
+    with pytest.raises(SettingError, match="covariates"):
+        Forecaster(5, past="wind").fit(files, cache=tmp_path)
+    with pytest.raises(SettingError, match="grid"):
+        Forecaster(5, freq="2h").fit(files, cache=tmp_path)
+    model = Forecaster(5, **SMALL, budget=8).fit(files, cache=tmp_path)
+    daily = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024", periods=30, freq="D"), "y": np.arange(30.0)})
+    other = as_files(daily, tmp_path / "daily", 1)
+    with pytest.raises(DataError, match="a step of 86400 s"):
+        model.forecast_files(other, tmp_path / "out.parquet", cache=tmp_path)
+    with pytest.raises(FileError, match="cannot be written"):
+        model.forecast_files(files, tmp_path / "nowhere" / "out.parquet", cache=tmp_path)
+    together = Forecaster(5, **SMALL | {"committee": True}, epochs=1).fit(readings(3, (90,)))
+    with pytest.raises(SettingError, match="belong to a committee"):
+        together.forecast_files(files, tmp_path / "out.parquet", cache=tmp_path)
+    with pytest.raises(SettingError, match="not been fitted"):
+        Forecaster(5).forecast_files(files, tmp_path / "out.parquet")
+    assert replace(model.settings) == model.settings
+
+
+def test_the_same_from_the_command_line(files, tmp_path):
+    runner, model, out = CliRunner(), str(tmp_path / "model"), tmp_path / "out.parquet"
+    small = ["--units", "4", "--head", "0", "--ensemble", "2", "--timesteps", "4", "--budget", "16", "--horizon", "5"]
+    cache = ["--cache", str(tmp_path / "cache")]
+    done = runner.invoke(app, ["fit", str(files), "-o", model, *small, *cache])
+    assert done.exit_code == 0, done.output
+    assert "12 series" in done.output
+    done = runner.invoke(app, ["forecast", model, str(files), "--parquet", str(out), *cache])
+    assert done.exit_code == 0, done.output
+    assert "60 forecasts written" in done.output
+    assert len(pd.read_parquet(out)) == 60
+    done = runner.invoke(app, ["forecast", model, "--parquet", str(out)])
+    assert done.exit_code == 2
+    assert "--cache FOLDER" in done.output
+
+
+def test_a_file_without_names_is_one_series(tmp_path):
+    for name in ("north", "south"):
+        frame = readings(1, (90,)).rename(columns={"y": "wind"}).drop(columns="unique_id")
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    columns = columns_of(tmp_path / "north.csv", "wind")
+    assert columns == PanelColumns(None, "ds", "wind")
+    assert panel_store(tmp_path, tmp_path / "cache", columns).ids == ("north", "south")
