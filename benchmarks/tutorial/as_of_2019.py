@@ -1,0 +1,35 @@
+"""The tutorial behind this project in the words of 2019, for each cell: what Keras 3 refuses, `tsuzuki run` runs."""
+
+import json
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from tensorflow.keras.layers import GRU, LSTM, Dense, SimpleRNN
+from tensorflow.keras.models import Sequential
+from tensorflow.keras.optimizers import RMSprop
+
+frame = pd.read_csv(sys.argv[1], index_col=0, parse_dates=True)
+values = frame.iloc[:, 0].interpolate().to_numpy(np.float32)[: int(sys.argv[2])]
+z = ((values - values.mean()) / values.std()).astype(np.float32)
+
+steps = 6
+count = (len(z) - steps) // steps * steps
+x = np.stack([z[i : i + steps] for i in range(count)])[:, :, None]
+y = z[steps : steps + count]
+
+for cell in (SimpleRNN, GRU, LSTM):
+    tf.keras.utils.set_random_seed(1)
+    model = Sequential()
+    model.add(cell(10, stateful=True, input_shape=(steps, 1), batch_size=steps))
+    model.add(Dense(10, activation="tanh"))
+    model.add(Dense(1))
+    model.compile(optimizer=RMSprop(lr=0.001), loss="mean_squared_error")
+    for epoch in range(3):
+        began = time.perf_counter()
+        found = model.fit(x, y, batch_size=steps, epochs=1, shuffle=False, verbose=0)
+        model.reset_states()
+        seconds, loss = time.perf_counter() - began, found.history["loss"][0]
+        print(json.dumps({"cell": cell.__name__, "epoch": epoch + 1, "seconds": seconds, "loss": loss}), flush=True)

@@ -1,0 +1,36 @@
+"""The same as `as_of_2019.py`, ported to Keras 3."""
+
+import json
+import sys
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+
+frame = pd.read_csv(sys.argv[1], index_col=0, parse_dates=True)
+values = frame.iloc[:, 0].interpolate().to_numpy(np.float32)[: int(sys.argv[2])]
+z = ((values - values.mean()) / values.std()).astype(np.float32)
+
+steps = 6
+count = (len(z) - steps) // steps * steps
+x = np.stack([z[i : i + steps] for i in range(count)])[:, :, None]
+y = z[steps : steps + count]
+
+for cell in (keras.layers.SimpleRNN, keras.layers.GRU, keras.layers.LSTM):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(steps, steps, 1)),
+            cell(10, stateful=True),
+            keras.layers.Dense(10, activation="tanh"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.RMSprop(0.001), loss="mean_squared_error")
+    for epoch in range(3):
+        began = time.perf_counter()
+        found = model.fit(x, y, batch_size=steps, epochs=1, shuffle=False, verbose=0)
+        model.layers[0].reset_state()
+        seconds, loss = time.perf_counter() - began, found.history["loss"][0]
+        print(json.dumps({"cell": cell.__name__, "epoch": epoch + 1, "seconds": seconds, "loss": loss}), flush=True)
