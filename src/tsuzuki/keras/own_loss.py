@@ -188,8 +188,9 @@ def _by_tensorflow(value: Callable[..., Any], eager: bool) -> Slopes:
 def _by_jax(value: Callable[..., Any], eager: bool) -> Slopes:
     import jax
 
-    slopes = jax.value_and_grad(value)
-    return slopes if eager else jax.jit(slopes)
+    slopes: Slopes = jax.value_and_grad(value)
+    compiled: Slopes = slopes if eager else jax.jit(slopes)
+    return compiled
 
 
 def _by_torch(value: Callable[..., Any], eager: bool) -> Slopes:
