@@ -21,7 +21,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"streaming": "one reading at a time, states kept"},
     {"forecasting": "frames to forecasts with intervals, measured"},
     {"experiment": "whether carrying the state helps"},
-    {"keras": "Keras models in and out", "adapters": "scikit-learn and ONNX"},
+    {"keras": "Keras models in and out", "torch": "PyTorch modules in and out", "adapters": "scikit-learn and ONNX"},
     {"training": "epochs, checkpoints, early stopping"},
     {"engine": "a network made ready to compute"},
     {"kernels": "compiled arithmetic"},

@@ -105,6 +105,8 @@ if TYPE_CHECKING:
     from tsuzuki.network.windows import GlobalAveragePooling1D as GlobalAveragePooling1D
     from tsuzuki.network.windows import GlobalMaxPooling1D as GlobalMaxPooling1D
     from tsuzuki.network.windows import MaxPooling1D as MaxPooling1D
+    from tsuzuki.torch.module_to_network import from_torch as from_torch
+    from tsuzuki.torch.network_to_module import to_torch as to_torch
     from tsuzuki.training.early_stopping import EarlyStopping as EarlyStopping
     from tsuzuki.training.early_stopping import ReduceOnPlateau as ReduceOnPlateau
     from tsuzuki.training.progress import progress_bar as progress_bar
@@ -194,6 +196,7 @@ _HOMES = {
     "dispatch": ("evaluate", "fit", "predict"),
     "keras": ("from_keras", "to_keras", "train_on_batch", "test_on_batch", "predict_on_batch"),
     "adapters.onnx": ("to_onnx",),
+    "torch": ("from_torch", "to_torch"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
