@@ -25,13 +25,14 @@ KINDS = {
 }
 # Only what can be put into a network is a dataclass; what several share is not.
 CONCRETE = sorted(name for name, value in KINDS.items() if "__dataclass_params__" in vars(value))
-# Where a kind may be named: its description, the table of public names, what reads it from Keras and writes it back,
-# and Keras's own names of old.
+# Where a kind may be named: its description, the table of public names, what reads it from Keras or PyTorch and
+# writes it back, and Keras's own names of old.
 ALLOWED = {
     *(f"network/{path.name}" for path in (SOURCE / "network").glob("*.py")),
     "__init__.py",
     *(f"keras/readers/{path.name}" for path in (SOURCE / "keras" / "readers").glob("*.py")),
     "keras/network_to_model.py",
+    *(f"torch/{path.name}" for path in (SOURCE / "torch").glob("*.py")),
     "adapters/onnx.py",
     "autofit/old_names.py",
 }

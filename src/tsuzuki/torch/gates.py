@@ -18,12 +18,12 @@ SWAPPED = [1, 0, 2]
 
 
 def from_gates(kind: type[Recurrent], weights: list[Floats]) -> list[Floats]:
-    """A cell's weight_ih, weight_hh (and bias_ih, bias_hh) as kernel, recurrent kernel (and bias)."""
+    """A cell's weight_ih, weight_hh (and bias_ih, bias_hh) as kernel, recurrent kernel (and bias); copies."""
     arrays = [_reordered(kind, weight).T for weight in weights[:2]]
     if len(weights) > 2:
         both = [_reordered(kind, bias) for bias in weights[2:]]
         arrays.append(np.stack(both) if kind is GRU else both[0] + both[1])
-    return [np.ascontiguousarray(array, np.float32) for array in arrays]
+    return [np.array(array, np.float32, order="C") for array in arrays]
 
 
 def to_gates(kind: type[Recurrent], arrays: list[Floats]) -> list[Floats]:
