@@ -63,6 +63,7 @@ def test_all_columns_are_described_where_none_is_named(tmp_path):
     assert told(tmp_path / "wide.csv")["ids"] == ["a b", "c"]
     assert told(tmp_path / "wide.csv", "--column", "c")["columns"] == ["c"]
     assert run("info", tmp_path / "wide.csv").stdout.splitlines()[-1].endswith("wide.csv --column 'a b'")
+    assert run("info", tmp_path / "wide.csv", "--column", "c").stdout.splitlines()[-1].endswith("wide.csv --column c")
 
 
 def test_bundled_series_models_and_wrong_files_are_told_apart(tmp_path):

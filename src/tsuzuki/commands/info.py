@@ -45,7 +45,7 @@ def info(
                 if value is not None and value != []:
                     _line(name.replace("_", " "), _told(name, value))
             if outcome["kind"] == "readings":
-                _line("next", _next(file, outcome, freq))
+                _line("next", _next(file, outcome, freq, column or []))
 
 
 def _line(name: str, value: str) -> None:
@@ -117,13 +117,14 @@ def _season(found: dict[str, Any]) -> str:
     return f"{found['name']} ({found['steps']:g} steps, explains {found['explains']:.0%})"
 
 
-def _next(path: str, outcome: dict[str, Any], freq: str) -> str:
+def _next(path: str, outcome: dict[str, Any], freq: str, column: list[str]) -> str:
     """The command that trains on these readings."""
     import shlex
 
     wanted = freq or outcome.get("suits", "")
     columns = outcome["columns"]
-    named = [f"--column {shlex.quote(columns[0])}"] if len(columns) > 1 else []
+    chosen = column or columns[:1] * (len(columns) > 1)
+    named = [f"--column {shlex.quote(one)}" for one in chosen]
     return " ".join(["tsuzuki fit", shlex.quote(path), *named, *([f"--freq {wanted}"] if wanted else [])])
 
 
