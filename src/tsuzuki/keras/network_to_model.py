@@ -101,6 +101,10 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
     return [outputs[end] if len(outputs[end].shape) == least else outputs[end][:, -1] for end in network.last]
 
 
+# What Keras's layers of the same name know nothing of.
+OURS = {"timesteps", "by_occurrence"}
+
+
 def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, SimpleRNN | GRU | LSTM):
         return _recurrent(layer, stateful, returns)
@@ -110,7 +114,7 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, PReLU):
         return keras.layers.PReLU(shared_axes=[1] if layer.steps_apart == 1 else None)
     # The attributes of all others are Keras's arguments, but for the steps that some are made for.
-    options = {name: value for name, value in vars(layer).items() if name != "timesteps"}
+    options = {name: value for name, value in vars(layer).items() if name not in OURS}
     if "activation" in options:
         options["activation"] = _activation(options["activation"])
     return getattr(keras.layers, type(layer).__name__)(**options)
