@@ -177,9 +177,12 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
         named = tuple(one for one in cycles(step) if one in settings.cycles)
     transform, bases = transform_of(kind, values), []
     networks_only = bool(settings.quantiles) or not settings.committee
+    # A network that learns a single series learns its season from the calendar, better than last week's values tell it;
+    # one that learns many cannot know the season of each.
+    last = settings.base == "last" or (settings.base == "auto" and (networks_only or len(values) == 1))
     for number, own in enumerate(values):
         fits = tuple(season for season in held if season <= len(own) // 2)
-        if (networks_only and settings.base == "auto") or settings.quantiles or settings.base == "last" or not fits:
+        if last or settings.quantiles or not fits:
             bases.append(0)
         elif settings.base == "season":
             bases.append(fits[0])

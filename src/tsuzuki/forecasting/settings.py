@@ -65,8 +65,8 @@ class Settings:
         loss: of the networks: huber, mse or mae; quantiles have a loss of their own.
         committee: whether ridge, seasonal naive forecasts, drift and mean stand beside the networks, each trusted as
             far as held-out stretches say; not with quantiles.
-        base: forecast that the networks add to: last, season, or auto (season where its
-            error is below half of last's, with a committee).
+        base: forecast that the networks add to: last, season, or auto (of several series with a committee, season
+            where its error is below half of last's; else last).
         transform: scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).
         max_gap: longest gap in steps that the state is carried through, on the network's own forecasts.
         freq: grid that readings are put on first, for sensors without one: 30s, 15min, h, D, B (business days), W, MS,
