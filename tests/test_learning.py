@@ -200,3 +200,15 @@ def test_an_ensemble_learns_in_every_network(daily):
         stream.update(10 + np.sin(i))
     for member in range(2):
         assert not np.array_equal(stream.weights()[member][0], both.fitted.members[member][0])
+
+
+def test_the_newest_rows_target_stands_behind_all_rows_and_is_not_known(forecaster, alone):
+    for model in (forecaster, alone):
+        stream = model.stream(learn=True)
+        for value in (10.0, 11.0, 12.0):
+            stream.update(value)
+        for learner in stream._learners:
+            # The program reads the target of row i at i + 1.
+            beyond = learner._read[len(learner._rows) :]
+            assert len(beyond) >= 1
+            assert np.isnan(beyond).all()

@@ -171,7 +171,8 @@ class _Learner:
         self._newest = np.zeros(settings.horizon, np.float32)
         self._read = self._targets
         if self._bases is not None:
-            self._read = changes_to(self._targets[: len(self._rows)], self._bases, self._unit)
+            # The last row's target, one row behind it, is not known either.
+            self._read = np.full((len(self._rows) + 1, settings.horizon), np.nan, np.float32)
         # Snapshots of the state before each row of the window.
         self._states: deque[NDArray[np.float32]] = deque(maxlen=settings.timesteps)
         self._start = SavedStates(way.network)
@@ -225,7 +226,7 @@ class _Learner:
             # The row's own forecasts have their first target one row behind it, where nothing is known yet.
             self._bases[-1] = self._newest
             self._newest = window[-1] + (window - window[-1]) @ self._change_map
-            self._read[:] = changes_to(self._targets[: len(self._rows)], self._bases, self._unit)
+            self._read[:-1] = changes_to(self._targets[: len(self._rows)], self._bases, self._unit)
         if np.isnan(known).all():
             return
         self._start.restore(self._states[0])
