@@ -218,8 +218,11 @@ def test_newer_readings_on_another_grid_are_refused(plain, frame, message):
 
 
 def test_newer_readings_with_holes_or_a_little_late_are_read(plain):
-    for frame in (newer(1, 3, 5, 6), newer(2, 5, 8), newer(1.1, 2, 3.2, 4)):
-        plain.predict(frame)
+    end = pd.Timestamp(plain.predict()["ds"].min())
+    for frame, steps in ((newer(1, 3, 5, 6), 6), (newer(2, 5, 8), 8), (newer(1.1, 2, 3.2, 4), 4)):
+        found = plain.predict(frame)
+        assert found["ds"].min() == end + pd.Timedelta(hours=steps)
+        assert np.isfinite(found["tsuzuki"]).all()
 
 
 @pytest.mark.parametrize("transform", ["none", "log", "asinh"])
