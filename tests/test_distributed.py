@@ -146,9 +146,15 @@ def _fail(unit):
 class TestOnACluster:
     """On two nodes; the last test takes one away, and gives another."""
 
+    @pytest.fixture(autouse=True)
+    def _workers_are_sent_this_module(self):
+        # The workers know no module of this folder, and any of these tests may be the first in its process.
+        module = sys.modules[__name__]
+        ray.cloudpickle.register_pickle_by_value(module)
+        yield
+        ray.cloudpickle.unregister_pickle_by_value(module)
+
     def test_a_worker_that_dies_is_replaced_and_its_unit_done_again(self, cluster, tmp_path):
-        # The workers know no module of this folder.
-        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         units = [(number, str(tmp_path)) for number in range(8)]
         assert sorted(run_units(_square_or_die, units, workers=2)) == [(number, number**2) for number in range(8)]
 
