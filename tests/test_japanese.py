@@ -2,6 +2,8 @@
 
 import re
 import string
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from typer.main import get_command
 
 from test_cli import run
-from test_terminal import COMMANDS, start
+from test_terminal import COMMANDS
+from tsuzuki.cli import app
 from tsuzuki.commands import texts
-from tsuzuki.commands.grouped import GROUPS, JAPANESE_HEADINGS, JAPANESE_HELP
+from tsuzuki.commands.grouped import GROUPS, JAPANESE_HEADINGS, asked
 from tsuzuki.commands.japanese import ERRORS, NOT_FIRST, NOT_LAST, error, folded
+from tsuzuki.commands.japanese_help import COMMANDS as JAPANESE_HELP
+from tsuzuki.commands.japanese_help import TEXTS as HELP_TEXTS
 from tsuzuki.errors import SettingError
 
 SMALL = ["--horizon", "3", "--units", "3", "--ensemble", "1", "--epochs", "1"]
@@ -130,10 +136,69 @@ def test_a_backtest_and_a_comparison_speak_japanese_in_eighty_columns(folder):
     assert not re.search(r"\b(seeds|persistence than|windows|training)\b", compared.stdout)
 
 
-def test_help_is_listed_in_japanese_and_fits():
-    shown = start("--help", LC_ALL="ja_JP.UTF-8", PYTHONIOENCODING="utf-8").stdout
-    assert f"{JAPANESE_HEADINGS[next(iter(GROUPS))]}:" in shown
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_all_of_help_is_japanese_and_fits(command):
+    shown = run(*filter(None, [command]), "--help", env=ENVIRONMENT).stdout
+    assert shown.startswith(f"使い方: {' '.join(filter(None, ['tsuzuki', command]))} ")
     assert max(map(cell_len, shown.splitlines())) <= 80
+    for heading in ("Options", "Arguments", "default", "required", "Example", "Show "):
+        assert heading not in shown
+    if command is None:
+        assert f"{JAPANESE_HEADINGS[next(iter(GROUPS))]}:" in shown
+    else:
+        assert JAPANESE_HELP[command] in shown.replace("\n", "").replace(" " * 2, "")
+        assert "例: " in shown
+        for option in get_command(app).commands[command].params:
+            assert any(name in shown for name in [*option.opts, option.metavar] if name)
+
+
+def test_every_option_has_its_japanese_and_no_japanese_is_left_over():
+    options = [one for command in get_command(app).commands.values() for one in command.params]
+    helps = {one.help for one in [*options, *get_command(app).params] if one.help}
+    assert helps <= set(HELP_TEXTS)
+    of_the_whole = {get_command(app).help, get_command(app).epilog, "Show this message and exit."}
+    assert set(HELP_TEXTS) <= helps | of_the_whole
+    assert all(JAPANESE.search(japanese) for japanese in HELP_TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spoken"),
+    [
+        ("fit a.csv --lang ja", "ja"),
+        ("--help --lang=en", "en"),
+        ("fit --lang fr", ""),
+        ("fit a.csv --lang", ""),
+        ("run train.py --lang ja", ""),
+    ],
+)
+def test_the_language_is_found_among_the_arguments_but_not_in_those_of_a_script(arguments, spoken):
+    assert asked(arguments.split()) == spoken
+
+
+def test_a_stream_speaks_japanese_of_lines_and_of_its_folder(folder, tmp_path):
+    model = folder / "s.tsuzuki"
+    run("fit", folder / "気温.csv", "-o", model, *SMALL)
+    first, second = "2024-01-11 00:00", "2024-01-11 01:00"
+    lines = [f"{first},0.1", "2024-01-10 00:00,1", "never,1", "2024", f"{first},2", "2024-01-11 02:20,1"]
+    lines += [f"{second}+09:00,1", f"{second},9e30"]
+    command = [sys.executable, "-m", "tsuzuki", "stream", str(model), "--state", str(tmp_path / "s"), "--lang", "ja"]
+    read = "\n".join(f"気温,{line}" for line in lines)
+    done = subprocess.run(command, input=read, capture_output=True, text=True, timeout=120, encoding="utf-8")
+    assert done.returncode == 2
+    ours, now = "系列 '気温' の", "2024-01-11T00:00:00"
+    assert done.stderr.splitlines() == [
+        f"2 行目: {ours} 2024-01-10T00:00:00 の値は、処理済みの時刻 {now} より前のため、除外します",
+        "3 行目: 'never' は 2026-01-31 12:00 のような日時ではないため、除外します",
+        "4 行目: '気温,2024' は unique_id,ds,y の形ではないため、除外します",
+        f"5 行目: {ours} {now} の値は、時刻 {now} の 2 つ目の値のため、除外します",
+        f"6 行目: {ours} 2024-01-11T02:20:00 の値は、観測されるべき時刻から +0.33 ステップずれているため、除外します",
+        f"7 行目: '{second}+09:00' にはタイムゾーンがありますが、学習データにはなかったため、除外します",
+        f"8 行目: {ours}値 9e+30 は、これまでの値からかけ離れているため、除外します",
+        "7 行を除外しました",
+    ]
+    shown = run("info", tmp_path / "s", "--lang", "ja").stdout
+    assert "種類               ストリームの状態\n" in shown
+    assert "処理済みの行       8\n" in shown
 
 
 @pytest.mark.parametrize(

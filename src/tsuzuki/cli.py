@@ -9,7 +9,7 @@ import typer
 
 from tsuzuki import __version__
 from tsuzuki.commands import backtest, compare, fit, forecast, info, plotting, run, streaming
-from tsuzuki.commands.grouped import Grouped
+from tsuzuki.commands.grouped import Grouped, Spoken
 from tsuzuki.commands.terminal import log_to_stderr
 
 app = typer.Typer(
@@ -40,9 +40,9 @@ def _everything(
 
 for _room in (compare, fit, forecast, backtest, info, streaming, plotting):
     for _command, _example in _room.EXAMPLES:
-        app.command(epilog=_example)(_command)
+        app.command(cls=Spoken, epilog=_example)(_command)
 for _command, _example in run.EXAMPLES:
-    app.command(epilog=_example, context_settings=run.CONTEXT)(_command)
+    app.command(cls=Spoken, epilog=_example, context_settings=run.CONTEXT)(_command)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Column, Freq, Merge, Resample
+from tsuzuki.commands.options import Column, Freq, Merge, Resample, Time
 from tsuzuki.commands.plotting import Lang, Report, check_report, write_report
 from tsuzuki.commands.terminal import (
     Grid,
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 def compare(
     source: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[beijing|nyc|FILE...]", help="A bundled series, a file, or several files as one."),
+        typer.Argument(metavar="FILE", help="A file, several files as one, or a bundled series: beijing, nyc."),
     ] = None,
     column: Column = None,
-    time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
+    time: Time = None,
     cell: Annotated[str, typer.Option(help="simple_rnn, gru or lstm.")] = "simple_rnn",
     layers: Annotated[int, typer.Option(help="Recurrent layers, stacked.")] = 1,
     units: Annotated[int, typer.Option(help="Units of each layer.")] = 10,

@@ -35,7 +35,7 @@ def forecast(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A file that `tsuzuki fit` wrote.")],
     source: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE...]", help="Newer readings to go on from; older ones are passed over."),
+        typer.Argument(metavar="FILE", help="Newer readings to go on from; older ones are passed over."),
     ] = None,
     column: Column = None,
     time: Time = None,

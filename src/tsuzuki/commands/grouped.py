@@ -1,10 +1,10 @@
-"""The list of commands in `tsuzuki --help`, by what people want to do, in the language of the environment."""
+"""Help in the language that is spoken; that of `tsuzuki --help` lists the commands by what people want to do."""
 
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from tsuzuki.commands.texts import of_environment
+from tsuzuki.commands.texts import LANGUAGES, language, of_environment, use
 
 # Each heading ends in a first step.
 GROUPS = {
@@ -33,32 +33,59 @@ JAPANESE_HEADINGS = dict(
         strict=True,
     )
 )
-JAPANESE_HELP = {
-    "info": "ファイルの中身（間隔・欠測・周期、またはモデル）を表示します。",
-    "fit": "予測モデルを学習し、ファイルに保存します。",
-    "forecast": "学習済みモデルで次のステップを予測します。",
-    "backtest": "過去の時点からの予測を、強い基準手法と並べて採点します。",
-    "plot": "系列を、欠測と区間とともに描きます。",
-    "run": "Keras のスクリプトをそのまま、速く動かします。",
-    "compare": "状態の引き継ぎの有無を、シードごとに比べます。",
-    "stream": "観測値が届くたびに予測し、状態をディスクに保ちます。",
-}
+
+
+class Spoken(TyperCommand):
+    """A command whose help is spoken in the language that is asked for."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help; Japanese is laid out here, since a formatter breaks lines at blanks alone."""
+        if language() == "ja":
+            from tsuzuki.commands.japanese_help import page
+
+            formatter.write(page(self, ctx, {}))
+        else:
+            super().format_help(ctx, formatter)
 
 
 class Grouped(TyperGroup):
     """A group of commands whose help lists them by purpose; `GROUPS` names each command once."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Speak the language that the arguments or the environment ask for, before any help is written."""
+        use(asked(args) or of_environment())
+        return list(super().parse_args(ctx, args))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of all commands."""
+        if language() == "ja":
+            from tsuzuki.commands.japanese_help import page
+
+            formatter.write(page(self, ctx, {JAPANESE_HEADINGS[heading]: names for heading, names in GROUPS.items()}))
+        else:
+            super().format_help(ctx, formatter)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under the headings of their groups."""
         width = max(map(len, self.commands))
-        japanese = of_environment() == "ja"
         for heading, names in GROUPS.items():
-            with formatter.section(JAPANESE_HEADINGS[heading] if japanese else heading):
+            with formatter.section(heading):
                 short = {name: self.commands[name].get_short_help_str(formatter.width - width - 6) for name in names}
-                rows = list((short | {name: JAPANESE_HELP[name] for name in names} if japanese else short).items())
                 # Names of one width, so that all groups' explanations stand below one another.
-                formatter.write_dl([(name.ljust(width), said) for name, said in rows])
+                formatter.write_dl([(name.ljust(width), said) for name, said in short.items()])
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The commands in the order of their groups, as completion offers them."""
         return [name for names in GROUPS.values() for name in names]
+
+
+def asked(arguments: list[str]) -> str:
+    """The language behind `--lang`, or nothing; what stands behind `run` is the script's."""
+    for number, argument in enumerate(arguments):
+        if argument == "run":
+            break
+        named, _, value = argument.partition("=")
+        if named == "--lang":
+            value = value or "".join(arguments[number + 1 : number + 2])
+            return value if value in LANGUAGES else ""
+    return ""

@@ -79,6 +79,85 @@ ERRORS: tuple[tuple[str, str], ...] = (
     ),
     (r"(--?\S+|\S+) is ('.*'|\S+); choose (.+)", "{0} の値 {1} は使えません。{2} から選んでください"),
     (r"(--?\S+|\S+) is (\S+); give a whole number from 1", "{0} の値 {1} は使えません。1 以上の整数を指定してください"),
+    # Of single lines and of the states of `tsuzuki stream`.
+    (
+        r"('.*') and so on is longer than (.+) bytes; left out",
+        "{0} で始まる行は {1} バイトより長いため、除外します",
+    ),
+    (r"('.*') is no UTF-8; left out", "{0} は UTF-8 ではないため、除外します"),
+    (
+        r"the series name ('.*') holds what cannot be printed; left out",
+        "系列名 {0} に表示できない文字があるため、除外します",
+    ),
+    (r"the series name ('.*') has blanks around it; left out", "系列名 {0} の前後に空白があるため、除外します"),
+    (r"('.*') cannot be split into cells \((.+)\); left out", "{0} を列に分けられないため（{1}）、除外します"),
+    (
+        r"('.*') is not an object with unique_id, ds and y; left out",
+        "{0} は unique_id、ds、y を持つ JSON オブジェクトではないため、除外します",
+    ),
+    (r"the reading of series ('.*') is infinite; left out", "系列 {0} の値が無限大のため、除外します"),
+    (
+        r"the reading (.+) of series ('.*') is too far away; left out",
+        "系列 {1} の値 {0} は、これまでの値からかけ離れているため、除外します",
+    ),
+    (
+        r"('.*') is no time such as (.+); left out",
+        "{0} は {1} のような日時ではないため、除外します",
+    ),
+    (
+        r"('.*') names a time zone, and the model's readings did not; left out",
+        "{0} にはタイムゾーンがありますが、学習データにはなかったため、除外します",
+    ),
+    (
+        r"('.*') names no time zone, but the model's readings did; left out",
+        "{0} にはタイムゾーンがありませんが、学習データにはあったため、除外します",
+    ),
+    (
+        r"series ('.*') is not known; --new-series allow takes it; left out",
+        "系列 {0} はモデルにないため、除外します（--new-series allow で受け入れます）",
+    ),
+    (
+        r"the reading of series ('.*') at (.+) is a second one for (.+), where the series stands; left out",
+        "系列 {0} の {1} の値は、時刻 {2} の 2 つ目の値のため、除外します",
+    ),
+    (
+        r"the reading of series ('.*') at (.+) is late: it lies before (.+), where the series stands; left out",
+        "系列 {0} の {1} の値は、処理済みの時刻 {2} より前のため、除外します",
+    ),
+    (
+        r"the reading of series ('.*') at (.+) lies beside the grid, (.+) steps from a time that one is due; left out",
+        "系列 {0} の {1} の値は、観測されるべき時刻から {2} ステップずれているため、除外します",
+    ),
+    (r"('.*') is not (\S+); left out", "{0} は {1} の形ではないため、除外します"),
+    (
+        r"--state (.+) holds the states of another model; .+",
+        "--state {0} には別のモデルの状態が入っています。別のフォルダーか、その状態を書いたモデルを指定してください",
+    ),
+    (
+        r"--state (.+) is in use by another process; .+",
+        "--state {0} は別のプロセスが使用中です。終わるのを待つか、別のフォルダーを指定してください",
+    ),
+    (
+        r"--state (.+) cannot be used \((.+)\); .+",
+        "--state {0} は使えません（{1}）。書き込めるフォルダーを指定してください",
+    ),
+    (
+        r"(.+) is damaged where it holds series ('.*'); .+",
+        "{0} の系列 {1} の状態が壊れています。--begin-anew でその系列を始め直すか、正常な控えを使ってください",
+    ),
+    (r"(.+) is damaged(?: \(.+\)|:.+)?; take an intact copy", "{0} は壊れています。正常な控えを使ってください"),
+    (
+        r"(.+) holds no states \(there is no .+ in it\); .+",
+        "{0} に状態がありません。tsuzuki が書いたファイルかフォルダーを指定してください",
+    ),
+    (
+        r"the header (.+) does not say which column is which; .+",
+        "見出し {0} では列が分かりません。unique_id、ds、y という名前にしてください",
+    ),
+    (
+        r"standard output cannot be written \((.+)\); (.+)",
+        "標準出力に書けません（{0}）。{1}",
+    ),
     (
         r"this needs more memory than is available \((.+)\); .+",
         "メモリーが足りません（{0}）。ネットワークを小さくしてください",

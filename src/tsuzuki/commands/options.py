@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="[beijing|nyc|FILE...]", help="A bundled series, a file, or several files as one."),
+    typer.Argument(metavar="FILE", help="A file, several files as one, or a bundled series: beijing, nyc."),
 ]
 Merge = Annotated[bool, typer.Option("--merge", help="Take the mean where many readings are of the same step.")]
 Column = Annotated[

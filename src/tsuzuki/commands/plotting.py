@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Column, Freq, Resample, Sources
+from tsuzuki.commands.options import Column, Freq, Resample, Sources, Time
 from tsuzuki.commands.terminal import Grid, check_targets, command_line, errors_in_words, reading
 from tsuzuki.commands.texts import language, said
 from tsuzuki.errors import SettingError
@@ -17,7 +17,7 @@ Lang = Annotated[str, typer.Option(help="Language, en or ja; that of the environ
 def plot(
     source: Sources,
     column: Column = None,
-    time: Annotated[str | None, typer.Option(help="The time column, if it is not recognised.")] = None,
+    time: Time = None,
     max_gap: Annotated[int, typer.Option(help="Longest gap in steps that is interpolated.")] = 24,
     freq: Freq = "",
     resample: Resample = "mean",

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words
+from tsuzuki.commands.options import Debug
+from tsuzuki.commands.plotting import Lang
+from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words, in_words
+from tsuzuki.commands.texts import said
 from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.streaming.lines import MAX_LINE, LineFormat, format_of, is_plain, moment, text_of, whole_lines
 
@@ -50,17 +53,18 @@ def stream(
         bool, typer.Option("--replay", help="The input starts from its beginning: skip lines already processed.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no messages about single lines.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    lang: Lang = "",
+    debug: Debug = False,
 ) -> None:
     """Forecast after every reading, and keep the states on disk."""
-    with errors_in_words(debug):
+    with errors_in_words(debug, lang):
         if format_ not in ("auto", "csv", "ndjson"):
             raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
         if new_series not in ("auto", "allow", "refuse"):
             raise SettingError(f"--new-series is {new_series!r}; choose allow, refuse or auto")
         rejected = _follow(model, state, format_, new_series, begin_anew or (), replay, quiet)
         if rejected:
-            typer.echo("1 line was left out" if rejected == 1 else f"{rejected:,} lines were left out", err=True)
+            typer.echo(said("line left out" if rejected == 1 else "lines left out", count=rejected), err=True)
             raise typer.Exit(WRONG_INPUT)
 
 
@@ -142,9 +146,9 @@ class _Output:
         except OSError as error:
             # Else Python writes the rest once more when it ends, and fails with an exit code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            kept = f"the states hold every line up to {line:,}"
+            kept = said("states hold", line=line)
             if isinstance(error, BrokenPipeError):
-                typer.echo(f"the reader of the forecasts went away; {kept}", err=True)
+                typer.echo(said("reader gone", kept=kept), err=True)
                 raise typer.Exit(BROKEN_PIPE) from None
             raise FileError(f"standard output cannot be written ({error.strerror}); {kept}") from None
 
@@ -170,9 +174,9 @@ class _Messages:
         for line, text in sorted(self._waiting):
             self.count += 1
             if not self.quiet and self.count <= MAX_MESSAGES:
-                typer.echo(f"line {line}: {text}", err=True)
+                typer.echo(said("line", line=line, text=in_words(text)), err=True)
                 if self.count == MAX_MESSAGES:
-                    typer.echo("further lines are only counted", err=True)
+                    typer.echo(said("only counted"), err=True)
         self._waiting.clear()
 
 
@@ -266,9 +270,9 @@ class _BatchRunner:
                 self.messages.note(numbers[i], f"{one[:40]!r} is no time such as 2026-01-31 12:00; left out")
                 continue
             if zoned != self._zoned:
-                said = "names a time zone, and the model's" if zoned else "names no time zone, but the model's"
+                named = "names a time zone, and the model's" if zoned else "names no time zone, but the model's"
                 ends = "readings did not" if zoned else "readings did"
-                self.messages.note(numbers[i], f"{one[:40]!r} {said} {ends}; left out")
+                self.messages.note(numbers[i], f"{one[:40]!r} {named} {ends}; left out")
                 continue
             good.append(i)
         return found, good
@@ -282,8 +286,8 @@ class _BatchRunner:
         for i in good:
             if self.bank.number(names[i]) < 0 and names[i] not in new:
                 if not self._allowed:
-                    said = f"series {names[i][:60]!r} is not known; --new-series allow takes it"
-                    self.messages.note(numbers[i], f"{said}; left out")
+                    known_not = f"series {names[i][:60]!r} is not known; --new-series allow takes it"
+                    self.messages.note(numbers[i], f"{known_not}; left out")
                     continue
                 new[names[i]] = int(stamps[i]) - self.bank.fitted.step
             known.append(i)

@@ -205,8 +205,12 @@ def errors_in_words(debug: bool, lang: str = "") -> Iterator[None]:
 
 
 def _complain(message: str) -> None:
-    shown = japanese.error(message) if language() == "ja" else message
-    typer.echo(said("error", said=shown), err=True)
+    typer.echo(said("error", said=in_words(message)), err=True)
+
+
+def in_words(message: str) -> str:
+    """A message in the language that is spoken."""
+    return japanese.error(message) if language() == "ja" else message
 
 
 def write_json(path: str, outcome: object) -> None:
