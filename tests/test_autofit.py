@@ -18,7 +18,7 @@ def test_a_script_finds_itself_as_it_would_under_python(tmp_path):
         "import sys, pickle, beside\n"
         "class Mine: pass\n"
         "print(__name__, sys.argv, sys.path[0], __file__ == sys.argv[0], beside.VALUE)\n"
-        "print(type(pickle.loads(pickle.dumps(Mine()))) is Mine, 'keras' in sys.modules, 'numpy' in sys.modules)\n"
+        "print(type(pickle.loads(pickle.dumps(Mine()))) is Mine, {'keras', 'numpy', 'typer'} & {*sys.modules})\n"
         "print('said', file=sys.stderr)\n"
         "raise SystemExit(7)\n"
     )
@@ -52,6 +52,23 @@ def test_a_script_that_is_not_there_is_named(tmp_path):
     done = run(tmp_path / "none.py")
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path / 'none.py'} cannot be read (No such file or directory)")
+
+
+def test_a_script_with_keras_2_is_told_how_to_move(tmp_path):
+    (tmp_path / "tf_keras").mkdir()
+    (tmp_path / "tf_keras" / "__init__.py").write_text("class Model: pass\n")
+    code = (
+        "import tf_keras, tsuzuki\ntry:\n    tsuzuki.fit(tf_keras.Model())\nexcept ValueError as no:\n    print(no)\n"
+    )
+    done = run(tmp_path / "script.py", code=code)
+    how = (
+        "tf_keras, which is Keras 2; build it with Keras 3 (`import keras`, TF_USE_LEGACY_KERAS not set) and hand the "
+        "weights over: new.set_weights(old.get_weights())\n"
+    )
+    assert (done.stdout, done.stderr) == (
+        f"fit was given a model of {how}",
+        f"tsuzuki: calls of models are left to {how}",
+    )
 
 
 # The package acts when it is imported, so it is not imported here.

@@ -1,5 +1,25 @@
-"""`python -m tsuzuki` is the command line."""
+"""The command `tsuzuki`, also as `python -m tsuzuki`.
 
-from tsuzuki.cli import main
+What the command line needs takes longer to import than some scripts run, so `tsuzuki run SCRIPT` goes straight there.
+"""
 
-main()
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command that stands in `sys.argv`."""
+    if sys.argv[1:2] == ["run"] and "TSUZUKI_LOG" not in os.environ:
+        from tsuzuki.autofit.run_script import call_of, run_script
+
+        call = call_of(sys.argv[2:])
+        if call is not None:
+            run_script(call.script, call.arguments, strict=call.strict, explain=call.explain)
+            return
+    from tsuzuki import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from tsuzuki.errors import SettingError
+from tsuzuki.keras.private_names import KERAS_2, TO_KERAS_3
 from tsuzuki.network.network import Network
 
 
@@ -25,12 +26,7 @@ def fit(*arguments: Any, **options: Any) -> Any:
     Raises:
         SettingError: the first argument is neither; and what either of the two raises.
     """
-    first = arguments[0] if arguments else options.get("network", options.get("model"))
-    if isinstance(first, Network):
-        from tsuzuki.training import fit as training
-
-        return training.fit(*arguments, **options)
-    return _of_keras("fit_model", "fit", first, arguments, options)
+    return _of_either("fit", "fit_model", arguments, options)
 
 
 def predict(*arguments: Any, **options: Any) -> Any:
@@ -42,12 +38,7 @@ def predict(*arguments: Any, **options: Any) -> Any:
     Raises:
         SettingError: the first argument is neither; and what either of the two raises.
     """
-    first = arguments[0] if arguments else options.get("network", options.get("model"))
-    if isinstance(first, Network):
-        from tsuzuki.training import predict as training
-
-        return training.predict(*arguments, **options)
-    return _of_keras("forward", "predict", first, arguments, options)
+    return _of_either("predict", "forward", arguments, options)
 
 
 def evaluate(*arguments: Any, **options: Any) -> Any:
@@ -67,6 +58,14 @@ def evaluate(*arguments: Any, **options: Any) -> Any:
     return evaluation.evaluate(*arguments, **options)
 
 
+def _of_either(name: str, module: str, arguments: Any, options: Any) -> Any:
+    """Call `training`'s function of a name on a network, the Keras door's, which stands in `module`, on a model."""
+    first = arguments[0] if arguments else options.get("network", options.get("model"))
+    if isinstance(first, Network):
+        return getattr(import_module(f"tsuzuki.training.{name}"), name)(*arguments, **options)
+    return _of_keras(module, name, first, arguments, options)
+
+
 def _of_keras(module: str, name: str, first: Any, arguments: Any, options: Any) -> Any:
     if "keras" in sys.modules and isinstance(first, sys.modules["keras"].Model):
         function = getattr(import_module(f"tsuzuki.keras.{module}"), name)
@@ -76,9 +75,11 @@ def _of_keras(module: str, name: str, first: Any, arguments: Any, options: Any) 
             # Only a mistaken call is told in a line of its own, and looked for only then: binding takes 20 us.
             _check_call(name, function, arguments, options)
             raise error
+    if any(kind.__module__.split(".")[0] == KERAS_2 for kind in type(first).__mro__):
+        raise SettingError(f"{name} was given a model of {TO_KERAS_3}")
     raise SettingError(
         f"{name} was given a {type(first).__module__}.{type(first).__qualname__}; give a tsuzuki.Network with its "
-        "weights and a layout, or a compiled model of Keras 3 (`import keras`, not tf_keras)"
+        "weights and a layout, or a compiled model of Keras 3"
     )
 
 

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
-from tsuzuki.autofit import old_modules, old_names, swapping
-from tsuzuki.keras.private_names import ROOTS
+from tsuzuki.autofit import notices, old_modules, old_names, swapping
+from tsuzuki.keras.private_names import KERAS_2, ROOTS
 
 
 def _keras_is_there(keras: ModuleType) -> None:
@@ -24,7 +24,7 @@ def _keras_is_there(keras: ModuleType) -> None:
 
 
 def _activate() -> None:
-    loaded: dict[str, Callable[[ModuleType], None]] = {"keras": _keras_is_there}
+    loaded: dict[str, Callable[[ModuleType], None]] = {"keras": _keras_is_there, KERAS_2: notices.say_left_alone}
     for root in ROOTS:
         loaded[f"{root}.layers"] = old_names.teach_layers_module
         loaded[f"{root}.preprocessing.sequence"] = old_names.teach_sequence_module

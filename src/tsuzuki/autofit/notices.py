@@ -2,6 +2,8 @@
 
 import sys
 
+from tsuzuki.keras.private_names import TO_KERAS_3
+
 _said: set[str] = set()
 
 
@@ -10,3 +12,8 @@ def say_once(old: str, today: str) -> None:
     if old not in _said:
         _said.add(old)
         print(f"tsuzuki: {old} is an old name; today it is {today}", file=sys.stderr)
+
+
+def say_left_alone(module: object) -> None:
+    """Say that models of Keras 2 are not trained here."""
+    print(f"tsuzuki: calls of models are left to {TO_KERAS_3}", file=sys.stderr)

@@ -6,13 +6,12 @@ tells whoever asked when a module of Keras has been loaded. So nothing of Keras 
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 from tsuzuki.autofit.notices import say_once
-from tsuzuki.keras.private_names import INNER_KERAS, ROOTS
+from tsuzuki.keras.private_names import INNER_KERAS, KERAS_2, ROOTS
 
 # What stood in these modules under Keras stands in those today.
 SUCCESSORS = {
@@ -37,8 +36,8 @@ SUCCESSORS = {
 }
 
 
-class OldModules(MetaPathFinder):
-    """The finder.
+class OldModules:
+    """The finder. No abstract class stands over it: `importlib.abc` takes half as long to import as all the rest.
 
     Args:
         loaded: for the name of a module, what to do with it once it is loaded.
@@ -52,13 +51,12 @@ class OldModules(MetaPathFinder):
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Serve old modules, and watch others being loaded; None for all the rest."""
-        if self._looking or not name.startswith(("keras", "tensorflow.keras")):
+        if self._looking or not name.startswith(("keras", "tensorflow.keras", KERAS_2)):
             return None
         for root in ROOTS:
             if name.startswith(root + ".") and name[len(root) + 1 :] in SUCCESSORS:
-                return importlib.util.spec_from_loader(
-                    name, _Copy(name, f"{root}.{SUCCESSORS[name[len(root) + 1 :]]}"), is_package=True
-                )
+                loader: Any = _Copy(name, f"{root}.{SUCCESSORS[name[len(root) + 1 :]]}")
+                return importlib.util.spec_from_loader(name, loader, is_package=True)
         if name not in self._loaded:
             return None
         self._looking = True
@@ -67,11 +65,12 @@ class OldModules(MetaPathFinder):
         finally:
             self._looking = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Told(spec.loader, self._loaded[name])
+            told: Any = _Told(spec.loader, self._loaded[name])
+            spec.loader = told
         return spec
 
 
-class _Copy(Loader):
+class _Copy:
     """Loads an old module: the names of its successor."""
 
     def __init__(self, name: str, successor: str) -> None:
@@ -88,7 +87,7 @@ class _Copy(Loader):
                 setattr(module, name, getattr(successor, name))
 
 
-class _Told(Loader):
+class _Told:
     """Loads a module as its own loader does, and tells of it."""
 
     def __init__(self, loader: Any, loaded: Callable[[ModuleType], object]) -> None:

@@ -5,14 +5,40 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from types import ModuleType, TracebackType
 
 from tsuzuki.autofit import swapping
 from tsuzuki.errors import FileError, NotSwappedError
 
-PACKAGE = str(Path(__file__).parents[1])
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAILED, NOT_SWAPPED, INTERRUPTED = 1, 2, 130
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command line of `tsuzuki run`: the script, what stands behind it, and the options before it."""
+
+    script: str
+    arguments: Sequence[str]
+    strict: bool
+    explain: bool
+
+
+def call_of(words: Sequence[str]) -> Call | None:
+    """What stands behind `tsuzuki run`; None where it is not plainly a script that can be read.
+
+    The command line then says what is wrong with it, or gives help.
+    """
+    options = set[str]()
+    for at, word in enumerate(words):
+        if word in ("--strict", "--explain"):
+            options.add(word)
+        elif not word.startswith("-") and os.access(word, os.R_OK):
+            return Call(word, words[at + 1 :], "--strict" in options, "--explain" in options)
+        else:
+            break
+    return None
 
 
 def run_script(path: str, arguments: Sequence[str] = (), *, strict: bool = False, explain: bool = False) -> None:

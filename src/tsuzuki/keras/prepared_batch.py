@@ -4,6 +4,7 @@ Laying a batch out and making the engine ready takes a millisecond; a batch of t
 into its place and run.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,16 @@ from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import KeptModel
 from tsuzuki.keras.metrics import EpochMetrics
 from tsuzuki.layouts.layout import Block
+from tsuzuki.network.network import Network, parameters
 from tsuzuki.training.epoch import diverged
 
 Floats = NDArray[np.float32]
 # Rows times steps up to which a batch is run as a stream's step is: 0.4 us a call, but its products one by one.
 FEW = 64
+# Weights times rows times steps up to which one thread trains on a batch. Each call starts its threads anew: where the
+# machine is idle that takes what two of them save here (LSTM(32) on 32 x 24 is 3.4 million), and where cores are
+# shared, waiting for one another takes far more (8.7 ms instead of 1.4).
+ALONE = 10_000_000
 
 
 class PreparedBatch:
@@ -72,7 +78,7 @@ class PreparedBatch:
             slots=kept.trained.slots if trains and kept.trained is not None else None,
             saved_states=kept.states,
             seed=seed,
-            threads=None if trains else 1,
+            threads=None if trains and _work(kept.network, rows * steps) > ALONE else 1,
         )
         assert epoch.data.targets is not None
         self._targets = epoch.data.targets if epoch.unmasked is None else epoch.unmasked
@@ -167,6 +173,10 @@ class PreparedBatch:
         if self.shape.stateful:
             self._kept.carried()
         return result
+
+
+def _work(network: Network, steps: int) -> int:
+    return steps * sum(math.prod(parameter.shape) for parameter in parameters(network))
 
 
 class PreparedForecast(PreparedBatch):

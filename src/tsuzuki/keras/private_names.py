@@ -10,6 +10,12 @@ from typing import Any
 ROOTS = ("keras", "keras._tf_keras.keras", "tensorflow.keras")
 # Keras 2 as TensorFlow keeps it for itself; scripts of 2019 import from it.
 INNER_KERAS = "tensorflow.python.keras"
+# Keras 2 as a package of its own, which `tensorflow.keras` is where TF_USE_LEGACY_KERAS is set.
+KERAS_2 = "tf_keras"
+TO_KERAS_3 = (
+    f"{KERAS_2}, which is Keras 2; build it with Keras 3 (`import keras`, TF_USE_LEGACY_KERAS not set) and hand the "
+    "weights over: new.set_weights(old.get_weights())"
+)
 # Where a Keras variable has the backend's value, and the method that gives it another, for good, in no scope.
 VALUE, DIRECT_ASSIGN = "_value", "_direct_assign"
 
