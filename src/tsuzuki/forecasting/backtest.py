@@ -19,6 +19,7 @@ from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.known_effects import effects_over, series_without_effects
 from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.references import references
@@ -63,8 +64,11 @@ def backtest(
     cuts = [int(some[0]) for some in origins]
     before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
     fitted = train(before, settings, on_progress, checkpoint, every)
-    forecasts, seen = _forecast_from_origins(fitted, settings, series, origins)
-    back = fitted.transform.inverse
+    forecasts, seen, moved = _forecast_from_origins(fitted, settings, series, origins)
+
+    def back(values: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+        return fitted.effects.put_on(fitted.transform.inverse(values, number), moved[number], fitted.transform, number)
+
     frames, scales = [], {}
     ahead = np.arange(settings.horizon)
     for number, (one, cut) in enumerate(zip(series, cuts, strict=True)):
@@ -121,12 +125,13 @@ def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDA
 
 def _forecast_from_origins(
     fitted: Fitted, settings: Settings, series: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
-    """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, and which origins have
-    one."""
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], list[NDArray[np.float64]]]:
+    """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, which origins have one,
+    and what is known ahead adds to them, [origins, horizon]."""
     rules, transform = fitted.rules, fitted.transform
+    usual = series_without_effects(series, transform, fitted.effects, fitted.covariate_scales)
     inputs, _ = series_inputs(
-        series, settings, fitted.step, rules.cycles, transform, fitted.scales, fitted.covariate_scales
+        usual, settings, fitted.step, rules.cycles, transform, fitted.scales, fitted.covariate_scales
     )
     histories = [
         history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
@@ -141,11 +146,13 @@ def _forecast_from_origins(
 
     with ThreadPoolExecutor(threads_allowed()) as pool:
         outputs = np.mean(list(pool.map(one, fitted.members)), axis=0)
-    found = []
+    found, moved = [], []
     for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
         windows = history.windows(known[seen[number]] - 1)
         found.append(in_units(fitted, outputs[order[number]], windows, np.full(len(windows), number)))
-    return found, seen
+        effect = effects_over(series[number], fitted.effects, fitted.covariate_scales, number)
+        moved.append(effect[known[seen[number]][:, None] + np.arange(settings.horizon)])
+    return found, seen, moved
 
 
 def _rows_before(

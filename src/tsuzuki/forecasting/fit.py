@@ -29,6 +29,7 @@ from tsuzuki.forecasting.held_out import (
     training_layout,
 )
 from tsuzuki.forecasting.history import History, history_of
+from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
 from tsuzuki.forecasting.panel import Panel, build_panel
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
@@ -115,12 +116,19 @@ def train(
     """
     points = tuple(len(one.values) for one in series)
     step = step_of(series[0].times)
-    rules = rules_for(series, step, settings)
+    read, rules = series, rules_for(series, step, settings)
     if drawn is not None:
         drawn.prepare(rules)
-    transform = transform_of(rules.transform, [one.values for one in series])
+    transform, scales_of_covariates = (
+        transform_of(rules.transform, [one.values for one in series]),
+        covariate_scales(series),
+    )
+    effects = known_effects(series, transform, settings.columns, rules.seasons, scales_of_covariates)
+    if effects:
+        series = series_without_effects(series, transform, effects, scales_of_covariates)
+        rules = rules_for(series, step, replace(settings, transform=rules.transform))
     spec = model_spec(settings, rules)
-    scales, scales_of_covariates = series_scales(series, transform), covariate_scales(series)
+    scales = series_scales(series, transform)
     inputs, last_covariates = series_inputs(
         series, settings, step, rules.cycles, transform, scales, scales_of_covariates
     )
@@ -166,12 +174,14 @@ def train(
         histories=tuple(member.training.history for member in members),
         best_epochs=tuple(member.training.best_epoch for member in members),
         points=sum(points),
-        fingerprint=fingerprint(series),
+        fingerprint=fingerprint(read),
         rules=rules,
         transform=transform,
         committee=committee,
         windows=np.stack([history.last() for history in histories]),
         absent=np.stack([history.last_absent() for history in histories]),
+        effects=effects,
+        window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
         checked=checked,
     )
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from tsuzuki.forecasting.committee import Committee
     from tsuzuki.forecasting.conformal_intervals import Calibration
+    from tsuzuki.forecasting.known_effects import KnownEffects
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
     from tsuzuki.forecasting.transforms import Transform
@@ -53,8 +54,10 @@ class Fitted:
         rules: what the data suggested.
         transform: between the series' units and the scale on which mean, deviation and errors are.
         committee: how far each forecast is trusted, or None where quantiles are forecast.
-        windows: float32 [series, values], the last values of each series, scaled and without gaps.
+        windows: float32 [series, values], the last values of each series, scaled, without gaps and without effects.
         absent: bool [series, values], where something stands in for a value there.
+        effects: by how much columns known ahead move the values.
+        window_effects: float32 [series, values], what was taken off the windows, transformed; [series, 0] if nothing.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
         source: what the file said that the readings come from, or None where they come from a frame.
         zone: the time zone that the readings' times named, in which those of forecasts are given; None for none.
@@ -79,6 +82,8 @@ class Fitted:
     committee: "Committee | None"
     windows: "NDArray[np.float32]"
     absent: "NDArray[np.bool_]"
+    effects: "KnownEffects"
+    window_effects: "NDArray[np.float32]"
     checked: bool = True
     source: Source | None = None
     zone: str | None = None

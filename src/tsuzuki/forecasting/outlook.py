@@ -107,6 +107,9 @@ def _kept(fitted: "Fitted", number: int) -> tuple[NDArray[np.datetime64], NDArra
     absent, times = fitted.absent[number], fitted.times[number]
     mean, scale = fitted.scales[number]
     values = fitted.transform.inverse(fitted.windows[number].astype(np.float64) * scale + mean, number)
+    if fitted.effects:
+        moved = fitted.window_effects[number].astype(np.float64)
+        values = fitted.effects.put_on(values, moved, fitted.transform, number)
     values = np.where(absent, np.nan, values)
     # Before a beginning stands nothing that was read.
     read = np.flatnonzero(~absent)

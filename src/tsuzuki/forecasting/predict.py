@@ -46,7 +46,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             "fit it again with that series"
         )
     times, last, inputs, which = list(fitted.times), fitted.last_covariates.copy(), [], []
-    windows, absent = fitted.windows.copy(), fitted.absent.copy()
+    windows, absent, window_effects = fitted.windows.copy(), fitted.absent.copy(), fitted.window_effects.copy()
     of_windows = None if fitted.rules.alone else WindowInputs(fitted.rules)
     for number, name in enumerate(fitted.ids):
         if name not in groups:
@@ -63,7 +63,11 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             continue
         if len(covariates) and len(last[number]):
             last[number] = covariates[-1]
-        scaled = ((fitted.transform.forward(values[:, 0], number) - mean) / scale).astype(np.float32)
+        effect = fitted.effects.within(covariates, number)
+        usual = fitted.effects.take_off(values[:, 0], effect, fitted.transform, number)
+        scaled = ((fitted.transform.forward(usual, number) - mean) / scale).astype(np.float32)
+        kept = window_effects.shape[1]
+        window_effects[number] = np.concatenate([window_effects[number], effect])[len(effect) :][:kept]
         known = covariates[:, len(columns.past) : len(columns.past) + len(columns.known)]
         times[number] = np.concatenate([fitted.times[number], ahead])[-KEPT_TIMES:]
         past, past_absent = (windows[number], absent[number]) if goes_on else (None, None)
@@ -85,7 +89,15 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         nothing = np.zeros(len(panel.inputs), bool)
         _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, which), rows_kept(settings))
         states.append(_replace_series(state, moved, which))
-    return replace(fitted, states=states, times=times, last_covariates=last, windows=windows, absent=absent)
+    return replace(
+        fitted,
+        states=states,
+        times=times,
+        last_covariates=last,
+        windows=windows,
+        absent=absent,
+        window_effects=window_effects,
+    )
 
 
 def pending_rows(
@@ -132,10 +144,14 @@ def _replace_series(state: "SeriesState", moved: "SeriesState", which: Sequence[
     return SeriesState(saved, rows, pending)
 
 
-def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) -> "NDArray[np.float64]":
-    """The next steps of every series, [series, horizon, quantiles or 1], increasing by quantile.
+def forecast_next_steps(
+    fitted: Fitted, settings: Settings, future: Any = None
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """The next steps of every series and what is known ahead adds to them.
 
-    In the series' unit, transformed.
+    Returns:
+        Forecasts [series, horizon, quantiles or 1], increasing by quantile, in the series' unit, transformed, without
+        effects; and the effects, [series, horizon].
     """
     import numpy as np
 
@@ -159,7 +175,8 @@ def forecast_next_steps(fitted: Fitted, settings: Settings, future: Any = None) 
         wanted[ends - 1] = True
         found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
         total += found
-    return in_units(fitted, total / np.float32(len(fitted.members)), fitted.windows, np.arange(series))
+    usual = in_units(fitted, total / np.float32(len(fitted.members)), fitted.windows, np.arange(series))
+    return usual, np.stack([fitted.effects.of(own, number) for number, own in enumerate(ahead)])
 
 
 def in_units(
@@ -288,8 +305,11 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     from tsuzuki.data.grid import following_times
     from tsuzuki.data.zones import in_zone
 
-    found = forecast_next_steps(fitted, settings, future)
-    back = fitted.transform.inverse
+    found, moved = forecast_next_steps(fitted, settings, future)
+
+    def back(values: "NDArray[np.float64]", number: int) -> "NDArray[np.float64]":
+        return fitted.effects.put_on(fitted.transform.inverse(values, number), moved[number], fitted.transform, number)
+
     columns = {
         "unique_id": np.repeat(np.array(fitted.ids, object), settings.horizon),
         "ds": in_zone(

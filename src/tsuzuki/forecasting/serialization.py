@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from tsuzuki.storage import Stored
 
 
+# Raised whenever a file says less or other things than forecasts need: what an older number wrote is refused.
+FORM = 2
+
+
 def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
     """Write trained networks and their settings to a file; see `Forecaster.save`."""
     from tsuzuki import __version__
     from tsuzuki.storage import write
 
-    facts = {"tsuzuki": __version__, "settings": asdict(settings), **_facts(fitted)}
+    facts = {"tsuzuki": __version__, "form": FORM, "settings": asdict(settings), **_facts(fitted)}
     write(path, "forecaster", facts, _arrays(fitted))
 
 
@@ -32,10 +36,11 @@ def restore(stored: "Stored", name: str) -> "tuple[Settings, Fitted]":
     """
     from tsuzuki.forecasting.settings import Settings
 
-    if "fingerprint" in stored.facts and "units" not in stored.facts.get("rules", ()):
-        written = stored.facts.get("tsuzuki")
+    form, written = stored.facts.get("form", 1), str(stored.facts.get("tsuzuki"))[:40]
+    if "fingerprint" in stored.facts and form != FORM:
+        when = "an earlier" if isinstance(form, int) and form < FORM else "a later"
         raise FileError(
-            f"{name} was written by an earlier tsuzuki, whose networks read other inputs; read it with tsuzuki "
+            f"{name} was written by {when} tsuzuki, whose forecasts are made of other things; read it with tsuzuki "
             f"{written}, or fit and save it again"
         )
     try:
@@ -78,6 +83,7 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "histories": [[asdict(record) for record in history] for history in fitted.histories],
         "kept_times": [len(times) for times in fitted.times],
         "rules": asdict(fitted.rules),
+        "effects_are_factors": fitted.effects.factor,
         "members": None if fitted.committee is None else list(fitted.committee.members),
     }
 
@@ -92,6 +98,7 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         "times": np.concatenate(fitted.times).astype("datetime64[ns]").astype(np.int64),
     }
     found |= {"marks": fitted.transform.marks, "windows": fitted.windows, "absent": fitted.absent}
+    found |= {"effects": fitted.effects.slopes, "window effects": fitted.window_effects}
     if fitted.calibration is not None:
         found["calibration"] = fitted.calibration.offsets
     if fitted.committee is not None:
@@ -149,6 +156,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     from tsuzuki.forecasting.committee import Committee
     from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration
     from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.known_effects import KnownEffects
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.stepwise import SeriesState, rows_kept, state_size
     from tsuzuki.forecasting.transforms import Transform
@@ -209,6 +217,10 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             np.array(rules.units, np.float32),
             tuple(sorted(set(rules.bases))),
         )
+    slopes = array("effects", np.float64, series, len(settings.columns.known))
+    if not np.isfinite(slopes).all():
+        raise ValueError("an effect of what is known ahead is not finite")
+    effects = KnownEffects(slopes, len(settings.columns.past), bool(facts["effects_are_factors"]))
     return Fitted(
         ids=ids,
         step=step,
@@ -229,6 +241,8 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         committee=committee,
         windows=array("windows", np.float32, series, size),
         absent=array("absent", np.bool_, series, size),
+        effects=effects,
+        window_effects=array("window effects", np.float32, series, size if effects else 0),
         checked=bool(facts["checked"]),
         source=_source(facts.get("source")),
         zone=_zone(facts.get("zone")),

@@ -37,6 +37,12 @@ class Transform:
         given = np.clip(given, -LARGEST, LARGEST)
         return np.asarray(np.exp(given) if self.kind == "log" else np.sinh(given) * self._marks(series, given.ndim))
 
+    def moved(self, values: NDArray[np.float64], by: NDArray[np.float64], series: int) -> NDArray[np.float64]:
+        """Values of one series in its unit, moved by so much on the transformed scale."""
+        if self.kind == "log":
+            return np.asarray(values * np.exp(by))
+        return self.inverse(self.forward(values, series) + by, series)
+
     def scale(self, series: int, mean: float, deviation: float) -> tuple[float, float]:
         """The transformed mean and deviation of a series of which only these are known."""
         if self.kind == "none":
