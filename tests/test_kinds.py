@@ -77,12 +77,13 @@ def test_a_file_of_an_earlier_version_names_the_version_that_reads_it(tmp_path, 
 
     fitted.save(tmp_path / "m")
     stored = storage.read(tmp_path / "m")
-    facts = {name: fact for name, fact in stored.facts.items() if name not in ("rules", "members")}
-    storage.write(tmp_path / "old", "forecaster", facts, stored.arrays)
-    with pytest.raises(
-        FileError, match=r"old was written by an earlier tsuzuki, .*; read it with tsuzuki [0-9.]+, or fit"
-    ):
-        load(tmp_path / "old")
+    for when, form in (("an earlier", {}), ("an earlier", {"form": 1}), ("a later", {"form": 1000})):
+        facts = {name: fact for name, fact in stored.facts.items() if name != "form"} | form
+        storage.write(tmp_path / "other", "forecaster", facts, stored.arrays)
+        with pytest.raises(
+            FileError, match=rf"other was written by {when} tsuzuki, .*; read it with tsuzuki [0-9.]+, or fit"
+        ):
+            load(tmp_path / "other")
 
 
 @pytest.mark.parametrize("points", [12, 24, 36])

@@ -114,11 +114,11 @@ def test_an_effect_is_learned_within_five_per_cent_rare_or_frequent_added_or_a_f
 
 def test_a_column_that_moves_nothing_is_left_alone_beside_one_that_does():
     left = 0
-    for seed in range(6):
+    for seed in range(3):
         _, _, effects, _ = learned_effects("none", 0.2, False, seed, columns=3)
         assert effects.slopes[:, 0].all()
         left += (effects.slopes[:, 1:] == 0).all(axis=0).sum()
-    assert left >= 9
+    assert left >= 4
 
 
 @pytest.mark.parametrize(("kind", "factor"), [("none", False), ("none", True), ("log", True), ("asinh", True)])
