@@ -40,6 +40,15 @@ def test_a_forecast_goes_on_from_the_model_or_from_a_newer_file(folder):
         assert rows[0]["tsuzuki-lo-80"] < rows[0]["tsuzuki"] < rows[0]["tsuzuki-hi-95"]
 
 
+def test_newer_readings_on_a_finer_grid_are_refused_unless_their_means_are_asked_for(folder, tmp_path):
+    times = [f"2024-01-20 {hour:02d}:{minute:02d}" for hour in range(9) for minute in (0, 5, 10)]
+    pd.DataFrame({"time": times, "temperature": 10.0}).to_csv(tmp_path / "finer.csv", index=False)
+    refused = run("forecast", folder / "m.tsuzuki", tmp_path / "finer.csv")
+    assert refused.exit_code == 2
+    assert "are of the same step as another of the grid that the model knows" in refused.stderr
+    assert run("forecast", folder / "m.tsuzuki", tmp_path / "finer.csv", "--merge").exit_code == 0
+
+
 def test_the_table_of_a_forecast_fits_eighty_columns_without_colours(folder):
     done = run("forecast", folder / "m.tsuzuki", "--levels", "80", env={"COLUMNS": "80"})
     assert "\x1b" not in done.stdout

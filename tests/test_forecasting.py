@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,6 +98,7 @@ def test_an_ensemble_is_the_mean_of_its_networks(daily):
 
 
 def test_frames_of_polars_give_the_same_forecasts(daily):
+    pl = pytest.importorskip("polars", reason="Polars is not installed")
     frame = long_of(daily.rename("sensor"))
     one, other = (Forecaster(2, **SMALL).fit(some).predict() for some in (frame, pl.from_pandas(frame)))
     assert_frame_equal(one, other, check_exact=True)

@@ -66,6 +66,16 @@ def test_all_columns_are_described_where_none_is_named(tmp_path):
     assert run("info", tmp_path / "wide.csv", "--column", "c").stdout.splitlines()[-1].endswith("wide.csv --column c")
 
 
+def test_several_files_are_described_as_one_source(tmp_path):
+    frame = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=50, freq="D"), "y": np.arange(50.0) % 7})
+    paths = [tmp_path / "a1.csv", tmp_path / "a2.csv"]
+    for path, rows in zip(paths, (frame[:30], frame[25:]), strict=True):
+        rows.to_csv(path, index=False)
+    found = told(*paths)
+    assert (found["points"], found["missing"], found["ids"]) == (50, 0, ["a"])
+    assert run("info", *paths).stdout.splitlines()[-1].endswith(f"tsuzuki fit {paths[0]} {paths[1]}")
+
+
 def test_bundled_series_models_and_wrong_files_are_told_apart(tmp_path):
     assert told("nyc")["series"] == 3
     (tmp_path / "cut.tsuzuki").write_bytes(b"\x10")

@@ -266,3 +266,14 @@ def test_a_real_download_gives_each_element_by_its_name(tokyo):
 
 
 UNITS = {ord("℃"): "°C", ord("％"): "%"}
+
+
+def test_a_pattern_makes_a_series_of_each_element_that_is_called_like_it(tokyo):
+    found = read(tokyo, column="*気温")
+    assert found.columns == ("東京 平均気温(℃)", "東京 最高気温(℃)", "東京 最低気温(℃)")
+    one = read(tokyo, column="最高気温").frame["y"].to_numpy()
+    np.testing.assert_array_equal(found.frame["y"][found.frame["unique_id"] == found.columns[1]], one)
+    # Elements of text are no series, and a pattern that none is called like is named.
+    assert len(read(tokyo[0], column="*").columns) == 19
+    with pytest.raises(DataError, match=r"has no column '\*x'"):
+        read(tokyo[0], column="*x")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuzuki.data import files
+from tsuzuki.data import files, parquet
 from tsuzuki.data.readers import read
 from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, FileError, MissingExtraError
@@ -307,6 +307,16 @@ def test_a_packed_file_that_unfolds_without_end_is_refused(tmp_path, monkeypatch
             read(tmp_path / name)
 
 
+def test_packed_lines_are_counted_before_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_ROWS", len(VALUES))
+    content = write(tmp_path / "a.csv", plain()).read_bytes()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(FileError, match=r"a.csv.gz has \d+ rows, and \d+ can be read at once; split it"):
+        read(tmp_path / "a.csv.gz")
+    monkeypatch.setattr(files, "MOST_ROWS", content.count(b"\n"))
+    assert len(read(tmp_path / "a.csv.gz").frame) == len(VALUES)
+
+
 def test_standard_input_is_read_as_a_file_is(tmp_path, monkeypatch):
     content = write(tmp_path / "a.csv", plain()).read_bytes()
     for given_bytes in (content, gzip.compress(content)):
@@ -344,9 +354,12 @@ def test_an_excel_workbook_without_its_package_is_answered_with_the_extra(tmp_pa
         read(tmp_path / "a.xlsx")
 
 
-def test_a_damaged_excel_workbook_is_named(tmp_path):
+def test_a_damaged_excel_workbook_is_named_and_so_is_one_that_unfolds_without_end(tmp_path, monkeypatch):
     pytest.importorskip("openpyxl", reason='openpyxl is not installed: pip install "tsuzuki[excel]"')
     with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "<workbook/>")
     with pytest.raises(FileError, match=r"a.xlsx is an Excel workbook that cannot be read .*; save it again"):
+        read(tmp_path / "a.xlsx")
+    monkeypatch.setattr(parquet, "LARGEST", 10)
+    with pytest.raises(FileError, match=r"a.xlsx unfolds to more than 0 GiB; save its sheet as CSV, in pieces"):
         read(tmp_path / "a.xlsx")

@@ -159,6 +159,10 @@ def test_a_loss_must_fall_by_more_than_min_delta():
     assert not monitor.stops
     monitor.see(record(0.755))
     assert monitor.stops
+    # A loss as low as the best is no better one.
+    plain = LossMonitor(EarlyStopping(2), ReduceOnPlateau(0.5, 2, min_delta=0.0))
+    assert [plain.see(record(1.0)) for _ in range(3)] == [True, False, False]
+    assert (plain.stops, plain.waited, plain.rate_factor) == (True, 2, 0.5)
 
 
 TARGETS = np.sin(np.arange(300) / 5).astype(np.float32)[:, None]

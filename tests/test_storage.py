@@ -55,7 +55,7 @@ def damages(draw):
 
 
 @given(damage=damages())
-@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_damaged_file_raises_anything_but_our_own_error(whole, damage):
     kind, share, extra = damage
     at = int(share * len(whole))

@@ -1,5 +1,6 @@
 """What tools made, and stands in the project, is what they make now."""
 
+import json
 import re
 import subprocess
 import sys
@@ -124,7 +125,19 @@ def test_planted_faults_are_noticed_by_the_tests_that_run_their_lines():
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     lines = done.stdout.splitlines()
     assert lines[-1] == "2 of 2 faults were noticed", done.stdout + done.stderr
-    assert all(re.match(r"  [23] killed   formatting\.py:\d+ ", line) for line in lines[:-1])
+    assert all(re.match(r"  [23] killed   formatting\.py:\d+ ", line) for line in lines[:-2])
+    found = json.loads(lines[-2])
+    assert (found["planted"], found["killed"], found["in no time"], found["survivors"]) == (2, 2, 0, [])
+
+
+def test_the_faults_that_no_test_noticed_once_can_be_planted_still():
+    module = tool("mutate")
+    planted = module.known_faults(None)
+    assert len(planted) > 50
+    assert {name for name, _ in planted} <= module.TESTS.keys()
+    for name, fault in planted:
+        assert fault.source != (ROOT / "src" / "tsuzuki" / name).read_text()
+        compile(fault.source, name, "exec")
 
 
 @pytest.mark.parametrize("kind", ["tables", "lines", "models", "checkpoints", "stores"])
@@ -151,3 +164,37 @@ def test_the_lowest_versions_that_are_tried_are_those_that_the_project_names():
 def test_the_smoke_test_refuses_the_clones_own_package():
     with pytest.raises(AssertionError, match="is the clone's, not an installed one"):
         tool("smoke").main([])
+
+
+def test_commands_side_by_side_end_in_time_and_their_findings_are_added_up(capfd):
+    import time
+
+    side = tool("side_by_side")
+    assert side.pieces(7, 3) == [3, 2, 2]
+    assert side.pieces(2, 3) == [1, 1]
+    found = []
+
+    def says(text):
+        return [sys.executable, "-c", text]
+
+    slow, failing = "import time; time.sleep(60)", "import sys; sys.exit('no such thing')"
+    commands = [says("print('{\"n\": 1}')")] * 2 + [says(failing), says(slow)]
+    began = time.monotonic()
+    wrong = side.gathered(commands, 4, began + 5, found.append)
+    assert found == [{"n": 1}] * 2
+    assert sorted(line.split(":")[0].split(" ")[0] for line in wrong) == ["-c", "not"]
+    assert "ended with 1: no such thing" in "".join(wrong)
+    assert "no such thing" in capfd.readouterr().err
+
+
+def test_a_stream_of_many_lives_loses_no_line():
+    command = [sys.executable, str(ROOT / "tools" / "soak.py"), "60", "--series", "4", "--kill", "24", "--rotate", "40"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    found = json.loads(done.stdout)
+    assert (found["lines"], found["kills"], found["rotations"]) == (60, 2, 1), done.stderr
+
+
+def test_a_table_that_does_not_fit_leaves_what_stood_there():
+    command = [sys.executable, str(ROOT / "tools" / "interrupt.py"), "--only", "forecasts", "--places", "2"]
+    done = subprocess.run([*command, "--place", "1"], capture_output=True, text=True, timeout=600, check=False)
+    assert json.loads(done.stdout) == {"forecasts refused": 1, "wrong": []}, done.stderr

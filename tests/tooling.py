@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# Some import others of their folder.
+sys.path.append(str(ROOT / "tools"))
 
 
 def tool(name):

@@ -4,6 +4,7 @@
     python tools/fuzz.py 600 --seed 7     ten minutes for each
     python tools/fuzz.py 60 --only lines --only stores
     python tools/fuzz.py 3600 --count 10000     so many of each
+    python tools/fuzz.py 600 --count 10000 --jobs 16
 
 Input is built whole and then bent where it has structure (a cell, a bound, a fact under a digest that is made anew),
 and sometimes cut or flipped. What is read is compared: tables with `tests/strict_reader.py`, lines with a line's plain
@@ -37,6 +38,8 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+
+from side_by_side import gathered, pieces, tool  # noqa: E402
 
 from strict_reader import Refused, strict  # noqa: E402
 from tsuzuki.commands.streaming import _BatchRunner, _Messages  # noqa: E402
@@ -389,18 +392,38 @@ def _timed(inputs: Iterator[bool]) -> Iterator[bool]:
 def main() -> None:
     """Try all kinds; exit with 1 where something was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("seconds", nargs="?", type=float, default=60.0, help="for each kind")
+    parser.add_argument("seconds", nargs="?", type=float, default=60.0, help="for each kind; in all, with --jobs")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--count", type=int, default=None, help="of each kind at most")
     parser.add_argument("--only", action="append", choices=sorted(KINDS), metavar="KIND")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side; needs --count")
     asked = parser.parse_args()
     seed = random.randrange(2**32) if asked.seed is None else asked.seed
-    found = {kind: run(kind, asked.seconds, seed, asked.count) for kind in asked.only or KINDS}
-    print(json.dumps({"seed": seed, **found}))
+    kinds, wrong = asked.only or list(KINDS), []
+    if asked.jobs == 1:
+        found = {kind: run(kind, asked.seconds, seed, asked.count) for kind in kinds}
+    else:
+        if asked.count is None:
+            parser.error("--jobs needs --count")
+        found = {kind: Counter[str]() for kind in kinds}
+        commands = [
+            tool("fuzz", asked.seconds, "--only", kind, "--count", count, "--seed", seed + job)
+            for kind in kinds
+            for job, count in enumerate(pieces(asked.count, asked.jobs))
+        ]
+        wrong = gathered(
+            commands,
+            asked.jobs,
+            time.monotonic() + asked.seconds,
+            lambda one: [found[kind].update(one[kind]) for kind in kinds if kind in one],
+        )
+    for line in wrong:
+        print(line, file=sys.stderr)
+    print(json.dumps({"seed": seed, **found, "failed": wrong}))
     print("| | tried | read | refused | wrong |\n|---|---|---|---|---|")
     for kind, one in found.items():
         print(f"| {kind} | {one['tried']:,} | {one['read']:,} | {one['refused']:,} | {one['wrong']:,} |")
-    sys.exit(any(one["wrong"] for one in found.values()))
+    sys.exit(bool(wrong) or any(one["wrong"] for one in found.values()))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,18 @@
     python tools/mutate.py 20 --seed 3     20 others
     python tools/mutate.py 10 --module data/segments.py
 
+    python tools/mutate.py --jobs 16 --seconds 540
+    python tools/mutate.py --known         those that no test noticed once (tools/known_faults.py)
+
 Each fault is planted in a copy of the package, and of the tests that belong to the module those that run its line, the
-fastest first, until one fails. What no test notices is printed: the place, what stood there, what was planted. A run
-can be done in pieces: --first 100 passes over the faults before the hundredth.
+fastest first, until one fails; where none runs it in its own process, all of them. What no test notices is printed: the
+place, what stood there, what was planted. A run can be done in pieces: --first 100 passes over the faults before the
+hundredth. Tests that cannot be run where this runs, because a package is not installed, are left out and named.
 """
 
 import argparse
 import ast
 import contextlib
-import copy
 import json
 import os
 import random
@@ -22,8 +25,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,30 +35,50 @@ import hypothesis  # noqa: F401
 import numpy  # noqa: F401
 import pandas  # noqa: F401
 import pytest
+from faults import Fault, faults, replaced
+from known_faults import KNOWN
 
 ROOT = Path(__file__).parents[1]
+# Modules in which nothing is drawn: what they hold is mostly checked elsewhere.
+ONLY_KNOWN = ("engine/compiled_network.py", "network/optimizers.py", "report/backtest.py")
 # Modules outside the kernels, and the tests that see to them.
 TESTS = {
-    "data/segments.py": ("test_small_faults_in_readers", "test_series"),
-    "data/timestamps.py": ("test_timestamps", "test_small_faults_in_readers"),
+    "commands/streaming.py": ("test_commands_streaming",),
+    "data/calendar.py": ("test_small_faults_in_readers", "test_calendar"),
+    "data/columns.py": ("test_small_faults_in_readers", "test_timestamps", "test_readers"),
+    "data/covariates.py": ("test_known_covariates", "test_rolling"),
     "data/date_forms.py": ("test_small_faults_in_readers", "test_timestamps"),
     "data/delimited.py": ("test_small_faults_in_readers", "test_readers", "test_dialects"),
-    "data/columns.py": ("test_small_faults_in_readers", "test_timestamps", "test_readers"),
+    "data/files.py": ("test_readers", "test_joining"),
+    "data/frames.py": ("test_series", "test_zones"),
     "data/grid.py": ("test_small_faults_in_readers", "test_series", "test_resampling", "test_zones"),
+    "data/jma.py": ("test_jma",),
     "data/joining.py": ("test_small_faults_in_readers", "test_joining"),
     "data/newer_rows.py": ("test_zones",),
+    "data/resampling.py": ("test_resampling",),
+    "data/segments.py": ("test_small_faults_in_readers", "test_series"),
+    "data/timestamps.py": ("test_timestamps", "test_small_faults_in_readers"),
+    "data/value_columns.py": ("test_readers", "test_joining"),
     "data/zones.py": ("test_zones",),
-    "data/calendar.py": ("test_small_faults_in_readers", "test_calendar"),
     "engine/code_cache.py": ("test_code_cache",),
+    "engine/object_file.py": ("test_object_files",),
     "experiment/paired_statistics.py": ("test_small_faults", "test_comparison"),
+    "experiment/verdict.py": ("test_comparison",),
     "forecasting/backtest.py": ("test_backtest", "test_small_faults"),
+    "engine/compiled_network.py": ("test_small_faults",),
     "forecasting/committee.py": ("test_committee",),
+    "forecasting/fit.py": ("test_small_faults", "test_forecasting"),
+    "network/optimizers.py": ("test_small_faults",),
+    "report/backtest.py": ("test_small_faults",),
+    "training/fit.py": ("test_small_faults", "test_checkpoints"),
     "forecasting/conformal_intervals.py": ("test_conformal_intervals", "test_small_faults"),
     "forecasting/evaluation.py": ("test_evaluation",),
     "forecasting/held_out.py": ("test_small_faults", "test_committee", "test_forecasting"),
+    "forecasting/predict.py": ("test_zones", "test_known_covariates"),
     "forecasting/ridge.py": ("test_ridge",),
     "forecasting/rules.py": ("test_rules",),
     "forecasting/transforms.py": ("test_rules", "test_bank"),
+    "forecasting/window_inputs.py": ("test_window_inputs",),
     "formatting.py": ("test_formatting",),
     "layouts/streams.py": ("test_layouts",),
     "layouts/windows.py": ("test_layouts",),
@@ -67,96 +90,10 @@ TESTS = {
     "streaming/recent_values.py": ("test_bank", "test_same_bits"),
     "streaming/state_store.py": ("test_statestore",),
     "streaming/upcoming_calendar.py": ("test_stream", "test_bank"),
+    "training/checkpoints.py": ("test_small_faults", "test_checkpoints"),
     "training/early_stopping.py": ("test_small_faults", "test_training"),
     "training/state.py": ("test_small_faults", "test_checkpoints"),
 }
-COMPARISONS = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
-
-
-@dataclass(frozen=True, order=True)
-class Fault:
-    """A module with one fault in it.
-
-    Attributes:
-        line: where.
-        before: what stood there.
-        after: what stands there now.
-        source: the whole module.
-    """
-
-    line: int
-    before: str
-    after: str
-    source: str
-
-
-def faults(source: str) -> Iterator[Fault]:
-    """Every fault that can be planted in a module."""
-    tree = ast.parse(source)
-    nodes = _parts(tree)
-    for number, node in enumerate(nodes):
-        for change in range(len(_changes(node))):
-            planted = copy.deepcopy(tree)
-            twin = _parts(planted)[number]
-            before = ast.unparse(twin)
-            _changes(twin)[change]()
-            after = ast.unparse(twin)
-            if after != before:
-                yield Fault(getattr(node, "lineno", 0), before, after, ast.unparse(planted) + "\n")
-
-
-def _is_said(node: ast.AST) -> bool:
-    """Whether a node is a message or a type, which tests may leave alone."""
-    return isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign | ast.Import | ast.ImportFrom)
-
-
-def _parts(tree: ast.AST) -> list[ast.AST]:
-    """The nodes of a module in order, less decorators, the `strict` of `zip`, and what is a message within a call: no
-    result depends on these."""
-    left_out = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            left_out |= {id(part) for decorator in node.decorator_list for part in ast.walk(decorator)}
-        if isinstance(node, ast.keyword) and node.arg == "strict":
-            left_out |= {id(part) for part in ast.walk(node)}
-        if isinstance(node, ast.Raise | ast.JoinedStr):
-            left_out |= {id(part) for part in ast.walk(node)}
-    return [node for node in ast.walk(tree) if not _is_said(node) and id(node) not in left_out]
-
-
-def _changes(node: ast.AST) -> list:
-    """What may be done to a node, as functions that do it."""
-    found = []
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        found.append(lambda: node.ops.__setitem__(0, COMPARISONS[type(node.ops[0])]()))
-    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
-        found.append(lambda: setattr(node, "op", ARITHMETIC[type(node.op)]()))
-    if isinstance(node, ast.BoolOp):
-        found.append(lambda: setattr(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And()))
-        found.append(lambda: node.values.pop())
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        found.append(lambda: setattr(node, "value", node.value + 1))
-    if isinstance(node, ast.Constant) and type(node.value) is bool:
-        found.append(lambda: setattr(node, "value", not node.value))
-    if isinstance(node, ast.IfExp):
-        found.append(lambda: setattr(node, "test", ast.Constant(True)))
-    if isinstance(node, ast.If) and not node.orelse:
-        found.append(lambda: setattr(node, "test", ast.Constant(False)))
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
-        found.append(lambda: setattr(node, "op", ast.UAdd() if isinstance(node.op, ast.USub) else ast.Not()))
-    return found
 
 
 def drawn(count: int, seed: int, modules: list[str]) -> list[tuple[str, Fault]]:
@@ -173,54 +110,71 @@ def drawn(count: int, seed: int, modules: list[str]) -> list[tuple[str, Fault]]:
     return found
 
 
-def survives(package: Path, name: str, fault: Fault, tests: list[str], limit: float) -> bool:
-    """Whether tests do not notice a fault in a module; tests that run on for ever have noticed."""
-    path = package / "tsuzuki" / name
-    whole = path.read_text()
-    path.write_text(fault.source)
-    try:
-        return _run(package, ["-x", *tests], None, limit) == 0
-    finally:
-        path.write_text(whole)
+def known_faults(modules: list[str] | None) -> list[tuple[str, Fault]]:
+    """The faults that no test noticed once."""
+    return [
+        (name, replaced((ROOT / "src" / "tsuzuki" / name).read_text(), before, after))
+        for name, before, after in KNOWN
+        if modules is None or name in modules
+    ]
 
 
-def tests_at(package: Path, name: str) -> "Callable[[int], list[str] | None]":
-    """Which tests run a line of a module, the fastest first; None where no test runs it.
+@dataclass
+class Module:
+    """A module whose faults are planted, and what its tests do without one.
 
-    What a fixture runs counts for all tests of its file. Lines outside of functions are run by every test.
+    Attributes:
+        name: of its file in the package.
+        waiting: its faults with their numbers.
+        tests: by test how long it takes and which lines it runs; of those that pass.
+        left_out: tests and files of tests that cannot be run here.
     """
-    path = package / "tsuzuki" / name
-    recorder = Recorder(str(path))
-    with tempfile.NamedTemporaryFile("r") as file:
-        recorder.output = file.name
-        if _run(package, [str(ROOT / "tests" / f"{test}.py") for test in TESTS[name]], recorder, 3600) != 0:
-            raise SystemExit(f"the tests of {name} fail without a fault")
-        found = json.load(file)
-    inside = {
+
+    name: str
+    waiting: list[tuple[int, Fault]]
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def learn(self, output: Path) -> None:
+        """Take over what the recorder has written."""
+        if not output.exists():
+            self.left_out = [f"tests/{test}.py" for test in TESTS[self.name]]
+            return
+        found = json.loads(output.read_text())
+        self.tests = {name: one for name, one in found["tests"].items() if one["passed"] and "seconds" in one}
+        self.left_out = sorted({*found["left out"], *(found["tests"].keys() - self.tests.keys())})
+
+    def at(self, line: int) -> tuple[list[str], bool]:
+        """The tests that run a line, the fastest first, and whether there are any; all where there is none.
+
+        What a fixture runs counts for all tests of its file. Lines outside of functions are run by every test.
+        """
+        ordered = sorted(self.tests, key=lambda test: float(self.tests[test]["seconds"]))
+        running = [test for test in ordered if line in self.tests[test]["lines"]]
+        within = line in _inside((ROOT / "src" / "tsuzuki" / self.name).read_text())
+        return (running, True) if running else (ordered, not within)
+
+
+def _inside(source: str) -> set[int]:
+    """The lines of a module that stand in functions."""
+    return {
         line
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef | ast.Lambda)
         for part in (node.body if isinstance(node.body, list) else [node.body])
         for line in range(part.lineno, (part.end_lineno or part.lineno) + 1)
     }
-    ordered = sorted(found, key=lambda test: found[test]["seconds"])
-
-    def at(line: int) -> list[str] | None:
-        if line not in inside:
-            return ordered
-        return [test for test in ordered if line in found[test]["lines"]] or None
-
-    return at
 
 
 class Recorder:
     """A plugin of pytest that writes down which lines of a file each test runs, and how long it takes."""
 
-    def __init__(self, path: str) -> None:
-        self.path, self.output = path, ""
+    def __init__(self, path: str, output: str) -> None:
+        self.path, self.output = path, output
         self._lines: set[int] = set()
         self._tests: dict[str, dict[str, Any]] = {}
         self._fixtures: dict[str, set[int]] = {}
+        self._left_out: list[str] = []
 
     def _trace(self, frame: Any, event: str, _: object) -> Any:
         if frame.f_code.co_filename != self.path:
@@ -231,9 +185,16 @@ class Recorder:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         began = time.monotonic()
-        self._tests[item.nodeid] = {}
+        self._tests[item.nodeid] = {"passed": True}
         yield
         self._tests[item.nodeid]["seconds"] = time.monotonic() - began
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._tests[report.nodeid]["passed"] &= report.passed
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if not report.passed:
+            self._left_out.append(report.nodeid)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
@@ -261,37 +222,129 @@ class Recorder:
     def pytest_sessionfinish(self) -> None:
         for test in self._tests.values():
             test["lines"] = sorted({*test.get("lines", ()), *self._fixtures.get(test.get("file", ""), ())})
-        Path(self.output).write_text(json.dumps(self._tests))
+        Path(self.output).write_text(json.dumps({"tests": self._tests, "left out": self._left_out}))
 
 
-def _run(package: Path, arguments: list[str], plugin: object | None, limit: float) -> int:
-    """Run tests in a process of their own, which has the heavy libraries already; return pytest's exit code."""
+@dataclass(frozen=True)
+class Job:
+    """Tests that run in a process of their own, on a copy of the package of their own.
+
+    Attributes:
+        module: whose they are.
+        number: of the fault that is planted there; 0 for none.
+        fault: it.
+        reached: whether a test is known to run its line.
+        began: when.
+        until: when they will have run on for ever, and so have noticed.
+    """
+
+    module: Module
+    number: int
+    fault: Fault | None
+    reached: bool
+    began: float
+    until: float
+
+
+class Planter:
+    """Copies of the package, a job at a time in each.
+
+    Args:
+        folder: where they are made.
+        jobs: how many.
+        limit: seconds for one fault's tests.
+    """
+
+    def __init__(self, folder: Path, jobs: int, limit: float) -> None:
+        self._limit = limit
+        self._free = [folder / str(number) for number in range(jobs)]
+        self._running: dict[int, tuple[Path, Job]] = {}
+        for copied in self._free:
+            shutil.copytree(ROOT / "src", copied / "src", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def is_full(self) -> bool:
+        """Whether every copy is in use."""
+        return not self._free
+
+    def is_idle(self) -> bool:
+        """Whether none is."""
+        return not self._running
+
+    def begin(self, module: Module, number: int = 0, fault: Fault | None = None) -> None:
+        """Run a module's tests without a fault, or those that a fault concerns with it."""
+        copied, now = self._free.pop(0), time.monotonic()
+        path = copied / "src" / "tsuzuki" / module.name
+        if fault is None:
+            recorder = Recorder(str(path), str(copied / "recorded"))
+            tests = [str(ROOT / "tests" / f"{test}.py") for test in TESTS[module.name]]
+            job = Job(module, 0, None, True, now, now + 3600)
+            process = _fork(copied, ["--continue-on-collection-errors", *tests], recorder)
+        else:
+            path.write_text(fault.source)
+            tests, reached = module.at(fault.line)
+            if not tests:
+                raise SystemExit(f"none of the tests of {module.name} can be run here: {module.left_out}")
+            # Other jobs slow this one down.
+            patience = max(self._limit, 10 * sum(float(module.tests[test]["seconds"]) for test in tests))
+            job = Job(module, number, fault, reached, now, now + patience)
+            process = _fork(copied, ["-x", *tests], None)
+        self._running[process] = (copied, job)
+
+    def ended(self) -> Iterator[tuple[Job, int]]:
+        """The jobs that have ended since, with pytest's exit code; -1 for those that ran on for ever."""
+        for process, (copied, job) in list(self._running.items()):
+            done, status = os.waitpid(process, os.WNOHANG)
+            if not done and time.monotonic() < job.until:
+                continue
+            # A test that was stopped leaves processes behind.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
+            if not done:
+                os.waitpid(process, 0)
+            del self._running[process]
+            name = job.module.name
+            shutil.copyfile(ROOT / "src" / "tsuzuki" / name, copied / "src" / "tsuzuki" / name)
+            if job.fault is None:
+                job.module.learn(copied / "recorded")
+                (copied / "recorded").unlink(missing_ok=True)
+            self._free.append(copied)
+            yield job, os.waitstatus_to_exitcode(status) if done else -1
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        self._running.clear()
+
+
+def _fork(copied: Path, arguments: list[str], plugin: object | None) -> int:
+    """Run tests in a process of their own, which has the heavy libraries already; its number."""
     child = os.fork()
-    if child == 0:
+    if child:
+        with contextlib.suppress(OSError):
+            os.setpgid(child, child)
+        return child
+    code = 99
+    with contextlib.suppress(BaseException):
         os.setpgid(0, 0)
-        os.environ["PYTHONPATH"] = str(package)
+        os.environ["PYTHONPATH"] = str(copied / "src")
         # The same examples each time, and no compiled file of the module without the fault.
         os.environ["CI"] = "1"
+        # Two cores each: threads that wait for one another in a circle would else take those of all.
+        if hasattr(os, "sched_setaffinity"):
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {cores[(2 * int(copied.name) + at) % len(cores)] for at in (0, 1)})
         sys.dont_write_bytecode = True
-        sys.path.insert(0, str(package))
+        sys.path.insert(0, str(copied / "src"))
         os.chdir(ROOT)
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        code = 99
-        with contextlib.suppress(BaseException):
-            code = int(pytest.main(["-n", "0", "-q", *arguments], plugins=[] if plugin is None else [plugin]))
-        os._exit(code)
-    until = time.monotonic() + limit
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > until:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return -1
-        time.sleep(0.02)
+        own = ["-p", "no:xdist", f"--basetemp={copied / 'temporary'}", "-o", "addopts=-q"]
+        code = int(pytest.main([*own, *arguments], plugins=[] if plugin is None else [plugin]))
+    os._exit(code)
 
 
 def main() -> None:
@@ -302,31 +355,50 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="number of the first fault to plant")
     parser.add_argument("--only", type=int, action="append", metavar="NUMBER", help="plant this fault again")
     parser.add_argument("--module", action="append", choices=sorted(TESTS), metavar="MODULE")
-    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one fault's tests")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one fault's tests, at least")
+    parser.add_argument("--jobs", type=int, default=1, help="faults side by side")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="in all; what is left then is not planted")
+    parser.add_argument("--known", action="store_true", help="plant the known ones")
     asked = parser.parse_args()
-    planted = killed = 0
-    # A module's faults one after another, so that it is asked once which tests run its lines.
-    faults = enumerate(drawn(asked.count, asked.seed, asked.module or sorted(TESTS)), start=1)
-    ordered = sorted(
-        (name, number, fault)
-        for number, (name, fault) in faults
-        if (number in asked.only if asked.only else number >= asked.first)
-    )
+    until = time.monotonic() + asked.seconds
+    modules: dict[str, Module] = {}
+    chosen = asked.module or sorted(TESTS.keys() - set(ONLY_KNOWN))
+    numbered = known_faults(asked.module) if asked.known else drawn(asked.count, asked.seed, chosen)
+    for number, (name, fault) in enumerate(numbered, start=1):
+        if number in asked.only if asked.only else number >= asked.first:
+            modules.setdefault(name, Module(name, [])).waiting.append((number, fault))
+    # Modules with more tests take longer.
+    unknown = sorted(modules.values(), key=lambda module: -len(TESTS[module.name]))
+    known: list[Module] = []
+    left, killed, survivors, endless = sum(len(module.waiting) for module in unknown), 0, [], []
     with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / "src"
-        shutil.copytree(ROOT / "src", package, ignore=shutil.ignore_patterns("__pycache__"))
-        known: dict[str, Callable[[int], list[str] | None]] = {}
-        for name, number, fault in ordered:
-            if name not in known:
-                known[name] = tests_at(package, name)
-            began = time.monotonic()
-            tests = known[name](fault.line)
-            alive = tests is None or survives(package, name, fault, tests, asked.limit)
-            planted, killed = planted + 1, killed + (not alive)
-            word = "NOT RUN " if tests is None else "SURVIVED" if alive else "killed  "
-            place = f"{name}:{fault.line}"
-            print(f"{number:3} {word} {place:40} {time.monotonic() - began:5.0f} s  {_short(fault)}", flush=True)
-            print(f"    {killed} of {planted} killed", file=sys.stderr, flush=True)
+        planter = Planter(Path(folder), asked.jobs, asked.limit)
+        while time.monotonic() < until:
+            while not planter.is_full() and unknown:
+                planter.begin(unknown.pop(0))
+            for module in known:
+                while not planter.is_full() and module.waiting:
+                    planter.begin(module, *module.waiting.pop(0))
+            if planter.is_idle():
+                break
+            for job, code in planter.ended():
+                if job.fault is None:
+                    known.append(job.module)
+                    continue
+                left, killed = left - 1, killed + (code != 0)
+                place, change = f"{job.module.name}:{job.fault.line}", _short(job.fault)
+                if code == 0:
+                    survivors.append([job.number, place, change, "run by tests" if job.reached else "run by no test"])
+                if code == -1:
+                    endless.append([job.number, place, change])
+                word = "killed  " if code else "SURVIVED" if job.reached else "NOT RUN "
+                print(f"{job.number:3} {word} {place:40} {time.monotonic() - job.began:5.0f} s  {change}", flush=True)
+            time.sleep(0.02)
+        planter.stop()
+    planted = killed + len(survivors)
+    left_out = sorted({test for module in known for test in module.left_out})
+    found = {"planted": planted, "killed": killed, "in no time": left, "tests left out": left_out, "endless": endless}
+    print(json.dumps(found | {"survivors": survivors}, ensure_ascii=False))
     print(f"{killed} of {planted} faults were noticed")
 
 

@@ -2,6 +2,7 @@
 
     python tools/soak.py 10000000           so many lines, of 1,000 series
     python tools/soak.py 200000 --kill 50000
+    python tools/soak.py 10000000 --seconds 540     or as many as are followed in so many seconds
 
 Each round brings a reading of every series, as a log would that is followed from where it stands. Every `--kill` lines
 the process is killed in the middle of a round and started again with what its states do not hold yet; every `--rotate`
@@ -113,7 +114,8 @@ def main() -> None:
     parser.add_argument("lines", nargs="?", type=int, default=10_000_000)
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--kill", type=int, default=500_000)
-    parser.add_argument("--rotate", type=int, default=1_000_000)
+    parser.add_argument("--rotate", type=int, default=700_000)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     asked = parser.parse_args()
     hours = pd.date_range(end=BEGIN, periods=300, freq="h", inclusive="left")
     with tempfile.TemporaryDirectory() as name:
@@ -122,8 +124,12 @@ def main() -> None:
             pd.Series(np.sin(np.arange(len(hours)) / 4), hours, name="s0")
         ).save(model)
         life, seconds, grown, rounds = Life(model, states), [], [], asked.lines // asked.series
-        kills = rotations = 0
+        kills = rotations = number = 0
+        until = time.monotonic() + asked.seconds
         for number in range(rounds):
+            if time.monotonic() > until:
+                rounds = number
+                break
             text, said = lines_of(number, asked.series), number * asked.series
             killed = number and (said // asked.kill) != ((said - asked.series) // asked.kill)
             rotated = number and (said // asked.rotate) != ((said - asked.series) // asked.rotate)
@@ -164,8 +170,7 @@ def main() -> None:
                         f"{share:g} %": round(float(np.percentile(took, share)), 2) for share in (50, 99, 99.9, 100)
                     },
                     "lines a second": round(len(took) * asked.series / took.sum() * 1000),
-                },
-                indent=1,
+                }
             )
         )
 

@@ -96,7 +96,7 @@ def forecast(
                 newer = newer.assign(unique_id=ids[0])
         announce_compilation(quiet)
         if newer is not None:
-            forecaster.update(newer, merge=True)
+            forecaster.update(newer, merge=merge)
         table = forecaster.predict(levels=wanted, future=_future(forecaster, model, future, time, newer))
         if csv is not None:
             write_csv(csv, table)

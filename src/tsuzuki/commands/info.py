@@ -20,9 +20,12 @@ MAX_GAP = 24
 
 
 def info(
-    file: Annotated[
-        str,
-        typer.Argument(metavar="FILE", help="Readings, a model or another file of tsuzuki's, or a folder of states."),
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Readings, in several files as one source; or a model, another file of tsuzuki's, a folder of states.",
+        ),
     ],
     column: Column = None,
     time: Time = None,
@@ -34,10 +37,10 @@ def info(
 ) -> None:
     """Say what a file holds: its step, gaps and seasons, or a model."""
     with errors_in_words(debug, lang):
-        check_targets({"--json": json_path}, [file])
-        outcome = _held(file)
+        check_targets({"--json": json_path}, source)
+        outcome = _held(source[0]) if len(source) == 1 else None
         if outcome is None:
-            outcome = _readings(file, column, time, Grid(freq, resample))
+            outcome = _readings(source, column, time, Grid(freq, resample))
         if json_path is not None:
             write_json(json_path, outcome)
         if json_path != "-":
@@ -45,7 +48,7 @@ def info(
                 if value is not None and value != []:
                     _line(name.replace("_", " "), _told(name, value))
             if outcome["kind"] == "readings":
-                _line("next", _next(file, outcome, freq, column or []))
+                _line("next", _next(source, outcome, freq, column or []))
 
 
 def _line(name: str, value: str) -> None:
@@ -73,21 +76,21 @@ def _held(path: str) -> dict[str, Any] | None:
     return {"kind": stored.kind} | own
 
 
-def _readings(path: str, column: list[str] | None, time: str | None, grid: Grid) -> dict[str, Any]:
+def _readings(source: list[str], column: list[str] | None, time: str | None, grid: Grid) -> dict[str, Any]:
     from tsuzuki.data.summary import reading_facts
 
-    return reading_facts(_read(path, column, time, grid), MAX_GAP)
+    return reading_facts(_read(source, column, time, grid), MAX_GAP)
 
 
-def _read(path: str, column: list[str] | None, time: str | None, grid: Grid) -> "Reading":
+def _read(source: list[str], column: list[str] | None, time: str | None, grid: Grid) -> "Reading":
     """Readings of the column that is named, or of all where there are several."""
     try:
-        return reading([path], column, time, grid=grid)
+        return reading(source, column, time, grid=grid)
     except DataError:
         if column:
             raise
         try:
-            return reading([path], ["*"], time, grid=grid)
+            return reading(source, ["*"], time, grid=grid)
         except DataError:
             pass
         raise
@@ -117,7 +120,7 @@ def _season(found: dict[str, Any]) -> str:
     return f"{found['name']} ({found['steps']:g} steps, explains {found['explains']:.0%})"
 
 
-def _next(path: str, outcome: dict[str, Any], freq: str, column: list[str]) -> str:
+def _next(source: list[str], outcome: dict[str, Any], freq: str, column: list[str]) -> str:
     """The command that trains on these readings."""
     import shlex
 
@@ -125,7 +128,7 @@ def _next(path: str, outcome: dict[str, Any], freq: str, column: list[str]) -> s
     columns = outcome["columns"]
     chosen = column or columns[:1] * (len(columns) > 1)
     named = [f"--column {shlex.quote(one)}" for one in chosen]
-    return " ".join(["tsuzuki fit", shlex.quote(path), *named, *([f"--freq {wanted}"] if wanted else [])])
+    return " ".join(["tsuzuki fit", shlex.join(source), *named, *([f"--freq {wanted}"] if wanted else [])])
 
 
 def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:

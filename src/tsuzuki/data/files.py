@@ -15,6 +15,8 @@ from tsuzuki.errors import FileError
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".gz", ".zst")
 # Bytes that a packed file may unfold to.
 LARGEST = 1 << 32
+# Rows that are read at once: a time, a name and a value of each take 1 GB.
+MOST_ROWS = 1 << 25
 
 
 def named(source: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -109,7 +111,14 @@ def _unpacked(packed: bytes, name: str) -> bytes:
         raise FileError(f"{name} begins like a {kind} file but cannot be unpacked ({said}); pack it again") from None
     if len(found) > LARGEST:
         raise FileError(f"{name} unfolds to more than {LARGEST >> 30} GiB; split it, or give Parquet")
+    check_rows(found.count(b"\n"), name)
     return found
+
+
+def check_rows(count: int, name: str) -> None:
+    """Raise FileError for more rows than can be read at once, before a small file has taken all memory."""
+    if count > MOST_ROWS:
+        raise FileError(f"{name} has {count:,} rows, and {MOST_ROWS:,} can be read at once; split it, by series say")
 
 
 def text_of(content: bytes, name: str) -> str:

@@ -11,10 +11,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tsuzuki.data.timestamps import instants
-from tsuzuki.data.value_columns import Wanted, check_size, marked
+from tsuzuki.data.value_columns import Wanted, check_size, is_pattern, marked
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,13 +50,36 @@ def is_jma(text: str) -> bool:
     return text.startswith("ダウンロードした時刻")
 
 
+@dataclass(frozen=True)
+class _Download:
+    """A file in its parts.
+
+    Attributes:
+        source: its name for messages.
+        stations, names: the header's two first rows.
+        dates: how many columns hold dates.
+        elements: all of them.
+        numeric: those of which some value is a number.
+        data: the rows.
+    """
+
+    source: str
+    stations: Sequence[str]
+    names: Sequence[str]
+    dates: int
+    elements: list[_Element]
+    numeric: list[_Element]
+    data: list[list[str]]
+
+
 def read_elements(text: str, source: str, wanted: Wanted) -> "tuple[pd.DataFrame, tuple[str, ...]]":
     """Read elements as series, and others beside them as covariates.
 
     Args:
         text: the file's text.
         source: the file's name for messages.
-        wanted: the elements by name, as `parse` takes them; of several values each is a series called by its label.
+        wanted: the elements by name, as `parse` takes them, or patterns such as *気温*; of several values each is a
+            series called by its label.
 
     Returns:
         A long frame (unique_id, ds, y, change and the covariates) and the names of the elements that are its values.
@@ -65,11 +89,13 @@ def read_elements(text: str, source: str, wanted: Wanted) -> "tuple[pd.DataFrame
     """
     import pandas as pd
 
-    beside = {name: parse(text, source, name)[0]["y"] for name in wanted.covariates}
+    whole = _opened(text, source)
+    beside = {name: _one(whole, name)[0]["y"] for name in wanted.covariates}
     if not wanted.needs_value:
-        frame, _ = parse(text, source, wanted.covariates[0])
+        frame, _ = _one(whole, wanted.covariates[0])
         return frame[["unique_id", "ds"]].assign(**beside), ()
-    found = [parse(text, source, name) for name in wanted.values or (None,)]
+    names = [name for given in wanted.values for name in _matching(whole, given)]
+    found = [_one(whole, name) for name in dict.fromkeys(names)] if names else [_one(whole, None)]
     frames = [(frame if len(found) == 1 else frame.assign(unique_id=label)).assign(**beside) for frame, label in found]
     return pd.concat(frames, ignore_index=True), tuple(label for _, label in found)
 
@@ -89,8 +115,10 @@ def parse(text: str, source: str, column: str | None) -> "tuple[pd.DataFrame, st
     Raises:
         DataError: no data, a choice to make, a cell that is no number or no date.
     """
-    import pandas as pd
+    return _one(_opened(text, source), column)
 
+
+def _opened(text: str, source: str) -> _Download:
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     first = next((i for i, row in enumerate(rows) if i and FIRST_CELL.fullmatch(row[0].strip())), None)
     if first is None:
@@ -111,15 +139,36 @@ def parse(text: str, source: str, column: str | None) -> "tuple[pd.DataFrame, st
     elements = _elements(stations, names, header[2:], dates)
     # What holds text alone (天気概況, 最多風向) is no series.
     numeric = [one for one in elements if any(_is_number(row[one.value]) for row in data)]
-    chosen = _choose(numeric, elements, column, source)
-    y = _values(data, chosen, source)
+    return _Download(source, stations, names, dates, elements, numeric, data)
+
+
+def _matching(whole: _Download, name: str) -> list[str]:
+    """The elements that a pattern means, with or without their station and unit; a plain name as it is."""
+    if not is_pattern(name):
+        return [name]
+    found = []
+    for one in whole.numeric:
+        forms = [told(one.label) for told in (_narrow, _plain)]
+        if any(fnmatchcase(form, _narrow(name)) for label in forms for form in (label, label.partition(" ")[2])):
+            found.append(one.label)
+    # What no element is called is named in the message about a plain name.
+    return found or [name]
+
+
+def _one(whole: _Download, column: str | None) -> "tuple[pd.DataFrame, str]":
+    """See `parse`."""
+    import pandas as pd
+
+    data = whole.data
+    chosen = _choose(whole.numeric, whole.elements, column, whole.source)
+    y = _values(data, chosen, whole.source)
     change = pd.Series(0, index=y.index)
     if HOMOGENEITY in chosen.beside:
         cells = pd.Series([row[chosen.beside[HOMOGENEITY]] for row in data])
         numbers = pd.to_numeric(cells, errors="coerce").ffill().bfill()
         change = (numbers.diff().fillna(0) != 0).astype(int).cumsum()
-    stamps = _stamps(data, stations[:dates], names[:dates], source)
-    frame = pd.DataFrame({"unique_id": stations[chosen.value], "ds": stamps, "y": y, "change": change})
+    stamps = _stamps(data, whole.stations[: whole.dates], whole.names[: whole.dates], whole.source)
+    frame = pd.DataFrame({"unique_id": whole.stations[chosen.value], "ds": stamps, "y": y, "change": change})
     return frame, chosen.label
 
 

@@ -78,7 +78,7 @@ def _check_grid(
     if not merge and merged > MERGED_UNASKED * len(place):
         raise DataError(
             f"{merged:,} of {len(place):,} newer readings are of the same step as another of {own}; "
-            "name the series in unique_id, or take their means with merge=True"
+            "name the series in unique_id, or take their means with merge=True (--merge)"
         )
     closest = int(np.diff(positions).min()) if len(positions) >= FEWEST_SPARSE else 1
     if closest > 1:

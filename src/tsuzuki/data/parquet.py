@@ -5,13 +5,14 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.delimited import Table, unique
+from tsuzuki.data.files import MOST_ROWS, check_rows
 from tsuzuki.errors import DataError, FileError, MissingExtraError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rows that are read at once: a time, a name and a value of each take 1 GB.
-MOST_ROWS = 1 << 25
+# Bytes of an Excel workbook's sheets; a full one, of a million rows and a few columns, has fewer.
+LARGEST = 1 << 30
 
 
 def is_parquet(content: bytes) -> bool:
@@ -35,8 +36,7 @@ def parse(content: bytes, name: str) -> Table:
     except Exception as error:
         said = " ".join(str(error).split())[:160]
         raise FileError(f"{name} begins like Parquet but cannot be read ({said}); write it again") from None
-    if rows > MOST_ROWS:
-        raise FileError(f"{name} has {rows:,} rows, and {MOST_ROWS:,} can be read at once; split it, by series say")
+    check_rows(rows, name)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return _table(frame, name, 1)
@@ -58,7 +58,7 @@ def parse_workbook(content: bytes, name: str) -> Table:
 
     Raises:
         MissingExtraError: openpyxl is not installed.
-        FileError: the workbook is damaged.
+        FileError: the workbook is damaged, or unfolds to more than can be read at once.
         DataError: an empty sheet.
     """
     from importlib.util import find_spec
@@ -70,6 +70,9 @@ def parse_workbook(content: bytes, name: str) -> Table:
             f"{name} is an Excel workbook, which needs the package openpyxl; install it with: "
             'pip install "tsuzuki[excel]", or save the sheet as CSV'
         )
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(each.file_size for each in archive.infolist()) > LARGEST:
+            raise FileError(f"{name} unfolds to more than {LARGEST >> 30} GiB; save its sheet as CSV, in pieces")
     try:
         # The cells as they are, whatever stands in the first row.
         sheet = pd.read_excel(io.BytesIO(content), header=None, engine="openpyxl", keep_default_na=False)

@@ -1,0 +1,106 @@
+"""Small faults that can be planted in a module: a comparison turned, a number one off, a condition dropped."""
+
+import ast
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """A module with one fault in it.
+
+    Attributes:
+        line: where.
+        before: what stood there.
+        after: what stands there now.
+        source: the whole module.
+    """
+
+    line: int
+    before: str
+    after: str
+    source: str
+
+
+def faults(source: str) -> Iterator[Fault]:
+    """Every fault that can be planted in a module."""
+    tree = ast.parse(source)
+    nodes = _parts(tree)
+    for number, node in enumerate(nodes):
+        for change in range(len(_changes(node))):
+            planted = copy.deepcopy(tree)
+            twin = _parts(planted)[number]
+            before = ast.unparse(twin)
+            _changes(twin)[change]()
+            after = ast.unparse(twin)
+            if after != before:
+                yield Fault(getattr(node, "lineno", 0), before, after, ast.unparse(planted) + "\n")
+
+
+def _is_said(node: ast.AST) -> bool:
+    """Whether a node is a message or a type, which tests may leave alone."""
+    return isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign | ast.Import | ast.ImportFrom)
+
+
+def _parts(tree: ast.AST) -> list[ast.AST]:
+    """The nodes of a module in order, less decorators, the `strict` of `zip`, and what is a message within a call: no
+    result depends on these."""
+    left_out = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            left_out |= {id(part) for decorator in node.decorator_list for part in ast.walk(decorator)}
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            left_out |= {id(part) for part in ast.walk(node)}
+        if isinstance(node, ast.Raise | ast.JoinedStr):
+            left_out |= {id(part) for part in ast.walk(node)}
+    return [node for node in ast.walk(tree) if not _is_said(node) and id(node) not in left_out]
+
+
+def _changes(node: ast.AST) -> list:
+    """What may be done to a node, as functions that do it."""
+    found = []
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+        found.append(lambda: node.ops.__setitem__(0, COMPARISONS[type(node.ops[0])]()))
+    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        found.append(lambda: setattr(node, "op", ARITHMETIC[type(node.op)]()))
+    if isinstance(node, ast.BoolOp):
+        found.append(lambda: setattr(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And()))
+        found.append(lambda: node.values.pop())
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        found.append(lambda: setattr(node, "value", node.value + 1))
+    if isinstance(node, ast.Constant) and type(node.value) is bool:
+        found.append(lambda: setattr(node, "value", not node.value))
+    if isinstance(node, ast.IfExp):
+        found.append(lambda: setattr(node, "test", ast.Constant(True)))
+    if isinstance(node, ast.If) and not node.orelse:
+        found.append(lambda: setattr(node, "test", ast.Constant(False)))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        found.append(lambda: setattr(node, "op", ast.UAdd() if isinstance(node.op, ast.USub) else ast.Not()))
+    return found
+
+
+def replaced(source: str, before: str, after: str) -> Fault:
+    """A fault that puts a text in another's place.
+
+    Raises:
+        ValueError: the text does not stand in the module.
+    """
+    if before not in source:
+        raise ValueError(f"{before!r} does not stand in the module any more")
+    line = 1 + source[: source.index(before)].count("\n")
+    return Fault(line, before, after, source.replace(before, after))
