@@ -109,14 +109,43 @@ def wait(browser, condition):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_says_nothing_on_the_console_and_asks_nobody_for_anything(browser, pages, name):
+def test_a_page_says_nothing_on_the_console_asks_nobody_for_anything_and_has_no_blank_section(browser, pages, name):
     path = pages / f"{name}.html"
     show(browser, path)
+    check_sections(browser, name)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    wait(browser, "return getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 27)'")
+    check_sections(browser, name)
     assert [entry["message"] for entry in browser.get_log("browser")] == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     assert path.as_uri() in asked
     assert [url for url in asked if not url.startswith((path.as_uri(), "data:", "blob:"))] == []
+
+
+def check_sections(browser, name):
+    """Every section and every plot shows something."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    places = browser.execute_script(
+        "return [...document.querySelectorAll('section, .plot')].map((one) => {"
+        "const r = one.getBoundingClientRect(); return [r.x + scrollX, r.y + scrollY, r.right + scrollX,"
+        "r.bottom + scrollY, one.id] })"
+    )
+    assert len(places) >= {"plot": 2, "forecast": 6}.get(name, 8)
+    width, height = browser.execute_script("const e = document.documentElement; return [e.scrollWidth, e.scrollHeight]")
+    options = {"format": "png", "captureBeyondViewport": True}
+    options["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
+    whole = np.asarray(Image.open(io.BytesIO(base64.b64decode(shot))).convert("RGB")).astype(np.int16)
+    for left, top, right, bottom, key in places:
+        pixels = whole[round(top) : round(bottom), round(left) : round(right)]
+        # A heading alone marks a part in two hundred of its section.
+        assert (np.abs(pixels - pixels[2, 2]).max(axis=2) > 38).mean() > 0.005, key
 
 
 @pytest.mark.parametrize("name", ["compare", "backtest"])
@@ -148,37 +177,6 @@ def test_the_language_switches_in_words_titles_and_plots(browser, pages):
     assert browser.execute_script(hidden) == 0
     show(browser, pages / "ja.html")
     assert re.search("[ぁ-ん]", browser.find_element("tag name", "h1").text)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_no_section_is_blank(browser, pages, name, dark):
-    import base64
-    import io
-
-    from matplotlib.image import imread
-
-    show(browser, pages / f"{name}.html", dark=dark)
-    sections = browser.find_elements("css selector", "section, .plot")
-    assert len(sections) >= {"plot": 2, "forecast": 6}.get(name, 8)
-    for section in sections:
-        place = browser.execute_script(
-            "const r = arguments[0].getBoundingClientRect();"
-            "return {x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height, scale: 1}",
-            section,
-        )
-        options = {"format": "png", "captureBeyondViewport": True, "clip": place}
-        shot = browser.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
-        pixels = imread(io.BytesIO(base64.b64decode(shot)))[..., :3]
-        # A heading alone marks a part in two hundred of its section.
-        background = pixels[2, 2]
-        assert (np.abs(pixels - background).max(axis=2) > 0.15).mean() > 0.005, section.get_attribute("id")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_wider_than_a_phone(browser, pages, name):
-    show(browser, pages / f"{name}.html", width=360)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
 
 
 # What is wider than the page or its own box, and words that lie outside the drawing or the plot that they belong to.
@@ -213,13 +211,29 @@ return found;
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [390, 768, 1400])
 def test_nothing_but_a_scrolling_table_is_wider_than_the_page_and_no_word_is_cut(browser, pages, name, width):
+    show(browser, pages / f"{name}.html", width=width)
     for lang in ("en", "ja"):
-        show(browser, pages / f"{name}.html", width=width)
         browser.execute_script(f"document.querySelector('button[data-to={lang}]').click()")
         wait(browser, f"return document.querySelector('.plot')._context.locale === '{lang}'")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         assert browser.execute_script(CUT) == []
         assert browser.execute_script(CONTRAST) == []
+    if width == 390:
+        size = {"width": 360, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        wait(browser, "return innerWidth === 360 && document.documentElement.scrollWidth <= 360")
+
+
+def test_an_arrow_stands_at_the_edge_behind_which_more_of_a_table_lies(browser, pages):
+    show(browser, pages / "compare.html", width=390)
+    marked = "return [...document.querySelectorAll('.edge.more table')].filter((one) => one.offsetParent).length"
+    arrow = "return getComputedStyle(document.querySelector('.edge.more'), '::after').content"
+    assert browser.execute_script(marked) > 0
+    assert browser.execute_script(arrow) == '"›"'
+    browser.execute_script("document.querySelectorAll('.wide').forEach((one) => { one.scrollLeft = one.scrollWidth })")
+    wait(browser, "return document.querySelectorAll('.edge.more').length === 0")
+    show(browser, pages / "compare.html", width=1400)
+    assert browser.execute_script(marked) == 0
 
 
 def test_dates_in_plots_follow_the_language(browser, pages):
@@ -280,9 +294,8 @@ return found;
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_words_stand_out_from_their_ground_as_wcag_asks(browser, pages, name, dark):
-    show(browser, pages / f"{name}.html", dark=dark)
+def test_in_the_dark_too_words_stand_out_from_their_ground_as_wcag_asks(browser, pages, name):
+    show(browser, pages / f"{name}.html", dark=True)
     assert browser.execute_script(CONTRAST) == []
 
 
@@ -324,6 +337,48 @@ def test_a_picture_is_written_as_png(pages, tmp_path):
     from matplotlib.image import imread
 
     assert imread(tmp_path / "series.png")[..., :3].std() > 0.05
+
+
+def test_a_pictures_words_are_japanese_where_a_font_has_them_and_else_its_lack_is_said(pages, tmp_path, monkeypatch):
+    from tsuzuki.report import fonts, png
+
+    pd.read_csv(pages / "readings.csv").to_csv(tmp_path / "気温.csv", index=False)
+    picture = tmp_path / "a.png"
+
+    def drawn(*options):
+        done = run("plot", tmp_path / "気温.csv", "--png", picture, *options)
+        assert done.exit_code == 0
+        return done.stderr, picture.read_bytes()
+
+    assert fonts.lacking(["続きを読む", "°C", "µ"]) == ""
+    said, japanese = drawn("--lang", "ja")
+    assert said == f"図を書き出しました: {picture}\n"
+    said, english = drawn("--lang", "en")
+    assert said == f"picture written to {picture}\n"
+    assert english != japanese
+    assert png.forecast_title("m", "ja") == "m による予測"
+    monkeypatch.setattr(fonts, "_found", tuple)
+    said, lacking = drawn("--lang", "ja")
+    assert said.endswith("のフォントがありません。次で導入してください: pip install matplotlib-fontja\n")
+    assert png.forecast_title("m", "ja") == "m: forecast"
+    # The picture's own words are English then, so that only the name lacks letters.
+    said, same = drawn("--lang", "en")
+    assert same == lacking
+    assert "no font has the letters 気温 of the picture; install one: pip install matplotlib-fontja" in said
+
+
+def test_fonts_are_found_in_packages_and_among_new_files(monkeypatch):
+    from matplotlib import font_manager
+
+    from tsuzuki.report import fonts
+
+    listed = [font for font in font_manager.fontManager.ttflist if font.name not in fonts.NAMES]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", listed)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/no/such/font.ttf"])
+    assert "IPAexGothic" in fonts._found.__wrapped__()
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", listed[:1])
+    monkeypatch.setattr(fonts, "BROUGHT", (("no_such_package", "a.ttf"),))
+    assert fonts._found.__wrapped__() == ()
 
 
 @pytest.mark.parametrize(

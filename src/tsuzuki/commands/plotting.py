@@ -41,8 +41,8 @@ def plot(
             check(option="tsuzuki plot")
         collection = _collect(source, column, time, max_gap, Grid(freq, resample))
         if png is not None:
-            write_bytes(Path(png), drawing.png(collection))
-            typer.echo(said("written", path=png))
+            names = [collection.name, collection.unit or "", *(one.name for one in collection.series)]
+            write_png(png, drawing.png(collection, language()), names, quiet=False)
         if html is not None:
             write_bytes(Path(html), _page(collection, language()).encode())
             typer.echo(said("written", path=html))
@@ -98,6 +98,18 @@ def write_report(path: str, page: str, quiet: bool) -> None:
     write_bytes(Path(path), page.encode())
     if not quiet:
         typer.echo(said("report", path=path), err=True)
+
+
+def write_png(path: str, picture: bytes, names: list[str], quiet: bool) -> None:
+    """Write a picture, print its path unless quiet, and say which letters it lacks."""
+    from tsuzuki.report.png import lacking
+    from tsuzuki.storage import write_bytes
+
+    write_bytes(Path(path), picture)
+    if not quiet:
+        typer.echo(said("picture", path=path), err=True)
+    if letters := lacking(names, language()):
+        typer.echo(said("no font", letters=letters[:8]), err=True)
 
 
 EXAMPLES = ((plot, "Example: tsuzuki plot readings.csv --column temperature --png series.png"),)

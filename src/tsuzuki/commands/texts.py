@@ -53,6 +53,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         " {name}（{count:,} 系列のうち最初のもの。--report でほかの系列も表示）",
     ),
     "picture": ("picture written to {path}", "図を書き出しました: {path}"),
+    "no font": (
+        "no font has the letters {letters} of the picture; install one: pip install matplotlib-fontja",
+        "図に使う文字（{letters} など）のフォントがありません。次で導入してください: pip install matplotlib-fontja",
+    ),
     "report": ("report written to {path}", "レポートを書き出しました: {path}"),
     "written": ("written to {path}", "書き出しました: {path}"),
     "origins": (

@@ -11,7 +11,7 @@ def log_axis(title: Both, values: Iterable[float | None]) -> dict[str, Any]:
     """A logarithmic axis: ticks at 1, 2 and 5 where the values are far apart, else at round numbers between."""
     there = [value for value in values if value is not None and value > 0]
     far = bool(there) and max(there) > 8 * min(there)
-    return {"type": "log", "title": {"text": title}} | ({"dtick": "D2"} if far else {})
+    return {"type": "log", "title": {"text": title}, "tickformat": "~g"} | ({"dtick": "D2"} if far else {})
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:

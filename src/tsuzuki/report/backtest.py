@@ -64,7 +64,7 @@ def backtest_page(
         shown = ", ".join(
             f"{name} {value}"
             for name in settings.__dataclass_fields__
-            if (value := getattr(settings, name)) not in ((), None)
+            if (value := getattr(settings, name)) not in ((), None, "")
         )
         extra = [(Both("Settings", "設定"), same(shown))]
     last = max(series.times[-1] for series in collection.series)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.layouts.layout import CARRY, Layout, blocks
-from tsuzuki.report.texts import HINT, LANGUAGES, Both
+from tsuzuki.report.texts import LANGUAGES, Both, scrolling
 from tsuzuki.report.thinning import merged
 
 LANES = 6
@@ -99,12 +99,12 @@ def _drawings(what: Both, draw: Callable[[_Sheet], tuple[str, int, int]]) -> str
         inside, width, height = draw(sheet)
         # Read aloud in the language that is shown, which an attribute could not follow.
         key = f"lanes-{zlib.crc32((sheet.name + inside).encode()):08x}"
-        return (
-            f'<div class="drawing {sheet.name}"><p class="unseen" id="{key}">{what.html()}</p>'
-            f'<div class="wide" tabindex="0" role="region" aria-labelledby="{key}"><svg class="lanes" role="img" '
-            f'aria-labelledby="{key}" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-            f'xmlns="http://www.w3.org/2000/svg">{inside}</svg></div>{HINT}</div>'
+        drawn = (
+            f'<svg class="lanes" role="img" aria-labelledby="{key}" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
         )
+        box = scrolling(drawn, f'aria-labelledby="{key}"')
+        return f'<div class="drawing {sheet.name}"><p class="unseen" id="{key}">{what.html()}</p>{box}</div>'
 
     return "".join(one(sheet) for sheet in SHEETS)
 

@@ -20,13 +20,19 @@
     },
   };
 
-  // Whether what may scroll sideways does so, for the hint beneath it.
+  // Whether what may scroll sideways does so, for the hint above it, and whether more lies behind its right edge.
+  const boxes = [...document.querySelectorAll(".wide")];
+  function edge(box) {
+    box.parentElement.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  }
   function hints() {
+    boxes.forEach(edge);
     document.querySelectorAll(".hint").forEach((one) => {
       const wide = [...one.parentElement.querySelectorAll(".wide")];
       one.hidden = !wide.some((box) => box.scrollWidth > box.clientWidth + 1);
     });
   }
+  boxes.forEach((box) => box.addEventListener("scroll", () => edge(box), { passive: true }));
 
   // Words without Plotly: the language must switch even where the plots cannot be drawn.
   function translate(to) {

@@ -52,8 +52,22 @@ def step_of(step: str) -> Both:
     return Both(step, f"{match[1] or '1'} {_STEPS[match[2]]}")
 
 
-# Shown by the page's script below what is wider than the screen.
-HINT = f'<p class="hint" hidden>{Both("Scroll sideways to see the rest.", "横にスクロールすると続きが見えます。").html()}</p>'
+_HINT = Both("Scroll sideways to see the rest.", "横にスクロールすると続きが見えます。").html()
+
+
+def scrolling(inside: str, label: str) -> str:
+    """What may be wider than the screen: a box that scrolls sideways.
+
+    The page's script shows the hint above it, and an arrow at the edge behind which more lies.
+
+    Args:
+        inside: HTML.
+        label: the attribute that names it, such as aria-label="...".
+    """
+    return (
+        f'<p class="hint" hidden>{_HINT}</p>'
+        f'<div class="edge"><div class="wide" tabindex="0" role="region" {label}>{inside}</div></div>'
+    )
 
 
 def table(head: list[Both], rows: list[list[Both | str]], caption: Both) -> str:
@@ -68,8 +82,6 @@ def table(head: list[Both], rows: list[list[Both | str]], caption: Both) -> str:
         for row in rows
     )
     # The caption stands outside what scrolls, so that it is never wider than the screen.
-    return (
-        f'<div class="table"><p class="caption">{caption.html()}</p>'
-        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(caption.en)}"><table>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{HINT}</div>"
-    )
+    content = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    box = scrolling(content, f'aria-label="{html.escape(caption.en)}"')
+    return f'<div class="table"><p class="caption">{caption.html()}</p>{box}</div>'
