@@ -8,7 +8,6 @@ members but the networks are linear in the last values, so that together they ar
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +20,15 @@ if TYPE_CHECKING:
     from tsuzuki.engine.row_product import RowProduct
     from tsuzuki.forecasting.rules import Rules
 
+# The member that forecasts the mean of the training data, which is 0 on the networks' scale.
+LEVEL = "level"
 # Groups of steps ahead that have weights of their own.
 GROUPS = 8
 # The weights are found anew so often, errors above the mean one counting less (Huber 1964).
 ROUNDS = 4
-# Until there are so many errors apart by a whole horizon, the weights are pulled towards the best single member.
-ENOUGH = 6.0
+# As long as there are fewer errors apart by a whole horizon than this, the weights are nearer to a blend in which each
+# member has a share by its own errors: one whose errors are an eighth larger than the least a third of the best one's.
+ENOUGH, SHARPNESS = 10.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Committee:
         Returns:
             float32 [rows, horizon], in units of the series' scale.
         """
-        found = changes * self._network_weights + windows[:, -1:]
+        found = changes * self._network_weights + windows[:, -1:] * self._last_weights
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
@@ -78,11 +80,17 @@ class Committee:
         """The forecast of one series, [horizon], from changes [horizon] and a window [size]; bits as `combine`."""
         last = window[-1]
         product = self._products[self.bases[series]].one(window - last)
-        return np.asarray(changes * self._network_weights + last + product)
+        return np.asarray(changes * self._network_weights + last * self._last_weights + product)
 
     @functools.cached_property
     def _network_weights(self) -> NDArray[np.float32]:
         return np.asarray(self.weights[0], np.float32)
+
+    @functools.cached_property
+    def _last_weights(self) -> NDArray[np.float32]:
+        """What all that is not the mean of the training data adds to the last value."""
+        level = self.weights[self.members.index(LEVEL)] if LEVEL in self.members else 0 * self.weights[0]
+        return np.asarray(1 - level, np.float32)
 
     @functools.cached_property
     def _products(self) -> "list[RowProduct]":
@@ -99,12 +107,15 @@ def committee(
     """Put a committee together.
 
     Args:
-        members: the linear members by name, [size, horizon] each.
+        members: the linear members by name, [size, horizon] each; that of the level is not looked at.
         weights: float64 [1 + members, horizon], the networks' first.
         rules: what was chosen from the data.
     """
     size, horizon, bases = rules.history, rules.horizon, rules.bases
-    linear = sum((own * one for one, own in zip(weights[1:], members.values(), strict=True)), np.zeros((size, horizon)))
+    linear = np.zeros((size, horizon))
+    for (name, one), own in zip(members.items(), weights[1:], strict=True):
+        if name != LEVEL:
+            linear += own * one
     kinds = sorted(set(bases))
     maps = [linear + weights[0] * change_map(size, horizon, season) for season in kinds]
     return Committee(
@@ -157,44 +168,65 @@ def _weights(
 ) -> NDArray[np.float64]:
     """Weights for forecasts x [values, members] of y [values], of which `apart` are independent of one another."""
     single = np.abs(y[:, None] - np.concatenate([x, np.zeros((len(x), 1))], axis=1)).mean(axis=0)
-    best = np.zeros(x.shape[1])
-    if single.argmin() < x.shape[1]:
-        best[single.argmin()] = 1
-    counts, found = np.ones(len(y)), best
+    shares = np.exp(-SHARPNESS * (single / max(float(single.min()), 1e-12) - 1))
+    blend = shares[:-1] / shares.sum()
+    counts, found, pull = np.ones(len(y)), blend, ENOUGH / max(apart, 1e-9)
     for _ in range(ROUNDS):
         products, sides = x.T @ (x * counts[:, None]), x.T @ (y * counts)
         # What the mean of the networks lacks of the noise of one; never more than half of what there is.
         products[0, 0] -= min(float(gained @ counts), float((y - x[:, 0]) ** 2 @ counts) / 2)
-        pull = (1e-6 + ENOUGH / max(apart, 1e-9) / 10) * np.trace(products) / len(products)
-        found = nonnegative(products + pull * np.eye(len(products)), sides + pull * best)
+        # As if as many rows as make up `ENOUGH` had come out just as the blend says.
+        sides = sides + pull * (products @ blend)
+        products = (1 + pull) * products + 1e-6 * np.trace(products) / len(products) * np.eye(len(products))
+        found = nonnegative(products, sides)
         errors = np.abs(y - x @ found)
         usual = errors.mean()
         if not usual > 0:
             break
         counts = 1 / np.maximum(errors / usual, 1)
-    return found
+    return np.asarray(found)
 
 
 def nonnegative(products: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
     """Minimise w'Aw/2 - b'w over w >= 0 with a sum of at most 1.
 
-    Each of the few sets of members that may have a weight is solved for, with and without the sum bound to 1, so that
-    the best of those that obey is the minimum itself.
+    The active set method of Lawson and Hanson (1974), with what lacks to 1 as one more weight, so that all sums are 1:
+    members are let in one after the other while that lowers the value, and one goes out where it would fall below 0.
     """
     count = len(sides)
-    best, least = np.zeros(count), 0.0
-    for size in range(1, count + 1):
-        for some in combinations(range(count), size):
-            own = list(some)
-            a, b = products[np.ix_(own, own)], sides[own]
-            try:
-                free, ones = np.linalg.solve(a, np.stack([b, np.ones(size)], axis=1)).T
-            except np.linalg.LinAlgError:
-                continue
-            for found in (free, free + ones * (1 - free.sum()) / ones.sum()):
-                if (found >= -1e-12).all() and found.sum() <= 1 + 1e-9:
-                    value = float(found @ a @ found / 2 - b @ found)
-                    if value < least:
-                        least, best = value, np.zeros(count)
-                        best[own] = np.maximum(found, 0)
-    return best
+    a, b = np.zeros((count + 1, count + 1)), np.append(sides, 0.0)
+    a[:count, :count] = products
+    found = np.zeros(count + 1)
+    found[count] = 1
+    inside = found > 0
+    tolerance = 1e-10 * max(float(np.abs(products).max(initial=0)), float(np.abs(sides).max(initial=0)), 1e-300)
+    for _ in range(10 * (count + 1)):
+        slopes = b - a @ found
+        # Where all that are inside have the same slope, one outside with a steeper one lowers the value.
+        gains = np.where(inside, -np.inf, slopes - slopes[inside].mean())
+        if gains.max() <= tolerance:
+            break
+        inside[int(np.argmax(gains))] = True
+        while True:
+            own = np.flatnonzero(inside)
+            wanted = _of_sum_one(a[np.ix_(own, own)], b[own])
+            falling = wanted < 0
+            if not falling.any():
+                found[:] = 0
+                found[own] = wanted
+                break
+            here = found[own]
+            shares = here[falling] / (here[falling] - wanted[falling])
+            found[own] = here + float(shares.min()) * (wanted - here)
+            out = own[falling][int(np.argmin(shares))]
+            found[out], inside[out] = 0, False
+    return found[:count]
+
+
+def _of_sum_one(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Minimise w'Aw/2 - b'w over w with a sum of 1."""
+    count = len(b)
+    bordered = np.ones((count + 1, count + 1))
+    bordered[:count, :count], bordered[count, count] = a, 0
+    # Members that say the same leave a choice; then the shortest of the best is taken.
+    return np.asarray(np.linalg.lstsq(bordered, np.append(b, 1.0), rcond=1e-12)[0][:count])

@@ -90,7 +90,7 @@ def ridge(
                     sums.squares += one.squares
                     sums.rows += one.rows
     penalty = _penalty(total, parts)
-    whole = [_solve(sums, (penalty,))[0] for sums in (total, *(total.without(part) for part in parts))]
+    whole = [np.nan_to_num(_solve(sums, (penalty,))[0]) for sums in (total, *(total.without(part) for part in parts))]
     maps = [np.concatenate([np.zeros((size - lags, horizon)), one, np.zeros((1, horizon))]) for one in whole]
     found = [one.astype(np.float32) for one in maps]
     return found[0], found[1:]
@@ -125,8 +125,10 @@ def _penalty(total: Sums, parts: Sequence[Sums]) -> float:
         if part.rows == 0 or part.rows == total.rows:
             continue
         for i, found in enumerate(_solve(total.without(part), PENALTIES)):
-            errors[i] += part.squares - 2 * np.sum(found * part.targets) + np.sum(found * (part.inputs @ found))
-    return PENALTIES[int(np.argmin(errors))] if errors.any() else PENALTIES[-1]
+            error = part.squares - 2 * np.sum(found * part.targets) + np.sum(found * (part.inputs @ found))
+            # With hardly any penalty what is solved may be singular to rounding, and say anything.
+            errors[i] += error if np.isfinite(error) and error > 0 else np.inf
+    return PENALTIES[int(np.argmin(errors))] if errors.any() and np.isfinite(errors).any() else PENALTIES[-1]
 
 
 def _solve(sums: Sums, penalties: Sequence[float]) -> list[NDArray[np.float64]]:
@@ -134,6 +136,12 @@ def _solve(sums: Sums, penalties: Sequence[float]) -> list[NDArray[np.float64]]:
     unit = float(np.trace(sums.inputs)) / max(1, len(sums.inputs))
     if sums.rows < 2 or not unit > 0:
         return [np.zeros_like(sums.targets) for _ in penalties]
-    values, vectors = np.linalg.eigh(sums.inputs)
-    turned = vectors.T @ sums.targets
-    return [vectors @ (turned / (np.maximum(values, 0) + penalty * unit)[:, None]) for penalty in penalties]
+    found: list[NDArray[np.float64]] = []
+    for penalty in penalties:
+        # One factorisation each is a twentieth of the eigenvectors that would serve all penalties.
+        raised = sums.inputs + penalty * unit * np.eye(len(sums.inputs))
+        try:
+            found.append(np.asarray(np.linalg.solve(raised, sums.targets), np.float64))
+        except np.linalg.LinAlgError:
+            found.append(np.full_like(sums.targets, np.nan))
+    return found

@@ -28,6 +28,8 @@ BASE_SHARE = 0.5
 ORIGINS = 300
 # Values that the ridge regression reads, and the longest season that a window may hold.
 RIDGE_VALUES, LONGEST = 336, 2048
+# Of shorter series a window holds half, as far as that is no more than this.
+SHORT_VALUES = 100
 # A transformation needs so steep a growth of the spread with the level (1: in proportion), seen over levels that lie so
 # far apart (standard deviation of their logarithms), and so regular (correlation).
 STEEP, APART, REGULAR = 0.6, 0.15, 0.6
@@ -76,8 +78,13 @@ def seasons_held(step: int, points: int) -> tuple[int, ...]:
 
 
 def history_held(seasons: Sequence[int], points: int) -> int:
-    """Values that a window has: what the ridge regression reads, and the longest season."""
-    return max(2, min(RIDGE_VALUES, points // 4), *seasons)
+    """Values that a window has: what the ridge regression reads, and the longest season; of a short series half."""
+    return max(ridge_values(points), min(SHORT_VALUES, points // 2), *seasons)
+
+
+def ridge_values(points: int) -> int:
+    """Values that the ridge regression reads of series so long."""
+    return max(2, min(RIDGE_VALUES, points // 4))
 
 
 def base_of(values: NDArray[np.floating[Any]], seasons: Sequence[int], horizon: int) -> int:

@@ -1,5 +1,6 @@
 """How far each forecast is trusted: held-out stretches in, a committee out, and the errors that intervals come from."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import Committee, committee, stack
+from tsuzuki.forecasting.committee import LEVEL, Committee, committee, stack
 from tsuzuki.forecasting.history import History, differences, drift_map, mean_map, seasonal_map, seasonal_mean_map
 from tsuzuki.forecasting.ridge import ridge
-from tsuzuki.forecasting.rules import RIDGE_VALUES, Rules, naive_error, wander
+from tsuzuki.forecasting.rules import Rules, naive_error, ridge_values, wander
+from tsuzuki.forecasting.smoothing import smoothing_maps
 
 # Held-out rows that weights and intervals are found from at most.
-MOST_ROWS = 60_000
+MOST_ROWS = 24_000
 # A series counts at most so many times as much as the usual one.
 MOST_IMPORTANCE = 20.0
 # Where series wander, a stretch that the network has also seen what follows counts so much: between two known levels a
@@ -75,7 +77,11 @@ def stacked(
         if 2 * season <= size
     }
     simple |= {"drift": drift_map(size, horizon), "mean": mean_map(size, horizon)}
-    own: list[dict[str, NDArray[np.float32]]] = [{} for _ in found]
+    simple |= smoothing_maps(histories, horizon, rules.seasons, importance)
+    wandering = wander(values)
+    if judged and not wandering:
+        simple[LEVEL] = np.zeros((size, horizon), np.float32)
+    own_ridge: list[dict[str, NDArray[np.float32]]] = [{} for _ in found]
     whole: dict[str, NDArray[np.float32]] = {}
     if judged:
         held_out = [
@@ -85,13 +91,14 @@ def stacked(
             )
             for network in found
         ]
-        linear, parts = ridge(histories, held_out, horizon, min(size, RIDGE_VALUES), importance)
-        whole, own = {"ridge": linear}, [{"ridge": part} for part in parts]
+        lags = min(size, ridge_values(max(len(own) for own in values)))
+        linear, parts = ridge(histories, held_out, horizon, lags, importance)
+        whole, own_ridge = {"ridge": linear}, [{"ridge": part} for part in parts]
     strict = _reach_the_horizon(found, horizon)
-    between = BETWEEN if wander(values) else 1.0
-    every = max(1, sum(len(one.places) for network in found for one in network) // MOST_ROWS)
+    between = BETWEEN if wandering else 1.0
+    every = _apart(sum(len(one.places) for network in found for one in network), rules)
     targets, forecasts, spreads, numbers, counts = [], [], [], [], []
-    for member, (network, ridge_map) in enumerate(zip(found, own, strict=True)):
+    for member, (network, ridge_map) in enumerate(zip(found, own_ridge, strict=True)):
         for number, one in enumerate(network):
             places = one.places[::every]
             if len(places) == 0:
@@ -101,7 +108,10 @@ def stacked(
             targets.append(_targets(values[number], windows[:, -1], places, horizon, stop))
             apart = differences(windows)
             base = apart @ change_map(size, horizon, rules.bases[number])
-            others = [apart @ one_map for one_map in (*ridge_map.values(), *simple.values())]
+            others = [
+                -windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map
+                for name, one_map in (ridge_map | simple).items()
+            ]
             forecasts.append([one.changes[::every] + base, *others])
             spreads.append(one.spread[::every])
             numbers.append(np.full(len(places), number))
@@ -122,6 +132,14 @@ def stacked(
 def alone(rules: Rules) -> Committee:
     """A committee of the networks only."""
     return committee({}, np.ones((1, rules.horizon)), rules)
+
+
+def _apart(rows: int, rules: Rules) -> int:
+    """Every how many held-out rows are looked at, so that each step of a season is met as often."""
+    every = max(1, -(-rows // MOST_ROWS))
+    while any(math.gcd(every, season) > 1 for season in rules.seasons):
+        every += 1
+    return every
 
 
 def _importance(values: Sequence[NDArray[np.float32]], rules: Rules, horizon: int) -> NDArray[np.float64]:
