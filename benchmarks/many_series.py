@@ -58,6 +58,11 @@ def since(begun: tuple[float, float]) -> dict[str, float]:
     return {"seconds": round(now[0] - begun[0], 2), "cpu": round(now[1] - begun[1], 2)}
 
 
+def tell(found: dict[str, object]) -> None:
+    """What is known so far, for whoever does not wait for the end."""
+    print(json.dumps(found), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("series", type=int)
@@ -72,19 +77,22 @@ def main() -> None:
             source.mkdir(parents=True)
             write_files(source, given.series, given.hours)
         found: dict[str, object] = {"series": given.series, "hours": given.hours}
+        tell(found)
         begun = clocks()
         store = panel_store(source, cache)
         found |= {"readings": store.readings, "ingest": since(begun)}
+        tell(found)
         begun = clocks()
         model = Forecaster(24, budget=given.budget).fit(source, cache=cache)
         assert model.fitted is not None
         updates = [sum(record.updates for record in history) for history in model.fitted.histories]
         found |= {"fit": since(begun), "updates": updates}
+        tell(found)
         begun = clocks()
         rows = model.forecast_files(source, folder / "forecasts.parquet", cache=cache)
         found |= {"forecast": since(begun), "rows": rows}
         found["resident_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(json.dumps(found))
+        tell(found)
 
 
 if __name__ == "__main__":

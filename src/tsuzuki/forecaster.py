@@ -64,7 +64,8 @@ class Forecaster:
         Args:
             frame: a pandas Series or frame with a DatetimeIndex, or a long one: unique_id, ds, y and covariates;
                 pandas, Polars, or what narwhals knows. Where its times name a zone, forecasts' times do, too. Or
-                Parquet or CSV files: a path, a folder, a pattern, a list of these, or a pyarrow dataset of files.
+                Parquet or CSV files: a path, a folder, a pattern, a list of these, or a pyarrow dataset of files; or a
+                frame of Dask, Spark or Ray, which is written to a file of the cache folder, partition by partition.
             merge: whether readings of the same step give way to their mean, however many they are; if not, a few do
                 with a warning. Not for files.
             cache: the folder of stores, for files; one among the user's cached files if None.
@@ -84,11 +85,12 @@ class Forecaster:
             TooShortError: no series has two readings.
         """
         from tsuzuki.data.covariates import covariate_series
-        from tsuzuki.data.files import paths_of
+        from tsuzuki.data.engine_frames import files_of
         from tsuzuki.data.frames import zone_of
+        from tsuzuki.data.panel_store import stores_folder
         from tsuzuki.forecasting.fit import train
 
-        paths = paths_of(frame)
+        paths = files_of(frame, stores_folder(cache), columns)
         if paths is not None:
             from tsuzuki.forecasting.store_fit import fit_files
 
@@ -156,7 +158,7 @@ class Forecaster:
         training has seen.
 
         Args:
-            source: Parquet or CSV files, as for `fit`.
+            source: files, or a frame of Dask, Spark or Ray, as for `fit`.
             output: the file, with the columns of `predict`; numbers have 32 bits.
             levels: as for `predict`.
             cache: as for `fit`.
@@ -171,14 +173,17 @@ class Forecaster:
             DataError: the files have another step than the training data, or cannot be read.
             FileError: there are no files, or the output cannot be written.
         """
-        from tsuzuki.data.files import paths_of
-        from tsuzuki.data.panel_store import panel_store
+        from tsuzuki.data.engine_frames import files_of
+        from tsuzuki.data.panel_store import panel_store, stores_folder
         from tsuzuki.forecasting.store_predict import forecast_store
 
         fitted, report = self._known(), on_progress or (lambda share: None)
-        paths = paths_of(source)
+        paths = files_of(source, stores_folder(cache), columns)
         if paths is None:
-            raise SettingError("forecast_files reads Parquet or CSV files; for a frame use predict")
+            raise SettingError(
+                "forecast_files reads Parquet or CSV files, and frames of Dask, Spark and Ray; for another frame use "
+                "predict"
+            )
         store = panel_store(paths, cache, columns, lambda share: report(0.5 * share))
         wanted = self.settings.levels if levels is None else levels
         return forecast_store(fitted, self.settings, store, Path(output), wanted, lambda share: report(0.5 * share))

@@ -107,7 +107,7 @@ def panel_store(
     paths = named(source)
     columns = columns or columns_of(paths[0])
     fingerprint = _fingerprint(paths, columns)
-    folder = (_cache() if cache is None else Path(cache)) / fingerprint
+    folder = stores_folder(cache) / fingerprint
     report = on_progress or (lambda share: None)
     if not (folder / "panel.json").exists():
         ingest(paths, columns, folder, fingerprint, report)
@@ -116,8 +116,10 @@ def panel_store(
     return open_store(folder)
 
 
-def _cache() -> Path:
-    """The folder of stores where none is named."""
+def stores_folder(cache: str | Path | None) -> Path:
+    """The folder of all stores: the one that is named, or one among the user's cached files."""
+    if cache is not None:
+        return Path(cache)
     chosen = os.environ.get("TSUZUKI_CACHE_DIR")
     base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsuzuki"
     return base / "panels"

@@ -4,7 +4,6 @@ The results go to a folder as they come: forecasts and a list of the series in p
 The same call again goes on where the last one stopped. A series that fails is listed with its error; the others go on.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -64,8 +63,8 @@ def fit_each(
     """Train a forecaster for each series by itself, and forecast from its end.
 
     Args:
-        source: a long frame, or files as `panel_store` reads them: a path, a folder, a pattern or a list. Times are on
-            one step for all series; those of files are read as UTC where they have a time zone.
+        source: a long frame; or files as `panel_store` reads them, or a frame of Dask, Spark or Ray. Times are on one
+            step for all series; those of files are read as UTC where they have a time zone.
         forecaster: its settings are used; it is not fitted itself. Covariates are not read.
         output: the folder of the results. With a cluster, all machines must see it under this name.
         workers: series that are trained at once; more than one needs the extra `ray`. The results do not depend on it.
@@ -114,24 +113,24 @@ def _store_of(
     source: Any, folder: Path, columns: PanelColumns | None, settings: Settings
 ) -> tuple[PanelStore, str | None]:
     """The readings, and the time zone that a frame's times name."""
+    import pyarrow as pa
+
+    from tsuzuki.data.engine_frames import files_of, write_readings
     from tsuzuki.data.frames import zone_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{folder} cannot be made ({error.strerror}); name another folder") from None
-    if isinstance(source, str | Path | list | tuple):
+    paths = files_of(source, folder / "panel", columns)
+    if paths is not None:
         if settings.freq:
             raise SettingError(
                 f"fit_each reads files on their own grid, not every {settings.freq}; leave out freq, or give it a frame"
             )
-        return panel_store(source, folder / "panel", columns), None
+        return panel_store(paths, folder / "panel", columns), None
     long = settings.long(source)[["unique_id", "ds", "y"]]
-    content = long.to_parquet(index=False)
-    readings = folder / "panel" / f"readings-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
-    readings.parent.mkdir(exist_ok=True)
-    if not readings.exists():
-        write_bytes(readings, content)
+    readings = write_readings([pa.Table.from_pandas(long, preserve_index=False)], folder / "panel")
     return panel_store(readings, folder / "panel"), zone_of(long)
 
 
