@@ -17,7 +17,7 @@ from tsuzuki.network.normalisation import (
     RMSNormalization,
     UnitNormalization,
 )
-from tsuzuki.network.shaping import FinalState, Flatten, RepeatVector, Reshape, Reverse
+from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, RepeatVector, Reshape, Reverse
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -83,7 +83,9 @@ def backwards(draw) -> Chain:
     layers = [draw(cells())] * draw(st.booleans())
     layers += [Dense(draw(st.integers(1, 5)), "tanh")] * draw(st.booleans()) + [Reverse(), draw(cells())]
     layers += [Reverse()] * draw(st.booleans()) + [draw(cells())] * draw(st.booleans())
-    return Chain(Network(draw(st.integers(1, 4)), (*layers, Dense(2))), draw(st.integers(1, 6)))
+    timesteps = draw(st.integers(1, 6))
+    layers.insert(draw(st.integers(0, len(layers))), LastSteps(draw(st.integers(1, timesteps))))
+    return Chain(Network(draw(st.integers(1, 4)), (*layers, Dense(2))), timesteps)
 
 
 @st.composite

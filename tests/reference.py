@@ -54,7 +54,7 @@ from tsuzuki.network.normalisation import (
     RMSNormalization,
     UnitNormalization,
 )
-from tsuzuki.network.shaping import FinalState, Flatten, RepeatVector, Reshape, Reverse
+from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, RepeatVector, Reshape, Reverse
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -118,6 +118,7 @@ ALONE = {
     GlobalAveragePooling1D: lambda layer, x: x.mean(axis=0, keepdims=True),
     RepeatVector: lambda layer, x: np.repeat(x[-1:], layer.n, axis=0),
     Reverse: lambda layer, x: x[::-1],
+    LastSteps: lambda layer, x: x[-layer.n :],
 }
 
 
@@ -184,7 +185,7 @@ def run(
             mask = (inputs[0] != np.float32(layer.mask_value)).any(-1)
         if isinstance(layer, Recurrent):
             start = [values[source][-1] for source in begin] or states[len(seen)]
-            outputs, after = over_time(layer, own, inputs[0], mask, start)
+            outputs, after = over_time(layer, own, inputs[0], None if begin else mask, start)
             final[i] = after[-1]
             values.append(outputs[-1:] if layer.return_sequences is False else outputs)
             seen.append(after)
@@ -201,6 +202,7 @@ def run(
         else:
             values.append(without_state(layer, own, inputs, mask))
         mask = mask[::-1] if isinstance(layer, Reverse) and mask is not None else mask
+        mask = mask[-layer.n :] if isinstance(layer, LastSteps) and mask is not None else mask
         if isinstance(layer, Embedding):
             mask = inputs[0][..., 0] != 0 if layer.mask_zero else None
         masks.append(mask if layer.masks([mask is not None]) else None)

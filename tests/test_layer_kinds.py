@@ -46,6 +46,7 @@ USES = {
     },
     "Concatenate": {"engine/plan.py"},
     "FinalState": {"engine/plan.py"},
+    "LastSteps": {"keras/model_to_network.py"},
 }
 
 

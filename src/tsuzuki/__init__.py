@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.optimizers import Step as Step
     from tsuzuki.network.shaping import FinalState as FinalState
     from tsuzuki.network.shaping import Flatten as Flatten
+    from tsuzuki.network.shaping import LastSteps as LastSteps
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
     from tsuzuki.network.shaping import Reshape as Reshape
     from tsuzuki.network.shaping import Reverse as Reverse
@@ -150,7 +151,7 @@ _HOMES = {
     ),
     "network.network": ("Network", "graph"),
     "network.activation_layers": ("ELU", "LeakyReLU", "PReLU", "ReLU"),
-    "network.shaping": ("FinalState", "Flatten", "RepeatVector", "Reshape", "Reverse"),
+    "network.shaping": ("FinalState", "Flatten", "LastSteps", "RepeatVector", "Reshape", "Reverse"),
     "network.dropout": ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"),
     "network.embedding": ("Embedding",),
     "network.normalisation": (

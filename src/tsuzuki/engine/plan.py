@@ -1,6 +1,6 @@
 """A network lowered to the table of integers that the compiled kernels walk: where everything lies, how large it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,12 +166,16 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
             sources = (outputs.held(number),)
         else:
             sources = tuple(outputs.read(source, needed) for source, needed in outputs.wanted(layer, number, read))
+        mask, mask_skip = (sources[0].mask, sources[0].mask_skip) if sources else (-1, 0)
+        if isinstance(layer, Recurrent) and len(read) > 1 and kind != "held_output":
+            # As in Keras, a cell that begins with given states hands the mask on, but takes each step.
+            sources = (replace(sources[0], mask=-1), *sources[1:])
         input_steps = sources[0].steps if read else int(outputs.rows[number][INPUT_STEPS])
         row[INPUT_STEPS], row[RETURNS_ALL] = input_steps, steps == input_steps
         place = Place(row, sources, named.get(number, {}), input_steps, steps, each, spaces, HEADER + rows.size)
         module_of(kind).lay_out(layer, place)
         if outputs.is_masked(number) and row[STEP_MASK] < 0:
-            row[[STEP_MASK, STEP_MASK_SKIP]] = sources[0].mask, sources[0].mask_skip
+            row[[STEP_MASK, STEP_MASK_SKIP]] = mask, mask_skip + input_steps - steps
         outputs.add(number, row)
     last = network.last if apart else (max(outputs.rows),)
     ends = tuple(outputs.read(number, outputs.scored(number)) for number in last)
@@ -234,7 +238,8 @@ def _order(network: Network, apart: bool) -> list[tuple[str, Layer | None, int, 
     order: list[tuple[str, Layer | None, int, tuple[int, ...]]] = []
     for number, layer in enumerate(network.layers):
         order.append((kind_of(layer), layer, number, network.sources[number]))
-        if isinstance(layer, Recurrent) and all(s >= 0 and network.masked[s] for s in network.sources[number][:1]):
+        read = network.sources[number]
+        if isinstance(layer, Recurrent) and len(read) == 1 and read[0] >= 0 and network.masked[read[0]]:
             order.append(("held_output", layer, number, ()))
         if readers[number] > 1 or (readers[number] == 0 and number in states and number not in network.last):
             order.append(("branch", None, number, ()))

@@ -18,6 +18,7 @@ from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.compiled_metrics import build_metrics, metrics_of
 from tsuzuki.keras.epochs import Job, build
 from tsuzuki.keras.fit_arguments import check_tables, class_weights
+from tsuzuki.keras.input_kinds import given_lengths
 from tsuzuki.keras.inputs import side_by_side
 from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import kept_model, known, made_of
@@ -100,7 +101,7 @@ def predict_on_batch(model: Any, x: Any, *, as_keras: bool = False) -> Any:
         DataError: x is not finite.
     """
     x = _samples(model, x)
-    key = "predict", x.shape, as_keras
+    key = "predict", x.shape, given_lengths(model), as_keras
     kept = known(model)
     batch: PreparedForecast | None = None if kept is None else kept.prepared(key)
     if batch is None:
@@ -122,7 +123,7 @@ def put(
 ) -> PreparedBatch:
     """A batch in its place; nothing is computed."""
     x = _samples(model, x)
-    key = kind, x.shape, _weights_of(weights, by_class), as_keras
+    key = kind, x.shape, given_lengths(model), _weights_of(weights, by_class), as_keras
     kept, made = known(model), made_of(model)
     found: tuple[Any, PreparedBatch] | None = None if kept is None else kept.prepared(key)
     if found is None or found[0] != made:

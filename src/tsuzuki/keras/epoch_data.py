@@ -160,8 +160,8 @@ def from_arrays(
     check_finite(series, x, what)
     targets = np.zeros((len(series) + 1, y.shape[-1]), np.float32)
     placed = None if weights is None else np.zeros((len(targets), weights.shape[-1]), np.float32)
+    here = np.arange(samples)[:, None] * step + max(0, steps - scored) + 1 + np.arange(scored)
     if shape.every_step and scored != steps:
-        here = np.arange(samples)[:, None] * step + max(0, steps - scored) + 1 + np.arange(scored)
         targets[here] = y
         if placed is not None:
             placed[here] = weights
@@ -191,8 +191,10 @@ def from_arrays(
     if shape.own is not None:
         unmasked = np.ascontiguousarray(targets[:, shape.targets :])
         targets = np.ascontiguousarray(targets[:, : shape.targets])
-        mask = None if shape.each[0].mask is None else shape.each[0].mask(x)
-        counts = None if mask is None else np.concatenate([[True], mask.ravel()])
+        mask = None if shape.each[0].mask is None else shape.each[0].mask(x[:, :steps])
+        if mask is not None:
+            counts = np.ones(len(targets), np.bool_)
+            counts[here] = mask
         own = Targets(
             given.astype(np.float32) if given.dtype.kind == "f" else given,
             None if weights is None else weights.reshape(wanted).astype(np.float32),
@@ -206,7 +208,7 @@ def from_arrays(
         unmasked, targets = targets, targets.copy()
     for number, output in enumerate(shape.each):
         if output.mask is not None and own is None:
-            targets[1:].reshape(samples, steps, -1)[~output.mask(x), shape.columns(number)[1]] = np.nan
+            targets[here[~output.mask(x[:, :steps])], shape.columns(number)[1]] = np.nan
     data = Data(series, targets, shape.targets, sample_weights=placed)
     return Epoch(data, layout, block, samples, scored, unmasked, own, counts)
 

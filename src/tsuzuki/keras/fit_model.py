@@ -24,6 +24,7 @@ from tsuzuki.keras.fit_arguments import (
     has_weights,
     split_off,
 )
+from tsuzuki.keras.input_kinds import given_lengths
 from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import known, made_of
 from tsuzuki.keras.model_shape import shape_of
@@ -316,7 +317,7 @@ def _job(
     What was read for a call like this one is kept for as long as nothing that it depends on has changed.
     """
     kept = known(model)
-    key, made = ("job", batch_size, np.shape(x)[1:], timesteps, y[1:]), made_of(model)
+    key, made = ("job", batch_size, np.shape(x)[1:], timesteps, y[1:], given_lengths(model)), made_of(model)
     found: tuple[Any, Job] | None = None if kept is None else kept.prepared(key)
     if found is not None and found[0] == made:
         return found[1]

@@ -8,6 +8,7 @@ import numpy as np
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import comes_in_batches, single
+from tsuzuki.keras.input_kinds import note_lengths, without_steps
 
 
 def side_by_side(model: Any, given: Any, name: str) -> Any:
@@ -22,8 +23,12 @@ def side_by_side(model: Any, given: Any, name: str) -> Any:
         SettingError: arrays that are missing, or that do not stand beside each other.
     """
     inputs = getattr(model, "inputs", None) or ()
-    if len(inputs) < 2 or given is None or comes_in_batches(given):
-        return single(given, name)
+    if given is None or comes_in_batches(given):
+        return given
+    constant = without_steps(model) if any(len(one.shape) == 2 for one in inputs) else (False,) * len(inputs)
+    if len(inputs) < 2:
+        given = single(given, name)
+        return as_array(given, name)[:, None] if constant == (True,) and np.ndim(given) == 2 else given
     if isinstance(given, np.ndarray) and given.ndim == 3:
         # They stand side by side already.
         return given
@@ -36,13 +41,23 @@ def side_by_side(model: Any, given: Any, name: str) -> Any:
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(names):
         raise SettingError(f"{name} is not one array for each of the model's inputs ({', '.join(names)}); give a list")
     arrays = [as_array(array, f"{name} {one}") for array, one in zip(given, names, strict=True)]
-    arrays = [array[..., None] if array.ndim == 2 else array for array in arrays]
+    arrays = [
+        array.reshape(len(array), 1, -1) if without else array[..., None] if array.ndim == 2 else array
+        for array, without in zip(arrays, constant, strict=True)
+    ]
     for array, one in zip(arrays, names, strict=True):
-        if array.ndim != 3 or array.shape[:2] != arrays[0].shape[:2]:
+        if array.ndim != 3 or len(array) != len(arrays[0]):
             raise SettingError(
-                f"{name} {one} has shape {array.shape}, {names[0]} {arrays[0].shape}; give as many samples and steps "
-                "of each input"
+                f"{name} {one} has shape {array.shape}, {names[0]} {arrays[0].shape}; give as many samples of each "
+                "input, (samples, timesteps, features)"
             )
+    note_lengths(model, [array.shape[1] for array in arrays])
+    longest = max(array.shape[1] for array in arrays)
+    # A shorter one ends with the others, and what stands before it is not read.
+    arrays = [
+        array if array.shape[1] == longest else np.pad(array, ((0, 0), (longest - array.shape[1], 0), (0, 0)))
+        for array in arrays
+    ]
     return np.concatenate(arrays, axis=2, dtype=np.float32)
 
 

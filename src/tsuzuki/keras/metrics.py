@@ -49,6 +49,7 @@ class EpochMetrics:
         metrics: what else is shown.
         forecasts: float32 [points, outputs], into which the kernel writes; None where no metric needs it.
         totals: of the loss, and behind it of each output's where there are several.
+        by_batch: of each output's loss where there are several, as their mean over batches is shown; or None.
     """
 
     epoch: Epoch
@@ -56,11 +57,16 @@ class EpochMetrics:
     metrics: tuple[Metric, ...]
     forecasts: NDArray[np.float32] | None
     totals: NDArray[np.float64] = field(init=False)
+    by_batch: NDArray[np.float64] | None = None
     scored: float = 0.0
+    batches: int = 0
     sums: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.totals = np.zeros(1 if len(self.shape.each) == 1 else 1 + len(self.shape.each))
+        if len(self.totals) > 1 and keras.backend.backend() == "tensorflow":
+            # There Keras weights outputs' losses by sizes of batches that its graph does not know: not at all.
+            self.by_batch = np.zeros(len(self.shape.each))
         for metric in self.metrics:
             if metric.fed is not None:
                 metric.fed.reset_state()
@@ -80,6 +86,9 @@ class EpochMetrics:
         # Not as a product of vectors: waking BLAS threads takes 16 ms the first time.
         self.totals += (np.delete(result, 1, axis=1) * shares[:, None]).sum(axis=0)
         self.scored += float(shares.sum())
+        if self.by_batch is not None:
+            self.by_batch += result[:, 2:].sum(axis=0)
+            self.batches += len(result)
         if self.forecasts is None:
             return
         rows: dict[int, tuple[Values, Values, Values | None, Values | None]] = {}
@@ -136,7 +145,8 @@ class EpochMetrics:
         losses = self.totals / max(self.scored, 1.0)
         shown = [one.scored.shown for one in self.shape.each]
         found: dict[str, Any] = {"loss": float(losses[0])}
-        found |= {name: float(loss) for name, loss in zip(shown, losses[1:], strict=False) if name}
+        each = losses[1:] if self.by_batch is None else self.by_batch / max(self.batches, 1)
+        found |= {name: float(loss) for name, loss in zip(shown, each, strict=False) if name}
         for metric in self.metrics:
             value = float(losses[1 + metric.output if len(losses) > 1 else 0])
             if metric.fed is not None:

@@ -68,19 +68,22 @@ def weights_of(model: Any) -> list[Any]:
     return [weight for weight in model.weights if id(weight) not in known]
 
 
-def walk(model: Any, draft: Draft, shapes: Sequence[Shape | None]) -> tuple[list[Number], list[Shape | None]]:
+def walk(
+    model: Any, draft: Draft, numbers: Sequence[Number], shapes: Sequence[Shape | None]
+) -> tuple[list[Number], list[Shape | None]]:
     """Read a model's layers into a draft.
 
     Args:
         model: a Keras model.
         draft: takes the layers and what has no equal.
+        numbers: of the layers, or inputs, that stand for the model's inputs.
         shapes: of the model's inputs, with the batch.
 
     Returns:
         The numbers of the layers that the model's outputs come from, and the outputs' shapes where they are known.
     """
     walker = _Walker(draft)
-    return walker.run(model, [-1 - i for i in range(len(shapes))], shapes)
+    return walker.run(model, numbers, shapes)
 
 
 class _Walker:

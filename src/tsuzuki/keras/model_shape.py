@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from tsuzuki.errors import SettingError
-from tsuzuki.keras.model_graph import graph_of
-from tsuzuki.keras.model_to_network import reading_of, stateful_batch, unsupported
+from tsuzuki.keras.input_kinds import fixed_steps
+from tsuzuki.keras.model_to_network import reading_of, stateful_batch
 from tsuzuki.keras.output_mask import masks_of
 from tsuzuki.keras.shape import Output, Shape
 from tsuzuki.keras.weight_rules import rules_of
@@ -36,9 +36,6 @@ def shape_of(
     steps = timesteps or (given[1] if len(given) > 1 else None)
     reading = reading_of(model, [(batch_size, steps, features)])
     network = reading.network
-    lengths = {tensor.shape[1] for tensor in getattr(graph_of(model), "inputs", [])} or {None}
-    if len(lengths) > 1:
-        raise unsupported([f"the model's inputs have {sorted(lengths, key=str)} steps; give all of them as many"])
     fixed = stateful_batch(model)
     lanes = batch_size if batch_size is not None else fixed or 32
     if isinstance(lanes, bool) or not isinstance(lanes, int | np.integer) or lanes < 1:
@@ -59,7 +56,7 @@ def shape_of(
         every_step=reading.every_step,
         stateful=fixed is not None,
         lanes=int(lanes),
-        timesteps=lengths.pop(),
+        timesteps=fixed_steps(model),
         steps_given=lambda steps: network.steps(steps)[network.last[0]],
     )
     return network, shape

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 import keras
 
 from tsuzuki.errors import SettingError, UnsupportedModel
+from tsuzuki.keras.input_kinds import is_read_as_numbers, lengths_of, without_steps
 from tsuzuki.keras.model_graph import graph_of, layers_of, walk, weights_of
 from tsuzuki.keras.output_mask import is_known
-from tsuzuki.keras.readers import READ_NUMBERS
 from tsuzuki.keras.readers.call import Draft, Shape
 from tsuzuki.keras.weight_rules import rules_of
 from tsuzuki.network.layers import Layer, Recurrent
 from tsuzuki.network.network import Network, check_weights
+from tsuzuki.network.shaping import LastSteps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,9 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     if not shapes:
         draft.problems.append("the model's input has shape None; begin it with keras.Input((timesteps, features))")
         shapes = [None]
-    ends, ended = walk(model, draft, shapes)
-    sizes = [_features(shape, _read_as_numbers(model, i), draft) for i, shape in enumerate(shapes) if shape is not None]
+    ends, ended = walk(model, draft, _inputs(model, draft, len(shapes)), shapes)
+    numbers = [is_read_as_numbers(model, i) for i in range(len(shapes))]
+    sizes = [_features(shape, alone, draft) for shape, alone in zip(shapes, numbers, strict=True) if shape is not None]
     ranks = {len(shape) for shape in ended if shape is not None}
     if len(ranks) > 1:
         draft.problems.append("some outputs have a value for each step and others one; give all of them alike")
@@ -173,22 +175,24 @@ def _described(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(replace(cast(Any, one), stateful=True) if isinstance(one, Recurrent) else one for one in layers)
 
 
-def _read_as_numbers(model: Any, i: int) -> bool:
-    """Whether input i is read by layers that take a number for each step."""
-    graph = graph_of(model)
-    if not hasattr(graph, "operations"):
-        return type(model.layers[0]) in READ_NUMBERS
-    nodes = [node for operation in graph.operations for node in operation._inbound_nodes]
-    readers = [node.operation for node in nodes if any(tensor is graph.inputs[i] for tensor in node.input_tensors)]
-    # Their masks are computed from the numbers too, by operations that no model of the user's has.
-    layers = [reader for reader in readers if isinstance(reader, keras.layers.Layer)]
-    return bool(layers) and all(type(reader) in READ_NUMBERS for reader in layers)
+def _inputs(model: Any, draft: Draft, count: int) -> list[int]:
+    """What stands for each input of a model: itself, or its last steps where others have more."""
+    found, lengths = [-1 - i for i in range(count)], lengths_of(model)
+    longest = max((length or 0 for length in lengths), default=0)
+    for i, (length, without) in enumerate(zip(lengths, without_steps(model), strict=True)):
+        if length is None or length == longest or (None in lengths and not without):
+            continue
+        if is_read_as_numbers(model, i):
+            draft.shorter[-1 - i] = length
+        else:
+            found[i] = draft.add(LastSteps(length), (-1 - i,))
+    return found
 
 
 def _features(shape: Shape, as_numbers: bool, draft: Draft) -> int:
     if len(shape) == 2 and as_numbers:
         return 1
-    if len(shape) != 3 or shape[-1] is None:
+    if len(shape) not in (2, 3) or shape[-1] is None:
         draft.problems.append(f"the model's input has shape {shape}; begin it with keras.Input((timesteps, features))")
         return 1
     return int(shape[-1])

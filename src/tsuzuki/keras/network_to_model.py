@@ -10,7 +10,7 @@ from tsuzuki.keras.gelu import gelu_tanh
 from tsuzuki.network.activation_layers import PReLU
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
-from tsuzuki.network.shaping import FinalState, Reverse
+from tsuzuki.network.shaping import FinalState, LastSteps, Reverse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def to_keras(
         keras.Input(batch_shape=(batch_size, timesteps) if -1 - i in looked_up else (batch_size, timesteps, size))
         for i, size in enumerate(network.input_sizes or (network.inputs,))
     ]
-    if network.wiring or network.looks_ahead:
+    if network.wiring or network.looks_ahead or any(isinstance(layer, LastSteps) for layer in network.layers):
         model = keras.Model(inputs, _wired(network, layers, inputs))
     else:
         model = keras.Sequential([*inputs, *layers])
@@ -86,7 +86,10 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
             least = min(len(tensor.shape) for tensor in tensors)
             # Beside a layer that gives the last step alone, the others give theirs.
             tensors = [tensor if len(tensor.shape) == least else tensor[:, -1] for tensor in tensors]
-        if isinstance(described, Reverse):
+        if isinstance(described, LastSteps):
+            steps = tensors[0][:, -described.n :] if len(tensors[0].shape) == 3 else tensors[0]
+            outputs.append(steps if len(steps.shape) < 3 or described.n > 1 else steps[:, -1])
+        elif isinstance(described, Reverse):
             outputs.append(keras.ops.flip(tensors[0], axis=1))
         elif isinstance(described, FinalState):
             outputs.append(states[read[0]][described.number])
@@ -108,7 +111,7 @@ OURS = {"timesteps", "by_occurrence"}
 def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, SimpleRNN | GRU | LSTM):
         return _recurrent(layer, stateful, returns)
-    if isinstance(layer, Reverse | FinalState):
+    if isinstance(layer, Reverse | FinalState | LastSteps):
         # No layers of Keras: a call of an operation, and what a layer with return_state gives.
         return None
     if isinstance(layer, PReLU):

@@ -40,7 +40,7 @@ def _found(network: Network, end: int, inputs: NDArray[Any]) -> NDArray[np.bool_
         if _makes_one(layer):
             masks.append(layer.mask(parts[-1 - read[0]], []))
         elif network.masked[number]:
-            masks.append(layer.mask(inputs, [masks[source] for source in read]))
+            masks.append(layer.mask(inputs, [masks[source] for source in network.read_in_time(number)]))
         else:
             masks.append(None)
     found: NDArray[np.bool_] = masks[end]

@@ -188,7 +188,7 @@ class PreparedForecast(PreparedBatch):
         self.sizes = [one.size for one in self.shape.each]
         self._run = None
         block: Block = self._epoch.block
-        if self.shape.lanes * steps <= FEW and (steps == 1 or not self.shape.every_step):
+        if self.shape.lanes * steps <= FEW and self.shape.scored_steps(steps) == 1:
             # The weights may change between two calls.
             self._found = np.empty((self.shape.lanes, self.shape.outputs), np.float32)
             self._places = np.arange(self.shape.lanes).reshape(self._places.shape)

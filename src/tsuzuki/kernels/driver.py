@@ -81,6 +81,7 @@ from tsuzuki.kernels.table import (
     SHARE_BACKWARD,
     SHARE_FORWARD,
     SIZE,
+    SOME_SQUARES,
     THREADS,
     TRAIN,
     UNITS,
@@ -273,6 +274,10 @@ def run(address, thread):
         sum_gradients(job, first_float, end_float)
         if job[RULES]:
             call_update(job[SHAPE_GRADIENTS], job, k, first_float, end_float)
+        if job[SOME_SQUARES] and threads > 1 and not job[CLIP]:
+            # An optimiser reads sums of squares that lie in another thread's slice.
+            meeting += 1
+            wait_at_barrier(place, threads, meeting)
         if job[CLIP]:
             meeting += 1
             wait_at_barrier(place, threads, meeting)

@@ -93,6 +93,9 @@ class Layer(ABC):
 class Recurrent(Layer):
     """A layer whose state goes on from step to step.
 
+    Where steps are masked, its state stays as it is; but one that begins with the states of another layer takes these
+    steps like others and only hands the mask on, as in Keras.
+
     Attributes:
         units: size of the state, >= 1.
         activation: one of `ACTIVATIONS`, except softmax and log_softmax.

@@ -91,6 +91,42 @@ class FinalState(Layer):
 
 
 @dataclass(frozen=True)
+class LastSteps(Layer):
+    """The last `n` steps of what it reads, with their mask: for an input that is shorter than others, or has no steps.
+
+    All inputs come in rows of as many steps; what a shorter one holds before its own steps is not read.
+    """
+
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise SettingError(f"{self} gives no steps; give n from 1")
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """n."""
+        if inputs[0] < self.n:
+            raise SettingError(f"{self} reads {inputs[0]} steps; give rows for which these are at least {self.n}")
+        return self.n
+
+    def reads(self, steps: int, given: int) -> int:
+        """All of them, or the last one."""
+        return given if self.n > 1 else 1
+
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """That of the input, but for a single step."""
+        return self.n > 1 and all(inputs)
+
+    def mask(self, inputs: "NDArray[Any]", masks: "Sequence[NDArray[np.bool_]]") -> "NDArray[np.bool_]":
+        """The last of that of the input."""
+        return masks[0][..., -self.n :]
+
+
+@dataclass(frozen=True)
 class Flatten(Layer):
     """All values of all steps as one step, as `keras.layers.Flatten`.
 

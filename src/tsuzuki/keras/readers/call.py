@@ -22,12 +22,14 @@ class Draft:
         wiring: what each of them reads.
         masked: whether the output of each has a mask.
         problems: what has no equal, each a sentence that says what to use in its place.
+        shorter: the steps of inputs of numbers that have fewer than others, by their numbers here.
     """
 
     layers: list[Layer] = field(default_factory=list)
     wiring: list[tuple[int, ...]] = field(default_factory=list)
     masked: list[bool] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    shorter: dict[int, int] = field(default_factory=dict)
 
     def add(self, layer: Layer, sources: Sequence[int]) -> int:
         """Add a layer that reads others, or inputs (-1, -2, …); its number."""

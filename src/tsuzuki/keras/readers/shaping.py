@@ -1,5 +1,7 @@
 """Layers that look at several steps together: other numbers of steps, convolution and pooling."""
 
+from typing import Any
+
 import keras
 
 from tsuzuki.keras.readers.call import Call, Found, Reader
@@ -32,9 +34,15 @@ def reshape(call: Call) -> Found:
     if len(target) > 2 or len(shape) > 3:
         call.refuse(f"gives the shape {target}; give (values,) or (timesteps, values)")
         return None
-    if target == shape[1:]:
+    if target == shape[1:] or (len(shape) == 2 and target == (shape[1], 1) and call.sources[0] < 0):
+        # An input (samples, steps) is read as steps of one value anyhow.
         return []
     return Flatten(timesteps) if len(target) == 1 else Reshape((int(target[0]), int(target[1])), timesteps)
+
+
+def adds_axis(layer: Any) -> bool:
+    """Whether a Keras layer makes steps of one value each of (samples, steps)."""
+    return isinstance(layer, L.Reshape) and len(layer.target_shape) == 2 and layer.target_shape[1] == 1
 
 
 def convolution(call: Call) -> Layer:

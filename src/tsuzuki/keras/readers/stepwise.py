@@ -3,10 +3,11 @@
 import keras
 
 from tsuzuki.keras.readers import activations, normalisation
-from tsuzuki.keras.readers.call import Call, Reader
+from tsuzuki.keras.readers.call import Call, Found, Reader
 from tsuzuki.network.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import Dense, Layer, Masking
+from tsuzuki.network.shaping import LastSteps
 
 
 def dense(call: Call) -> Layer:
@@ -54,12 +55,14 @@ def alpha_dropout(call: Call) -> Layer:
     return AlphaDropout(call.share("rate"))
 
 
-def embedding(call: Call) -> Layer:
-    """Read an Embedding."""
+def embedding(call: Call) -> Found:
+    """Read an Embedding; of an input with fewer steps than others it gives as few."""
     layer = call.layer
     if getattr(layer, "lora_enabled", False):
         call.refuse("has LoRA enabled, which is not supported; use a plain Embedding")
-    return Embedding(layer.input_dim, layer.output_dim, layer.mask_zero)
+    found = Embedding(layer.input_dim, layer.output_dim, layer.mask_zero)
+    steps = call.draft.shorter.get(call.sources[0])
+    return found if steps is None else [found, LastSteps(steps)]
 
 
 READERS: dict[type, Reader] = (
