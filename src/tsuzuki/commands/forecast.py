@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsuzuki.commands.options import Cache, Column, Csv, Debug, Json, Merge, Quiet, Time, file_columns
-from tsuzuki.commands.plotting import Lang, Report, check_report, write_png, write_report
+from tsuzuki.commands.plotting import Lang, Report, check_report, say_lacking, write_report
 from tsuzuki.commands.tables import forecast_table, print_table, records, write_csv
 from tsuzuki.commands.terminal import (
     Grid,
@@ -117,9 +117,13 @@ def forecast(
             write_report(report, page, quiet)
         if png is not None:
             from tsuzuki.report.png import forecast_png, forecast_title
+            from tsuzuki.storage import write_bytes
 
-            picture = forecast_png(outlooks, forecast_title(Path(model).name, language()), unit, language())
-            write_png(png, picture, [Path(model).name, unit or "", *(one.name for one in outlooks)], quiet)
+            title = forecast_title(Path(model).name, language())
+            write_bytes(Path(png), forecast_png(outlooks, title, unit, language()))
+            if not quiet:
+                typer.echo(said("picture", path=png), err=True)
+            say_lacking([Path(model).name, unit or "", *(one.name for one in outlooks)])
 
 
 def _future(

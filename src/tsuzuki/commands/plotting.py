@@ -41,8 +41,9 @@ def plot(
             check(option="tsuzuki plot")
         collection = _collect(source, column, time, max_gap, Grid(freq, resample))
         if png is not None:
-            names = [collection.name, collection.unit or "", *(one.name for one in collection.series)]
-            write_png(png, drawing.png(collection, language()), names, quiet=False)
+            write_bytes(Path(png), drawing.png(collection, language()))
+            typer.echo(said("written", path=png))
+            say_lacking([collection.name, collection.unit or "", *(one.name for one in collection.series)])
         if html is not None:
             write_bytes(Path(html), _page(collection, language()).encode())
             typer.echo(said("written", path=html))
@@ -100,14 +101,10 @@ def write_report(path: str, page: str, quiet: bool) -> None:
         typer.echo(said("report", path=path), err=True)
 
 
-def write_png(path: str, picture: bytes, names: list[str], quiet: bool) -> None:
-    """Write a picture, print its path unless quiet, and say which letters it lacks."""
+def say_lacking(names: list[str]) -> None:
+    """Say which letters of names a picture lacks."""
     from tsuzuki.report.png import lacking
-    from tsuzuki.storage import write_bytes
 
-    write_bytes(Path(path), picture)
-    if not quiet:
-        typer.echo(said("picture", path=path), err=True)
     if letters := lacking(names, language()):
         typer.echo(said("no font", letters=letters[:8]), err=True)
 
