@@ -1,8 +1,10 @@
 """Networks in the forms of scikit-learn and ONNX say what they say here."""
 
+import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from tsuzuki import (
     Dense,
     Dropout,
     FinalState,
+    Forecaster,
     LeakyReLU,
     Maximum,
     Minimum,
@@ -102,6 +105,59 @@ def test_networks_that_branch_and_merge_are_written(merge, tmp_path):
     described = onnx.load(tmp_path / "step.onnx")
     assert [one.name for one in described.graph.input] == ["inputs", "state 0", "state 1", "state 2"]
     assert [one.name for one in described.graph.output] == ["outputs", "new state 0", "new state 1", "new state 2"]
+
+
+def series_of(kind, count=420):
+    """A frame of two hourly series that lead to this transformation."""
+    generator, hours = np.random.default_rng(0), np.arange(count)
+    times = pd.date_range("2024-01-01", periods=count, freq="h")
+    frames = []
+    for name, level in (("a", 5.0), ("b", 40.0)):
+        y = level + np.sin(2 * np.pi * hours / 24) * level / 2 + generator.normal(0, level / 20, count)
+        frames.append(pd.DataFrame({"unique_id": name, "ds": times, "y": y if kind == "none" else np.abs(y) + 0.1}))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.mark.parametrize(("transform", "cell", "layers"), [("none", "gru", 1), ("log", "lstm", 2), ("asinh", "gru", 1)])
+def test_a_forecaster_in_onnx_runtime_forecasts_as_its_stream(transform, cell, layers, tmp_path):
+    settings_ = {"units": 5, "head": 4, "ensemble": 2, "epochs": 2, "transform": transform, "cell": cell}
+    model = Forecaster(6, layers=layers, **settings_).fit(series_of(transform))
+    path = tmp_path / "b.onnx"
+    model.to_onnx(path, "b", levels=[80])
+    stream, session = model.stream("b"), onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names, notes = [one.name for one in session.get_outputs()], session.get_modelmeta().custom_metadata_map
+    assert notes["unique_id"] == "b"
+    given_, columns = {}, json.loads(notes["calendar"])
+    assert columns[:2] == ["sine of hour", "cosine of hour"]
+    for step, value in enumerate([50.0, 42.0, None, 39.0, None, None, 61.0]):
+        ds = pd.Timestamp(notes["last time"]) + pd.Timedelta(hours=step + 1)
+        shares = {"hour": ds.hour / 24, "weekday": ds.day_of_week / 7}
+        turns = [2 * np.pi * shares[one.split(" of ")[1]] for one in columns]
+        calendar = [(np.sin, np.cos)[i % 2](turn) for i, turn in enumerate(turns)]
+        inputs = {"y": value or 0.0, "missing": float(value is None), "calendar": calendar}
+        arrays = {name: np.array(one, np.float32).reshape(1, -1) for name, one in inputs.items()}
+        found = dict(zip(names, session.run(names, arrays | given_), strict=True))
+        wanted = stream.update(value)
+        tolerance = {"rtol": 2e-4, "atol": 2e-4}
+        np.testing.assert_allclose(found["forecast"][0], wanted, **tolerance)
+        for end, own in zip(("lo-80", "hi-80"), stream.interval(80), strict=True):
+            np.testing.assert_allclose(found[end][0], own, **tolerance)
+        given_ = {name.removeprefix("new "): found[name] for name in names if name.startswith("new ")}
+    assert len(given_) == 1 + 2 * layers * (2 if cell == "lstm" else 1)
+
+
+def test_forecasters_that_onnx_cannot_hold_are_refused(tmp_path):
+    frame = series_of("none").assign(w=1.0)
+    small = {"units": 3, "ensemble": 1, "epochs": 1}
+    for model, message in (
+        (Forecaster(2, past="w", **small), "reads covariates or holidays; fit one without"),
+        (Forecaster(2, committee=False, **small), "fit with committee=True and without quantiles"),
+    ):
+        with pytest.raises(UnsupportedModel, match=message):
+            model.fit(frame).to_onnx(tmp_path / "a.onnx", "a")
+    with pytest.raises(SettingError, match=r"the forecaster knows 2 series; name one: unique_id='a'"):
+        Forecaster(2, **small).fit(frame).to_onnx(tmp_path / "a.onnx")
+    assert not (tmp_path / "a.onnx").exists()
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,37 @@ class Forecaster:
 
         return Bank(self._known(), self.settings, ids, scales, start)
 
+    def to_onnx(self, path: Path | str, unique_id: str | None = None, *, levels: Sequence[float] | None = None) -> None:
+        """Write one step of a series' forecasts as an ONNX file (opset 17), for those without tsuzuki.
+
+        Inputs: "y" [1, 1], the next reading in the series' unit; "missing" [1, 1], 1 where there is none (0 if not
+        given); "calendar" [1, columns], the sine and cosine of the cycles that the file's metadata name, at the
+        reading's time; "window" and "network 1 state 0" ..., the states, which at the first step need not be given:
+        they are those at the end of the training data. Outputs: "forecast" [1, horizon] and for each level "lo-80",
+        "hi-80" in the series' unit, then "new window" and "new network 1 state 0" ... for the next step.
+
+        Args:
+            path: the file.
+            unique_id: the series; None where there is only one.
+            levels: of the intervals, in per cent; 80 and 95 if None.
+
+        Raises:
+            SettingError: not fitted, several series and none is named, or a level that cannot be had.
+            DataError: an unknown series.
+            UnsupportedModel: covariates, or networks that stand alone (quantiles, `committee=False`).
+            MissingExtraError: the package onnx is not installed.
+            FileError: the file cannot be written.
+        """
+        from tsuzuki.forecasting.onnx_file import check_writable, write_onnx
+        from tsuzuki.forecasting.outlook import named
+
+        fitted = self._known()
+        check_writable(fitted, self.settings)
+        name = named(fitted.ids, unique_id)
+        # A stream stands behind the last row, which the kept states do not.
+        states = [one.states()[0] for one in self.stream(name).bank.saved_states]
+        write_onnx(fitted, name, path, self.settings.levels if levels is None else levels, states)
+
     def save(self, path: Path | str) -> None:
         """Write all that forecasts need to one file: weights, states, scales, intervals, the training's record.
 

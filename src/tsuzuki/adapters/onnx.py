@@ -5,6 +5,7 @@ would do whole rows at once and know neither Keras's GRU with `reset_after` nor 
 written out in products and activations.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -80,65 +81,132 @@ def to_onnx(network: Network, weights: Sequence[NDArray[np.float32]], path: str 
         FileError: the file cannot be written.
         MissingExtraError: the package onnx is not installed.
     """
-    try:
-        import onnx
-        from onnx import helper
-    except ImportError:
-        raise MissingExtraError(
-            'to_onnx needs the package onnx, which is not installed; install it with: pip install "tsuzuki[onnx]"'
-        ) from None
-    from tsuzuki import __version__
-    from tsuzuki.storage import write_bytes
-
     check_weights(network, weights)
-    made = _Graph(network, weights)
-    model = helper.make_model(
-        helper.make_graph(made.nodes, "step", made.inputs, made.outputs, made.constants),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="tsuzuki",
-        producer_version=__version__,
-    )
-    onnx.checker.check_model(model, full_check=True)
-    write_bytes(Path(path), model.SerializeToString())
+    check_onnx("to_onnx")
+    graph = StepGraph()
+    graph.take("inputs", network.inputs)
+    graph.give("outputs", network.outputs, graph.network(network, weights, "inputs"))
+    graph.write(path, "step")
 
 
-class _Graph:
-    """The nodes of a step, made layer by layer.
+def check_onnx(what: str) -> None:
+    """Raise where no ONNX file could be written.
+
+    Raises:
+        MissingExtraError: the package onnx is not installed.
+    """
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingExtraError(
+            f'{what} needs the package onnx, which is not installed; install it with: pip install "tsuzuki[onnx]"'
+        )
+
+
+class StepGraph:
+    """The nodes of one step, added one after another.
 
     Attributes:
         nodes: in the order of the computation.
-        constants: the weights.
-        inputs: the inputs, then the states.
-        outputs: the outputs, then the new states.
+        constants: the weights, and the values that inputs have unless they are given.
+        inputs: what is read at each step, then the states.
+        outputs: what comes out, then the new states.
     """
 
-    def __init__(self, network: Network, weights: Sequence[NDArray[np.float32]]) -> None:
+    def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
-        self.inputs = [_value("inputs", network.inputs)]
+        self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
+        self._begun: list[tuple[str, int]] = []
         self._states: list[Any] = []
+        self._weights: dict[str, NDArray[np.float32]] = {}
+        self._prefix, self._handed = "", 0
+        self._defaults: list[NDArray[np.float32]] = []
+
+    def take(self, name: str, size: int, default: NDArray[np.float32] | None = None) -> str:
+        """An input [rows, size]; with a default it need not be given."""
+        from onnx import numpy_helper
+
+        self.inputs.append(_value(name, size))
+        if default is not None:
+            self.constants.append(numpy_helper.from_array(np.asarray(default, np.float32).reshape(1, size), name))
+        return name
+
+    def give(self, name: str, size: int, value: str) -> None:
+        """An output [rows, size]."""
+        self.outputs.append(_value(name, size))
+        self.node("Identity", [value], name=name)
+
+    def network(
+        self,
+        network: Network,
+        weights: Sequence[NDArray[np.float32]],
+        source: str,
+        prefix: str = "",
+        states: Sequence[NDArray[np.float32]] = (),
+    ) -> str:
+        """Add a network.
+
+        Args:
+            network: the description.
+            weights: its arrays.
+            source: the value that it reads.
+            prefix: before the names of its states.
+            states: what they are unless they are given; nothing where they must be.
+
+        Returns:
+            The name of its outputs.
+        """
         arrays: list[dict[str, str]] = [{} for _ in network.layers]
-        self._weights = {}
+        self._weights, self._prefix, self._begun, self._defaults = {}, prefix, [], list(states)
+        self._handed = 0
         for parameter, array in zip(parameters(network), weights, strict=True):
             name = f"{parameter.layer} {parameter.name}"
             arrays[parameter.layer][parameter.name] = name
             self._weights[name] = np.asarray(array, np.float32)
-        given = self._split(network)
+        given = self._split(network, source)
         found: list[str] = []
+        handed_on = len(self._states)
         for i, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
-            sources = [found[source] if source >= 0 else given[-1 - source] for source in read]
+            sources = [found[place] if place >= 0 else given[-1 - place] for place in read]
             found.append(self._layer(i, layer, sources, arrays[i]))
-        ends = [found[i] for i in network.last]
-        self._node("Concat", ends, name="outputs", axis=-1)
-        self.outputs = [_value("outputs", network.outputs), *self._states]
+        assert len(self._states) - handed_on == len(self._begun)
+        return self.node("Concat", [found[i] for i in network.last], axis=-1)
 
-    def _split(self, network: Network) -> list[str]:
+    def write(self, path: str | Path, name: str, notes: dict[str, str] | None = None) -> None:
+        """Write the file.
+
+        Args:
+            path: where.
+            name: of the graph.
+            notes: metadata.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        import onnx
+        from onnx import helper
+
+        from tsuzuki import __version__
+        from tsuzuki.storage import write_bytes
+
+        graph = helper.make_graph(self.nodes, name, self.inputs, [*self.outputs, *self._states], self.constants)
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="tsuzuki",
+            producer_version=__version__,
+        )
+        helper.set_model_props(model, notes or {})
+        onnx.checker.check_model(model, full_check=True)
+        write_bytes(Path(path), model.SerializeToString())
+
+    def _split(self, network: Network, source: str) -> list[str]:
         """The names of the network's inputs, which lie side by side."""
         if len(network.input_sizes) < 2:
-            return ["inputs"]
+            return [source]
         ends = np.cumsum([0, *network.input_sizes])
-        return [self._part("inputs", int(a), int(b)) for a, b in pairwise(ends)]
+        return [self.part(source, int(a), int(b)) for a, b in pairwise(ends)]
 
     def _layer(self, i: int, layer: Layer, sources: list[str], arrays: dict[str, str]) -> str:
         if isinstance(layer, Recurrent):
@@ -157,9 +225,9 @@ class _Graph:
         if isinstance(layer, Dropout):
             return sources[0]
         if isinstance(layer, Concatenate):
-            return self._node("Concat", sources, axis=-1)
+            return self.node("Concat", sources, axis=-1)
         if type(layer) in MERGES:
-            return self._node(MERGES[type(layer)], sources)
+            return self.node(MERGES[type(layer)], sources)
         raise UnsupportedModel(
             f"layer {i + 1} ({layer}) is nothing that one step can be written with in ONNX; export a network of cells, "
             "Dense, Activation and merges"
@@ -171,15 +239,15 @@ class _Graph:
         inner, u = getattr(layer, "recurrent_activation", activation), arrays["recurrent_kernel"]
         gates = self._affine(x, arrays["kernel"], None if isinstance(layer, GRU) else arrays.get("bias"))
         if isinstance(layer, SimpleRNN):
-            return self._hand_on(self._activated(activation, self._node("Add", [gates, self._product(h, u)])))
+            return self._hand_on(self._activated(activation, self.node("Add", [gates, self._product(h, u)])))
         if isinstance(layer, LSTM):
             c = self._state(units)
-            both = self._node("Add", [gates, self._product(h, u)])
-            into, forget, new, out = (self._part(both, k * units, (k + 1) * units) for k in range(4))
-            kept = self._node("Mul", [self._activated(inner, forget), c])
-            added = self._node("Mul", [self._activated(inner, into), self._activated(activation, new)])
-            cell = self._node("Add", [kept, added])
-            output = self._node("Mul", [self._activated(inner, out), self._activated(activation, cell)])
+            both = self.node("Add", [gates, self._product(h, u)])
+            into, forget, new, out = (self.part(both, k * units, (k + 1) * units) for k in range(4))
+            kept = self.node("Mul", [self._activated(inner, forget), c])
+            added = self.node("Mul", [self._activated(inner, into), self._activated(activation, new)])
+            cell = self.node("Add", [kept, added])
+            output = self.node("Mul", [self._activated(inner, out), self._activated(activation, cell)])
             self._hand_on(output)
             self._hand_on(cell)
             return output
@@ -191,69 +259,76 @@ class _Graph:
         units = layer.units
         kernel, own = self._weights[u], None if bias is None else self._weights[bias]
         if own is not None:
-            gates = self._node("Add", [gates, self._constant(own[0] if layer.reset_after else own)])
-        z, r, new = (self._part(gates, k * units, (k + 1) * units) for k in range(3))
+            gates = self.node("Add", [gates, self.constant(own[0] if layer.reset_after else own)])
+        z, r, new = (self.part(gates, k * units, (k + 1) * units) for k in range(3))
         if layer.reset_after:
             product = self._product(h, u)
             if own is not None:
-                product = self._node("Add", [product, self._constant(own[1])])
-            z_inner, r_inner, inner = (self._part(product, k * units, (k + 1) * units) for k in range(3))
+                product = self.node("Add", [product, self.constant(own[1])])
+            z_inner, r_inner, inner = (self.part(product, k * units, (k + 1) * units) for k in range(3))
         else:
             z_inner, r_inner = (
-                self._node("MatMul", [h, self._constant(kernel[:, k * units : (k + 1) * units])]) for k in range(2)
+                self.node("MatMul", [h, self.constant(kernel[:, k * units : (k + 1) * units])]) for k in range(2)
             )
-        z = self._activated(layer.recurrent_activation, self._node("Add", [z, z_inner]))
-        r = self._activated(layer.recurrent_activation, self._node("Add", [r, r_inner]))
+        z = self._activated(layer.recurrent_activation, self.node("Add", [z, z_inner]))
+        r = self._activated(layer.recurrent_activation, self.node("Add", [r, r_inner]))
         if layer.reset_after:
-            inner = self._node("Mul", [r, inner])
+            inner = self.node("Mul", [r, inner])
         else:
-            inner = self._node("MatMul", [self._node("Mul", [r, h]), self._constant(kernel[:, 2 * units :])])
-        candidate = self._activated(layer.activation, self._node("Add", [new, inner]))
+            inner = self.node("MatMul", [self.node("Mul", [r, h]), self.constant(kernel[:, 2 * units :])])
+        candidate = self._activated(layer.activation, self.node("Add", [new, inner]))
         # z h + (1 - z) c, as Keras has it.
-        kept = self._node("Mul", [z, h])
-        rest = self._node("Sub", [self._constant(np.ones(1, np.float32)), z])
-        return self._node("Add", [kept, self._node("Mul", [rest, candidate])])
+        kept = self.node("Mul", [z, h])
+        rest = self.node("Sub", [self.constant(np.ones(1, np.float32)), z])
+        return self.node("Add", [kept, self.node("Mul", [rest, candidate])])
 
     def _state(self, units: int) -> str:
-        name = f"state {len(self.inputs) - 1}"
-        self.inputs.append(_value(name, units))
-        return name
+        number = len(self._begun)
+        name = f"{self._prefix}state {number}"
+        self._begun.append((name, units))
+        return self.take(name, units, self._defaults[number] if self._defaults else None)
 
     def _hand_on(self, value: str) -> str:
         """Make a value the next of the new states."""
-        name = f"new state {len(self._states)}"
-        units = self.inputs[1 + len(self._states)].type.tensor_type.shape.dim[1].dim_value
-        self._states.append(_value(name, units))
-        self._node("Identity", [value], name=name)
+        name, units = self._begun[self._handed]
+        self._handed += 1
+        self.hand_on(name, units, value)
         return value
+
+    def hand_on(self, name: str, size: int, value: str) -> None:
+        """What an input that is a state is at the next step."""
+        self._states.append(_value(f"new {name}", size))
+        self.node("Identity", [value], name=f"new {name}")
 
     def _affine(self, x: str, kernel: str, bias: str | None) -> str:
         product = self._product(x, kernel)
-        return product if bias is None else self._node("Add", [product, self._constant(self._weights[bias])])
+        return product if bias is None else self.node("Add", [product, self.constant(self._weights[bias])])
 
     def _product(self, x: str, kernel: str) -> str:
-        return self._node("MatMul", [x, self._constant(self._weights[kernel])])
+        return self.node("MatMul", [x, self.constant(self._weights[kernel])])
 
     def _activated(self, name: str, x: str, settings: tuple[float, ...] = ()) -> str:
         if name not in OPERATORS or len(settings) > 1:
             raise UnsupportedModel(f"activation {name!r} has no operator in ONNX; choose among {', '.join(OPERATORS)}")
         operator, options = OPERATORS[name]
         options = options | ({"alpha": settings[0]} if settings else {})
-        return self._node(operator, [x], None, **options)
+        return self.node(operator, [x], None, **options)
 
-    def _part(self, x: str, start: int, stop: int) -> str:
-        """Columns start to stop."""
-        ends = [self._constant(np.array([place], np.int64)) for place in (start, stop, 1)]
-        return self._node("Slice", [x, *ends])
+    def part(self, x: str, start: int, stop: int) -> str:
+        """Columns start to stop of a value."""
+        ends = [self.constant(np.array([place], np.int64)) for place in (start, stop, 1)]
+        return self.node("Slice", [x, *ends])
 
-    def _constant(self, array: NDArray[Any]) -> str:
+    def constant(self, array: NDArray[Any]) -> str:
+        """An array of numbers."""
         from onnx import numpy_helper
 
         name = f"constant {len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def _node(self, operator: str, read: list[str], name: str | None = None, **options: Any) -> str:
+    def node(self, operator: str, read: list[str], name: str | None = None, **options: Any) -> str:
+        """One of ONNX's operators on values; the name of what it gives."""
         from onnx import helper
 
         made = name or f"value {len(self.nodes)}"

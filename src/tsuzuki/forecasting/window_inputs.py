@@ -81,6 +81,13 @@ class WindowInputs:
         if self._constants.shape[1]:
             row[behind : 2 + self.count] = self._constants[series]
 
+    def parts(self, series: int) -> tuple[NDArray[np.float32], NDArray[np.float32], float, NDArray[np.float32]]:
+        """What the inputs of a series are made of: the maps of windows less their last value to those read as they are
+        and to those squashed after multiplying by a number, this number, and the inputs that are constant."""
+        plain, changes = self._maps[:, : self._plain], self._maps[:, self._plain :]
+        constants = self._constants[series] if self._constants.shape[1] else np.zeros(0, np.float32)
+        return plain, changes, float(self._per_unit[series]), constants
+
     def over(self, history: "History", series: int) -> NDArray[np.float32]:
         """The inputs at each position of a series, [points, count]; 0 outside its stretches."""
         found = np.zeros((len(history.ends), self.count), np.float32)
