@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import seasons
 from tsuzuki.data.covariates import CovariateSeries
+from tsuzuki.data.segments import Segment
 from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, standing_of
+from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_over, series_without_effects
-from tsuzuki.forecasting.panel import Panel, build_panel
+from tsuzuki.forecasting.level_shift import take_off_shifts
+from tsuzuki.forecasting.panel import Panel, SeriesInputs, build_panel
 from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
@@ -64,7 +67,7 @@ def backtest(
     cuts = [int(some[0]) for some in origins]
     before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
     fitted = train(before, settings, on_progress, checkpoint, every)
-    forecasts, seen, moved = _forecast_from_origins(fitted, settings, series, origins)
+    forecasts, seen, moved, widths = _forecast_from_origins(fitted, settings, series, origins)
 
     def back(values: NDArray[np.float64], number: int) -> NDArray[np.float64]:
         return fitted.effects.put_on(fitted.transform.inverse(values, number), moved[number], fitted.transform, number)
@@ -82,7 +85,7 @@ def backtest(
             "tsuzuki": back(point_forecast(settings, forecasts[number]), number).ravel(),
         }
         for level in levels:
-            low, high = interval_bounds(fitted, settings, forecasts[number], number, level)
+            low, high = interval_bounds(fitted, settings, forecasts[number], number, level, width=widths[number])
             columns[f"tsuzuki-lo-{level:g}"] = back(low, number).ravel()
             columns[f"tsuzuki-hi-{level:g}"] = back(high, number).ravel()
         for name, values in references(one, cut, known, settings.horizon, fitted.step).items():
@@ -125,19 +128,24 @@ def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDA
 
 def _forecast_from_origins(
     fitted: Fitted, settings: Settings, series: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], list[NDArray[np.float64]]]:
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, which origins have one,
-    and what is known ahead adds to them, [origins, horizon]."""
+    what is known ahead adds to them, [origins, horizon], and how wide intervals are, [origins, 1]."""
     rules, transform = fitted.rules, fitted.transform
     usual = series_without_effects(series, transform, fitted.effects, fitted.covariate_scales)
     inputs, _ = series_inputs(
         usual, settings, fitted.step, rules.cycles, transform, fitted.scales, fitted.covariate_scales
     )
-    histories = [
-        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
+    cuts = [int(known[0]) for known in origins]
+    leveled = [
+        _without_shifts(fitted, one, number, cut) for number, (one, cut) in enumerate(zip(inputs, cuts, strict=True))
     ]
+    inputs, histories = [one for one, _, _ in leveled], [one for _, one, _ in leveled]
     panel = build_panel(with_windows(inputs, histories, rules), fitted.way.before, settings.horizon)
-    wanted, order, seen = _rows_before(panel, origins)
+    follower = follower_of(fitted, fitted.recent_states.copy())
+    # Errors are followed from the first origin on.
+    every = [np.arange(cut, known[-1] + 1) if follower else known for cut, known in zip(cuts, origins, strict=True)]
+    wanted, order, _ = _rows_before(panel, every)
 
     def one(weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         # Networks that stand alone replace missing values in place.
@@ -146,13 +154,49 @@ def _forecast_from_origins(
 
     with ThreadPoolExecutor(threads_allowed()) as pool:
         outputs = np.mean(list(pool.map(one, fitted.members)), axis=0)
-    found, moved = [], []
+    found, seen, moved, widths = [], [], [], []
     for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
-        windows = history.windows(known[seen[number]] - 1)
-        found.append(in_units(fitted, outputs[order[number]], windows, np.full(len(windows), number)))
+        own, places = outputs[order[number]], panel.rows_of(number)[1]
+        wide, there = np.ones(len(own)), np.isin(known - 1, places)
+        # The rows that the forecasts were made at, and those of the origins among them.
+        at = places[np.isin(places, every[number] - 1)]
+        if follower is not None:
+            own, wide = follow_panel(fitted, follower, number, own, panel, number, history, at)
+        elif fitted.committee is not None:
+            own = combined(fitted, own, history.windows(at), number)
+        place = np.searchsorted(at, known[there] - 1)
+        offsets = leveled[number][2][known[there] - 1]
+        found.append(in_units(fitted, own[place], np.full(len(place), number), offsets))
         effect = effects_over(series[number], fitted.effects, fitted.covariate_scales, number)
-        moved.append(effect[known[seen[number]][:, None] + np.arange(settings.horizon)])
-    return found, seen, moved
+        moved.append(effect[known[there][:, None] + np.arange(settings.horizon)])
+        widths.append(wide[place][:, None])
+        seen.append(there)
+    return found, seen, moved, widths
+
+
+def _without_shifts(
+    fitted: Fitted, one: SeriesInputs, number: int, cut: int
+) -> tuple[SeriesInputs, History, NDArray[np.float32]]:
+    """A series with shifts from `cut` on taken off, its last values, and the shift at each point."""
+    season, size = fitted.rules.bases[number], fitted.rules.history
+    before = history_of(one.values, one.segments, season, size)
+    past = None
+    if before.ends[cut - 1] >= 0:
+        at = int(before.ends[cut - 1])
+        past = before.values[at + 1 - size : at + 1], before.absent[at + 1 - size : at + 1]
+    # Positions from `cut` on, where the stretch that it lies in goes on.
+    rest = [Segment(max(own.start, cut) - cut, own.stop - cut) for own in one.segments if own.stop > cut]
+    if past is not None and not (rest and rest[0].start == 0):
+        past = None
+    stands = standing_of(fitted.recent_states[number])
+    found = take_off_shifts(fitted.shifts, number, one.values[cut:], tuple(rest), past, season or 1, stands)
+    offsets = np.concatenate([np.zeros(cut, np.float32), found.offsets])
+    if not found.offsets.any() and not found.breaks:
+        return one, before, offsets
+    values = np.concatenate([one.values[:cut], found.values])
+    breaks = [replace(own, place=own.place + cut) for own in found.breaks]
+    history = history_of(values, one.segments, season, size, breaks=breaks)
+    return replace(one, values=values), history, offsets
 
 
 def _rows_before(

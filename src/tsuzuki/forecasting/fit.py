@@ -30,7 +30,9 @@ from tsuzuki.forecasting.held_out import (
 )
 from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
+from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
 from tsuzuki.forecasting.panel import Panel, build_panel
+from tsuzuki.forecasting.recent_errors import WAIT, plain_states, recent_errors
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
@@ -147,7 +149,7 @@ def train(
     told = (on_progress, checkpoint, every, drawn)
     job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, *told)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
-    committee = calibration = None
+    committee = calibration = recent = None
     if not settings.quantiles:
         found = held_out_forecasts(panel, wanted, [member.changes for member in members], held_out)
         values = [one.values for one in inputs]
@@ -160,6 +162,12 @@ def train(
             errors = errors_of(committee, values, histories, found)
             committee = None if rules.alone else committee
         calibration = calibrate(errors)
+        if committee is not None and not settings.columns.known:
+            recent = recent_errors(histories, rules, errors, calibration)
+    shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
+    states = plain_states(len(series)) if recent is None else recent.initial()
+    since = [one.segments[-1].stop - one.segments[-1].start for one in inputs]
+    states[:, WAIT] = np.maximum(shifts.season - np.array(since), 0)
     return Fitted(
         ids=tuple(one.name for one in series),
         step=step,
@@ -181,6 +189,10 @@ def train(
         windows=np.stack([history.last() for history in histories]),
         absent=np.stack([history.last_absent() for history in histories]),
         effects=effects,
+        shifts=shifts,
+        recent=recent,
+        recent_states=states,
+        window_shifts=np.zeros((len(series), rules.history), np.float32),
         window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
         checked=checked,
     )

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.committee import Committee
     from tsuzuki.forecasting.conformal_intervals import Calibration
     from tsuzuki.forecasting.known_effects import KnownEffects
+    from tsuzuki.forecasting.level_shift import LevelShifts
+    from tsuzuki.forecasting.recent_errors import RecentErrors
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
     from tsuzuki.forecasting.transforms import Transform
@@ -58,6 +60,10 @@ class Fitted:
         absent: bool [series, values], where something stands in for a value there.
         effects: by how much columns known ahead move the values.
         window_effects: float32 [series, values], what was taken off the windows, transformed; [series, 0] if nothing.
+        shifts: how shifts of the level are seen.
+        recent: what recent errors are measured by, or None where none are followed.
+        recent_states: float32 [series, numbers], the shift of each series and its recent errors; see `recent_errors`.
+        window_shifts: float32 [series, values], the shifts that were taken off the windows.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
         source: what the file said that the readings come from, or None where they come from a frame.
         zone: the time zone that the readings' times named, in which those of forecasts are given; None for none.
@@ -84,6 +90,10 @@ class Fitted:
     absent: "NDArray[np.bool_]"
     effects: "KnownEffects"
     window_effects: "NDArray[np.float32]"
+    shifts: "LevelShifts"
+    recent: "RecentErrors | None"
+    recent_states: "NDArray[np.float32]"
+    window_shifts: "NDArray[np.float32]"
     checked: bool = True
     source: Source | None = None
     zone: str | None = None

@@ -14,6 +14,21 @@ from tsuzuki.data.segments import Segment
 
 
 @dataclass(frozen=True)
+class Break:
+    """Where the values of a series are seen from a new level.
+
+    Attributes:
+        place: the position from which on.
+        window: float32 [size], the last values there, on the new level.
+        absent: bool [size], where something stands in for one.
+    """
+
+    place: int
+    window: NDArray[np.float32]
+    absent: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class History:
     """One series' values behind one another, each stretch with the values that stand before it.
 
@@ -55,6 +70,7 @@ def history_of(
     size: int,
     past: NDArray[np.float32] | None = None,
     past_absent: NDArray[np.bool_] | None = None,
+    breaks: Sequence[Break] = (),
 ) -> History:
     """The history of a series.
 
@@ -65,21 +81,34 @@ def history_of(
         size: values of a window, at least the season.
         past: float32 [size], the window that the first segment, which begins at 0, goes on from.
         past_absent: bool [size], where something stands in for a value in it.
+        breaks: positions of its stretches from which on the level is another, in order.
     """
     parts, ends, at = [], np.full(len(values), -1, np.int64), 0
     absent = []
     for number, segment in enumerate(segments):
-        own = values[segment.start : segment.stop]
+        here = [one for one in breaks if segment.start <= one.place < segment.stop]
+        stop = here[0].place if here else segment.stop
+        own = values[segment.start : stop]
         goes_on = number == 0 and past is not None
-        lead = past if goes_on and past is not None else np.full(size, own[0], np.float32)
+        lead = past if goes_on and past is not None else np.full(size, values[segment.start], np.float32)
         joined = np.concatenate([lead, own])
         before = past_absent if goes_on and past_absent is not None else np.ones(size, bool)
         absent += [before, np.isnan(own)]
         for place in np.flatnonzero(np.isnan(joined)):
             joined[place] = joined[place - (season or 1)]
         parts.append(joined)
-        ends[segment.start : segment.stop] = at + size + np.arange(len(own))
+        ends[segment.start : stop] = at + size + np.arange(len(own))
         at += len(joined)
+        stops = [*(one.place for one in here[1:]), segment.stop]
+        for one, stop in zip(here, stops[: len(here)], strict=True):
+            own = values[one.place + 1 : stop]
+            joined = np.concatenate([one.window, own])
+            absent += [one.absent, np.isnan(own)]
+            for place in np.flatnonzero(np.isnan(joined)):
+                joined[place] = joined[place - (season or 1)]
+            parts.append(joined)
+            ends[one.place : stop] = at + size - 1 + np.arange(len(own) + 1)
+            at += len(joined)
     return History(np.concatenate(parts), ends, size, np.concatenate(absent))
 
 

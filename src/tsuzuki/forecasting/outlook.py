@@ -106,7 +106,8 @@ def _kept(fitted: "Fitted", number: int) -> tuple[NDArray[np.datetime64], NDArra
     """The last readings of a series that a forecaster looks back on."""
     absent, times = fitted.absent[number], fitted.times[number]
     mean, scale = fitted.scales[number]
-    values = fitted.transform.inverse(fitted.windows[number].astype(np.float64) * scale + mean, number)
+    scaled = fitted.windows[number].astype(np.float64) + fitted.window_shifts[number]
+    values = fitted.transform.inverse(scaled * scale + mean, number)
     if fitted.effects:
         moved = fitted.window_effects[number].astype(np.float64)
         values = fitted.effects.put_on(values, moved, fitted.transform, number)

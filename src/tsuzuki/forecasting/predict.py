@@ -29,7 +29,9 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
     from tsuzuki.data.newer_rows import newer_rows
     from tsuzuki.data.segments import segments_between_gaps
     from tsuzuki.data.zones import check_zone
-    from tsuzuki.forecasting.history import history_of
+    from tsuzuki.forecasting.follow import follow_panel, follower_of, put_standing, standing_of
+    from tsuzuki.forecasting.history import History, history_of
+    from tsuzuki.forecasting.level_shift import take_off_shifts
     from tsuzuki.forecasting.panel import SeriesInputs, build_panel
     from tsuzuki.forecasting.scaling import scale_and_fill
     from tsuzuki.forecasting.stepwise import rows_kept, run_stepwise
@@ -46,7 +48,9 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             "fit it again with that series"
         )
     times, last, inputs, which = list(fitted.times), fitted.last_covariates.copy(), [], []
+    histories: list[History] = []
     windows, absent, window_effects = fitted.windows.copy(), fitted.absent.copy(), fitted.window_effects.copy()
+    recent, window_shifts = fitted.recent_states.copy(), fitted.window_shifts.copy()
     of_windows = None if fitted.rules.alone else WindowInputs(fitted.rules)
     for number, name in enumerate(fitted.ids):
         if name not in groups:
@@ -72,23 +76,41 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         times[number] = np.concatenate([fitted.times[number], ahead])[-KEPT_TIMES:]
         past, past_absent = (windows[number], absent[number]) if goes_on else (None, None)
         season, size = fitted.rules.bases[number], fitted.rules.history
-        history = history_of(scaled, segments, season, size, past, past_absent)
+        before = None if past is None or past_absent is None else (past, past_absent)
+        stands = standing_of(recent[number])
+        shifted = take_off_shifts(fitted.shifts, number, scaled, segments, before, season or 1, stands)
+        scaled = shifted.values
+        put_standing(recent[number], shifted.standing)
+        history = history_of(scaled, segments, season, size, past, past_absent, shifted.breaks)
         windows[number], absent[number] = history.last(), history.last_absent()
+        window_shifts[number] = np.concatenate([window_shifts[number], shifted.offsets])[len(effect) :]
         one = SeriesInputs(scaled, others, segments)
         inputs.append((one if of_windows is None else of_windows.read(one, history, number), goes_on, known))
         which.append(number)
+        histories.append(history)
     if not which:
         return fitted
-    states = []
+    states, total = [], np.zeros((0, 0), np.float32)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         own = []
         for number, (one, goes_on, known) in zip(which, inputs, strict=True):
             past = pending_rows(fitted, state, number, known) if goes_on else None
             own.append(replace(one, past_rows=past, pending=int(state.pending[number])))
         panel = build_panel(own, fitted.way.before, settings.horizon)
-        nothing = np.zeros(len(panel.inputs), bool)
-        _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, which), rows_kept(settings))
+        wanted = np.zeros(len(panel.inputs), bool)
+        if fitted.recent is not None:
+            wanted[np.concatenate([panel.rows_of(place)[0] for place in range(len(which))])] = True
+        found, moved = run_stepwise(
+            fitted.way, weights, panel, wanted, select_series(state, which), rows_kept(settings)
+        )
+        total = found if len(total) == 0 else total + found
         states.append(_replace_series(state, moved, which))
+    if follower := follower_of(fitted, recent):
+        outputs = total / np.float32(len(fitted.members))
+        for place, number in enumerate(which):
+            places, past = panel.rows_of(place)[1], fitted.windows[number]
+            ahead_of, outputs = outputs[: len(places)], outputs[len(places) :]
+            follow_panel(fitted, follower, number, ahead_of, panel, place, histories[place], places, past)
     return replace(
         fitted,
         states=states,
@@ -97,6 +119,8 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         windows=windows,
         absent=absent,
         window_effects=window_effects,
+        recent_states=recent,
+        window_shifts=window_shifts,
     )
 
 
@@ -155,7 +179,9 @@ def forecast_next_steps(
     """
     import numpy as np
 
+    from tsuzuki.forecasting.follow import combined, follower_of
     from tsuzuki.forecasting.panel import Panel, Stretch
+    from tsuzuki.forecasting.recent_errors import OFFSET
     from tsuzuki.forecasting.stepwise import run_stepwise
 
     series = len(fitted.ids)
@@ -175,32 +201,37 @@ def forecast_next_steps(
         wanted[ends - 1] = True
         found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
         total += found
-    usual = in_units(fitted, total / np.float32(len(fitted.members)), fitted.windows, np.arange(series))
+    outputs, every = total / np.float32(len(fitted.members)), np.arange(series)
+    if fitted.committee is not None:
+        outputs = combined(fitted, outputs, fitted.windows, every)
+        # What is written down of this forecast is of this copy.
+        if follower := follower_of(fitted, fitted.recent_states.copy()):
+            outputs = follower.mixed(every, outputs, fitted.windows)
+    usual = in_units(fitted, outputs, every, fitted.recent_states[:, OFFSET])
     return usual, np.stack([fitted.effects.of(own, number) for number, own in enumerate(ahead)])
 
 
 def in_units(
     fitted: Fitted,
-    outputs: "NDArray[np.float32]",
-    windows: "NDArray[np.float32]",
+    forecasts: "NDArray[np.float32]",
     series: "NDArray[np.int64]",
+    offsets: "NDArray[np.float32] | None" = None,
 ) -> "NDArray[np.float64]":
     """Forecasts in the series' units, transformed, [rows, horizon, quantiles or 1], increasing by quantile.
 
     Args:
         fitted: what training left.
-        outputs: float32 [rows, outputs], the mean of the networks' forecasts.
-        windows: float32 [rows, size], the last values at each row.
+        forecasts: float32 [rows, outputs], in units of the series' scales.
         series: int64 [rows], to which each belongs.
+        offsets: float32 [rows], shifts of the level that were taken off.
     """
     import numpy as np
 
-    found, committee = outputs, fitted.committee
-    if committee is not None:
-        found = committee.combine(outputs * committee.units[series, None], windows, series)
     mean, scale = fitted.scales[series, :1], fitted.scales[series, 1:]
-    horizon = fitted.rules.horizon
-    return np.sort(found.reshape(len(found), horizon, -1), axis=2) * scale[..., None] + mean[..., None]
+    if offsets is not None and offsets.any():
+        mean = mean + offsets[:, None] * scale
+    found = forecasts.reshape(len(forecasts), fitted.rules.horizon, -1)
+    return np.sort(found, axis=2) * scale[..., None] + mean[..., None]
 
 
 def _known_ahead(fitted: Fitted, settings: Settings, future: Any) -> "NDArray[np.float64]":
@@ -256,10 +287,12 @@ def interval_bounds(
     series: int,
     level: float,
     scale: float | None = None,
+    width: "float | NDArray[np.float64]" = 1.0,
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """The bounds of the interval around forecasts [..., horizon, quantiles or 1] of one series, transformed.
 
-    `scale` is the series' scale where the series is not in the training data.
+    `scale` is the series' scale where the series is not in the training data, `width` says how many times as wide as in
+    usual times the interval is.
     """
     from tsuzuki.forecasting.conformal_intervals import check_levels
 
@@ -268,7 +301,7 @@ def interval_bounds(
         low, high = fitted.calibration.interval_offsets(level)
         own = series if len(low) > 1 else 0
         unit = fitted.scales[series, 1] if scale is None else scale
-        return forecasts[..., 0] + low[own] * unit, forecasts[..., 0] + high[own] * unit
+        return forecasts[..., 0] + low[own] * (unit * width), forecasts[..., 0] + high[own] * (unit * width)
     low_end, high_end = interval_quantiles(settings, level)
     return forecasts[..., low_end], forecasts[..., high_end]
 
@@ -304,6 +337,7 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
 
     from tsuzuki.data.grid import following_times
     from tsuzuki.data.zones import in_zone
+    from tsuzuki.forecasting.recent_errors import WIDTH
 
     found, moved = forecast_next_steps(fitted, settings, future)
 
@@ -318,7 +352,10 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
         "tsuzuki": np.concatenate([back(point_forecast(settings, own), number) for number, own in enumerate(found)]),
     }
     for level in levels:
-        ends = [interval_bounds(fitted, settings, own, number, level) for number, own in enumerate(found)]
+        ends = [
+            interval_bounds(fitted, settings, own, number, level, width=float(fitted.recent_states[number, WIDTH]))
+            for number, own in enumerate(found)
+        ]
         columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([back(low, i) for i, (low, _) in enumerate(ends)])
         columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([back(high, i) for i, (_, high) in enumerate(ends)])
     return pd.DataFrame(columns)

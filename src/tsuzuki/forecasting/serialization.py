@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from tsuzuki.forecasting.fitted import Fitted, Source
+    from tsuzuki.forecasting.level_shift import LevelShifts
+    from tsuzuki.forecasting.recent_errors import RecentErrors
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.storage import Stored
@@ -84,6 +88,7 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "kept_times": [len(times) for times in fitted.times],
         "rules": asdict(fitted.rules),
         "effects_are_factors": fitted.effects.factor,
+        "shifts": [fitted.shifts.season, fitted.shifts.steps],
         "members": None if fitted.committee is None else list(fitted.committee.members),
     }
 
@@ -99,6 +104,12 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     }
     found |= {"marks": fitted.transform.marks, "windows": fitted.windows, "absent": fitted.absent}
     found |= {"effects": fitted.effects.slopes, "window effects": fitted.window_effects}
+    found |= {"shift limits": fitted.shifts.limits, "window shifts": fitted.window_shifts}
+    found["recent states"] = fitted.recent_states
+    if fitted.recent is not None:
+        recent = fitted.recent
+        found |= {"recent usual": recent.usual, "recent ends": recent.ends, "recent losses": recent.losses}
+        found |= {"recent leads": recent.leads, "recent naive": np.array(recent.naive, np.int64)}
     if fitted.calibration is not None:
         found["calibration"] = fitted.calibration.offsets
     if fitted.committee is not None:
@@ -109,6 +120,50 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         found |= {f"network {number} states": state.saved, f"network {number} rows": state.rows}
         found[f"network {number} pending"] = state.pending
     return found
+
+
+def _recent(arrays: "Mapping[str, NDArray[Any]]", rules: "Rules", series: int) -> "RecentErrors | None":
+    """What recent errors are measured by, as a file's arrays say."""
+    import numpy as np
+
+    from tsuzuki.forecasting.recent_errors import LEADS, LOSSES, RecentErrors
+
+    states = arrays["recent states"]
+    if states.dtype != np.float32 or states.ndim != 2 or len(states) != series:
+        raise ValueError("the recent errors of the series are missing")
+    if "recent leads" not in arrays:
+        if states.shape[1] != LOSSES:
+            raise ValueError("the recent errors of the series are of another model")
+        return None
+    leads, naive = arrays["recent leads"], tuple(int(one) for one in arrays["recent naive"])
+    usual, ends, losses = (arrays[f"recent {name}"] for name in ("usual", "ends", "losses"))
+    count = min(LEADS, rules.horizon)
+    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses)
+    if (leads.shape, usual.shape, ends.shape) != ((count,), (series, count), (2, series, count)):
+        raise ValueError("the recent errors are of another horizon")
+    if losses.shape != (series, 1 + len(naive)) or states.shape[1] != found.size or not naive:
+        raise ValueError("the losses of the series are missing")
+    if leads.min() < 1 or leads.max() > rules.horizon or (leads % count != np.arange(count)).any():
+        raise ValueError("the leads of recent errors are none of the horizon")
+    if min(naive) < 0 or any(found.back(season, rules.horizon) >= rules.history for season in naive):
+        raise ValueError("a naive forecast looks back beyond the window")
+    if not (np.isfinite(usual).all() and (usual > 0).all() and np.isfinite(ends).all() and np.isfinite(losses).all()):
+        raise ValueError("what recent errors are measured by is not finite")
+    return found
+
+
+def _shifts(stored: "Stored", rules: "Rules", series: int) -> "LevelShifts":
+    """How shifts of the level are seen, as a file says."""
+    import numpy as np
+
+    from tsuzuki.forecasting.level_shift import FEWEST, STEPS, LevelShifts
+
+    limits, (season, steps) = stored.arrays["shift limits"], stored.facts["shifts"]
+    if limits.dtype != np.float32 or limits.shape != (series,) or not (limits > 0).all():
+        raise ValueError("the limits of shifts are missing")
+    if season not in (0, *rules.seasons) or not FEWEST <= steps <= STEPS or (season and season + steps > rules.history):
+        raise ValueError("shifts are seen over a season that there is not")
+    return LevelShifts(limits, season, steps, rules.history)
 
 
 def _source(kept: Any) -> "Source | None":
@@ -243,6 +298,10 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         absent=array("absent", np.bool_, series, size),
         effects=effects,
         window_effects=array("window effects", np.float32, series, size if effects else 0),
+        shifts=_shifts(stored, rules, series),
+        recent=_recent(arrays, rules, series),
+        recent_states=np.ascontiguousarray(arrays["recent states"]),
+        window_shifts=array("window shifts", np.float32, series, size),
         checked=bool(facts["checked"]),
         source=_source(facts.get("source")),
         zone=_zone(facts.get("zone")),

@@ -161,9 +161,7 @@ def forecasts_of(fitted: "Fitted", settings: "Settings", store: PanelStore, firs
             part = Block(block.starts[some], block.valid[some], block.entries[some], block.exits[some])
             compiled.forward(part, into)
         total += forecasts[ends + 1]
-    # The networks stand alone, so nothing is read of a window.
-    nothing = np.zeros((count, 0), np.float32)
-    return in_units(fitted, total / np.float32(len(fitted.members)), nothing, np.arange(count))
+    return in_units(fitted, total / np.float32(len(fitted.members)), np.arange(count))
 
 
 def _last_values(fitted: "Fitted", store: PanelStore, first: int, size: int) -> NDArray[np.float32]:

@@ -306,7 +306,8 @@ class Bank:
         for number, own in zip(which.tolist(), self.outputs(which), strict=True):
             series, transform = self.recent.trained.get(self.ids[number], 0), self.recent.transform
             there = transform.forward(own, number)
-            both = interval_bounds(self.fitted, self.settings, there, series, level, self.scales[number, 1])
+            scale, width = self.scales[number, 1], self.recent.width(number)
+            both = interval_bounds(self.fitted, self.settings, there, series, level, scale, width)
             low, high = (transform.inverse(end, number) for end in both)
             ends.append((low, high))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
@@ -318,7 +319,7 @@ class Bank:
         for rows in self._read_back:
             back = self.at[which][:, None] + np.arange(-self.before, 1)
             parts.append(rows[back, which[:, None], 0])
-        parts.append(self.recent.windows(which, self.at[which]))
+        parts += [self.recent.states[which], self.recent.windows(which, self.at[which])]
         return np.concatenate(parts, axis=1)
 
     @property
@@ -337,7 +338,7 @@ class Bank:
         sizes = [self.latest.shape[1]]
         sizes += [saved.size for saved in self.saved_states]
         sizes += [self.before + 1 for _ in self._read_back]
-        sizes.append(self.recent.size)
+        sizes += [self.recent.states.shape[1], self.recent.size]
         if states.shape != (len(which), sum(sizes)):
             raise DataError(
                 f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
@@ -347,6 +348,7 @@ class Bank:
         self.latest[which] = parts[0]
         self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
         self.recent.put(which, parts[-1])
+        self.recent.states[which] = parts[-2]
         for saved, own in zip(self.saved_states, parts[1:], strict=False):
             saved.set_states(own, which)
         for rows, own in zip(self._read_back, parts[1 + len(self.saved_states) :], strict=False):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fitted import Fitted
+from tsuzuki.forecasting.recent_errors import OFFSET, RUN, WAIT, WIDTH, Follower, plain_states
 from tsuzuki.forecasting.transforms import Transform
 from tsuzuki.forecasting.window_inputs import WindowInputs
 
@@ -39,7 +40,8 @@ class RecentValues:
         transform: between the series' units and the scale of their forecasts' errors.
         scales: float64 [series, 2], mean and deviation, transformed.
         committee: how far each forecast is trusted, or None where networks stand alone.
-        values: float32 [cap + shift, series], scaled and without gaps.
+        states: float32 [series, numbers], shifts of the level and recent errors.
+        values: float32 [cap + shift, series], scaled, without gaps and without shifts.
         shift: the value of a bank's row stands so many rows further back here.
         size: values that forecasts look back on; none where networks stand alone.
 
@@ -68,6 +70,16 @@ class RecentValues:
         if fitted.committee is not None:
             self.committee = replace(fitted.committee, bases=bases, units=np.array(units, np.float32))
             self.inputs = WindowInputs(replace(rules, bases=tuple(seasons), units=tuple(units)), rules)
+        which = [self.trained.get(name) for name in ids]
+        self._levels = fitted.shifts.select(which)
+        self.states, self._follower = plain_states(len(ids)), None
+        if fitted.recent is not None:
+            errors = fitted.recent.select(which)
+            self.states = errors.initial()
+            self._follower = Follower(errors, self.states, self.size)
+        for number, source in enumerate(which):
+            if source is not None:
+                self.states[number] = fitted.recent_states[source]
         self.shift = self.size - 1 - before
         self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
 
@@ -154,15 +166,43 @@ class RecentValues:
             The readings transformed, and scaled, too.
         """
         readings = self.transform.forward(readings, which)
-        scaled = (readings - self.scales[which, 0]) / self.scales[which, 1]
+        scaled = (readings - self.scales[which, 0]) / self.scales[which, 1] - self.states[which, OFFSET]
         if not self.size:
             return readings, scaled
         place = at + self.shift
         if anew.any():
             self.values[place[anew] - np.arange(1, self.size)[:, None], which[anew]] = scaled[anew]
+            self._begin_anew(which[anew])
         instead = self.values[place - self._back[which], which]
         self.values[place, which] = np.where(np.isnan(readings), instead, scaled)
+        self._watch_levels(which, place, np.isnan(readings))
         return readings, scaled
+
+    def _begin_anew(self, which: "NDArray[np.int64] | int") -> None:
+        """Let nothing of the past be compared with what begins now."""
+        self.states[which, RUN], self.states[which, WAIT] = 0, self._levels.season
+        if self._follower is not None:
+            self._follower.begin_anew(which)
+
+    def _watch_levels(self, which: NDArray[np.int64], place: NDArray[np.int64], missing: NDArray[np.bool_]) -> None:
+        """See whether the last values of some series, at these places, lie on another level."""
+        season = self._levels.season
+        if not season:
+            return
+        wait, run = self.states[which, WAIT], self.states[which, RUN]
+        apart = self.values[place, which].astype(np.float64) - self.values[place - season, which]
+        beyond = ~missing & (wait == 0) & ((np.abs(apart) > self._levels.limits[which]) | (run != 0))
+        for one in np.flatnonzero(beyond):
+            self._count_level(int(which[one]), int(place[one]), float(apart[one]))
+        self.states[which, WAIT] = np.maximum(wait - 1, 0)
+
+    def _count_level(self, number: int, place: int, apart: float) -> None:
+        """Count a value beyond the limit, or the first that is not; where there are enough the level has shifted."""
+        levels, state, limit = self._levels, self.states[number], float(self._levels.limits[number])
+        state[RUN] = run = levels.count(float(state[RUN]), apart, limit)
+        if abs(run) >= levels.steps:
+            window = self.values[place + 1 - self.size : place + 1, number]
+            state[OFFSET], state[RUN] = float(state[OFFSET]) + levels.move(window, limit), 0
 
     def write(
         self,
@@ -173,6 +213,8 @@ class RecentValues:
         missing: NDArray[np.bool_],
     ) -> None:
         """Write what networks of a committee read of some series into their rows [cap, series, columns]."""
+        if self._follower is not None:
+            self._follower.follow(which, windows, missing)
         found = np.concatenate([windows[:, -1:], missing[:, None], self.inputs.of(windows, which)], axis=1)
         rows[at, which, : found.shape[1]] = found
 
@@ -188,13 +230,24 @@ class RecentValues:
         if reading != reading:
             values[place, number] = values[place - self._back[number], number]
         else:
-            values[place, number] = scaled = (reading - mean) / scale
+            values[place, number] = scaled = (reading - mean) / scale - float(self.states[number, OFFSET])
             if anew:
                 values[place - self.size + 1 : place, number] = scaled
+                self._begin_anew(number)
+        if season := self._levels.season:
+            wait, run = self.states[number, [WAIT, RUN]].tolist()
+            if reading == reading and wait == 0:
+                apart = float(values[place, number]) - float(values[place - season, number])
+                if run or abs(apart) > self._levels.limits[number]:
+                    self._count_level(number, place, apart)
+            elif wait:
+                self.states[number, WAIT] = wait - 1
         return reading
 
     def write_one(self, row: NDArray[np.float32], number: int, window: NDArray[np.float32], *, missing: bool) -> None:
         """What `write` does for many, for the row [columns] of one series."""
+        if self._follower is not None:
+            self._follower.follow_one(number, window, missing=missing)
         row[0], row[1] = window[-1], missing
         self.inputs.write_one(row, window, number)
 
@@ -212,6 +265,9 @@ class RecentValues:
             return self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
         found = self.committee.combine(outputs * self.committee.units[which, None], windows, which)
+        if self._follower is not None:
+            found = self._follower.mixed(which, found, windows)
+        mean = mean + self.states[which, OFFSET, None] * scale
         return self.transform.inverse(found * scale + mean, which)
 
     def finish_one(self, number: int, window: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -219,8 +275,15 @@ class RecentValues:
         assert self.committee is not None
         mean, scale = self.scales[number, :1], self.scales[number, 1:]
         changes = outputs * self.committee.units[number]
-        found = np.asarray(self.committee.combine_one(changes, window, number) * scale + mean)
+        combined = self.committee.combine_one(changes, window, number)
+        if self._follower is not None:
+            combined = self._follower.mixed_one(number, combined, window)
+        found = np.asarray(combined * scale + (mean + self.states[number, OFFSET] * scale))
         return found if self.transform.kind == "none" else self.finish_alone(number, found)
+
+    def width(self, number: int) -> float:
+        """How many times as wide as in usual times the intervals of one series are."""
+        return float(self.states[number, WIDTH])
 
     def finish_alone(self, number: int, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """The forecasts of one series in its units, from transformed ones."""

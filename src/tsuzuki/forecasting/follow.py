@@ -1,0 +1,84 @@
+"""Series moved on over rows that are all there: what streams do a reading at a time, for newer rows and backtests."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.forecasting.level_shift import Standing
+from tsuzuki.forecasting.recent_errors import OFFSET, RUN, WAIT, Follower, follow_rows
+from tsuzuki.layouts.layout import ZERO
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.history import History
+    from tsuzuki.forecasting.panel import Panel
+
+
+def standing_of(state: NDArray[np.float32]) -> Standing:
+    """Where a series stands by its state [numbers]."""
+    return Standing(*(float(state[place]) for place in (OFFSET, RUN, WAIT)))
+
+
+def put_standing(state: NDArray[np.float32], standing: Standing) -> None:
+    """Write where a series stands into its state [numbers]."""
+    state[OFFSET], state[RUN], state[WAIT] = standing.offset, standing.run, standing.wait
+
+
+def follower_of(fitted: "Fitted", states: NDArray[np.float32]) -> Follower | None:
+    """What moves these states [series, numbers] of all series on, or None where errors are not followed."""
+    return None if fitted.recent is None else Follower(fitted.recent, states, fitted.rules.history)
+
+
+def combined(
+    fitted: "Fitted", outputs: NDArray[np.float32], windows: NDArray[np.float32], series: "int | NDArray[np.int64]"
+) -> NDArray[np.float32]:
+    """The committee's forecasts, float32 [rows, horizon], in units of the series' scale.
+
+    Args:
+        fitted: with a committee.
+        outputs: float32 [rows, horizon], the mean of the networks' forecasts.
+        windows: float32 [rows, size], the last values.
+        series: whose rows they are.
+    """
+    assert fitted.committee is not None
+    units = fitted.committee.units[series]
+    return fitted.committee.combine(outputs * (units if units.ndim == 0 else units[:, None]), windows, series)
+
+
+def follow_panel(
+    fitted: "Fitted",
+    follower: Follower,
+    number: int,
+    outputs: NDArray[np.float32],
+    panel: "Panel",
+    place: int,
+    history: "History",
+    places: NDArray[np.int64],
+    past: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Move one series on over rows that a panel has of it.
+
+    Args:
+        fitted: what training left.
+        follower: of all series.
+        number: the series.
+        outputs: float32 [rows, horizon], the mean of the networks' forecasts at these rows.
+        panel: the rows.
+        place: which of the panel's series it is.
+        history: the last values at each of its positions from 0 on.
+        places: int64 [rows], their positions, one after the other. The reading of the first is counted already, unless
+            the series begins anew with it.
+        past: float32 [size], the window at position -1.
+
+    Returns:
+        Forecasts [rows, horizon] in units of its scale, and how wide intervals are, [rows].
+    """
+    rows, every = panel.rows_of(place)
+    rows = rows[np.isin(every, places)]
+    begins = np.isin(rows, [one.start for one in panel.stretches if one.series == place and one.entry == ZERO])
+    windows = history.windows(np.maximum(places, 0))
+    if past is not None and len(places) and places[0] < 0:
+        windows[0] = past
+    forecasts = combined(fitted, outputs, windows, number)
+    return follow_rows(follower, number, forecasts, windows, panel.inputs[rows, 1] != 0, begins)
