@@ -111,8 +111,8 @@ def test_holidays_stand_beside_other_columns_known_ahead(daily_load):
     with pytest.raises(DataError, match="future has no plan for series 'load' at 2023-12-31"):
         model.predict(future=ahead[:2])
     assert set(model.backtest(frame, windows=3).columns) >= {"tsuzuki", "persistence"}
-    with pytest.raises(SettingError, match="covariates"):
-        model.stream()
+    with pytest.raises(DataError, match="nothing is known of plan"):
+        model.stream().update(20.0)
 
 
 def test_the_command_line_reads_holidays_without_a_file_of_the_future(daily_load, tmp_path):

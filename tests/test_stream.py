@@ -153,7 +153,7 @@ def test_states_of_another_model_or_series_are_refused(tmp_path, daily, small_fo
         small_forecaster.stream().load(tmp_path / "b.state")
 
 
-def test_a_stream_of_many_series_must_be_told_which_and_covariates_cannot_stream(daily):
+def test_a_stream_of_many_series_must_be_told_which(daily):
     frame = pd.concat(
         [pd.DataFrame({"unique_id": name, "ds": daily.index, "y": daily.to_numpy(), "wind": 1.0}) for name in "ab"]
     )
@@ -163,5 +163,3 @@ def test_a_stream_of_many_series_must_be_told_which_and_covariates_cannot_stream
     with pytest.raises(SettingError, match=r"series 'c' is not known .a, b.; use a bank for new series"):
         forecaster.stream("c")
     assert forecaster.stream("b").forecast().shape == (2,)
-    with pytest.raises(SettingError, match=r"reads covariates, which a stream of readings does not bring; use"):
-        Forecaster(2, **SMALL, past=["wind"]).fit(frame).stream("a")

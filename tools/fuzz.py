@@ -53,6 +53,7 @@ from tsuzuki.network.layers import GRU, Dense  # noqa: E402
 from tsuzuki.network.network import Network  # noqa: E402
 from tsuzuki.storage import pack, unpack  # noqa: E402
 from tsuzuki.streaming.lines import format_of  # noqa: E402
+from tsuzuki.streaming.state_file import adopt, arrays_of  # noqa: E402
 from tsuzuki.streaming.state_store import NAME, StateStore  # noqa: E402
 from tsuzuki.training.fit import fit  # noqa: E402
 
@@ -175,7 +176,7 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
     names = ["s0", "s1", "s2", "s3"]
     bank = forecaster().bank(names, start="2024-01-05 23:00")
     begin, text = (
-        {name: one.copy() for name, one in bank.arrays().items()},
+        {name: one.copy() for name, one in arrays_of(bank).items()},
         format_of("s0,2024-01-06,1", "csv", names, 2),
     )
     with StateStore(folder / "one", "m") as store:
@@ -183,7 +184,7 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
 
         def said(batch: list[bytes]) -> dict[int, str]:
             """The forecasts behind each line of a batch that was taken."""
-            bank.adopt(begin)
+            adopt(bank, begin)
             before = store.line
             found = [line.split(",", 1) for line in runner.process(batch, text).splitlines()]
             return {int(number) - before - 1: rest for number, rest in found}

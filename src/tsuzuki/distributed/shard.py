@@ -17,6 +17,7 @@ from tsuzuki.errors import FileError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.streaming.bank import Bank
+from tsuzuki.streaming.state_file import adopt, arrays_of
 
 
 class Shard:
@@ -135,11 +136,11 @@ class Shard:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Where the series stand, a row for each."""
-        return self.bank.arrays()
+        return arrays_of(self.bank)
 
     def adopt(self, arrays: dict[str, NDArray[Any]], number: int) -> None:
         """Stand where another shard's series stood after update `number`, and write that down."""
-        self.bank.adopt(arrays)
+        adopt(self.bank, arrays)
         self.number = number
         self.bank.save(self._states(number))
         self._logged.clear()

@@ -71,6 +71,8 @@ class ShardedBank:
         if forecaster.fitted is None:
             raise SettingError("this Forecaster has not been fitted; call fit(frame) first")
         self._fitted, self._settings = forecaster.fitted, forecaster.settings
+        if self._settings.columns.all:
+            raise SettingError("the forecaster reads covariates, which a bank on workers does not take; use bank()")
         self._folder, self._workers = Path(folder), workers
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -64,9 +64,14 @@ class KnownEffects:
         return self.put_on(values, -effect, transform, number)
 
     def put_on(
-        self, values: NDArray[np.float64], effect: NDArray[np.float64], transform: "Transform", number: int
+        self,
+        values: NDArray[np.float64],
+        effect: NDArray[np.float64],
+        transform: "Transform",
+        number: "int | NDArray[np.int64]",
     ) -> NDArray[np.float64]:
-        """What usual values [..., horizon] of a series come to with effects [..., horizon], in its unit."""
+        """What usual values [..., horizon] of a series come to with effects [..., horizon], in its unit; with several
+        series, a row of values of each."""
         if not self:
             return values
         if self.factor:

@@ -153,6 +153,36 @@ def pending_rows(
     return rows
 
 
+def rows_that_wait(
+    fitted: Fitted, number: int, known: "NDArray[np.float64]"
+) -> "list[tuple[NDArray[np.float32], NDArray[np.float32]]]":
+    """Run the rows of one series that wait for what is known ahead, but for the last.
+
+    Args:
+        fitted: what training left.
+        number: the series.
+        known: as for `pending_rows`.
+
+    Returns:
+        For each network the last row with those that lags read before it, [before + 1, columns], and the state before
+        it, [1, sizes].
+    """
+    import numpy as np
+
+    from tsuzuki.forecasting.panel import Panel, Stretch
+    from tsuzuki.forecasting.stepwise import run_stepwise
+
+    found = []
+    for weights, state in zip(fitted.members, fitted.states, strict=True):
+        rows, count = pending_rows(fitted, state, number, known), int(state.pending[number])
+        stretch = Stretch(0, len(rows) - count, len(rows), -count, 0)
+        panel = Panel(rows, np.zeros((0, 1), np.float32), (stretch,), 1)
+        nothing = np.zeros(len(rows), bool)
+        _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, [number]))
+        found.append((moved.rows[0], moved.saved))
+    return found
+
+
 def select_series(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
     """The state of some of the series."""
     from tsuzuki.forecasting.stepwise import SeriesState

@@ -37,8 +37,10 @@ class Transform:
         given = np.clip(given, -LARGEST, LARGEST)
         return np.asarray(np.exp(given) if self.kind == "log" else np.sinh(given) * self._marks(series, given.ndim))
 
-    def moved(self, values: NDArray[np.float64], by: NDArray[np.float64], series: int) -> NDArray[np.float64]:
-        """Values of one series in its unit, moved by so much on the transformed scale."""
+    def moved(
+        self, values: NDArray[np.float64], by: NDArray[np.float64], series: "int | NDArray[np.int64]"
+    ) -> NDArray[np.float64]:
+        """Values in the series' units, moved by so much on the transformed scale; of several series a row each."""
         if self.kind == "log":
             return np.asarray(values * np.exp(by))
         return self.inverse(self.forward(values, series) + by, series)

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.errors import DataError, SettingError
+from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.predict import interval_bounds, point_forecast
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.layouts.layout import CARRY, ZERO
+from tsuzuki.streaming.covariate_rows import CovariateRows, run_waiting
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
 from tsuzuki.streaming.readings import checked_readings, places_of
 from tsuzuki.streaming.recent_values import RecentValues
-from tsuzuki.streaming.state_file import check_owner, owner_of
-from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform
+from tsuzuki.streaming.state_file import put_states, read_states, states_of, write_states
+from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform, next_stamps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,10 +58,11 @@ class Bank:
         rows: for each network float32 [cap, series, columns]: what one update reads lies together.
         saved_states: for each network its saved states, one for each series.
         parameters: for each network its weights.
-        latest: float32 [series, outputs], the last forecasts in the series' units.
+        latest: float32 [series, outputs], the last forecasts in the series' units, without what is known ahead.
+        covariates: what networks read beside values, or None.
 
     Raises:
-        SettingError: the networks read covariates, which a stream of readings does not bring.
+        SettingError: no ids, or one twice; a scale that cannot be.
     """
 
     def __init__(
@@ -72,10 +74,6 @@ class Bank:
         start: Any = None,
         learns: bool = False,
     ) -> None:
-        if settings.columns.all:
-            raise SettingError(
-                "the forecaster reads covariates, which a stream of readings does not bring; use its update(frame)"
-            )
         self.fitted, self.settings, self.horizon, self._learns = fitted, settings, settings.horizon, learns
         self.ids = tuple(fitted.ids if ids is None else ids)
         if len(set(self.ids)) < len(self.ids) or not self.ids:
@@ -92,6 +90,7 @@ class Bank:
         self.stamps = np.empty(count, "datetime64[ns]")
         self.at = np.full(count, self.before, np.int64)
         self.latest = np.zeros((count, fitted.way.network.outputs), np.float32)
+        self.covariates = CovariateRows(fitted, settings, self.ids) if settings.columns.all else None
         self._open(start)
 
     def _open(self, start: Any) -> None:
@@ -114,7 +113,7 @@ class Bank:
             # Networks of a committee read the same rows; those that stand alone fill in what is missing themselves.
             if fitted.rules.alone or not self.rows:
                 rows = np.zeros((self.cap, count, columns), np.float32)
-                rows[: self.before + 1, known] = state.rows[source].swapaxes(0, 1)
+                rows[: self.before + 1, known] = state.rows[source, -self.before - 1 :].swapaxes(0, 1)
             saved = SavedStates(network, count)
             saved.set_states(state.saved[source], known)
             self.rows.append(rows)
@@ -124,9 +123,12 @@ class Bank:
         self._calls: dict[int, PreparedStep] = {}
         self._make_ready(np.arange(count))
         self.missing[known] = 0
-        # The last row of the training data is not in the state yet, but scaled already.
-        if len(known):
-            self._run(known, np.zeros(len(known), bool))
+        # The last row of the training data is not in the state yet, but scaled already. Where it looks ahead, it waits
+        # for what is known behind it.
+        if len(known) and not self.settings.columns.known:
+            self.run(known, np.zeros(len(known), bool))
+        elif len(known) and not self.settings.columns.given_ahead:
+            run_waiting(self, known)
 
     def _make_ready(self, which: NDArray[np.int64]) -> None:
         """Write the calendar of the times to come into the rows behind the present one."""
@@ -142,7 +144,8 @@ class Bank:
             own = (said if len(said) == 1 else said[place[here]])[:, : self.cap - 1 - at].swapaxes(0, 1)
             some: Any = slice(None) if len(here) == len(self.ids) and here.all() else which[here]
             for rows in self._distinct:
-                rows[at + 1 :, some, 2 + self.fitted.way.of_windows :] = own
+                first = 2 + self.fitted.way.of_windows
+                rows[at + 1 :, some, first : first + own.shape[2]] = own
 
     def now(self, number: int) -> int:
         """Where a series stands, in nanoseconds since 1970."""
@@ -170,6 +173,8 @@ class Bank:
         old = np.arange(len(self.ids))
         found.scales[old], found.recent.transform.marks[old] = self.scales, self.recent.transform.marks
         found.restore(old, self.state_of(old), self.stamps, self.missing)
+        if found.covariates is not None and self.covariates is not None:
+            found.covariates.take_plans(self.covariates)
         for name in ids:
             found.stamps[found.number(name)] = np.datetime64(before[name], "ns")
         found._make_ready(np.arange(len(self.ids), len(found.ids)))
@@ -179,12 +184,22 @@ class Bank:
         """A series' place in the bank, -1 if it has none."""
         return self._number.get(name, -1)
 
-    def update(self, values: Any, ids: Sequence[str] | None = None) -> NDArray[np.float32]:
+    def update(
+        self,
+        values: Any,
+        ids: Sequence[str] | None = None,
+        *,
+        known: Any = None,
+        past: "Mapping[str, Any] | None" = None,
+    ) -> NDArray[np.float32]:
         """Take the next reading of series and forecast.
 
         Args:
             values: float [series], NaN for a reading that is missing.
             ids: which series; None for all, in order.
+            known: columns known ahead by name, each [series, 1 + horizon]: at the reading's own time and at the next
+                ones; or a frame with unique_id, ds and these columns. Once told, a time need not be told again.
+            past: columns known up to now by name, each [series]; without one, or at NaN, its last value stays.
 
         Returns:
             float32 [series, horizon], in the series' units.
@@ -194,11 +209,34 @@ class Bank:
         """
         which = self._all if ids is None else places_of(ids, self._number)
         values = checked_readings(values, which, self.ids, self.recent.limits(which))
-        self.advance(which, values)
+        self.tell(which, known, past)
+        self.advance(which, values, past)
         return self.forecasts(which)
 
-    def advance(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    def tell(self, which: NDArray[np.int64], known: Any, past: "Mapping[str, Any] | None" = None) -> None:
+        """Write down what is known ahead of the next readings of some series; see `update`.
+
+        Raises:
+            SettingError: the networks read no such columns.
+            DataError: as `CovariateRows.learn`.
+        """
+        if self.covariates is None and (known is not None or past):
+            raise SettingError("the forecaster reads no covariates; leave known and past out")
+        if self.covariates is not None and known is not None:
+            self.covariates.learn(known, which, self.stamps[which].astype(np.int64))
+
+    def advance(
+        self, which: NDArray[np.int64], values: NDArray[np.float64], past: "Mapping[str, Any] | None" = None
+    ) -> None:
         """Take the next reading (NaN: missing) of some series, each of them once."""
+        beside: NDArray[np.float32] | None = None
+        if self.covariates is not None:
+            seen = self.covariates.seen(past, which)
+            plans = np.stack([self.covariates.plan(number, self.now(number)) for number in which.tolist()])
+            run_waiting(self, which)
+            effect = self.covariates.effects(which, plans[:, :1])[:, 0]
+            values = self.fitted.effects.put_on(values, -effect, self.recent.transform, which)
+            beside = self.covariates.rows(which, seen, plans)
         # All of them in order need no picking.
         some: Any = slice(None) if which is self._all else which
         at = self.at[some] + 1
@@ -207,6 +245,9 @@ class Bank:
             self.wrap(which[full])
             at = self.at[some] + 1
         self.at[some] = at
+        if beside is not None:
+            for rows in self._distinct:
+                rows[at, which, rows.shape[2] - beside.shape[1] :] = beside
         self.stamps[some] = self.next_stamps(which)
         absent, missing = np.isnan(values), self.missing[some]
         anew = ~absent & (missing > self.settings.max_gap)
@@ -219,15 +260,12 @@ class Bank:
         most = len(which) if len(which) == len(self.ids) else SIZES[-1]
         for first in range(0, len(which), most):
             own = slice(first, first + most)
-            self._run(which if most == len(which) else which[own], anew[own], values[own])
+            self.run(which if most == len(which) else which[own], anew[own], values[own])
 
     def next_stamps(self, which: NDArray[np.int64]) -> NDArray[np.datetime64]:
         """The time of the next reading of some series."""
-        if is_uniform(self.fitted.step):
-            stamps = self.stamps if which is self._all else self.stamps[which]
-            return (stamps.view(np.int64) + self.fitted.step).view("datetime64[ns]")
-        numbers = which.tolist()
-        return np.array([ahead(self.fitted, self.ids[n], self.now(n), 1)[0] for n in numbers], "datetime64[ns]")
+        stamps = self.stamps if which is self._all else self.stamps[which]
+        return next_stamps(self.fitted, self.ids, which, stamps)
 
     def wrap(self, which: NDArray[np.int64]) -> None:
         """Move the rows that lags still need to the front."""
@@ -237,9 +275,7 @@ class Bank:
         self.at[which] = self.before
         self._make_ready(which)
 
-    def _run(
-        self, which: NDArray[np.int64], anew: NDArray[np.bool_], values: NDArray[np.float64] | None = None
-    ) -> None:
+    def run(self, which: NDArray[np.int64], anew: NDArray[np.bool_], values: NDArray[np.float64] | None = None) -> None:
         """Run the present row of some series in every network.
 
         Args:
@@ -287,6 +323,11 @@ class Bank:
 
     def forecasts(self, which: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """The latest point forecasts, float32 [series, horizon], of all series if None."""
+        if self.covariates is not None:
+            some = self._all if which is None else which
+            self.covariates.check_read(some)
+            found = point_forecast(self.settings, self.outputs(some))
+            return np.asarray(self.covariates.put_on(found, some, self.recent.transform), np.float32)
         if not self.settings.quantiles:
             return self.latest.copy() if which is None or which is self._all else self.latest[which]
         return np.asarray(
@@ -309,23 +350,14 @@ class Bank:
             scale, width = self.scales[number, 1], self.recent.width(number)
             both = interval_bounds(self.fitted, self.settings, there, series, level, scale, width)
             low, high = (transform.inverse(end, number) for end in both)
+            if self.covariates is not None:
+                low, high = (self.covariates.put_on(end[None], np.array([number]), transform)[0] for end in (low, high))
             ends.append((low, high))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
 
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:
         """All that some series' forecasts depend on, as numbers, [series, size]; `restore` takes it back."""
-        parts = [self.latest[which]]
-        parts += [saved.states(which) for saved in self.saved_states]
-        for rows in self._read_back:
-            back = self.at[which][:, None] + np.arange(-self.before, 1)
-            parts.append(rows[back, which[:, None], 0])
-        parts += [self.recent.states[which], self.recent.windows(which, self.at[which])]
-        return np.concatenate(parts, axis=1)
-
-    @property
-    def _read_back(self) -> list[NDArray[np.float32]]:
-        """The rows of which lags are read: those of networks that stand alone."""
-        return self.rows if self.fitted.rules.alone else []
+        return states_of(self, which)
 
     def restore(
         self,
@@ -334,47 +366,14 @@ class Bank:
         stamps: NDArray[np.datetime64],
         missing: NDArray[np.int64],
     ) -> None:
-        """Put series where `state_of`, `times` and `missing` said that they were."""
-        sizes = [self.latest.shape[1]]
-        sizes += [saved.size for saved in self.saved_states]
-        sizes += [self.before + 1 for _ in self._read_back]
-        sizes += [self.recent.states.shape[1], self.recent.size]
-        if states.shape != (len(which), sum(sizes)):
-            raise DataError(
-                f"the stored states have {states.shape[-1]} numbers, but this forecaster's have {sum(sizes)}; "
-                "use the states with the model that wrote them"
-            )
-        parts = np.split(states, np.cumsum(sizes)[:-1], axis=1)
-        self.latest[which] = parts[0]
-        self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
-        self.recent.put(which, parts[-1])
-        self.recent.states[which] = parts[-2]
-        for saved, own in zip(self.saved_states, parts[1:], strict=False):
-            saved.set_states(own, which)
-        for rows, own in zip(self._read_back, parts[1 + len(self.saved_states) :], strict=False):
-            rows[: self.before + 1, which, 0] = own.T
-        self._make_ready(which)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Where the networks stand in every series, as arrays."""
-        return {
-            "states": self.state_of(np.arange(len(self.ids))),
-            "times": self.stamps.astype(np.int64),
-            "missing": self.missing,
-            "scales": self.scales,
-            "marks": self.recent.transform.marks,
-        }
-
-    def adopt(self, arrays: "Mapping[str, NDArray[Any]]") -> None:
-        """Go to where `arrays` stood.
+        """Put series where `state_of`, `times` and `missing` said that they were.
 
         Raises:
-            DataError: arrays of other sizes.
+            DataError: states of another size.
         """
-        self.scales[:], self.recent.transform.marks[:] = arrays["scales"], arrays["marks"]
-        stamps = arrays["times"].astype("datetime64[ns]")
-        which = np.arange(len(self.ids))
-        self.restore(which, arrays["states"].astype(np.float32), stamps, arrays["missing"])
+        put_states(self, which, states)
+        self.at[which], self.stamps[which], self.missing[which] = self.before, stamps, missing
+        self._make_ready(which)
 
     def save(self, path: str | Path) -> None:
         """Write where the networks stand in every series; the model itself is not in it.
@@ -382,9 +381,7 @@ class Bank:
         Raises:
             FileError: it cannot be written.
         """
-        from tsuzuki.storage import write
-
-        write(path, "stream", owner_of(self), self.arrays())
+        write_states(self, path)
 
     def load(self, path: str | Path) -> "Bank":
         """Go to where `save` stood.
@@ -392,9 +389,5 @@ class Bank:
         Raises:
             FileError: the file is not whole, or holds the states of another model or of other series.
         """
-        from tsuzuki.storage import read
-
-        stored = read(path, "stream")
-        check_owner(stored.facts, self, path)
-        self.adopt(stored.arrays)
+        read_states(self, path)
         return self

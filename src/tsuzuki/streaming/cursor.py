@@ -1,5 +1,6 @@
 """Where the networks stand in one series of a bank, moved on a reading at a time without the bookkeeping of many."""
 
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,14 @@ class Cursor:
         self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
         # The row behind which care is needed: the last one there is, and any where months differ.
         self._last = bank.cap - 1 if is_uniform(self._step) else -1
-        self._whole = not bank.settings.quantiles
+        self._whole = not bank.settings.quantiles and bank.covariates is None
         # The latest forecasts; a single network that stands alone writes them there itself.
         self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"
         self._single = self._plain and len(self._call.found) == 1
         self._alone, self._rows = bank.fitted.rules.alone, bank.rows[0][:, number]
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
+        # Columns known up to now that come with the next reading.
+        self._past: Mapping[str, Any] | None = None
         self.resume()
 
     def resume(self) -> None:
@@ -91,6 +94,9 @@ class Cursor:
         Raises:
             DataError: the value is infinite or no number; nothing has moved.
         """
+        if self.bank.covariates is not None:
+            self._take_beside(value)
+            return
         try:
             self._reading[0] = value
             usual = -LARGE < value < LARGE  # type: ignore[operator]
@@ -104,6 +110,15 @@ class Cursor:
             self._reading[0] = self.bank.recent.take_one(self._number, at, self._reading[0], anew=False)
         self._start[0] = at * self._every + self._number
         self._run_row(at, missing=False)
+
+    def _take_beside(self, value: float | None) -> None:
+        """A step of a series with covariates: all that a bank does."""
+        reading = NAN if value is None or value != value else as_number(value)
+        bank = self.settle()
+        if bank.recent.too_far(self._only, np.array([reading]))[0]:
+            raise DataError(f"the reading {reading:g} is too far away; give None where it is missing")
+        bank.advance(self._only, np.array([reading]), self._past)
+        self.resume()
 
     def _run_row(self, at: int, *, missing: bool) -> None:
         """Run the networks over a row, and write the latest forecasts from what they have found."""

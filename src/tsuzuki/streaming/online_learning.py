@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.base import change_map, changes_to
 from tsuzuki.layouts.layout import NOWHERE, Block
-from tsuzuki.streaming.state_file import check_owner, owner_of
+from tsuzuki.streaming.state_file import adopt, arrays_of, check_owner, owner_of
 from tsuzuki.streaming.stream import Stream
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class LearningStream(Stream):
         learning_rate: float = 1e-4,
         window: int = 1000,
     ) -> None:
+        if settings.columns.all:
+            raise SettingError("a stream that learns reads no covariates; leave learn out, or fit without them")
         super().__init__(fitted, settings, unique_id, learns=True)
         self._frozen = Stream(fitted, settings, unique_id)
         self._learners = [_Learner(self, member, settings, learning_rate) for member in range(len(self.bank.rows))]
@@ -114,8 +117,8 @@ class LearningStream(Stream):
             "readings": self._readings,
             "learners": [learner.facts() for learner in self._learners],
         }
-        arrays = {f"bank {name}": array for name, array in self.settle().arrays().items()}
-        arrays |= {f"frozen {name}": array for name, array in self._frozen.settle().arrays().items()}
+        arrays = {f"bank {name}": array for name, array in arrays_of(self.settle()).items()}
+        arrays |= {f"frozen {name}": array for name, array in arrays_of(self._frozen.settle()).items()}
         arrays["errors"] = np.array(self._errors, np.float64).reshape(-1, 2)
         for number, learner in enumerate(self._learners):
             arrays |= {f"learner {number} {name}": array for name, array in learner.arrays().items()}
@@ -137,9 +140,9 @@ class LearningStream(Stream):
 
         for number, learner in enumerate(self._learners):
             learner.adopt(stored.facts["learners"][number], named(f"learner {number} "))
-        self.bank.adopt(named("bank "))
+        adopt(self.bank, named("bank "))
         self.resume()
-        self._frozen.bank.adopt(named("frozen "))
+        adopt(self._frozen.bank, named("frozen "))
         self._frozen.resume()
         self._readings = int(stored.facts["readings"])
         self._errors.clear()

@@ -1,6 +1,6 @@
 """One series, a reading at a time: a value in, the next steps out, in a few microseconds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.cursor import Cursor, as_number, nanoseconds
-from tsuzuki.streaming.upcoming_calendar import ahead
+from tsuzuki.streaming.upcoming_calendar import ahead, steps_due
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Stream(Cursor):
         learns: whether the weights may still change.
 
     Raises:
-        SettingError: an unknown series, or none named where there are several; networks that read covariates.
+        SettingError: an unknown series, or none named where there are several.
     """
 
     def __init__(
@@ -42,25 +42,60 @@ class Stream(Cursor):
             raise SettingError(f"series {name!r} is not known ({', '.join(fitted.ids[:5])}); use a bank for new series")
         super().__init__(Bank(fitted, settings, [name], learns=learns), 0)
 
-    def update(self, value: float | None, ds: Any = None) -> NDArray[np.float32]:
+    def update(
+        self, value: float | None, ds: Any = None, *, known: Any = None, past: "Mapping[str, Any] | None" = None
+    ) -> NDArray[np.float32]:
         """Take the next reading and forecast.
 
         Args:
             value: the reading; None or NaN where it is missing: the network's own forecast is fed.
             ds: its time. Steps that were passed over count as missing; without a time it is the next step's.
+            known: columns known ahead by name, each [1 + horizon]: at the reading's own time and at the next ones; or a
+                frame with ds and these columns. Once told, a time need not be told again.
+            past: columns known up to now by name; without one, or at NaN, its last value stays.
 
         Returns:
             float32 [horizon], in the series' unit.
 
         Raises:
-            DataError: an infinite value, a late or repeated time, or one beside the grid.
+            DataError: an infinite value, a late or repeated time, or one beside the grid; columns that lack a value.
+            SettingError: columns that the networks do not read.
         """
+        if self.bank.covariates is not None or known is not None or past:
+            return self._update_beside(value, ds, known, past)
         if ds is not None:
             if value is not None and value == value:
                 as_number(value)
             self.reach(nanoseconds(ds, self._fitted.zone))
         self.take(value)
         return self._latest.copy() if self._whole else self.forecast()
+
+    def _update_beside(
+        self, value: float | None, ds: Any, known: Any, past: "Mapping[str, Any] | None"
+    ) -> NDArray[np.float32]:
+        """`update` of a series with covariates."""
+        stamp = None if ds is None else nanoseconds(ds, self._fitted.zone)
+        if isinstance(known, Mapping) and stamp is not None:
+            # What is known begins at the reading's own time, which steps may lie before.
+            due = steps_due(self._fitted, self.bank.ids[0], self.now, stamp)
+            start = (
+                self.now
+                if due == 1
+                else int(ahead(self._fitted, self.bank.ids[0], self.now, due - 1)[-1].astype(np.int64))
+            )
+            bank = self.settle()
+            if bank.covariates is not None:
+                bank.covariates.learn(known, self._only, np.array([start]))
+        elif known is not None or past:
+            self.settle().tell(self._only, known, past)
+        if stamp is not None:
+            self.reach(stamp)
+        self._past = past
+        try:
+            self.take(value)
+        finally:
+            self._past = None
+        return self.forecast()
 
     def interval(self, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The ends of the interval around the latest forecast, [horizon] each.

@@ -38,6 +38,17 @@ def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetim
     return following_times(grid[grid <= stamp], count)
 
 
+def next_stamps(
+    fitted: Fitted, ids: Sequence[str], which: NDArray[np.int64], stamps: NDArray[np.datetime64]
+) -> NDArray[np.datetime64]:
+    """The next time of some series `which` among `ids`, from where they stand, datetime64 [series]."""
+    if is_uniform(fitted.step):
+        return np.asarray((stamps.view(np.int64) + fitted.step).view("datetime64[ns]"))
+    moments = stamps.astype(np.int64).tolist()
+    found = [ahead(fitted, ids[number], now, 1)[0] for number, now in zip(which.tolist(), moments, strict=True)]
+    return np.array(found, "datetime64[ns]")
+
+
 def calendar_ahead(
     fitted: Fitted, names: Sequence[str], stamps: NDArray[np.datetime64], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
