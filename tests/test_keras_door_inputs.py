@@ -27,7 +27,11 @@ def a_series_beside_values_without_time():
     begin = L.Dense(3, activation="tanh")(place)
     both = L.concatenate([L.GRU(3)(series, initial_state=begin), L.Dense(4, activation="relu")(place), table])
     x = [floats(4, 2), floats(3), words(7, 1)]
-    return keras.Model([series, place, shop], [L.Dense(2, name="load")(both), L.Dense(1, name="peak")(both)]), x, [floats(2), floats(1)]
+    return (
+        keras.Model([series, place, shop], [L.Dense(2, name="load")(both), L.Dense(1, name="peak")(both)]),
+        x,
+        [floats(2), floats(1)],
+    )
 
 
 def sentences_of_other_lengths():

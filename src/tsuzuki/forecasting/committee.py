@@ -64,7 +64,7 @@ class Committee:
         Returns:
             float32 [rows, horizon], in units of the series' scale.
         """
-        found = changes * self._network_weights + windows[:, -1:] * self._last_weights
+        found = changes * self._network_weights + windows[:, -1:] * self.last_weights
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
@@ -80,14 +80,14 @@ class Committee:
         """The forecast of one series, [horizon], from changes [horizon] and a window [size]; bits as `combine`."""
         last = window[-1]
         product = self._products[self.bases[series]].one(window - last)
-        return np.asarray(changes * self._network_weights + last * self._last_weights + product)
+        return np.asarray(changes * self._network_weights + last * self.last_weights + product)
 
     @functools.cached_property
     def _network_weights(self) -> NDArray[np.float32]:
         return np.asarray(self.weights[0], np.float32)
 
     @functools.cached_property
-    def _last_weights(self) -> NDArray[np.float32]:
+    def last_weights(self) -> NDArray[np.float32]:
         """What all that is not the mean of the training data adds to the last value."""
         level = self.weights[self.members.index(LEVEL)] if LEVEL in self.members else 0 * self.weights[0]
         return np.asarray(1 - level, np.float32)

@@ -63,6 +63,8 @@ def write_onnx(
     Raises:
         FileError: the file cannot be written.
     """
+    from tsuzuki.forecasting.recent_errors import OFFSET, WIDTH
+
     committee, rules, calibration = fitted.committee, fitted.rules, fitted.calibration
     assert committee is not None
     assert calibration is not None
@@ -74,6 +76,8 @@ def write_onnx(
     window = made.take("window", size, fitted.windows[number])
 
     mean, scale = (float(one) for one in fitted.scales[number])
+    stands = fitted.recent_states[number]
+    mean += float(stands[OFFSET]) * scale
     mark = np.float32(fitted.transform.marks[number])
     value = made.node("Div", [made.node("Sub", [_forward(made, fitted, y, mark), _of(made, mean)]), _of(made, scale)])
     # What stands in for a missing reading is the value of the season before, or the last one.
@@ -94,12 +98,13 @@ def write_onnx(
     changes = made.node("Mul", [made.node("Mean", outputs), _of(made, float(committee.units[number]))])
     trusted = made.node("Mul", [changes, made.constant(np.asarray(committee.weights[:1], np.float32))])
     linear = made.node("MatMul", [apart, made.constant(committee.maps[committee.bases[number]])])
-    scaled = made.node("Add", [made.node("Add", [trusted, value]), linear])
+    last = made.node("Mul", [value, made.constant(np.asarray(committee.last_weights[None], np.float32))])
+    scaled = made.node("Add", [made.node("Add", [trusted, last]), linear])
     found = made.node("Add", [made.node("Mul", [scaled, _of(made, scale)]), _of(made, mean)])
     made.give("forecast", horizon, _inverse(made, fitted, found, mark))
     for level in levels:
         for end, offsets in zip(("lo", "hi"), calibration.interval_offsets(level), strict=True):
-            own = offsets[number if len(offsets) > 1 else 0] * scale
+            own = offsets[number if len(offsets) > 1 else 0] * (scale * float(stands[WIDTH]))
             moved = made.node("Add", [found, made.constant(np.asarray(own[None], np.float32))])
             made.give(f"{end}-{level:g}", horizon, _inverse(made, fitted, moved, mark))
     made.hand_on("window", size, window)

@@ -169,8 +169,9 @@ class Follower:
         return mixed
 
     def begin_anew(self, which: "NDArray[np.int64] | int") -> None:
-        """Forget what was forecast, as a series begins anew; the reading that it begins with is the first."""
+        """Forget what was forecast and how it erred, as a series begins anew; its first reading is counted next."""
         self.states[which, self._behind :] = np.nan
+        self.states[which, WIDTH], self.states[which, LOSSES : self._behind] = 1, self._errors.losses[which]
         self.states[which, COUNT] = -1
 
     def follow(self, which: NDArray[np.int64], windows: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
@@ -272,7 +273,8 @@ def recent_errors(
         for place, season in enumerate(naive):
             backs = [found.back(season, int(lead)) for lead in leads]
             apart = [np.abs(history.values[at] - history.values[at - back]).mean() for back in backs]
-            losses[number, 1 + place] = float(np.mean(np.array(apart) / usual[number]))
+            # Training may have been calmer than what was held out, where the committee erred least.
+            losses[number, 1 + place] = max(1.0, float(np.mean(np.array(apart) / usual[number])))
     return RecentErrors(horizon, leads, naive, usual, ends[:, :, leads - 1].astype(np.float64), losses)
 
 

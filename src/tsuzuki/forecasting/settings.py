@@ -63,8 +63,8 @@ class Settings:
         quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
             them.
         loss: of the networks: huber, mse or mae; quantiles have a loss of their own.
-        committee: whether ridge, seasonal naive forecasts, smoothing, drift and means stand beside the networks, each as
-            far as held-out stretches say; not with quantiles.
+        committee: whether ridge, seasonal naive forecasts, smoothing, drift and means stand beside the networks, each
+            trusted as far as held-out stretches say; not with quantiles.
         base: forecast that the networks add to: last, season, or auto (of several series with a committee, season
             where its error is below half of last's; else last).
         transform: scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).
