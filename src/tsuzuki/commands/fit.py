@@ -78,7 +78,7 @@ def fit(
             with bar("training", quiet) as advance:
                 forecaster.fit(found.zoned, merge=True, checkpoint=checkpoint, every=every, on_progress=advance)
             assert forecaster.fitted is not None
-            forecaster.fitted.source = Source(found.columns, found.unit)
+            forecaster.fitted.source = Source(found.columns, found.unit, found.day_first)
         forecaster.save(output)
         if checkpoint is not None:
             for number in range(forecaster.settings.ensemble):

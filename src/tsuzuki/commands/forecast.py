@@ -175,7 +175,8 @@ def _newer(
     kept = None if fitted is None else fitted.source
 
     def read(columns: Sequence[str] | None) -> "Reading":
-        return reading(source, columns, time, settings.columns.given, Grid(settings.freq, settings.resample))
+        grid = Grid(settings.freq, settings.resample)
+        return reading(source, columns, time, settings.columns.given, grid, None if kept is None else kept.day_first)
 
     if kept is None or column is not None:
         found = read(column)

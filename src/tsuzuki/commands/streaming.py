@@ -13,7 +13,16 @@ from tsuzuki.commands.plotting import Lang
 from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words, in_words
 from tsuzuki.commands.texts import said
 from tsuzuki.errors import DataError, FileError, SettingError
-from tsuzuki.streaming.lines import MAX_LINE, LineFormat, format_of, is_plain, moment, text_of, whole_lines
+from tsuzuki.streaming.lines import (
+    MAX_LINE,
+    LineFormat,
+    encoding_of,
+    format_of,
+    is_plain,
+    moment,
+    text_of,
+    whole_lines,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,8 +99,10 @@ def _follow(
             if text is None:
                 # A byte-order mark belongs to the file, not to its first cell.
                 lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-                first = lines[0][:MAX_LINE].decode("utf-8", "replace")
-                text = format_of(first, format_, fitted.ids, bank.horizon)
+                encoding = encoding_of(lines[0][:MAX_LINE])
+                first = lines[0][:MAX_LINE].decode(encoding, "replace")
+                columns = fitted.source.columns if fitted.source is not None else ()
+                text = format_of(first, format_, fitted.ids, bank.horizon, columns, encoding)
                 lines = lines[1:] if text.has_header else lines
                 out.write(text.header(), store.line)
             passed = min(skip, len(lines))
@@ -186,6 +197,7 @@ class _BatchRunner:
     def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages, allowed: bool) -> None:
         self.bank, self._store, self.messages, self._allowed = bank, store, messages, allowed
         self._zoned = bank.fitted.zone is not None
+        self._day_first = None if bank.fitted.source is None else bank.fitted.source.day_first
 
     def process(self, lines: list[bytes], text: LineFormat) -> str:
         """Forecast after each line; the states are on disk when it returns.
@@ -238,7 +250,7 @@ class _BatchRunner:
             if not line.strip():
                 continue
             try:
-                name, stamp, value = text.parse(text_of(line))
+                name, stamp, value = text.parse(text_of(line, text.encoding))
             except ValueError as error:
                 self.messages.note(at, f"{error}; left out")
                 continue
@@ -265,7 +277,7 @@ class _BatchRunner:
         found, good = np.zeros(len(written), np.int64), []
         for i, one in enumerate(written):
             try:
-                found[i], zoned = moment(one)
+                found[i], zoned = moment(one, self._day_first)
             except DataError:
                 self.messages.note(numbers[i], f"{one[:40]!r} is no time such as 2026-01-31 12:00; left out")
                 continue

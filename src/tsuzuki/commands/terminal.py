@@ -35,13 +35,14 @@ def reading(
     time: str | None,
     covariates: Sequence[str] = (),
     grid: Grid | None = None,
+    day_first: bool | None = None,
 ) -> "Reading":
     """Read a bundled series, a file, or several files as one, on the grid that is asked for."""
     from tsuzuki.data.resampling import check_freq, on_grid
 
     grid = grid or Grid()
     check_freq(grid.freq, grid.how)
-    found = _read(sources, column, time, covariates)
+    found = _read(sources, column, time, covariates, day_first)
     if not grid.freq:
         return found
     how = said("resampled how", how=said(grid.how), count=len(found.frame), freq=grid.freq)
@@ -49,14 +50,18 @@ def reading(
 
 
 def _read(
-    sources: Sequence[str], column: Sequence[str] | None, time: str | None, covariates: Sequence[str]
+    sources: Sequence[str],
+    column: Sequence[str] | None,
+    time: str | None,
+    covariates: Sequence[str],
+    day_first: bool | None,
 ) -> "Reading":
     from tsuzuki.data import datasets
     from tsuzuki.data.readers import read
 
     if len(sources) == 1 and sources[0] in datasets.names() and not Path(sources[0]).exists():
         return datasets.load(sources[0], column=[*(column or ()), *covariates], time=time)
-    return read(sources, column=column, time=time, covariates=covariates)
+    return read(sources, column=column, time=time, covariates=covariates, day_first=day_first)
 
 
 def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:

@@ -3,7 +3,7 @@
 What is not unambiguous is an error that lists the choices.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ class Picked:
         unit: of the values, where their columns say one.
         zone: of the times, or None.
         dropped: the columns that are not used.
+        day_first: whether dates such as 03/02/2020 begin with the day; None where there are none.
     """
 
     frame: "pd.DataFrame"
@@ -62,6 +63,7 @@ class Picked:
     unit: str | None
     zone: str | None
     dropped: tuple[str, ...]
+    day_first: bool | None
 
 
 def frame_of(table: Table, stem: str, wanted: Wanted) -> Picked:
@@ -83,7 +85,7 @@ def frame_of(table: Table, stem: str, wanted: Wanted) -> Picked:
     beside = covariate_columns(table, wanted)
     taken = {*times, *beside, *([series] if series else [])}
     columns = value_columns(table, wanted, taken)
-    found = _stamps(table, times)
+    found = _stamps(table, times, wanted.day_first)
     numbers = {column: values(table, column) for column in (*columns, *beside)}
     dated = found.stamps.notna().to_numpy()
     for column, own in numbers.items():
@@ -109,7 +111,8 @@ def frame_of(table: Table, stem: str, wanted: Wanted) -> Picked:
     units = {unit_of(column) for column in columns}
     used = {*taken, *columns}
     dropped = tuple(label for label in table.labels if label and label not in used)
-    return Picked(long, columns, units.pop() if len(units) == 1 else None, found.zone, dropped)
+    unit = units.pop() if len(units) == 1 else None
+    return Picked(long, columns, unit, found.zone, dropped, found.day_first)
 
 
 def _sample(values: "pd.Series[Any]") -> list[str]:
@@ -145,7 +148,7 @@ def _time_columns(table: Table, time: str | None) -> tuple[str, ...]:
         return wanted if len(wanted) > 1 else _with_clock(frame, wanted[0])
     labels = [str(label) for label in frame.columns]
     known = [label for label in labels if label.lower() in TIME_NAMES]
-    parts = _parts(labels)
+    parts = date_parts(labels)
     if len(parts) > 1 and not any(label not in parts and _is_time(frame[label]) for label in known):
         return parts
     if len(known) > 1:
@@ -160,7 +163,7 @@ def _time_columns(table: Table, time: str | None) -> tuple[str, ...]:
     raise DataError(f"{name} has several columns of dates ({listed(found)}); name one with --time")
 
 
-def _parts(labels: Iterable[str]) -> tuple[str, ...]:
+def date_parts(labels: Iterable[str]) -> tuple[str, ...]:
     """Columns year, month, day, hour and minute, as far as they are there without a hole."""
     by_name = {label.lower(): label for label in labels}
     found = []
@@ -190,32 +193,34 @@ def _with_clock(frame: "pd.DataFrame", date: str) -> tuple[str, ...]:
     return (date,)
 
 
-def _stamps(table: Table, times: tuple[str, ...]) -> Instants:
+def _stamps(table: Table, times: tuple[str, ...], day_first: bool | None) -> Instants:
     import pandas as pd
 
     frame = table.frame
     where = f"column {clipped(times[0])!r} of {table.name}"
     if len(times) == 1:
-        return instants(frame[times[0]], where, table.line)
+        return instants(frame[times[0]], where, table.line, day_first)
     where = f"columns {' and '.join(repr(clipped(one)) for one in times)} of {table.name}"
     cells = [_cells(frame[label]) for label in times]
-    if not all(_is_number(cell) for cell in cells[0] if cell):
-        together = [
-            f"{day.removesuffix(' 00:00:00')} {':'.join([clock[0], *(cell.zfill(2) for cell in clock[1:])])}"
-            for day, *clock in zip(*cells, strict=True)
-        ]
-    else:
-        together = []
-        for row in zip(*cells, strict=True):
-            day, clock = "-".join([row[0], *(cell.zfill(2) for cell in row[1:3])]), [cell.zfill(2) for cell in row[3:]]
-            together.append(f"{day} {':'.join(clock)}" if clock else day)
+    in_parts = all(is_part(cell) for cell in cells[0] if cell)
+    together = [joined_cells(row, in_parts) for row in zip(*cells, strict=True)]
     # A row that lacks all of them has no date; one that lacks a part is named with what it has.
     empty = [not any(row) for row in zip(*cells, strict=True)]
     joined = pd.Series(["" if none else text for text, none in zip(together, empty, strict=True)], frame.index)
-    return instants(joined, where, table.line)
+    return instants(joined, where, table.line, day_first)
 
 
-def _is_number(cell: str) -> bool:
+def joined_cells(cells: Sequence[str], in_parts: bool) -> str:
+    """The cells that hold a time together, as one: a date and a time of day, or year, month, day, hour and minute."""
+    if not in_parts:
+        day, *clock = cells
+        return f"{day.removesuffix(' 00:00:00')} {':'.join([clock[0], *(cell.zfill(2) for cell in clock[1:])])}"
+    day, clock = "-".join([cells[0], *(cell.zfill(2) for cell in cells[1:3])]), [cell.zfill(2) for cell in cells[3:]]
+    return f"{day} {':'.join(clock)}" if clock else day
+
+
+def is_part(cell: str) -> bool:
+    """Whether a cell is a number that a year, a month or a day can be."""
     return cell.isdigit() and len(cell) <= 4
 
 

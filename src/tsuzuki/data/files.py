@@ -13,6 +13,8 @@ from tsuzuki.errors import FileError
 
 # Further files of a folder are notes, pictures and the like.
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".gz", ".zst")
+# The codec of cp932 gives private characters for bytes that Shift_JIS does not have.
+NO_LETTERS = re.compile("[\x80\uf8f0-\uf8f3]")
 # Bytes that a packed file may unfold to.
 LARGEST = 1 << 32
 # Rows that are read at once: a time, a name and a value of each take 1 GB.
@@ -150,7 +152,6 @@ def _decoded(content: bytes, name: str) -> str:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        # The codec gives private characters for bytes that Shift_JIS does not have.
-        if not re.search("[\x80\uf8f0-\uf8f3]", text):
+        if not NO_LETTERS.search(text):
             return text
     raise FileError(f"{name} is neither UTF-8 nor cp932 (Shift_JIS) text; save it as UTF-8")

@@ -28,6 +28,7 @@ class Reading:
         zone: the time zone that the file names ("UTC", "+09:00"), or None; `ds` is UTC where it names one.
         dropped: the columns that were not used.
         resampled: what the frame's values are of, where they are not the readings themselves.
+        day_first: whether dates such as 03/02/2020 begin with the day; None where there are none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Reading:
     zone: str | None = None
     dropped: tuple[str, ...] = ()
     resampled: str | None = None
+    day_first: bool | None = None
 
     @property
     def zoned(self) -> "pd.DataFrame":
@@ -52,6 +54,7 @@ def read(
     column: str | Sequence[str] | None = None,
     time: str | None = None,
     covariates: Sequence[str] = (),
+    day_first: bool | None = None,
 ) -> Reading:
     """Read a time series, or several, from a file or several.
 
@@ -64,6 +67,7 @@ def read(
             names, or a pattern such as temp*, make a series of each column.
         time: the time column, or "date,hour" where two hold it; needed where it cannot be told.
         covariates: columns to keep beside the values.
+        day_first: whether dates such as 03/02/2020 begin with the day; None where the file must tell.
 
     Returns:
         The readings as they stand in the file, in its order, gaps and duplicates included.
@@ -74,7 +78,7 @@ def read(
         MissingExtraError: an Excel workbook, and openpyxl is not installed.
     """
     columns = () if column is None else (column,) if isinstance(column, str) else tuple(column)
-    return _joined(files.named(source), Wanted(columns, time, tuple(covariates)))
+    return _joined(files.named(source), Wanted(columns, time, tuple(covariates), day_first=day_first))
 
 
 def read_future(source: str | Path, covariates: Sequence[str], time: str | None = None) -> "pd.DataFrame":
@@ -98,7 +102,7 @@ def read_future(source: str | Path, covariates: Sequence[str], time: str | None 
 def _joined(paths: list[Path], wanted: Wanted) -> Reading:
     found = [_read(paths[0], wanted)]
     if len(paths) > 1 and found[0].columns:
-        wanted = Wanted(found[0].columns, wanted.time, wanted.covariates)
+        wanted = replace(wanted, values=found[0].columns)
     for path in paths[1:]:
         found.append(_read(path, wanted))
     if len(found) == 1:
@@ -114,6 +118,7 @@ def _joined(paths: list[Path], wanted: Wanted) -> Reading:
         frame=joining.join(found),
         zone=zones.pop() if len(zones) == 1 else "several offsets",
         dropped=tuple(dict.fromkeys(label for one in found for label in one.dropped)),
+        day_first=next((one.day_first for one in found if one.day_first is not None), None),
     )
 
 
@@ -140,4 +145,4 @@ def _read(path: Path, wanted: Wanted) -> Reading:
             return Reading(name, frame, units.pop() if len(units) == 1 else None, labels)
         table = delimited.parse(text, name, frozenset(wanted.names | {*columns.KNOWN_NAMES, "unique_id", "y"}))
     found = columns.frame_of(table, files.stem_of(path), wanted)
-    return Reading(name, found.frame, found.unit, found.columns, found.zone, found.dropped)
+    return Reading(name, found.frame, found.unit, found.columns, found.zone, found.dropped, day_first=found.day_first)

@@ -32,19 +32,24 @@ class Instants:
     Attributes:
         stamps: datetime64[ns] without a zone; UTC where the column names zones; NaT where a cell is missing.
         zone: the zone that the column names ("UTC", "+09:00", "Asia/Tokyo", "several offsets"), or None.
+        day_first: whether dates such as 03/02/2020 begin with the day; None where there are none.
     """
 
     stamps: "pd.Series[pd.Timestamp]"
     zone: str | None
+    day_first: bool | None = None
 
 
-def instants(values: "pd.Series[Any]", where: str, line: Callable[[int], str]) -> Instants:
+def instants(
+    values: "pd.Series[Any]", where: str, line: Callable[[int], str], day_first: bool | None = None
+) -> Instants:
     """Read a column of dates.
 
     Args:
         values: text, whole numbers (20200131, or seconds, milli-, micro- or nanoseconds since 1970), or typed times.
         where: how to call the column in messages.
         line: how to call a row, by its position.
+        day_first: whether dates whose year comes last begin with the day; None where the column itself must tell.
 
     Raises:
         DataError: a cell that is no date, an order that nothing tells, zones in some cells only, a year too far.
@@ -65,10 +70,10 @@ def instants(values: "pd.Series[Any]", where: str, line: Callable[[int], str]) -
     found = _iso(there)
     if found is None:
         positions = _positions(missing)
-        found = _cells(list(there), where, lambda i: line(int(positions[i])))
+        found = _cells(list(there), where, lambda i: line(int(positions[i])), day_first)
     stamps = pd.Series(pd.NaT, values.index, dtype="datetime64[ns]")
     stamps[~missing] = found.stamps.to_numpy()
-    return Instants(stamps, found.zone)
+    return Instants(stamps, found.zone, found.day_first)
 
 
 def _positions(missing: "NDArray[np.bool_]") -> "NDArray[np.int64]":
@@ -160,7 +165,7 @@ def _zone_name(offsets: set[int]) -> str:
     return "UTC" if offset == 0 else f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}:{abs(offset) % 60:02}"
 
 
-def _cells(text: Sequence[str], where: str, line: Callable[[int], str]) -> Instants:
+def _cells(text: Sequence[str], where: str, line: Callable[[int], str], day_first: bool | None = None) -> Instants:
     """Read cells one by one, each by its own form."""
     import numpy as np
     import pandas as pd
@@ -180,8 +185,10 @@ def _cells(text: Sequence[str], where: str, line: Callable[[int], str]) -> Insta
         rows[at] = date_numbers(parts)
         swapped[at] = parts.get("a") is not None
         zones.append(parts.get("zone"))
-    if swapped.any() and _day_first(text, swapped, rows, where, line):
-        rows[swapped, 1:3] = rows[swapped, 2:0:-1]
+    if swapped.any():
+        day_first = _day_first(text, swapped, rows, where, line, day_first)
+        if day_first:
+            rows[swapped, 1:3] = rows[swapped, 2:0:-1]
     _check_zones(text, zones, where, line)
     years, months, days, hours, minutes, seconds, nanoseconds = rows.T
     day_of = ((years - 1970) * 12 + np.clip(months, 1, 12) - 1).astype("datetime64[M]").astype("datetime64[D]")
@@ -198,7 +205,8 @@ def _cells(text: Sequence[str], where: str, line: Callable[[int], str]) -> Insta
     offsets = np.array([0 if zone is None else offset_minutes(zone) for zone in zones], np.int64)
     minute = (day_of.astype(np.int64) + days - 1) * 1440 + hours * 60 + minutes - offsets
     stamps = ((minute * 60 + seconds) * 10**9 + nanoseconds).astype("datetime64[ns]")
-    return Instants(pd.Series(stamps), _zone_name(set(offsets.tolist())) if zones[0] is not None else None)
+    zone = _zone_name(set(offsets.tolist())) if zones[0] is not None else None
+    return Instants(pd.Series(stamps), zone, day_first if swapped.any() else None)
 
 
 def _no_date(cell: str, where: str, line: str) -> str:
@@ -211,11 +219,13 @@ def _day_first(
     rows: "NDArray[np.int64]",
     where: str,
     line: Callable[[int], str],
+    told: bool | None,
 ) -> bool:
     """Whether dates whose year comes last begin with the day: one order for the whole column.
 
     Raises:
-        DataError: some can only begin with the day and others only with the month, or nothing tells.
+        DataError: some can only begin with the day and others only with the month, or only in another way than is told,
+            or nothing tells.
     """
     import numpy as np
 
@@ -226,6 +236,15 @@ def _day_first(
             f"{where} has the day first in {line(int(days[0]))} ({text[days[0]]!r}) and the month first in "
             f"{line(int(months[0]))} ({text[months[0]]!r}); write dates like 2020-01-31"
         )
+    if told is not None:
+        odd = months if told else days
+        if len(odd):
+            one, other, first = ("month", "day", int(odd[0])) if told else ("day", "month", int(odd[0]))
+            raise DataError(
+                f"{where} has the {one} first in {line(first)} ({text[first]!r}), where the readings before it "
+                f"had the {other} first; write dates like 2020-01-31"
+            )
+        return told
     if len(days) or len(months):
         return len(days) > 0
     if dotted[swapped].all():

@@ -33,12 +33,14 @@ class Wanted:
         time: of the times, or two or more that hold them, separated by commas; None where it can be told.
         covariates: kept beside the values.
         needs_value: whether there must be a column of values; a file of future covariates has none.
+        day_first: whether dates such as 03/02/2020 begin with the day; None where the file must tell.
     """
 
     values: tuple[str, ...] = ()
     time: str | None = None
     covariates: tuple[str, ...] = ()
     needs_value: bool = True
+    day_first: bool | None = None
 
     @property
     def names(self) -> set[str]:

@@ -28,10 +28,12 @@ class Source:
     Attributes:
         columns: the names of the value columns.
         unit: of the values, or None.
+        day_first: whether its dates such as 03/02/2020 began with the day; None where it had none.
     """
 
     columns: tuple[str, ...]
     unit: str | None
+    day_first: bool | None = None
 
 
 @dataclass

@@ -171,10 +171,12 @@ def _source(kept: Any) -> "Source | None":
 
     if kept is None:
         return None
-    columns, unit = _as_tuples(kept["columns"]), kept["unit"]
+    columns, unit, day_first = _as_tuples(kept["columns"]), kept["unit"], kept.get("day_first")
     if not all(isinstance(one, str) for one in columns) or not isinstance(unit, str | None):
         raise ValueError("the columns or the unit of the readings are no text")
-    return Source(columns, unit)
+    if not isinstance(day_first, bool | None):
+        raise ValueError("whether dates begin with the day is neither true nor false")
+    return Source(columns, unit, day_first)
 
 
 def _zone(kept: Any) -> str | None:

@@ -4,6 +4,7 @@ The first line tells the form: what separates cells, whether decimals have comma
 reading or a `ValueError` that says what is wrong with it, whatever it holds.
 """
 
+import contextlib
 import csv
 import functools
 import json
@@ -11,15 +12,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tsuzuki.data.columns import is_part, joined_cells
+from tsuzuki.data.files import NO_LETTERS
 from tsuzuki.errors import DataError
+from tsuzuki.streaming.line_headers import PLAIN, Places, places_in
 
 # No reading needs more; what is longer would be kept whole in memory, and printed.
 MAX_LINE = 10_000
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|infinity)", re.IGNORECASE | re.ASCII)
 _MISSING = frozenset(("", "nan", "NaN", "NA", "N/A", "null", "NULL", "None"))
-_TIMES = frozenset(("ds", "time", "timestamp", "date", "datetime"))
-_NAMES = ("unique_id", "ds", "y")
+# Seconds, milli-, micro- or nanoseconds since 1970.
+_EPOCH = re.compile(r"\d{9,19}", re.ASCII)
 
 
 def whole_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -36,18 +40,28 @@ def whole_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield [rest.removesuffix(b"\r")]
 
 
-def text_of(line: bytes) -> str:
+def text_of(line: bytes, encoding: str = "utf-8") -> str:
     """A line as text.
 
     Raises:
-        ValueError: it is too long, or no UTF-8.
+        ValueError: it is too long, or not of that encoding.
     """
     if len(line) > MAX_LINE:
-        raise ValueError(f"{line[:40].decode('utf-8', 'replace')!r} and so on is longer than {MAX_LINE:,} bytes")
+        raise ValueError(f"{line[:40].decode(encoding, 'replace')!r} and so on is longer than {MAX_LINE:,} bytes")
     try:
-        return line.decode()
+        return line.decode(encoding)
     except UnicodeDecodeError:
-        raise ValueError(f"{line[:60].decode('utf-8', 'replace')!r} is no UTF-8") from None
+        what = "UTF-8" if encoding == "utf-8" else encoding
+        raise ValueError(f"{line[:60].decode(encoding, 'replace')!r} is no {what}") from None
+
+
+def encoding_of(first: bytes) -> str:
+    """What a first line is in: UTF-8, or cp932 where it can be nothing but that."""
+    for encoding in ("utf-8", "cp932"):
+        with contextlib.suppress(UnicodeDecodeError):
+            if not NO_LETTERS.search(first.decode(encoding)):
+                return encoding
+    return "utf-8"
 
 
 @dataclass(frozen=True)
@@ -58,27 +72,31 @@ class LineFormat:
         kind: csv or ndjson.
         horizon: forecasts of a line.
         separator: what stands between cells.
-        places: where unique_id, ds and y stand; -1 for a series that has no name in the lines.
+        places: which cells say what.
         cells: how many cells a line has.
         decimal: the decimal mark.
         only: the name of the series where lines do not name it.
         has_header: whether the first line names columns.
+        has_blanks: whether that has blanks around its names, and so other cells may have them, too.
+        encoding: of CSV.
     """
 
     kind: str
     horizon: int
     separator: str = ","
-    places: tuple[int, int, int] = (0, 1, 2)
+    places: Places = PLAIN
     cells: int = 3
     decimal: str = "."
     only: str = ""
     has_header: bool = False
+    has_blanks: bool = False
+    encoding: str = "utf-8"
 
     def header(self) -> str:
         """The header line of the output."""
         if self.kind == "ndjson":
             return ""
-        return ",".join(["line", *_NAMES[:2], *(f"tsuzuki-{h + 1}" for h in range(self.horizon))]) + "\n"
+        return ",".join(["line", "unique_id", "ds", *(f"tsuzuki-{h + 1}" for h in range(self.horizon))]) + "\n"
 
     def parse(self, line: str) -> tuple[str, str, float]:
         """A line's unique_id, ds and y (NaN where it is missing).
@@ -102,18 +120,23 @@ class LineFormat:
             raise ValueError(f"{line[:60]!r} cannot be split into cells ({error})") from None
         if len(found) != self.cells:
             raise ValueError(f"{line[:60]!r} is not {self._shape()}")
-        at, time, value = self.places
-        y = found[value].strip()
+        places = self.places
+        y = found[places.value].strip()
+        name = self.only if places.name < 0 else found[places.name]
+        stamp = found[places.times[0]] if len(places.times) == 1 else _joined([found[at] for at in places.times])
+        if self.has_blanks:
+            name, stamp = name.strip(), stamp.strip()
         if self.decimal == ",":
             y = y.replace(",", ".")
         if y in _MISSING:
-            return found[at] if at >= 0 else self.only, found[time], float("nan")
+            return name, stamp, float("nan")
         if not _NUMBER.fullmatch(y):
             raise ValueError(f"{line[:60]!r} is not {self._shape()}")
-        return found[at] if at >= 0 else self.only, found[time], float(y)
+        return name, stamp, float(y)
 
     def _shape(self) -> str:
-        names = {place: name for name, place in zip(_NAMES, self.places, strict=True)}
+        names = {self.places.name: "unique_id", self.places.value: "y"}
+        names |= dict.fromkeys(self.places.times[1:], "time") | {self.places.times[0]: "ds"}
         return self.separator.join(names.get(place, "...") for place in range(self.cells))
 
     def _values(self, line: str) -> tuple[str, str, float]:
@@ -142,7 +165,14 @@ def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell
 
 
-def format_of(first: str, kind: str, ids: Sequence[str], horizon: int) -> LineFormat:
+def _joined(cells: Sequence[str]) -> str:
+    together = [cell.strip() for cell in cells]
+    return joined_cells(together, is_part(together[0]))
+
+
+def format_of(
+    first: str, kind: str, ids: Sequence[str], horizon: int, columns: Sequence[str] = (), encoding: str = "utf-8"
+) -> LineFormat:
     """The form that a first line tells.
 
     Args:
@@ -150,32 +180,28 @@ def format_of(first: str, kind: str, ids: Sequence[str], horizon: int) -> LineFo
         kind: csv, ndjson, or auto.
         ids: the series that the model knows; lines need not name a single one.
         horizon: forecasts of a line.
+        columns: the names of the columns that the model was trained on, where they are known.
+        encoding: of the lines.
 
     Raises:
-        DataError: a header that names no time or no value.
+        DataError: a header that names no time or no value, or another value than the model's.
     """
     only = ids[0] if len(ids) == 1 else ""
     if kind == "ndjson" or (kind == "auto" and first.lstrip().startswith("{")):
         return LineFormat("ndjson", horizon, only=only)
     separator = next((one for one in ("\t", ";") if one in first), ",")
     try:
-        labels = [cell.strip() for cell in next(csv.reader([first], delimiter=separator))]
+        cells = next(csv.reader([first], delimiter=separator))
     except (csv.Error, StopIteration):
-        labels = []
+        cells = []
+    labels = [cell.strip() for cell in cells]
     decimal = "." if separator == "," else ","
-    times = [place for place, label in enumerate(labels) if label.lower() in _TIMES]
-    if times:
-        place = labels.index("unique_id") if "unique_id" in labels else -1
-        rest = [at for at in range(len(labels)) if at not in (times[0], place)]
-        values = [labels.index("y")] if "y" in labels else rest
-        if (place < 0 and not only) or len(values) != 1:
-            raise DataError(
-                f"the header {first[:60]!r} does not say which column is which; name them unique_id, ds and y"
-            )
-        places = (place, times[0], values[0])
-        return LineFormat("csv", horizon, separator, places, len(labels), decimal, only, has_header=True)
+    places = places_in(labels, columns, named=not only)
+    if places is not None:
+        blanks = cells != labels
+        return LineFormat("csv", horizon, separator, places, len(labels), decimal, only, True, blanks, encoding)
     if len(labels) == 2 and only:
-        return LineFormat("csv", horizon, separator, (-1, 0, 1), 2, decimal, only)
+        return LineFormat("csv", horizon, separator, Places(-1, (0,), 1), 2, decimal, only)
     return LineFormat("csv", horizon, separator, decimal=decimal)
 
 
@@ -185,8 +211,12 @@ def is_plain(stamp: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def moment(stamp: str) -> tuple[int, bool]:
+def moment(stamp: str, day_first: bool | None = None) -> tuple[int, bool]:
     """A time in any form that files have, in nanoseconds since 1970, and whether it names a time zone.
+
+    Args:
+        stamp: the time.
+        day_first: whether the model's dates such as 03/02/2020 began with the day; None where nothing tells.
 
     Raises:
         DataError: it is no time, or its order is not certain.
@@ -195,7 +225,10 @@ def moment(stamp: str) -> tuple[int, bool]:
 
     from tsuzuki.data.timestamps import instants
 
-    found = instants(pd.Series([stamp.strip()], dtype=str), "ds", lambda _: "the line")
+    stamp = stamp.strip()
+    is_number = _EPOCH.fullmatch(stamp) is not None and int(stamp) < 2**63
+    cells = pd.Series([int(stamp)]) if is_number else pd.Series([stamp], dtype=str)
+    found = instants(cells, "ds", lambda _: "the line", day_first)
     if pd.isna(found.stamps.iloc[0]):
         raise DataError(f"{stamp[:40]!r} is no time such as 2026-01-31 12:00")
     return int(found.stamps.to_numpy().astype("datetime64[ns]").astype("int64")[0]), found.zone is not None

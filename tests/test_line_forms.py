@@ -1,0 +1,135 @@
+"""Lines of a stream in the forms of the file that the model was trained on."""
+
+import io
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from test_cli import run
+from tsuzuki.commands import streaming
+from tsuzuki.data.timestamps import instants
+from tsuzuki.errors import DataError
+from tsuzuki.forecaster import load
+from tsuzuki.streaming.line_headers import Places, places_in
+from tsuzuki.streaming.lines import encoding_of, format_of, moment
+
+NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
+SMALL = [*NETWORK, "--horizon", "2", "--quiet"]
+DAYS = pd.date_range("2024-01-13", periods=40)
+HOURS = pd.date_range("2024-01-01 01:00", periods=72, freq="h")
+
+
+def written(header, cells, separator=","):
+    return "\n".join([header, *(separator.join(map(str, row)) for row in cells), ""])
+
+
+def hour_24(at):
+    return f"{at - pd.Timedelta('1h'):%Y/%-m/%-d} {at.hour or 24}:00"
+
+
+FORMS = {
+    "day first": written("date,sales", [(day.strftime("%d/%m/%Y"), at % 7) for at, day in enumerate(DAYS)]),
+    "month first": written("date,sales", [(day.strftime("%m/%d/%Y"), at % 7) for at, day in enumerate(DAYS)]),
+    "date and clock": written("date,time,v", [(f"{at:%Y-%m-%d}", f"{at:%H:%M}", at.hour % 5 + at.day) for at in HOURS]),
+    "parts": written("年,月,日,時,値", [(at.year, at.month, at.day, at.hour, at.hour % 5 + at.day) for at in HOURS]),
+    "other columns": written(
+        "time;humidity;temperature", [(day.date(), 50, f"{at % 7},5") for at, day in enumerate(DAYS)], ";"
+    ),
+    "seconds": written("timestamp,y", [(at.value // 10**9, at.hour % 5 + at.day) for at in HOURS]),
+    "blanks": written(" time , value ", [(f" {day.date()} ", f" {at % 7}.5 ") for at, day in enumerate(DAYS)]),
+    "hour 24": written("日時,値", [(hour_24(at), at.hour % 5 + at.day) for at in HOURS]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stream_reads_the_file_that_its_model_was_trained_on(form, tmp_path, monkeypatch, capfdbinary):
+    header, *lines = FORMS[form].splitlines(keepends=True)
+    cut = 2 * len(lines) // 3
+    encoding = "cp932" if form in ("parts", "hour 24") else "utf-8"
+    (tmp_path / "known.csv").write_bytes("".join([header, *lines[:cut]]).encode(encoding))
+    (tmp_path / "newer.csv").write_bytes("".join([header, *lines[cut:]]).encode(encoding))
+    named = ["--column", "temperature"] if form == "other columns" else []
+    model = tmp_path / "m"
+    done = run("fit", tmp_path / "known.csv", "-o", model, *SMALL, *named)
+    assert done.exit_code == 0, done.stderr
+    expected = run("forecast", model, tmp_path / "newer.csv", "--csv", "-").stdout.splitlines()[1].split(",")[2]
+    capfdbinary.readouterr()
+    with (tmp_path / "newer.csv").open("rb") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        left_out = streaming._follow(str(model), str(tmp_path / "states"), "auto", "auto", (), False, True)
+    said = capfdbinary.readouterr().out.decode().splitlines()
+    assert (left_out, len(said)) == (0, 1 + len(lines) - cut)
+    assert float(said[-1].split(",")[-2]) == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
+
+
+def test_the_order_of_dates_is_the_models(tmp_path):
+    path, model = tmp_path / "days.csv", tmp_path / "m"
+    path.write_text("".join(FORMS["day first"].splitlines(keepends=True)[:20]))
+    assert run("fit", path, "-o", model, *SMALL).exit_code == 0
+    assert load(model).fitted.source.day_first is True
+    for second, code in (("03/02/2024", 0), ("02/13/2024", 2)):
+        (tmp_path / "newer.csv").write_text(f"date,sales\n02/02/2024,1\n{second},2\n04/02/2024,3\n")
+        done = run("forecast", model, tmp_path / "newer.csv")
+        assert done.exit_code == code
+    assert "has the month first in line 3 ('02/13/2024'), where the readings before it had the day first" in done.stderr
+    assert moment("03/02/2024", True)[0] == pd.Timestamp("2024-02-03").value
+    assert moment("03/02/2024", False)[0] == pd.Timestamp("2024-03-02").value
+    for told in (None, True):
+        with pytest.raises(DataError):
+            moment("03/02/2024" if told is None else "02/13/2024", told)
+
+
+@given(st.dates(pd.Timestamp("1900-01-01").date(), pd.Timestamp("2200-01-01").date()), st.booleans())
+@settings(max_examples=20)
+def test_a_told_order_reads_every_day(day, day_first):
+    text = f"{day:%d/%m/%Y}" if day_first else f"{day:%m/%d/%Y}"
+    found = instants(pd.Series([text], dtype=str), "ds", str, day_first)
+    assert (found.stamps.iloc[0].date(), found.day_first) == (day, day_first)
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns", "places"),
+    [
+        ("unique_id,ds,y", (), (0, (1,), 2)),
+        ("y,time", (), (-1, (1,), 0)),
+        ("date,time,v", (), (-1, (0, 1), 2)),
+        ("date,hour,v", (), (-1, (0, 1), 2)),
+        ("ds,hour,temperature", ("temperature",), (-1, (0,), 2)),
+        ("year,month,day,v", (), (-1, (0, 1, 2), 3)),
+        ("Datum,Wert", ("Wert",), (-1, (0,), 1)),
+        ("ds,a,b", ("b",), (-1, (0,), 2)),
+        ("ds,a,y", ("b",), (-1, (0,), 2)),
+        ("ds,value", ("b",), (-1, (0,), 1)),
+        ("a,2024-01-01,1", (), None),
+        ("y,2024-01-01,1", (), None),
+        ("a,now,x", (), None),
+    ],
+)
+def test_where_a_header_says_that_cells_stand(labels, columns, places):
+    assert places_in(labels.split(","), columns, named=False) == (None if places is None else Places(*places))
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns", "message"),
+    [
+        ("time,a,b", (), "the header 'time,a,b' does not say which column is which"),
+        ("time,humidity", ("temperature",), "the header has 'humidity', but the model was trained on 'temperature'"),
+        ("when,who,temperature", ("temperature",), "does not say which column is which"),
+    ],
+)
+def test_headers_that_name_no_time_or_another_value_are_refused(labels, columns, message):
+    with pytest.raises(DataError, match=message):
+        places_in(labels.split(","), columns, named=False)
+    with pytest.raises(DataError, match="name them unique_id, ds and y"):
+        places_in(["ds", "y"], (), named=True)
+
+
+def test_lines_are_in_cp932_where_their_header_is():
+    header = "日時,髙①".encode("cp932")
+    assert encoding_of(header) == "cp932"
+    assert encoding_of("日時,髙①".encode()) == encoding_of(b"s\xff,1") == "utf-8"
+    form = format_of(header.decode("cp932"), "auto", ["a"], 1, (), "cp932")
+    assert (form.has_header, form.encoding) == (True, "cp932")
+    assert format_of("a,2024-01-01,1", "auto", ["a"], 1, (), "cp932").encoding == "utf-8"
