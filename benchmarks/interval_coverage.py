@@ -1,6 +1,6 @@
 """How often intervals hold what comes: sixty series of ten kinds, each forecast by itself with the defaults.
 
-    python benchmarks/coverage.py [--seed 0] [--series 6] [--kinds white,walk]
+    python benchmarks/interval_coverage.py [--seed 0] [--series 6] [--kinds white,walk]
 
 prints for each kind the share of readings inside the 80 % and 95 % intervals, and how wide these are beside the range
 in which as many of the errors of the test part really lay.
