@@ -94,6 +94,20 @@ def test_a_stateful_model_is_written_with_its_states():
     np.testing.assert_allclose(found, whole[6::6, 0], atol=1e-5)
 
 
+def test_carried_states_go_with_a_model_from_keras_and_back():
+    model = sequential(L.LSTM(3, stateful=True, return_sequences=True), L.GRU(2, stateful=True), L.Dense(1), rows=2)
+    x = WAVE[:24].reshape(2, 2, 6, 1)
+    model.predict(x[:, 0], verbose=0)
+    network, weights = tsuzuki.from_keras(model)
+    states = tsuzuki.keras.carried_states(model)
+    assert [state.shape for state in states] == [(2, 3), (2, 3), (2, 2)]
+    again = tsuzuki.to_keras(network, weights, timesteps=6, batch_size=2, stateful=True, states=states)
+    there, back = (one.predict(x[:, 1], verbose=0) for one in (model, again))
+    np.testing.assert_array_equal(there, back)
+    with pytest.raises(tsuzuki.SettingError, match=r"states have the shapes .*\(2, 2\)\], but those .* are \[\]; give"):
+        tsuzuki.to_keras(network, weights, states=states)
+
+
 def test_time_distributed_dense_and_functional_models_are_read():
     inputs = keras.Input((6, 2))
     model = keras.Model(inputs, L.TimeDistributed(L.Dense(3, "relu"))(L.GRU(4, return_sequences=True)(inputs)))
@@ -102,8 +116,8 @@ def test_time_distributed_dense_and_functional_models_are_read():
     assert [w.shape for w in weights] == [w.shape for w in model.get_weights()]
 
 
-def sequential(*layers, shape=(6, 1)):
-    return keras.Sequential([keras.Input(shape), *layers])
+def sequential(*layers, shape=(6, 1), rows=None):
+    return keras.Sequential([keras.Input(shape, rows), *layers])
 
 
 def twice():

@@ -23,11 +23,20 @@ def _keras_is_there(keras: ModuleType) -> None:
     swapping.swap(keras)
 
 
+def _watch_datasets(module: ModuleType) -> None:
+    from tsuzuki.keras import window_datasets
+
+    name = window_datasets.NAME
+    if not hasattr(getattr(module, name), "__wrapped__"):
+        setattr(module, name, window_datasets.watching(getattr(module, name)))
+
+
 def _activate() -> None:
     loaded: dict[str, Callable[[ModuleType], None]] = {"keras": _keras_is_there, KERAS_2: notices.say_left_alone}
     for root in ROOTS:
         loaded[f"{root}.layers"] = old_names.teach_layers_module
         loaded[f"{root}.preprocessing.sequence"] = old_names.teach_sequence_module
+        loaded[f"{root}.preprocessing"] = loaded[f"{root}.utils"] = _watch_datasets
     for name in [name for name in loaded if name in sys.modules]:
         loaded.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, old_modules.OldModules(loaded))

@@ -13,7 +13,8 @@
     ├── joined_arrays    what is given for each of several inputs and outputs, side by side
     ├── epoch_data       x and y, or a series, as flat arrays and start offsets
     │   ├── arrays           what the user's arrays are, and what their strides say
-    │   └── batches          datasets and generators, an epoch of them as arrays
+    │   ├── batches          datasets and generators, an epoch of them as arrays
+    │   └── window_datasets  the series under a dataset of windows
     └── epochs           the epochs, with Keras's callbacks around them
         ├── metrics          the running loss and metrics
         └── callbacks        which callbacks want to hear of single batches
@@ -37,6 +38,7 @@ _HOMES = {
     "fit": "fit_model",
     "from_keras": "model_to_network",
     "to_keras": "network_to_model",
+    "carried_states": "model_variables",
     "StateKeeper": "state_keeper",
     "predict": "forward",
     "evaluate": "forward",

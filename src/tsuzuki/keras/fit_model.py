@@ -29,9 +29,10 @@ from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import known, made_of
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all, stateful_batch
-from tsuzuki.keras.model_variables import states_of
+from tsuzuki.keras.model_variables import carried_states
 from tsuzuki.keras.outputs import tensors_of
 from tsuzuki.keras.shape import Output
+from tsuzuki.keras.window_datasets import window_dataset
 
 RESETS = ("epoch", "never")
 # Arguments of Keras 1 and 2 that are gone, and what stands in their place.
@@ -165,6 +166,9 @@ def prepare(
             'reset_states="never" with series: its rows begin anew where the series does; give x and y, or leave '
             "reset_states out"
         )
+    windows = window_dataset(x) if y is None and sample_weight is None and not validation_split else None
+    if windows is not None and steps_per_epoch in (None, windows.batches) and batch_size in (None, windows.rows):
+        x, y, batch_size, shuffle, steps_per_epoch = windows.x, windows.y, windows.rows, windows.shuffles, None
     batches, in_batches = None, comes_in_batches(x)
     together = Together(model)
     if in_batches or together.several:
@@ -194,7 +198,7 @@ def prepare(
     job = replace(_job(model, batch_size, x if series is None else series, timesteps, np.shape(y)), carries=carries)
     if not job.shape.stateful:
         job = replace(job, carries=False)
-    elif reset_states is None and any(state.any() for state in states_of(model)):
+    elif reset_states is None and any(state.any() for state in carried_states(model)):
         warnings.warn(
             "the model's states are not zero, and are reset now, at the start of every epoch; give "
             'reset_states="never" to carry them on as model.fit does, or "epoch" to say that this is meant',
@@ -271,6 +275,9 @@ def _lay_out_series(
 def _lay_out_validation(
     together: Together, job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
 ) -> Epoch:
+    dataset = window_dataset(given)
+    if dataset is not None:
+        given, rows = (dataset.x, dataset.y), dataset.rows
     if comes_in_batches(given):
         batches = Batches(given, steps, 1, together, "validation_data")
         parts: tuple[Any, ...] = batches.epoch()

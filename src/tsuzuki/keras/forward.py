@@ -26,6 +26,7 @@ from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import reading_of
 from tsuzuki.keras.outputs import taken_apart
 from tsuzuki.keras.shape import Shape
+from tsuzuki.keras.window_datasets import window_dataset
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import SGD
 
@@ -182,6 +183,8 @@ def prepare_predict(
         UnsupportedModel: the model has no equal.
         SettingError: arguments that Keras must take care of.
     """
+    if (windows := window_dataset(x)) is not None and batch_size is None:
+        x, batch_size = windows.x, windows.rows
     x = _only_arrays(model, x, steps, callbacks)
     network, shape = _built_shape(model, batch_size, x)
     # Every value is there, though none is scored.
@@ -209,6 +212,9 @@ def prepare_evaluate(
         raise SettingError("the model is not compiled")
     losses = losses_of(model)
     together = Together(model)
+    windows = window_dataset(x) if y is None and sample_weight is None and batch_size is None else None
+    if windows is not None:
+        x, y, batch_size = windows.x, windows.y, windows.rows
     if comes_in_batches(x):
         if not model.built or callbacks or y is not None or sample_weight is not None:
             raise SettingError("x comes in batches; give nothing else with it, and a model that is built")

@@ -40,9 +40,17 @@ def slots_of(model: Any) -> dict[int, list[Any]]:
     }
 
 
-def states_of(model: Any) -> list[NDArray[np.float32]]:
-    """The states of a model's stateful layers, an LSTM's state before its cell."""
-    return [_values(variable) for variable in state_variables(model) if variable is not None]
+def carried_states(model: Any) -> list[NDArray[np.float32]]:
+    """Read the states that a Keras model carries, for `to_keras(…, states=…)` or to be looked at.
+
+    Args:
+        model: a built model of Keras 3.
+
+    Returns:
+        [rows of a batch, units] for each state of its stateful layers in their order, an LSTM's state before its cell;
+        none of a stateless model.
+    """
+    return [np.array(_values(variable)) for variable in state_variables(model) if variable is not None]
 
 
 def state_variables(model: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import keras
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.gelu import gelu_tanh
+from tsuzuki.keras.model_variables import state_variables
 from tsuzuki.network.activation_layers import PReLU
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
@@ -25,6 +26,7 @@ def to_keras(
     batch_size: int | None = None,
     stateful: bool = False,
     every_step: bool = False,
+    states: "Sequence[NDArray[np.float32]] | None" = None,
 ) -> Any:
     """Make a Keras model that forecasts what a network does; it is not compiled.
 
@@ -35,13 +37,16 @@ def to_keras(
         batch_size: rows of a batch; None: any.
         stateful: whether the recurrent layers carry their state; needs `batch_size`.
         every_step: whether the last recurrent layer returns every step, where its description leaves that open.
+        states: of the stateful layers, as `tsuzuki.keras.carried_states` gives them: [batch_size, units] each. The
+            model goes on from them; from zero if None.
 
     Returns:
         The model, ready for `model.predict` and `model.save("name.keras")`: a `keras.Sequential`, or a functional model
         of a network that branches, which takes and gives lists where there are several inputs or outputs.
 
     Raises:
-        SettingError: weights that do not fit, a stateful model without a batch size, or a mask that is reversed.
+        SettingError: weights or states that do not fit, a stateful model without a batch size, or a mask that is
+            reversed.
     """
     check_weights(network, weights)
     if stateful and batch_size is None:
@@ -73,7 +78,22 @@ def to_keras(
     for layer in [layer for layer in layers if isinstance(layer, keras.Layer)]:
         layer.set_weights(weights[at : at + len(layer.weights)])
         at += len(layer.weights)
+    if states is not None:
+        _carry(model, states)
     return model
+
+
+def _carry(model: Any, states: "Sequence[NDArray[np.float32]]") -> None:
+    """Put the states of stateful layers into a model."""
+    variables = [one for one in state_variables(model) if one is not None]
+    wanted, given = [tuple(one.shape) for one in variables], [tuple(state.shape) for state in states]
+    if wanted != given:
+        raise SettingError(
+            f"states have the shapes {given}, but those of the model's stateful layers are {wanted}; give "
+            "stateful=True and the batch_size that they come from, or leave states out"
+        )
+    for variable, state in zip(variables, states, strict=True):
+        variable.assign(state)
 
 
 def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:

@@ -1,0 +1,44 @@
+"""Datasets of `timeseries_dataset_from_array` taken back to their series: the windows that the dataset itself gives."""
+
+import numpy as np
+import pytest
+
+from keras_models import keras
+from tsuzuki.keras.window_datasets import watching, window_dataset
+
+pytestmark = pytest.mark.xdist_group("keras")
+SERIES = np.arange(60, dtype=np.float64).reshape(30, 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"targets": SERIES[6:, 0]},
+        {"targets": None, "sequence_stride": 3},
+        {"targets": SERIES[:, 0], "sampling_rate": 2, "sequence_stride": 2},
+        {"targets": SERIES, "start_index": 4, "end_index": 23},
+        {"targets": SERIES[:9, 1], "sampling_rate": 3},
+    ],
+)
+@pytest.mark.parametrize("data", [SERIES, SERIES[:, 0]], ids=["two columns", "one axis"])
+def test_the_view_of_a_series_holds_what_its_dataset_gives(data, options):
+    data = data.copy()
+    dataset = watching(keras.utils.timeseries_dataset_from_array)(data, sequence_length=5, batch_size=4, **options)
+    # What the script does with its array afterwards is none of the dataset's business.
+    data += 1
+    found = window_dataset(dataset)
+    batches = [batch if isinstance(batch, tuple) else (batch,) for batch in dataset]
+    for mine, given in zip([found.x, found.y], zip(*batches, strict=True), strict=False):
+        np.testing.assert_array_equal(mine, np.concatenate([part.numpy() for part in given]))
+    assert (found.y is None) == (options["targets"] is None)
+    assert (found.rows, found.batches) == (4, len(batches))
+    assert not found.x.flags.owndata
+
+
+def test_a_dataset_made_of_such_a_one_is_not_known():
+    make = watching(keras.utils.timeseries_dataset_from_array)
+    dataset = make(SERIES, SERIES, 5, shuffle=True)
+    assert window_dataset(dataset).shuffles
+    assert window_dataset(dataset.take(1)) is None
+    assert window_dataset(SERIES) is None
+    assert window_dataset(make(SERIES, SERIES, 5, batch_size=None)) is None
