@@ -77,6 +77,13 @@ def test_all_calls_are_swapped_but_those_that_have_no_equal(ran, name):
     assert {method for method, _, reason in calls if reason} == LEFT.get(name, set()), calls
 
 
+def test_a_call_of_a_model_is_swapped_where_the_script_itself_forecasts_with_it(ran):
+    # Six in the loop, two behind it, and one each behind the traced function, the reset and with a mask.
+    assert ["model(x)", 1, ""] in ran["run"]["direct_calls"]["calls"]
+    assert ["model(x)", 6, ""] in ran["run"]["direct_calls"]["calls"]
+    assert sum(times for method, times, _ in ran["run"]["direct_calls"]["calls"] if method == "model(x)") == 11
+
+
 @pytest.mark.parametrize("name", OLD)
 def test_old_names_are_each_said_once_and_with_the_name_of_today(ran, name):
     # Each process says a name once, whichever script uses it first.

@@ -2,6 +2,8 @@
 
 run_script       a script as its own program, for `tsuzuki run`
 swapping         Keras's methods, done by the engine or by Keras
+├── direct_calls     `model(x)`
+├── resuming         a fit that Keras goes on with
 ├── call_log         which was which, and the table at the end
 └── old_names        what Keras 3 no longer takes, made to work
     old_modules      the same for modules; also tells when Keras has been imported

@@ -16,7 +16,7 @@ from typing import Any
 
 from tsuzuki.autofit.call_log import CallLog
 from tsuzuki.autofit.old_names import today
-from tsuzuki.errors import DivergedError, NotSwappedError, TsuzukiError
+from tsuzuki.errors import DivergedError, NotSwappedError, SettingError, TsuzukiError, UnsupportedModel
 
 _calls = itertools.count()
 
@@ -41,6 +41,10 @@ def swap(keras: ModuleType) -> None:
     """Put the engine in front of the methods of `keras.Model`."""
     for method, run in SWAPPED.items():
         setattr(keras.Model, method, _in_front(method, getattr(keras.Model, method), run))
+    if keras.backend.backend() == "tensorflow":
+        from tsuzuki.autofit import direct_calls
+
+        keras.Model.__call__ = direct_calls.in_front(keras.Model.__call__, _called)
 
 
 def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[Any, int]]) -> Callable[..., Any]:
@@ -61,9 +65,11 @@ def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[A
         source = _Remembered(given["x"]) if isinstance(given.get("x"), Iterator) else None
         if source is not None:
             given["x"] = source
+        left: Any = None
         try:
             found, batches = run(self, given)
         except TsuzukiError as error:
+            left = getattr(error, "left", None)
             reason = ", ".join(problem.split(";")[0] for problem in getattr(error, "problems", (str(error),)))
             if settings.strict:
                 raise NotSwappedError(f"{place}: {method} cannot be swapped: {reason}") from None
@@ -75,11 +81,25 @@ def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[A
         if source is not None:
             given["x"] = source.again()
         began = time.perf_counter()
-        found = plain(self, **given)
+        found = plain(self, **given) if left is None else _resume(plain, self, given, left)
         log.add(place, method, reason, time.perf_counter() - began)
         return found
 
     return call
+
+
+class _GoesOnError(DivergedError):
+    """The engine has left the rest of an epoch, and what follows, to Keras."""
+
+    def __init__(self, error: DivergedError, left: Any) -> None:
+        super().__init__(str(error), error.weights)
+        self.left = left
+
+
+def _resume(plain: Callable[..., Any], model: Any, given: dict[str, Any], left: Any) -> Any:
+    from tsuzuki.autofit.resuming import resume
+
+    return resume(plain, model, given, left)
 
 
 def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
@@ -109,7 +129,9 @@ def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
         x.forget()
     try:
         history = run.go(first)
-    except DivergedError:
+    except DivergedError as error:
+        if run.unfinished is not None:
+            raise _GoesOnError(error, run.unfinished) from None
         if isinstance(x, _Remembered):
             raise
         run.rewind()
@@ -170,6 +192,22 @@ def _predict_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
         prepare_predict(model, given["x"], len(given["x"]))
         return None, 0
     return predict_on_batch(model, given["x"], as_keras=True), 1
+
+
+def _called(model: Any, x: Any) -> Any:
+    """The outputs of `model(x)`."""
+    from tsuzuki.keras.batch_calls import predict_on_batch
+    from tsuzuki.keras.kept_model import known
+
+    if settings.explain:
+        raise SettingError("nothing is swapped")
+    began = time.perf_counter()
+    kept = known(model)
+    if kept is not None and any(kept.network.masked):
+        raise UnsupportedModel("a mask goes with the outputs")
+    found = predict_on_batch(model, x, as_keras=True)
+    log.add(_place(), "model(x)", "", time.perf_counter() - began, 1)
+    return found
 
 
 SWAPPED = {

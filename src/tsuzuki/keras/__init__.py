@@ -17,7 +17,8 @@
     │   └── window_datasets  the series under a dataset of windows
     └── epochs           the epochs, with Keras's callbacks around them
         ├── metrics          the running loss and metrics
-        └── callbacks        which callbacks want to hear of single batches
+        ├── callbacks        which callbacks want to hear of single batches
+        └── unfinished_epoch what is left for Keras where the loss is not finite
     forward: `tsuzuki.predict` and `tsuzuki.evaluate`
     batch_calls: `tsuzuki.train_on_batch`, `test_on_batch` and `predict_on_batch`
     └── prepared_batch  the place of a batch of one shape, ready to be run again

@@ -6,7 +6,7 @@ what it has changed is read before the engine goes on.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ from tsuzuki.keras.kept_model import kept_model
 from tsuzuki.keras.metrics import EpochMetrics, needs_forecasts
 from tsuzuki.keras.own_loss import updates
 from tsuzuki.keras.shape import Shape
+from tsuzuki.keras.unfinished_epoch import Unfinished, samples_left, sums_of
 from tsuzuki.layouts.layout import Block, slice_block
 from tsuzuki.network.losses import MSE
 from tsuzuki.network.network import Network
@@ -74,7 +75,11 @@ def build(model: Any, job: Job) -> None:
 
 
 class Run:
-    """One call of `fit`: the network made ready, the callbacks, and the epochs."""
+    """One call of `fit`: the network made ready, the callbacks, and the epochs.
+
+    Where `hands_over`, an epoch whose loss stops being finite is left in `unfinished`, for Keras to go on with, and the
+    model is as it was before that update; None where its samples cannot be told apart again.
+    """
 
     def __init__(
         self,
@@ -89,7 +94,10 @@ class Run:
         seed: int,
         checks: Callable[[int], bool] = lambda epoch: True,
         renew: Callable[[np.random.Generator], None] | None = None,
+        hands_over: bool = False,
     ) -> None:
+        self.hands_over = hands_over
+        self.unfinished: Unfinished | None = None
         self.checks, self.renew, self.read_once = checks, renew, False
         self.model, self.job, self.training, self.held_out, self.epochs = model, job, training, held_out, epochs
         self.shuffles = (not job.shape.stateful if shuffle is None else shuffle) and renew is None
@@ -156,7 +164,10 @@ class Run:
 
     def rewind(self) -> None:
         """Give the model back what it had when the epochs began."""
-        *snapshots, updates_done, rate = self.start
+        self._take_back(self.start)
+
+    def _take_back(self, reached: tuple[Any, ...]) -> None:
+        *snapshots, updates_done, rate = reached
         for memory, snapshot in zip(self._memories(), snapshots, strict=True):
             memory.restore(snapshot)
         self.kept.moved(updates_done)
@@ -181,8 +192,11 @@ class Run:
             results = self._one_by_one(block, tally)
         else:
             results = self._train(block, tally.forecasts)
+        self._mark()
         for at, result in results:
             done = at + len(result)
+            if self.hands_over and not self.enders and not np.isfinite(result[-1, 0]):
+                self._leave(epoch, block, at, result, tally)
             self._show()
             tally.add(slice_block(block, at, done), result)
             if not np.isfinite(result[-1, 0]):
@@ -196,6 +210,7 @@ class Run:
             else:
                 for bar in self.bars:
                     bar.on_train_batch_end(done - 1, tally.logs())
+            self._mark()
         logs = tally.logs()
         if self.held_out is not None and self.checks(epoch):
             logs |= {f"val_{name}": value for name, value in self._validate(self.held_out).items()}
@@ -217,11 +232,38 @@ class Run:
         for k in range(len(block.starts)):
             self.callbacks.on_train_batch_begin(k)
             self._listen()
-            part = slice_block(block, k, k + 1)
-            if self.training.own is None:
-                yield k, self.compiled.run(part, tally.forecasts)
-            else:
-                yield from ((k, result) for _, result in self._train(part, tally.forecasts))
+            self._mark()
+            yield k, self._run(slice_block(block, k, k + 1), tally.forecasts)
+
+    def _run(self, part: Block, forecasts: "NDArray[np.float32] | None") -> "NDArray[np.float64]":
+        """Train on some updates."""
+        if self.training.own is None:
+            return self.compiled.run(part, forecasts)
+        return np.concatenate([result for _, result in self._train(part, forecasts)])
+
+    def _mark(self) -> None:
+        """Note where the model stands, for `_leave`."""
+        if self.hands_over:
+            self.marked = self._reached()
+
+    def _leave(self, epoch: int, block: Block, at: int, result: "NDArray[np.float64]", tally: EpochMetrics) -> NoReturn:
+        """Take the model back to where it stood before the last of some updates, and leave the rest of the epoch."""
+        last = at + len(result) - 1
+        self._take_back(self.marked)
+        self.compiled.updates_done = self.trained.updates_done
+        if last > at:
+            # Their bits come out again; the last update has written over the states before it.
+            done = slice_block(block, at, last)
+            self._run(done, tally.forecasts)
+            tally.add(done, result[:-1])
+        self._show()
+        alone = len(self.job.shape.each) == 1 and not self.job.network.input_sizes and self.job.shape.own is None
+        if alone:
+            x, y, weights = samples_left(self.training, block, last)
+            sums = sums_of(tally, self.model, int((block.valid[:last] > 0).sum()))
+            rows = self.training.layout.lanes
+            self.unfinished = Unfinished(epoch, last, self.by_batch, x, y, weights, rows, self.callbacks, sums)
+        raise diverged(epoch + 1, last + 1, self.compiled.weights())
 
     def _validate(self, held_out: Epoch) -> dict[str, Any]:
         assert self.checker is not None

@@ -256,6 +256,7 @@ def prepare(
         seed,
         checks,
         renew,
+        as_keras,
     )
 
 

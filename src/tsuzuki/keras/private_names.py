@@ -40,6 +40,21 @@ def built_graph(model: Any) -> Any:
     return getattr(model, "_functional", None)
 
 
+def is_keras_own_model(model: Any) -> bool:
+    """Whether a model's class is Keras's, so that nothing but its layers happens in a call."""
+    return type(model).__module__.startswith("keras.src.models.")
+
+
+def mask_of(tensor: Any) -> Any:
+    """The mask that Keras hangs on a tensor; None where there is none."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def gradients_are_recorded() -> bool:
+    """Whether a gradient tape of TensorFlow is open."""
+    return bool(import_module("tensorflow.python.eager.record").could_possibly_record())
+
+
 def traced_calls() -> list[type]:
     """The classes of TensorFlow whose objects run a traced function when they are called."""
     package = "tensorflow.python.eager.polymorphic_function"
