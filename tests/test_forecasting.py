@@ -358,3 +358,21 @@ def test_the_threads_that_are_allowed_bound_the_networks_that_train_side_by_side
 
         assert run_members(work, 4) == [0, 1, 2, 3]
         assert most[0] == allowed
+
+
+@pytest.mark.parametrize("trailing", [0, 3, 30])
+def test_a_reading_is_as_missing_where_it_is_not_a_number_as_where_its_row_is_absent(trailing):
+    series = hourly(400)
+    series.iloc[[0, 50, 51, 200]] = np.nan
+    series.iloc[100:130] = np.nan
+    series.iloc[330 - trailing : 330] = np.nan
+    settings_ = SMALL | {"epochs": 1}
+    with_rows, without = (Forecaster(2, **settings_).fit(one[:330]) for one in (series, series[:330].dropna()))
+    assert with_rows.predict().equals(without.predict())
+    assert with_rows.predict(series[330:]).equals(with_rows.predict(series[330:].dropna()))
+    told, untold = with_rows.stream(), with_rows.stream()
+    for time, value in series[330:].items():
+        told.update(value, time)
+        if value == value:
+            untold.update(value, time)
+    np.testing.assert_array_equal(told.forecast(), untold.forecast())

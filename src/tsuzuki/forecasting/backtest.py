@@ -17,6 +17,7 @@ from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.segments import Segment
 from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.errors import SettingError, TooShortError
+from tsuzuki.forecasting.bounds import states_at, within
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, standing_of
@@ -70,8 +71,13 @@ def backtest(
     forecasts, seen, moved, widths = _forecast_from_origins(fitted, settings, series, origins)
 
     def back(values: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-        return fitted.effects.put_on(fitted.transform.inverse(values, number), moved[number], fitted.transform, number)
+        usual = fitted.transform.inverse(values, number)
+        return within(fitted.effects.put_on(usual, moved[number], fitted.transform, number), bounds[number])
 
+    bounds = [
+        states_at(state, one.values[cut:], known[there] - cut)
+        for state, one, cut, known, there in zip(fitted.recent_states, series, cuts, origins, seen, strict=True)
+    ]
     frames, scales = [], {}
     ahead = np.arange(settings.horizon)
     for number, (one, cut) in enumerate(zip(series, cuts, strict=True)):

@@ -15,6 +15,7 @@ from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units
+from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_panel import PanelRows
 from tsuzuki.forecasting.drawn_training import FEW_UPDATES, DrawnData, DrawnSource, Run, budget_for, train_drawn
@@ -32,7 +33,7 @@ from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
 from tsuzuki.forecasting.panel import Panel, build_panel
-from tsuzuki.forecasting.recent_errors import WAIT, plain_states, recent_errors
+from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
@@ -167,6 +168,7 @@ def train(
     shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
     states = plain_states(len(series)) if recent is None else recent.initial()
     since = [one.segments[-1].stop - one.segments[-1].start for one in inputs]
+    states[:, [LOW, HIGH]] = [bounds_of(one.values) for one in read]
     states[:, WAIT] = np.maximum(shifts.season - np.array(since), 0)
     return Fitted(
         ids=tuple(one.name for one in series),

@@ -29,6 +29,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
     from tsuzuki.data.newer_rows import newer_rows
     from tsuzuki.data.segments import segments_between_gaps
     from tsuzuki.data.zones import check_zone
+    from tsuzuki.forecasting.bounds import free_bounds
     from tsuzuki.forecasting.follow import follow_panel, follower_of, put_standing, standing_of
     from tsuzuki.forecasting.history import History, history_of
     from tsuzuki.forecasting.level_shift import take_off_shifts
@@ -81,6 +82,8 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         shifted = take_off_shifts(fitted.shifts, number, scaled, segments, before, season or 1, stands)
         scaled = shifted.values
         put_standing(recent[number], shifted.standing)
+        for reading in (np.nanmin(values[:, 0]), np.nanmax(values[:, 0])):
+            free_bounds(recent[number], reading)
         history = history_of(scaled, segments, season, size, past, past_absent, shifted.breaks)
         windows[number], absent[number] = history.last(), history.last_absent()
         window_shifts[number] = np.concatenate([window_shifts[number], shifted.offsets])[len(effect) :]
@@ -367,12 +370,16 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
 
     from tsuzuki.data.grid import following_times
     from tsuzuki.data.zones import in_zone
+    from tsuzuki.forecasting.bounds import within
     from tsuzuki.forecasting.recent_errors import WIDTH
 
     found, moved = forecast_next_steps(fitted, settings, future)
 
     def back(values: "NDArray[np.float64]", number: int) -> "NDArray[np.float64]":
-        return fitted.effects.put_on(fitted.transform.inverse(values, number), moved[number], fitted.transform, number)
+        usual = fitted.transform.inverse(values, number)
+        return within(
+            fitted.effects.put_on(usual, moved[number], fitted.transform, number), fitted.recent_states[number]
+        )
 
     columns = {
         "unique_id": np.repeat(np.array(fitted.ids, object), settings.horizon),

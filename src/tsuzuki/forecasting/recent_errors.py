@@ -31,8 +31,8 @@ FORGOTTEN = 0.03
 # they are larger by 1 / STEEP more.
 CLEARLY, STEEP = 1.15, 2.0
 # Where a state keeps what: the shift of the level, values in a row beyond its limit, readings until such are counted
-# again, all readings, the width, and then losses and forecasts.
-OFFSET, RUN, WAIT, COUNT, WIDTH, LOSSES = 0, 1, 2, 3, 4, 5
+# again, all readings, the width, what values can be at least and at most, and then losses and forecasts.
+OFFSET, RUN, WAIT, COUNT, WIDTH, LOW, HIGH, LOSSES = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class RecentErrors:
 def plain_states(series: int) -> NDArray[np.float32]:
     """States of series whose errors are not followed, float32 [series, LOSSES]."""
     found = np.zeros((series, LOSSES), np.float32)
-    found[:, WIDTH] = 1
+    found[:, WIDTH], found[:, LOW], found[:, HIGH] = 1, -np.inf, np.inf
     return found
 
 

@@ -229,6 +229,7 @@ class Bank:
         self, which: NDArray[np.int64], values: NDArray[np.float64], past: "Mapping[str, Any] | None" = None
     ) -> None:
         """Take the next reading (NaN: missing) of some series, each of them once."""
+        self.recent.free_bounds(which, values)
         beside: NDArray[np.float32] | None = None
         if self.covariates is not None:
             seen = self.covariates.seen(past, which)
@@ -327,12 +328,12 @@ class Bank:
             some = self._all if which is None else which
             self.covariates.check_read(some)
             found = point_forecast(self.settings, self.outputs(some))
-            return np.asarray(self.covariates.put_on(found, some, self.recent.transform), np.float32)
+            found = self.covariates.put_on(found, some, self.recent.transform)
+            return np.asarray(self.recent.within(found, some), np.float32)
+        some = self._all if which is None else which
         if not self.settings.quantiles:
-            return self.latest.copy() if which is None or which is self._all else self.latest[which]
-        return np.asarray(
-            point_forecast(self.settings, self.outputs(self._all if which is None else which)), np.float32
-        )
+            return self.recent.within(self.latest.copy() if some is self._all else self.latest[some], some)
+        return np.asarray(self.recent.within(point_forecast(self.settings, self.outputs(some)), some), np.float32)
 
     def interval(
         self, level: float, ids: Sequence[str] | None = None
@@ -352,7 +353,7 @@ class Bank:
             low, high = (transform.inverse(end, number) for end in both)
             if self.covariates is not None:
                 low, high = (self.covariates.put_on(end[None], np.array([number]), transform)[0] for end in (low, high))
-            ends.append((low, high))
+            ends.append((self.recent.within(low, number), self.recent.within(high, number)))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
 
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:

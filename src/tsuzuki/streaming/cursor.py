@@ -50,6 +50,7 @@ class Cursor:
         # The latest forecasts; a single network that stands alone writes them there itself.
         self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"
         self._single = self._plain and len(self._call.found) == 1
+        self._bounded = bank.recent.bounded
         self._alone, self._rows = bank.fitted.rules.alone, bank.rows[0][:, number]
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
         # Columns known up to now that come with the next reading.
@@ -105,6 +106,8 @@ class Cursor:
         if not usual or self._missed or self._at >= self._last:
             self._take_with_care(value)
             return
+        if self._bounded:
+            self.bank.recent.free_bounds(self._number, self._reading[0])
         self._at = at = self._at + 1
         if not self._plain:
             self._reading[0] = self.bank.recent.take_one(self._number, at, self._reading[0], anew=False)
@@ -147,6 +150,7 @@ class Cursor:
         if self._at + 1 == bank.cap:
             bank.wrap(self._only)
             self._at = int(bank.at[number])
+        bank.recent.free_bounds(number, reading)
         anew = not absent and self._missed > self._settings.max_gap
         self._missed = self._missed + 1 if absent else 0
         self._at = at = self._at + 1
@@ -182,7 +186,7 @@ class Cursor:
     def forecast(self) -> NDArray[np.float32]:
         """The latest forecast, float32 [horizon], in the series' unit."""
         if self._whole:
-            return self._latest.copy()
+            return self.bank.recent.within(self._latest, self._number) if self._bounded else self._latest.copy()
         return np.asarray(self.settle().forecasts(self._only)[0])
 
     def settle(self) -> Bank:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
+from tsuzuki.forecasting.bounds import free_bounds, within
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.recent_errors import OFFSET, RUN, WAIT, WIDTH, Follower, plain_states
+from tsuzuki.forecasting.recent_errors import HIGH, LOW, OFFSET, RUN, WAIT, WIDTH, Follower, plain_states
 from tsuzuki.forecasting.transforms import Transform
 from tsuzuki.forecasting.window_inputs import WindowInputs
 
@@ -40,6 +41,7 @@ class RecentValues:
         transform: between the series' units and the scale of their forecasts' errors.
         scales: float64 [series, 2], mean and deviation, transformed.
         committee: how far each forecast is trusted, or None where networks stand alone.
+        bounded: whether forecasts of any series have bounds.
         states: float32 [series, numbers], shifts of the level and recent errors.
         values: float32 [cap + shift, series], scaled, without gaps and without shifts.
         shift: the value of a bank's row stands so many rows further back here.
@@ -77,9 +79,13 @@ class RecentValues:
             errors = fitted.recent.select(which)
             self.states = errors.initial()
             self._follower = Follower(errors, self.states, self.size)
+        # What no trained series can be another cannot be either.
+        self.states[:, LOW] = fitted.recent_states[:, LOW].min()
+        self.states[:, HIGH] = fitted.recent_states[:, HIGH].max()
         for number, source in enumerate(which):
             if source is not None:
                 self.states[number] = fitted.recent_states[source]
+        self.bounded = bool(np.isfinite(self.states[:, [LOW, HIGH]]).any())
         self.shift = self.size - 1 - before
         self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
 
@@ -280,6 +286,17 @@ class RecentValues:
             combined = self._follower.mixed_one(number, combined, window)
         found = np.asarray(combined * scale + (mean + self.states[number, OFFSET] * scale))
         return found if self.transform.kind == "none" else self.finish_alone(number, found)
+
+    def free_bounds(self, which: "NDArray[np.int64] | int", readings: "NDArray[np.float64] | float") -> None:
+        """Drop the bounds that readings of some series lie beyond."""
+        if self.bounded:
+            states = self.states[which]
+            free_bounds(states, readings)
+            self.states[which] = states
+
+    def within(self, values: NDArray[Any], which: "NDArray[np.int64] | int") -> NDArray[Any]:
+        """Forecasts [..., horizon] of some series within their bounds."""
+        return within(values, self.states[which]) if self.bounded else values
 
     def width(self, number: int) -> float:
         """How many times as wide as in usual times the intervals of one series are."""

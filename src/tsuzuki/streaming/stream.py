@@ -68,7 +68,7 @@ class Stream(Cursor):
                 as_number(value)
             self.reach(nanoseconds(ds, self._fitted.zone))
         self.take(value)
-        return self._latest.copy() if self._whole else self.forecast()
+        return self.forecast()
 
     def _update_beside(
         self, value: float | None, ds: Any, known: Any, past: "Mapping[str, Any] | None"
