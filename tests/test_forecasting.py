@@ -371,8 +371,8 @@ def test_a_reading_is_as_missing_where_it_is_not_a_number_as_where_its_row_is_ab
     assert with_rows.predict().equals(without.predict())
     assert with_rows.predict(series[330:]).equals(with_rows.predict(series[330:].dropna()))
     told, untold = with_rows.stream(), with_rows.stream()
-    for time, value in series[330:].items():
-        told.update(value, time)
+    for moment, value in series[330:].items():
+        told.update(value, moment)
         if value == value:
-            untold.update(value, time)
+            untold.update(value, moment)
     np.testing.assert_array_equal(told.forecast(), untold.forecast())

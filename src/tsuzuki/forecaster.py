@@ -113,7 +113,7 @@ class Forecaster:
             DataError: rows of an unknown series, on another grid than the series', or with a time zone where the
                 training data named none.
         """
-        from tsuzuki.forecasting.predict import run_newer_rows
+        from tsuzuki.forecasting.update import run_newer_rows
 
         self.fitted = run_newer_rows(self._known(), self.settings, frame, merge=merge)
         return self
@@ -124,7 +124,8 @@ class Forecaster:
         """Forecast the next steps of every series.
 
         Args:
-            frame: newer rows to read first (the forecaster itself stays where it is; `update` moves it).
+            frame: newer rows to read first (the forecaster itself stays where it is; `update` moves it). Series that
+                training has not seen are read from their beginning and forecast, too.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
             future: the covariates known ahead at the forecast times: unique_id, ds and their columns.
 
@@ -133,13 +134,14 @@ class Forecaster:
 
         Raises:
             SettingError: not fitted, or a level that cannot be had.
-            DataError: rows of an unknown series, or covariates missing from `future`.
+            DataError: a new series on another grid, or covariates missing from `future`.
         """
-        from tsuzuki.forecasting.predict import forecast_frame, run_newer_rows
+        from tsuzuki.forecasting.predict import forecast_frame
+        from tsuzuki.forecasting.update import run_newer_rows
 
         fitted = self._known()
         if frame is not None:
-            fitted = run_newer_rows(fitted, self.settings, frame)
+            fitted = run_newer_rows(fitted, self.settings, frame, new=True)
         return forecast_frame(fitted, self.settings, self.settings.levels if levels is None else levels, future)
 
     def forecast_files(
@@ -214,7 +216,8 @@ class Forecaster:
         """
         from tsuzuki.forecasting.outlook import named, outlook_back, outlooks
         from tsuzuki.forecasting.plot import check_plotly, plotly_figure
-        from tsuzuki.forecasting.predict import forecast_frame, run_newer_rows
+        from tsuzuki.forecasting.predict import forecast_frame
+        from tsuzuki.forecasting.update import run_newer_rows
 
         check_plotly("plot")
         fitted = self._known()
@@ -223,7 +226,7 @@ class Forecaster:
             return plotly_figure(outlook_back(name, backtest))
         if frame is not None:
             frame = self.settings.long(frame)
-            fitted = run_newer_rows(fitted, self.settings, frame)
+            fitted = run_newer_rows(fitted, self.settings, frame, new=True)
         wanted = self.settings.levels if levels is None else levels
         forecasts = forecast_frame(fitted, self.settings, wanted, future)
         found = outlooks(fitted, self.settings.horizon, forecasts, frame)
