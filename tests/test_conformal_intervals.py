@@ -50,3 +50,15 @@ def test_series_with_many_errors_have_intervals_of_their_own():
 def test_a_level_that_is_no_percentage_is_refused(level):
     with pytest.raises(SettingError, match="not a percentage between 0 and 100"):
         calibrate([np.zeros((3, 1), np.float32)]).interval_offsets(level)
+
+
+def test_few_errors_have_tails_at_least_as_long_as_a_normal_distribution():
+    few, many = (np.linspace(-1, 3, count, dtype=np.float32)[:, None].repeat(4, axis=1) for count in (60, 400))
+    for errors, least in ((few, 1.96 / 1.2816), (many, 0.0)):
+        found = calibrate([errors])
+        middle = found.percentile(0.5)[0, 0]
+        for inner, outer in ((0.1, 0.025), (0.9, 0.975)):
+            reach = found.percentile(outer)[0, 0] - middle
+            assert abs(reach) >= least * 0.99 * abs(found.percentile(inner)[0, 0] - middle)
+            assert least or abs(reach) < 1.3 * abs(found.percentile(inner)[0, 0] - middle)
+        assert (np.diff(found.offsets[0, :, 0]) >= 0).all()
