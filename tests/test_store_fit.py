@@ -161,6 +161,7 @@ def test_a_piece_is_read_as_a_panel_in_memory_has_it(store, known, number, data)
 def test_a_model_is_trained_on_files_and_forecasts_them_all(files, tmp_path, monkeypatch):
     monkeypatch.setattr(store_fit, "SAMPLE_SERIES", 7)
     monkeypatch.setattr(store_predict, "TOGETHER", 5)
+    monkeypatch.setattr(store_predict, "LANES", 3)
     shares = []
     model = Forecaster(5, **SMALL, budget=160).fit(files, cache=tmp_path / "cache", on_progress=shares.append)
     assert sum(shares) == pytest.approx(1)

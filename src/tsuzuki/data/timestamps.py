@@ -249,10 +249,10 @@ def _day_first(
         return len(days) > 0
     if dotted[swapped].all():
         return True
-    at, other = int((swapped & ~dotted).argmax()), int((~swapped).argmax())
-    beside = "" if swapped.all() else f" in {line(at)} beside {text[other]!r} in {line(other)}"
+    here, beyond = int((swapped & ~dotted).argmax()), int((~swapped).argmax())
+    beside = "" if swapped.all() else f" in {line(here)} beside {text[beyond]!r} in {line(beyond)}"
     raise DataError(
-        f"{where} holds dates such as {text[at]!r}{beside}, and nothing tells whether the day or the "
+        f"{where} holds dates such as {text[here]!r}{beside}, and nothing tells whether the day or the "
         "month comes first; write them like 2020-01-31"
     )
 
