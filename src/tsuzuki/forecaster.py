@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tsuzuki.data.arrow_batches import PanelColumns
+    from tsuzuki.forecasting.search import Trial
     from tsuzuki.streaming.bank import Bank
     from tsuzuki.streaming.online_learning import LearningStream
     from tsuzuki.streaming.stream import Stream
@@ -40,8 +41,9 @@ class Forecaster:
 
     @takes_arguments_of(Settings)
     def __init__(self, *given: Any, **settings: Any) -> None:
-        self.settings = Settings(*given, **settings)
+        self.settings = self._asked = Settings(*given, **settings)
         self.fitted: Fitted | None = None
+        self._trials: tuple[Trial, ...] = ()
 
     def fit(
         self,
@@ -96,8 +98,14 @@ class Forecaster:
 
             self.fitted = fit_files(paths, self.settings, cache, columns, on_progress, checkpoint, every)
             return self
+        self.settings = self._asked
         long = self.settings.long(frame)
         series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
+        if self.settings.search:
+            from tsuzuki.forecasting.search import search
+
+            found = search(series, self.settings, checkpoint)
+            self.settings, self._trials = found.settings, found.trials
         self.fitted = train(series, self.settings, on_progress, checkpoint, every)
         self.fitted.zone = zone_of(long)
         return self
@@ -269,11 +277,13 @@ class Forecaster:
         from tsuzuki.data.frames import zone_of
         from tsuzuki.forecasting.backtest import backtest
 
-        long = self.settings.long(frame)
-        series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
-        wanted, zone = self.settings.levels if levels is None else levels, zone_of(long)
-        step = step or self.settings.horizon
-        return backtest(series, self.settings, windows, step, wanted, on_progress, zone, checkpoint, every)[0]
+        # What a search chose on all data is no choice that was known at the first origin.
+        settings = self._asked
+        long = settings.long(frame)
+        series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
+        wanted, zone = settings.levels if levels is None else levels, zone_of(long)
+        step = step or settings.horizon
+        return backtest(series, settings, windows, step, wanted, on_progress, zone, checkpoint, every)[0]
 
     @property
     def weights_(self) -> "pd.DataFrame":
@@ -294,6 +304,31 @@ class Forecaster:
         table = pd.DataFrame(committee.weights.T, columns=list(committee.members))
         table.index = pd.RangeIndex(1, len(table) + 1, name="horizon")
         return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})
+
+    @property
+    def trials_(self) -> "pd.DataFrame":
+        """What a search tried: a row for each trial, the best of the longest trials first.
+
+        Columns: recipe (the settings that differ from those given), share (of the passes over the data), error (mean
+        absolute error on held-out stretches, in units of the best naive forecast's) and seconds.
+
+        Raises:
+            SettingError: nothing was searched: not fitted, `search` is 0, or the model comes from a file.
+        """
+        import pandas as pd
+
+        if not self._trials:
+            raise SettingError("this Forecaster has searched nothing; give seconds, search=60, and call fit(frame)")
+        rows = [
+            {
+                "recipe": ", ".join(f"{name}={value}" for name, value in one.recipe.items()) or "as given",
+                "share": one.share,
+                "error": one.error,
+                "seconds": one.seconds,
+            }
+            for one in sorted(self._trials, key=lambda one: (-one.share, one.error))
+        ]
+        return pd.DataFrame(rows)
 
     def stream(
         self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4

@@ -1,5 +1,6 @@
 """`tsuzuki fit`: a file of readings in, a trained forecaster in a file out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from tsuzuki.commands.options import (
     takes_settings,
 )
 from tsuzuki.commands.plotting import Lang
+from tsuzuki.commands.tables import print_table, trials_table
 from tsuzuki.commands.terminal import (
     Grid,
     announce_compilation,
@@ -72,7 +74,8 @@ def fit(
             forecaster.fitted.source = Source((columns.value,), None)
         else:
             found = reading(source, column, time, chosen.columns.given, Grid(chosen.freq, chosen.resample))
-            forecaster = Forecaster(**settings | {"holidays": with_zone(chosen.holidays, found.zone)})
+            chosen = replace(chosen, holidays=with_zone(chosen.holidays, found.zone))
+            forecaster = Forecaster(**settings | {"holidays": chosen.holidays})
             announce_readings(found, chosen.max_gap, merge, quiet or json_path == "-")
             announce_compilation(quiet)
             with bar("training", quiet) as advance:
@@ -81,12 +84,16 @@ def fit(
             forecaster.fitted.source = Source(found.columns, found.unit, found.day_first)
         forecaster.save(output)
         if checkpoint is not None:
-            for number in range(forecaster.settings.ensemble):
-                Path(f"{checkpoint}.{number}").unlink(missing_ok=True)
+            for part in (*range(forecaster.settings.ensemble), "trials"):
+                Path(f"{checkpoint}.{part}").unlink(missing_ok=True)
         outcome = facts(forecaster.settings, forecaster.fitted)
+        if chosen.search:
+            outcome["trials"] = forecaster.trials_.to_dict("records")
         if json_path is not None:
             write_json(json_path, outcome | {"file": output})
         if json_path != "-" and not quiet:
+            if chosen.search:
+                print_table(trials_table(forecaster.trials_))
             told = {name: outcome[name] for name in ("networks", "network", "points", "series")}
             typer.echo(said("trained", **told, seconds=outcome["training_seconds"], path=output))
             ahead, command = chosen.columns.given_ahead, f"tsuzuki forecast {output}"
@@ -95,4 +102,44 @@ def fit(
             typer.echo(said("next", command=command))
 
 
-EXAMPLES = ((fit, "Example: tsuzuki fit readings.csv --horizon 24 -o model.tsuzuki"),)
+@takes_settings
+def search(
+    source: Sources,
+    *,
+    search: Annotated[float, typer.Option("--seconds", help="Seconds that trials and training take.")] = 60.0,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="PATH", help="The model file.")] = "model.tsuzuki",
+    column: Column = None,
+    time: Time = None,
+    merge: Merge = False,
+    settings: dict[str, Any],
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
+    ] = None,
+    json_path: Json = None,
+    quiet: Quiet = False,
+    lang: Lang = "",
+    debug: Debug = False,
+) -> None:
+    """Find better settings on held-out stretches, and train with them."""
+    fit(
+        source=source,
+        output=output,
+        column=column,
+        time=time,
+        merge=merge,
+        checkpoint=checkpoint,
+        every="30s",
+        cache=None,
+        json_path=json_path,
+        quiet=quiet,
+        lang=lang,
+        debug=debug,
+        **settings,
+        search=search,
+    )
+
+
+EXAMPLES = (
+    (fit, "Example: tsuzuki fit readings.csv --horizon 24 -o model.tsuzuki"),
+    (search, "Example: tsuzuki search readings.csv --horizon 24 --seconds 60 -o model.tsuzuki"),
+)

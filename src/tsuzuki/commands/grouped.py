@@ -11,6 +11,7 @@ GROUPS = {
     "Forecast a file (tsuzuki fit FILE.csv, then tsuzuki forecast model.tsuzuki)": (
         "info",
         "fit",
+        "search",
         "forecast",
         "backtest",
         "plot",

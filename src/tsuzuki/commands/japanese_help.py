@@ -10,6 +10,7 @@ MOST_LEFT = 30
 COMMANDS = {
     "info": "ファイルの中身（間隔・欠測・周期、またはモデル）を表示します。",
     "fit": "予測モデルを学習し、ファイルに保存します。",
+    "search": "取り置いた期間でよりよい設定を探し、その設定で学習します。",
     "forecast": "学習済みモデルで次のステップを予測します。",
     "backtest": "過去の時点からの予測を、強い基準手法と並べて採点します。",
     "plot": "系列を、欠測と区間とともに描きます。",
@@ -55,6 +56,8 @@ TEXTS = {
     "tsuzuki; or keras to train windows in Keras too.": "tsuzuki、または keras（Keras でも学習して比べます）。",
     # fit, backtest
     "The model file.": "モデルの保存先。",
+    "Seconds that trials and training take.": "試行と学習にかける秒数。",
+    "Seconds in which `fit` looks for better settings of the networks, on held-out stretches of the training data, and trains those that stay; 0 for none.": "`fit` が学習データの取り置いた期間でネットワークのよりよい設定を探し、残った設定で学習する秒数。0 なら探しません。",
     "Steps ahead.": "何ステップ先まで予測するか。",
     "Kind of the recurrent layers: simple_rnn, gru or lstm.": "リカレント層の種類: simple_rnn、gru、lstm。",
     "Units of each recurrent layer.": "各リカレント層のユニット数。",
@@ -74,7 +77,7 @@ TEXTS = {
     "Country whose public holidays are known ahead by themselves: JP, with a region US-CA, and where times are in UTC with the zone of its dates JP@Asia/Tokyo; empty for none.": "祝日を自動で既知の共変量にする国: JP、地域つきなら US-CA、時刻が UTC のときは日付のタイムゾーンつきで JP@Asia/Tokyo。空なら使いません。",
     "Whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.": "時刻・曜日・年内の日を入力にするか（間隔から分かる範囲で）。",
     "Of the networks: huber, mse or mae; quantiles have a loss of their own.": "ネットワークの損失: huber、mse、mae（分位点の損失は別です）。",
-    "Whether ridge, seasonal naive forecasts, drift and mean stand beside the networks, each trusted as far as held-out stretches say; not with quantiles.": "リッジ回帰・季節ナイーブ・ドリフト・平均もネットワークと組み合わせるか（検証用の区間の成績で重みを付けます）。分位点とは併用できません。",
+    "Whether ridge, seasonal naive forecasts, smoothing, drift and means stand beside the networks, each trusted as far as held-out stretches say; not with quantiles.": "リッジ回帰・季節ナイーブ・指数平滑・ドリフト・平均もネットワークと組み合わせるか（検証用の区間の成績で重みを付けます）。分位点とは併用できません。",
     "Forecast that the networks add to: last, season, or auto (of several series with a committee, season where its error is below half of last's; else last).": "ネットワークが差分を加える元の予測: last、season、auto（複数の系列では、season の誤差が last の半分未満なら season、ほかは last）。",
     "Scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).": "誤差の尺度: none、log、asinh、auto（水準とともにばらつきが増える系列で変換）。",
     "Longest gap in steps that the state is carried through, on the network's own forecasts.": "ネットワーク自身の予測で補って状態を引き継ぐ欠測の最大ステップ数。",

@@ -81,8 +81,12 @@ def setting_options() -> list[inspect.Parameter]:
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each setting, in the place of its parameter `settings`, a dictionary of them."""
-    options = setting_options()
+    """Give a command an option for each setting, in the place of its parameter `settings`, a dictionary of them.
+
+    A setting for which the command has a parameter of its own has no other option.
+    """
+    own = inspect.signature(command).parameters
+    options = [option for option in setting_options() if option.name not in own]
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
         parameters += options if parameter.name == "settings" else [parameter]

@@ -44,6 +44,19 @@ def print_table(table: "Table | str") -> None:
     console.print(folded(table, console.width) if isinstance(table, str) else table)
 
 
+def trials_table(trials: "pd.DataFrame") -> "Table":
+    """What a search tried as a table of a terminal, the best first."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in trials.columns:
+        made.add_column(said(f"trial {name}"), justify="left" if name == "recipe" else "right")
+    for _, row in trials.iterrows():
+        made.add_row(row["recipe"], f"{row['share']:.0%}", f"{row['error']:.4f}", f"{row['seconds']:.1f}")
+    return made
+
+
 def forecast_table(table: "pd.DataFrame") -> "Table":
     """Forecasts as a table of a terminal."""
     from rich import box

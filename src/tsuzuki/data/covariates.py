@@ -85,6 +85,15 @@ class CovariateSeries:
         segments = tuple(Segment(one.start, min(one.stop, stop)) for one in self.segments if one.start < stop)
         return CovariateSeries(self.name, self.values[:stop], self.times[:stop], segments, self.covariates[:stop])
 
+    def last_points(self, count: int) -> "CovariateSeries":
+        """The last points of the series, at most so many, from the first one that has a value."""
+        known = np.flatnonzero(~np.isnan(self.values[-count:]))
+        first = max(0, len(self.values) - count) + (int(known[0]) if len(known) else 0)
+        segments = tuple(
+            Segment(max(0, one.start - first), one.stop - first) for one in self.segments if one.stop > first
+        )
+        return CovariateSeries(self.name, self.values[first:], self.times[first:], segments, self.covariates[first:])
+
 
 def covariate_series(
     frame: "pd.DataFrame", columns: CovariateNames, max_gap: int, *, merge: bool

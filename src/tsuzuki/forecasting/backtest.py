@@ -28,6 +28,7 @@ from tsuzuki.forecasting.panel import Panel, SeriesInputs, build_panel
 from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
+from tsuzuki.forecasting.search import search
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.stepwise import run_stepwise
 from tsuzuki.forecasting.window_inputs import with_windows
@@ -67,6 +68,8 @@ def backtest(
     origins = [_origins(one, settings.horizon, windows, step) for one in series]
     cuts = [int(some[0]) for some in origins]
     before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
+    if settings.search:
+        settings = search(before, settings, checkpoint).settings
     fitted = train(before, settings, on_progress, checkpoint, every)
     forecasts, seen, moved, widths = _forecast_from_origins(fitted, settings, series, origins)
 

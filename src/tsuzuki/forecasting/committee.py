@@ -133,6 +133,7 @@ def stack(
     forecasts: Sequence[NDArray[np.float32]],
     importance: NDArray[np.float64],
     spread: NDArray[np.float32] | None = None,
+    every: int = 1,
 ) -> NDArray[np.float64]:
     """Weights from held-out forecasts.
 
@@ -142,6 +143,7 @@ def stack(
         importance: float64 [rows], how much the errors of each row count.
         spread: float32 [rows, horizon], the part of the first member's squared forecasts that its mean with others has
             not.
+        every: so many steps the rows lie apart.
 
     Returns:
         float64 [members, horizon], from 0, at each step together at most 1.
@@ -155,7 +157,7 @@ def stack(
             scale = np.broadcast_to(importance[:, None], known.shape)[known]
             y = targets[:, steps][known] * scale
             x = np.stack([one[:, steps][known] * scale for one in forecasts], axis=1)
-            apart = known.sum() / horizon / len(steps)
+            apart = every * known.sum() / horizon / len(steps)
             gained = np.zeros(len(y)) if spread is None else spread[:, steps][known] * scale**2
             before = _weights(x, y, gained, apart)
         if before is not None:

@@ -37,7 +37,7 @@ from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, rec
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.forecasting.stacking import alone, errors_of, stacked, trusted
+from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
 from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, rows_kept, run_stepwise
 from tsuzuki.forecasting.transforms import transform_of
 from tsuzuki.forecasting.window_inputs import LEVEL, VALUE, with_windows
@@ -150,7 +150,7 @@ def train(
     told = (on_progress, checkpoint, every, drawn)
     job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, *told)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
-    committee = calibration = recent = None
+    committee = calibration = recent = error = None
     if not settings.quantiles:
         found = held_out_forecasts(panel, wanted, [member.changes for member in members], held_out)
         values = [one.values for one in inputs]
@@ -163,6 +163,7 @@ def train(
             errors = errors_of(committee, values, histories, found)
             committee = None if rules.alone else committee
         calibration = calibrate(errors)
+        error = error_in_units(errors, rules)
         if committee is not None and not settings.columns.known:
             recent = recent_errors(histories, rules, errors, calibration)
     shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
@@ -197,6 +198,7 @@ def train(
         window_shifts=np.zeros((len(series), rules.history), np.float32),
         window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
         checked=checked,
+        held_out_error=error,
     )
 
 

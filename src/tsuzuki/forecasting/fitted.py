@@ -67,6 +67,8 @@ class Fitted:
         recent_states: float32 [series, numbers], the shift of each series and its recent errors; see `recent_errors`.
         window_shifts: float32 [series, values], the shifts that were taken off the windows.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
+        held_out_error: mean absolute error where networks were held out, in units of the best naive forecast's; None
+            where it is not known, as of a model from a file.
         source: what the file said that the readings come from, or None where they come from a frame.
         zone: the time zone that the readings' times named, in which those of forecasts are given; None for none.
     """
@@ -97,5 +99,6 @@ class Fitted:
     recent_states: "NDArray[np.float32]"
     window_shifts: "NDArray[np.float32]"
     checked: bool = True
+    held_out_error: float | None = None
     source: Source | None = None
     zone: str | None = None

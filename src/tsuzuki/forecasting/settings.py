@@ -46,6 +46,8 @@ class Settings:
         epochs: passes over the data; short data get more, and data of over 75,000 readings fewer.
         budget: instead of passes: auto (as many updates as lower the held-out loss), a number of updates of each
             network such as 5000, or the time to train such as 90s, 5m, 1h. The updates are drawn over series and time.
+        search: seconds in which `fit` looks for better settings of the networks, on held-out stretches of the training
+            data, and trains those that stay; 0 for none.
         learning_rate: highest learning rate; it rises for a twentieth of the updates and then falls along a cosine.
         weight_decay: weight decay of the optimiser, AdamW.
         ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
@@ -88,6 +90,7 @@ class Settings:
     lanes: int = 8
     epochs: int = 20
     budget: str | int = ""
+    search: float = 0.0
     learning_rate: float = 5e-3
     weight_decay: float = 0.1
     ensemble: int = 4
@@ -125,6 +128,8 @@ class Settings:
                 f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}; give a rate above 0 and "
                 "a decay from 0"
             )
+        if not 0 <= self.search < MOST:
+            raise SettingError(f"search is {self.search:g}; give seconds, 0 for none")
         if self.cell not in ("simple_rnn", "gru", "lstm"):
             raise SettingError(f"cell is {self.cell!r}; choose simple_rnn, gru or lstm")
         if not (0 <= self.head < MOST and 0 <= self.max_gap < MOST):

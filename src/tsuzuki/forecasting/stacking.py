@@ -14,8 +14,8 @@ from tsuzuki.forecasting.ridge import ridge
 from tsuzuki.forecasting.rules import Rules, naive_error, ridge_values, wander
 from tsuzuki.forecasting.smoothing import smoothing_maps
 
-# Held-out rows that weights and intervals are found from at most.
-MOST_ROWS = 24_000
+# Held-out rows that intervals are found from at most, and those of them that weights are.
+MOST_ROWS, MOST_WEIGHED = 36_000, 9_000
 # A series counts at most so many times as much as the usual one.
 MOST_IMPORTANCE = 20.0
 # Where series wander, a stretch that the network has also seen what follows counts so much: between two known levels a
@@ -96,7 +96,7 @@ def stacked(
         whole, own_ridge = {"ridge": linear}, [{"ridge": part} for part in parts]
     strict = _reach_the_horizon(found, horizon)
     between = BETWEEN if wandering else 1.0
-    every = _apart(sum(len(one.places) for network in found for one in network), rules)
+    every = _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
     targets, forecasts, spreads, numbers, counts = [], [], [], [], []
     for member, (network, ridge_map) in enumerate(zip(found, own_ridge, strict=True)):
         for number, one in enumerate(network):
@@ -121,7 +121,15 @@ def stacked(
     by_member = [np.concatenate([one[member] for one in forecasts]) for member in range(len(forecasts[0]))]
     skipped = 0 if judged else 1
     spread = None if skipped else np.concatenate(spreads)
-    weights = stack(y, by_member[skipped:], importance[series] * np.concatenate(counts), spread)
+    weighed = _apart(len(y), MOST_WEIGHED, rules)
+    some = slice(None, None, weighed)
+    weights = stack(
+        y[some],
+        [one[some] for one in by_member[skipped:]],
+        (importance[series] * np.concatenate(counts))[some],
+        None if spread is None else spread[some],
+        every * weighed,
+    )
     if skipped:
         weights = np.concatenate([np.zeros((1, horizon)), weights])
     errors = y - sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
@@ -134,9 +142,9 @@ def alone(rules: Rules) -> Committee:
     return committee({}, np.ones((1, rules.horizon)), rules)
 
 
-def _apart(rows: int, rules: Rules) -> int:
+def _apart(rows: int, most: int, rules: Rules) -> int:
     """Every how many held-out rows are looked at, so that each step of a season is met as often."""
-    every = max(1, -(-rows // MOST_ROWS))
+    every = max(1, -(-rows // most))
     while any(math.gcd(every, season) > 1 for season in rules.seasons):
         every += 1
     return every
@@ -186,3 +194,13 @@ def errors_of(
             stop = one.last if strict else len(values[number])
             errors[number].append(_targets(values[number], last, one.places, horizon, stop) - forecasts)
     return [np.concatenate(own) for own in errors]
+
+
+def error_in_units(errors: Sequence[NDArray[np.float32]], rules: Rules) -> float | None:
+    """The mean absolute error over all series, each in units of its best naive forecast's; None if there is none."""
+    means = [
+        float(np.nanmean(np.abs(own))) / unit
+        for own, unit in zip(errors, rules.units, strict=True)
+        if np.isfinite(own).any()
+    ]
+    return float(np.mean(means)) if means else None

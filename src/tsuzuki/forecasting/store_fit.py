@@ -41,6 +41,10 @@ def check_settings(settings: "Settings") -> None:
             f"files larger than memory are read without covariates, but {settings.columns.all[0]!r} is named; leave "
             "it out, or give a frame"
         )
+    if settings.search:
+        raise SettingError(
+            "files larger than memory are not searched for better settings; leave search out, or give a frame"
+        )
     if settings.freq:
         raise SettingError(
             f"files larger than memory are read on their own grid, not every {settings.freq}; leave freq out, or give "

@@ -1,0 +1,178 @@
+"""A search over recipes: several settings tried on held-out stretches of the training data, within given seconds.
+
+Successive halving (Jamieson and Talwalkar 2016): all recipes are trained for a quarter of the passes, the better half
+of them for half, and so on. What is compared is the committee's error where its networks were held out. The recipe that
+the settings say is among them, and stays unless another is better by more than chance would have it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsuzuki.forecasting.fit import fingerprint, train
+
+if TYPE_CHECKING:
+    from tsuzuki.data.covariates import CovariateSeries
+    from tsuzuki.forecasting.settings import Settings
+
+# What is tried beside the settings themselves, the most promising first.
+RECIPES: tuple[dict[str, Any], ...] = (
+    {"units": 96, "timesteps": 24, "lanes": 16, "learning_rate": 1e-2, "head": 0},
+    {"epochs": 40},
+    {"units": 32, "head": 32},
+    {"timesteps": 24},
+    {"learning_rate": 2.5e-3},
+    {"units": 96, "head": 96},
+    {"weight_decay": 0.5},
+    {"loss": "mae"},
+    {"loss": "mse"},
+    {"cell": "lstm"},
+    {"layers": 2},
+    {"with_calendar": False},
+    {"learning_rate": 1e-2},
+    {"base": "season"},
+    {"units": 24, "head": 0, "weight_decay": 0.3},
+)
+# Networks of a trial, and the share of the passes that the first round has.
+NETWORKS, FIRST_SHARE = 2, 0.25
+# Points that trials are trained on at most: fewer series, then the end of each.
+POINTS = 40_000
+# Another recipe takes over where its error is below this share of that of the settings.
+BETTER = 0.995
+# Share of the seconds that trials may take; what is left trains the networks that stay.
+SEARCHED = 0.6
+# Networks that stay where there is time for them.
+MOST_NETWORKS = 8
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe, tried.
+
+    Attributes:
+        recipe: settings that differ from those given.
+        share: of the passes over the data.
+        error: mean absolute error of the committee on held-out stretches, in units of the best naive forecast's.
+        seconds: that it took.
+    """
+
+    recipe: dict[str, Any]
+    share: float
+    error: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search comes to.
+
+    Attributes:
+        settings: those that stay, without a further search.
+        trials: in the order they were made.
+    """
+
+    settings: "Settings"
+    trials: tuple[Trial, ...]
+
+
+def search(
+    series: "Sequence[CovariateSeries]",
+    settings: "Settings",
+    checkpoint: str | Path | None = None,
+    on_trial: Callable[[Trial], object] | None = None,
+) -> Searched:
+    """Try recipes for a share of `settings.search` seconds.
+
+    Args:
+        series: the training data; nothing else is looked at.
+        settings: of the forecaster.
+        checkpoint: trials are kept beside this path; with the same data and settings they are not made again.
+        on_trial: called with each trial once it is made.
+    """
+    began = time.perf_counter()
+    some = _sample(series, settings)
+    path = None if checkpoint is None else Path(f"{checkpoint}.trials")
+    identity = f"{fingerprint(some)} {replace(settings, search=0)}"
+    trials = _kept(path, identity)
+    known = {(json.dumps(one.recipe, sort_keys=True), one.share): one for one in trials}
+    plain = replace(settings, search=0, quantiles=(), committee=True)
+    recipes = [{}, *(one for one in RECIPES if _differs(plain, one))]
+    spent, share, left = sum(one.seconds for one in trials), FIRST_SHARE, list(recipes)
+
+    def over() -> bool:
+        return spent + time.perf_counter() - began > SEARCHED * settings.search
+
+    ranked: list[Trial] = []
+    while left:
+        round_of: list[Trial] = []
+        for recipe in left:
+            key = (json.dumps(recipe, sort_keys=True), share)
+            if key not in known:
+                # The settings themselves are tried in every round, or nothing could be compared with them.
+                if recipe and over():
+                    break
+                known[key] = _tried(some, plain, recipe, share)
+                trials.append(known[key])
+                _keep(path, identity, trials)
+                if on_trial is not None:
+                    on_trial(known[key])
+            round_of.append(known[key])
+        own = next(one for one in round_of if not one.recipe)
+        ranked = sorted(round_of, key=lambda one: one.error)
+        if share >= 1 or over() or len(ranked) < 2:
+            break
+        better = [one.recipe for one in ranked[: max(1, len(ranked) // 2)] if one.recipe]
+        left, share = [own.recipe, *better], min(1.0, 2 * share)
+    own = next(one for one in ranked if not one.recipe)
+    best = ranked[0] if ranked[0].error < BETTER * own.error else own
+    # What a network of a sample took, for all data and all passes.
+    points = sum(len(one.values) for one in series) / max(1, sum(len(one.values) for one in some))
+    each = best.seconds / NETWORKS / best.share * points
+    rest = settings.search - spent - (time.perf_counter() - began)
+    networks = settings.ensemble
+    fits = settings.validation_fraction * MOST_NETWORKS <= 1
+    if fits and settings.ensemble < MOST_NETWORKS and each * MOST_NETWORKS < rest:
+        networks = MOST_NETWORKS
+    return Searched(replace(settings, **best.recipe, search=0, ensemble=networks), tuple(trials))
+
+
+def _tried(series: "Sequence[CovariateSeries]", settings: "Settings", recipe: dict[str, Any], share: float) -> Trial:
+    began = time.perf_counter()
+    chosen = replace(settings, **recipe)
+    chosen = replace(
+        chosen, epochs=max(1, round(chosen.epochs * share)), ensemble=min(NETWORKS, settings.ensemble), budget=""
+    )
+    error = train(series, chosen).held_out_error
+    return Trial(recipe, share, float("inf") if error is None else error, time.perf_counter() - began)
+
+
+def _differs(settings: "Settings", recipe: dict[str, Any]) -> bool:
+    return any(getattr(settings, name) != value for name, value in recipe.items())
+
+
+def _sample(series: "Sequence[CovariateSeries]", settings: "Settings") -> "list[CovariateSeries]":
+    """Series with so many points at most, spread over all; the end of each where even one has more."""
+    total = sum(len(one.values) for one in series)
+    every = min(len(series), -(-total // POINTS))
+    some = list(series[::every])
+    most = max(POINTS // len(some), 10 * settings.horizon)
+    return [one if len(one.values) <= most else one.last_points(most) for one in some]
+
+
+def _kept(path: Path | None, identity: str) -> list[Trial]:
+    """Trials of the same data and settings that were made before."""
+    try:
+        found = {} if path is None else json.loads(path.read_text("utf-8"))
+        return [Trial(**one) for one in found["trials"]] if found.get("of") == identity else []
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def _keep(path: Path | None, identity: str, trials: Sequence[Trial]) -> None:
+    if path is not None:
+        from tsuzuki.storage import write_bytes
+
+        write_bytes(path, json.dumps({"of": identity, "trials": [asdict(one) for one in trials]}).encode())

@@ -1,0 +1,109 @@
+"""The search over recipes: halving, what stays, what is looked at, and how it goes on after a crash."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tsuzuki import Forecaster, load
+from tsuzuki.errors import SettingError
+from tsuzuki.forecasting import search as module
+from tsuzuki.forecasting.settings import Settings
+
+SMALL = {"units": 4, "head": 0, "ensemble": 2, "epochs": 4}
+
+
+def wave(points):
+    steps = np.arange(points)
+    values = 20 + 5 * np.sin(2 * np.pi * steps / 24) + np.random.default_rng(0).normal(0, 0.5, points)
+    return pd.Series(values, pd.date_range("2024-01-01", periods=points, freq="h"), name="a")
+
+
+def series_of(frame, settings):
+    from tsuzuki.data.covariates import covariate_series
+
+    return covariate_series(settings.long(frame), settings.columns, settings.max_gap, merge=False)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trainings that were asked for; the error of each is that of its units, 8 being the best."""
+    asked = []
+
+    def train(series, settings):
+        asked.append((settings, max(one.times[-1] for one in series)))
+        return SimpleNamespace(held_out_error=1 + abs(settings.units - 8))
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "RECIPES", tuple({"units": units} for units in (2, 4, 6, 8, 9, 30)))
+    return asked
+
+
+def test_the_better_half_goes_on_for_twice_the_passes_and_the_best_stays(trained):
+    settings = Settings(3, units=5, epochs=16, search=60)
+    frame = wave(300)
+    found = module.search(series_of(frame, settings), settings)
+    assert found.settings.units == 8
+    assert found.settings.search == 0
+    assert [one.share for one in found.trials] == [0.25] * 7 + [0.5] * 4 + [1.0] * 3
+    assert [asked.epochs for asked, _ in trained] == [4] * 7 + [8] * 4 + [16] * 3
+    assert {asked.ensemble for asked, _ in trained} == {2}
+    assert max(last for _, last in trained) == frame.index[-1]
+
+
+def test_a_recipe_that_is_hardly_better_does_not_take_over(trained, monkeypatch):
+    monkeypatch.setattr(module, "BETTER", 0.2)
+    settings = Settings(3, units=9, search=60)
+    assert module.search(series_of(wave(300), settings), settings).settings.units == 9
+
+
+def test_a_search_without_time_keeps_the_settings(trained):
+    settings = Settings(3, units=5, search=1e-9)
+    found = module.search(series_of(wave(300), settings), settings)
+    assert found.settings.units == 5
+    assert len(trained) == len(found.trials) == 1
+
+
+def test_trials_that_were_made_are_not_made_again_unless_the_data_are_others(trained, tmp_path):
+    settings = Settings(3, units=5, search=60)
+    series = series_of(wave(300), settings)
+    first = module.search(series, settings, tmp_path / "c")
+    count = len(trained)
+    assert module.search(series, settings, tmp_path / "c") == first
+    assert len(trained) == count
+    module.search(series_of(wave(301), settings), settings, tmp_path / "c")
+    assert len(trained) == 2 * count
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"of": 1}', '{"trials": [1]}'])
+def test_a_spoiled_file_of_trials_is_begun_anew(trained, tmp_path, content):
+    (tmp_path / "c.trials").write_text(content)
+    settings = Settings(3, units=5, search=60)
+    assert len(module.search(series_of(wave(300), settings), settings, tmp_path / "c").trials) == len(trained) > 0
+
+
+def test_a_large_panel_is_searched_on_some_series_and_a_long_one_on_its_end(trained, monkeypatch):
+    monkeypatch.setattr(module, "POINTS", 100)
+    settings = Settings(3, units=5, search=60)
+    series = series_of(wave(300), settings)
+    assert [len(one.values) for one in module._sample(series, settings)] == [100]
+    assert len(module._sample(series * 8, settings)) == 1
+
+
+def test_a_forecaster_is_trained_with_what_the_search_found(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "RECIPES", ({"units": 6}, {"learning_rate": 1e-2}))
+    forecaster = Forecaster(3, search=30.0, **SMALL).fit(wave(300))
+    trials = forecaster.trials_
+    assert trials["recipe"].isin(["as given", "units=6", "learning_rate=0.01"]).all()
+    assert (trials["error"] > 0).all()
+    assert forecaster.settings.ensemble == module.MOST_NETWORKS
+    forecaster.save(tmp_path / "m")
+    assert load(tmp_path / "m").predict().equals(forecaster.predict())
+
+
+def test_what_was_not_searched_says_so():
+    with pytest.raises(SettingError, match="has searched nothing; give seconds, search=60"):
+        _ = Forecaster(3, **SMALL).fit(wave(100)).trials_
+    with pytest.raises(SettingError, match="search is -1; give seconds"):
+        Forecaster(3, search=-1)
