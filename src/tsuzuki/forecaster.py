@@ -98,8 +98,7 @@ class Forecaster:
 
             self.fitted = fit_files(paths, self.settings, cache, columns, on_progress, checkpoint, every)
             return self
-        self.settings = self._asked
-        long = self.settings.long(frame)
+        self.settings, long = self._asked, self._asked.long(frame)
         series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
         if self.settings.search:
             from tsuzuki.forecasting.search import search
@@ -277,12 +276,11 @@ class Forecaster:
         from tsuzuki.data.frames import zone_of
         from tsuzuki.forecasting.backtest import backtest
 
-        # What a search chose on all data is no choice that was known at the first origin.
+        # What a search chose on all data was not known at the first origin.
         settings = self._asked
         long = settings.long(frame)
         series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
-        wanted, zone = settings.levels if levels is None else levels, zone_of(long)
-        step = step or settings.horizon
+        wanted, zone, step = settings.levels if levels is None else levels, zone_of(long), step or settings.horizon
         return backtest(series, settings, windows, step, wanted, on_progress, zone, checkpoint, every)[0]
 
     @property
@@ -294,16 +292,9 @@ class Forecaster:
         Raises:
             SettingError: not fitted, or the networks stand alone: with quantiles, or with `committee=False`.
         """
-        import pandas as pd
+        from tsuzuki.forecasting.committee import weights_table
 
-        committee = self._known().committee
-        if committee is None:
-            raise SettingError(
-                "the networks of this forecaster stand alone; fit with committee=True and without quantiles"
-            )
-        table = pd.DataFrame(committee.weights.T, columns=list(committee.members))
-        table.index = pd.RangeIndex(1, len(table) + 1, name="horizon")
-        return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})
+        return weights_table(self._known().committee)
 
     @property
     def trials_(self) -> "pd.DataFrame":
@@ -313,22 +304,11 @@ class Forecaster:
         absolute error on held-out stretches, in units of the best naive forecast's) and seconds.
 
         Raises:
-            SettingError: nothing was searched: not fitted, `search` is 0, or the model comes from a file.
+            SettingError: nothing was searched, or the model comes from a file.
         """
-        import pandas as pd
+        from tsuzuki.forecasting.search import trials_table
 
-        if not self._trials:
-            raise SettingError("this Forecaster has searched nothing; give seconds, search=60, and call fit(frame)")
-        rows = [
-            {
-                "recipe": ", ".join(f"{name}={value}" for name, value in one.recipe.items()) or "as given",
-                "share": one.share,
-                "error": one.error,
-                "seconds": one.seconds,
-            }
-            for one in sorted(self._trials, key=lambda one: (-one.share, one.error))
-        ]
-        return pd.DataFrame(rows)
+        return trials_table(self._trials)
 
     def stream(
         self, unique_id: str | None = None, *, learn: bool = False, learning_rate: float = 1e-4

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.history import differences
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tsuzuki.engine.row_product import RowProduct
     from tsuzuki.forecasting.rules import Rules
 
@@ -97,6 +100,17 @@ class Committee:
         from tsuzuki.engine.row_product import RowProduct
 
         return [RowProduct(one) for one in self.maps]
+
+
+def weights_table(one: Committee | None) -> "pd.DataFrame":
+    """A committee's weights as a table; see `Forecaster.weights_`."""
+    import pandas as pd
+
+    if one is None:
+        raise SettingError("the networks of this forecaster stand alone; fit with committee=True and without quantiles")
+    table = pd.DataFrame(one.weights.T, columns=list(one.members))
+    table.index = pd.RangeIndex(1, len(table) + 1, name="horizon")
+    return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})
 
 
 def committee(

@@ -12,9 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import fingerprint, train
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.forecasting.settings import Settings
 
@@ -137,6 +140,24 @@ def search(
     if fits and settings.ensemble < MOST_NETWORKS and each * MOST_NETWORKS < rest:
         networks = MOST_NETWORKS
     return Searched(replace(settings, **best.recipe, search=0, ensemble=networks), tuple(trials))
+
+
+def trials_table(trials: Sequence[Trial]) -> "pd.DataFrame":
+    """Trials as a table; see `Forecaster.trials_`."""
+    import pandas as pd
+
+    if not trials:
+        raise SettingError("this Forecaster has searched nothing; give seconds, search=60, and call fit(frame)")
+    rows = [
+        {
+            "recipe": ", ".join(f"{name}={value}" for name, value in one.recipe.items()) or "as given",
+            "share": one.share,
+            "error": one.error,
+            "seconds": one.seconds,
+        }
+        for one in sorted(trials, key=lambda one: (-one.share, one.error))
+    ]
+    return pd.DataFrame(rows)
 
 
 def _tried(series: "Sequence[CovariateSeries]", settings: "Settings", recipe: dict[str, Any], share: float) -> Trial:
