@@ -298,10 +298,9 @@ class Forecaster:
 
     @property
     def trials_(self) -> "pd.DataFrame":
-        """What a search tried: a row for each trial, the best of the longest trials first.
+        """What a search tried, the best of the longest trials first: recipe, share of the passes, error and seconds.
 
-        Columns: recipe (the settings that differ from those given), share (of the passes over the data), error (mean
-        absolute error on held-out stretches, in units of the best naive forecast's) and seconds.
+        Errors are mean absolute ones on held-out stretches, in units of the best naive forecast's.
 
         Raises:
             SettingError: nothing was searched, or the model comes from a file.
