@@ -298,9 +298,7 @@ class Forecaster:
 
     @property
     def trials_(self) -> "pd.DataFrame":
-        """What a search tried, the best of the longest trials first: recipe, share of the passes, error and seconds.
-
-        Errors are mean absolute ones on held-out stretches, in units of the best naive forecast's.
+        """What a search tried, the best first: recipe, share of the passes, error on held-out stretches, seconds.
 
         Raises:
             SettingError: nothing was searched, or the model comes from a file.
