@@ -11,9 +11,10 @@ from test_cli import run
 from tsuzuki.commands import streaming
 from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
-from tsuzuki.forecaster import load
+from tsuzuki.forecaster import Forecaster, load
 from tsuzuki.streaming.line_headers import Places, places_in
 from tsuzuki.streaming.lines import encoding_of, format_of, moment
+from tsuzuki.streaming.state_store import StateStore
 
 NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
 SMALL = [*NETWORK, "--horizon", "2", "--quiet"]
@@ -124,6 +125,30 @@ def test_headers_that_name_no_time_or_another_value_are_refused(labels, columns,
         places_in(labels.split(","), columns, named=False)
     with pytest.raises(DataError, match="name them unique_id, ds and y"):
         places_in(["ds", "y"], (), named=True)
+
+
+def test_a_name_with_a_comma_in_quotes_is_one_cell():
+    form = format_of('"a, ""b""",2024-01-01,1', "auto", ["a", "b"], 1)
+    assert form.parse('"a, ""b""",2024-01-01,1.5') == ('a, "b"', "2024-01-01", 1.5)
+    assert form.render(3, 'a, "b"', "2024-01-01", [0.5]) == '3,"a, ""b""",2024-01-01,0.5'
+    for line in ("a,b,2024-01-01,1", "a,2024-01-01", '"a,2024-01-01,1'):
+        with pytest.raises(ValueError, match=r"is not unique_id,ds,y|cannot be split"):
+            form.parse(line)
+
+
+def test_lines_without_a_zone_are_left_out_where_the_model_has_one(tmp_path):
+    hours = pd.date_range("2024-01-01", periods=60, freq="h", tz="Asia/Tokyo")
+    series = pd.Series([float(at % 5) for at in range(60)], hours, name="a")
+    made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series)
+    with StateStore(tmp_path, "m") as store:
+        messages = streaming._Messages(quiet=True)
+        runner = streaming._BatchRunner(made.bank(), store, messages, False)
+        form = format_of("a,2024-01-03 12:00,1", "auto", ["a"], 1)
+        assert runner.process([b"a,2024-01-03 12:00,1", b"a,2024-01-03 13:00,1"], form) == ""
+        assert [text for _, text in messages._waiting] == [
+            f"'2024-01-03 {hour}:00' names no time zone, but the model's readings did; left out" for hour in (12, 13)
+        ]
+        assert runner.process([b"a,2024-01-03 12:00+09:00,1"], form).startswith("3,a,2024-01-03 12:00+09:00,")
 
 
 def test_lines_are_in_cp932_where_their_header_is():

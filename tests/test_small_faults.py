@@ -118,14 +118,18 @@ def test_a_stream_goes_on_over_exactly_max_gap_missing_readings_and_begins_anew_
     patient.settings, patient.fitted = replace(made.settings, max_gap=99), made.fitted
     later = HOURS[-1] + pd.Timedelta(hours=missing + 1)
     step_by_step, at_once, expected, banks = made.stream(), made.stream(), patient.stream(), made.bank()
+    learning, patiently = made.stream(learn=True), patient.stream(learn=True)
     for _ in range(missing):
         step_by_step.update(None)
         expected.update(None)
         banks.update([np.nan])
+        learning.update(None)
+        patiently.update(None)
     found, other = step_by_step.update(0.7), expected.update(0.7)
     assert np.array_equal(found, other) == (not anew)
     np.testing.assert_array_equal(at_once.update(0.7, later), found)
     np.testing.assert_array_equal(banks.update([0.7])[0], found)
+    assert np.array_equal(learning.update(0.7), patiently.update(0.7)) == (not anew)
 
 
 def line(at):
@@ -179,7 +183,8 @@ def train(checkpoint, **options):
         "checkpoint": checkpoint,
         "every": "0s",
     } | options
-    return training.fit(NETWORK, initialise(NETWORK, 0), TARGETS, TARGETS, kind.over(SEGMENTS), **options)
+    inputs, targets = options.pop("inputs", TARGETS), options.pop("targets", TARGETS)
+    return training.fit(NETWORK, initialise(NETWORK, 0), inputs, targets, kind.over(SEGMENTS), **options)
 
 
 def test_a_checkpoint_brings_back_the_states_of_segments_that_are_finished(tmp_path, monkeypatch):
@@ -216,7 +221,7 @@ def test_a_checkpoint_brings_back_the_states_of_segments_that_are_finished(tmp_p
     "other",
     [
         {"epochs": 3},
-        {"optimizer": SGD(0.1)},
+        {"optimizer": SGD(learning_rate=0.1)},
         {"optimizer": Adam(beta_2=0.9)},
         {"loss": Huber(0.3)},
         {"residual": True},
@@ -229,6 +234,9 @@ def test_a_checkpoint_brings_back_the_states_of_segments_that_are_finished(tmp_p
         {"validation": None},
         {"sample_weights": np.ones(300, np.float32)},
         {"output_weights": np.full(1, 2.0, np.float32)},
+        {"inputs": TARGETS[::-1].copy()},
+        {"targets": TARGETS[::-1].copy()},
+        {"validation_targets": TARGETS[::-1].copy()},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -236,6 +244,12 @@ def test_every_option_makes_a_checkpoint_another_runs(tmp_path, other):
     train(tmp_path / "c")
     with pytest.raises((SettingError, ValueError), match=r"belongs to another run|inputs|outputs"):
         train(tmp_path / "c", **other)
+
+
+def test_what_an_optimiser_takes_first_is_its_rate_as_in_keras():
+    for kind in (SGD, Adam):
+        assert kind(0.1) == kind(learning_rate=0.1)
+        assert kind(0.1).clipvalue is None
 
 
 def test_a_staircase_falls_in_steps_and_a_slope_does_not():

@@ -1,4 +1,9 @@
-"""Small faults that can be planted in a module: a comparison turned, a number one off, a condition dropped."""
+"""Small faults that can be planted in a module: a comparison turned, a number one off, a condition dropped.
+
+Left out is what no result depends on, or no test should repeat: decorators, the `strict` of `zip`, messages, types and
+what is imported for them alone, numbers that a module names in capitals (tuned limits: a test that held them would only
+say them again), and choices by the operating system, of which a run sees one.
+"""
 
 import ast
 import copy
@@ -57,11 +62,30 @@ def _is_said(node: ast.AST) -> bool:
     return isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign | ast.Import | ast.ImportFrom)
 
 
+def _is_limit(node: ast.AST) -> bool:
+    """Whether a node gives numbers a name in capitals."""
+    return isinstance(node, ast.Assign) and all(
+        isinstance(name, ast.Name) and name.id.isupper()
+        for target in node.targets
+        for name in (target.elts if isinstance(target, ast.Tuple) else [target])
+    )
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _is_by_system(node: ast.AST) -> bool:
+    test = node.test if isinstance(node, ast.If | ast.IfExp) else node
+    return isinstance(test, ast.Compare) and ast.unparse(test.left) in ("os.name", "sys.platform")
+
+
 def _parts(tree: ast.AST) -> list[ast.AST]:
-    """The nodes of a module in order, less decorators, the `strict` of `zip`, and what is a message within a call: no
-    result depends on these."""
+    """The nodes of a module in order, less those left out."""
     left_out = set()
     for node in ast.walk(tree):
+        if _is_limit(node) or _is_for_types(node) or _is_by_system(node):
+            left_out |= {id(part) for part in ast.walk(node)}
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             left_out |= {id(part) for decorator in node.decorator_list for part in ast.walk(decorator)}
         if isinstance(node, ast.keyword) and node.arg == "strict":

@@ -4,6 +4,8 @@
 """
 
 _OPTIONS = "network, optimizer, loss, horizon, residual, lags, impute_from, early_stopping, reduce_on_plateau"
+# These make inputs or outputs of another size, which is refused by itself.
+_SIZES = ("horizon", "lags")
 _DATA = "inputs, targets, validation_targets, sample_weights, output_weights, "
 # A module, what stands there, and what is planted in its place.
 KNOWN = (
@@ -97,12 +99,11 @@ KNOWN = (
     # The width of the batch that long and short series get.
     ("forecasting/held_out.py", "min(WIDEST, count // ROWS_A_WIDTH)", "WIDEST"),
     ("forecasting/held_out.py", "count // (4 * settings.timesteps)", "count // (5 * settings.timesteps)"),
-    # How many groups of steps ahead have weights of their own.
-    ("forecasting/committee.py", "GROUPS = 8", "GROUPS = 9"),
     # The identity of a checkpoint without one of the options or the arrays, or the seed.
     *(
         ("training/fit.py", f"({_OPTIONS})", f"({_OPTIONS})".replace(f", {name}", ""))
         for name in _OPTIONS.split(", ")[1:]
+        if name not in _SIZES
     ),
     *(("training/fit.py", f"({_DATA}", f"({_DATA}".replace(f"{name}, ", "", 1)) for name in _DATA.split(", ")[:-1]),
     ("training/fit.py", "epochs, seed, *rows_of(first, validation)", "epochs, *rows_of(first, validation)"),

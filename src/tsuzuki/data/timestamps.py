@@ -239,10 +239,10 @@ def _day_first(
     if told is not None:
         odd = months if told else days
         if len(odd):
-            one, other, first = ("month", "day", int(odd[0])) if told else ("day", "month", int(odd[0]))
+            now, before = ("month", "day") if told else ("day", "month")
             raise DataError(
-                f"{where} has the {one} first in {line(first)} ({text[first]!r}), where the readings before it "
-                f"had the {other} first; write dates like 2020-01-31"
+                f"{where} has the {now} first in {line(int(odd[0]))} ({text[odd[0]]!r}), where the readings before it "
+                f"had the {before} first; write dates like 2020-01-31"
             )
         return told
     if len(days) or len(months):

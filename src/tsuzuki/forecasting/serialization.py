@@ -274,6 +274,8 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             np.array(rules.units, np.float32),
             tuple(sorted(set(rules.bases))),
         )
+    if rules.alone is not (committee is None):
+        raise ValueError("networks that do not stand alone have no committee, or the other way round")
     slopes = array("effects", np.float64, series, len(settings.columns.known))
     if not np.isfinite(slopes).all():
         raise ValueError("an effect of what is known ahead is not finite")

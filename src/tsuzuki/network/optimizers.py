@@ -80,9 +80,9 @@ class Step:
         return np.asarray(self.values, np.float64)[np.searchsorted(self.boundaries, update, side="left")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Common:
-    """What every optimiser takes besides its own settings; at most one of the three clips may be set.
+    """What every optimiser takes by name besides its own settings; at most one of the three clips may be set.
 
     `weight_decay` is decoupled from the gradient. Unlike Keras's, it leaves biases alone; `decay_biases=True` gives
     Keras's behaviour. With `use_ema` a moving average of the weights, of momentum `ema_momentum`, follows them; it
@@ -106,7 +106,7 @@ class _Common:
             raise SettingError(f"{type(self).__name__} has {' and '.join(chosen)}; set only one way of clipping")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SGD(_Common):
     """Stochastic gradient descent with momentum (`keras.optimizers.SGD`)."""
 
@@ -115,7 +115,7 @@ class SGD(_Common):
     nesterov: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RMSprop(_Common):
     """RMSprop (`keras.optimizers.RMSprop`): epsilon stands inside the root."""
 
@@ -126,7 +126,7 @@ class RMSprop(_Common):
     centered: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Adam(_Common):
     """Adam (`keras.optimizers.Adam`): epsilon stands outside the root."""
 
@@ -144,7 +144,7 @@ class AdamW(Adam):
     weight_decay: float = 0.004
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Adagrad(_Common):
     """Adagrad (`keras.optimizers.Adagrad`): epsilon stands inside the root."""
 
@@ -153,7 +153,7 @@ class Adagrad(_Common):
     epsilon: float = 1e-7
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Adadelta(_Common):
     """Adadelta (`keras.optimizers.Adadelta`): epsilon stands inside the roots."""
 
@@ -162,7 +162,7 @@ class Adadelta(_Common):
     epsilon: float = 1e-7
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Adamax(_Common):
     """Adamax (`keras.optimizers.Adamax`)."""
 
@@ -172,7 +172,7 @@ class Adamax(_Common):
     epsilon: float = 1e-7
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Nadam(_Common):
     """Nadam (`keras.optimizers.Nadam`): epsilon stands outside the root."""
 
@@ -182,7 +182,7 @@ class Nadam(_Common):
     epsilon: float = 1e-7
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Lion(_Common):
     """Lion (`keras.optimizers.Lion`); its rate is a third to a tenth of Adam's."""
 
@@ -191,7 +191,7 @@ class Lion(_Common):
     beta_2: float = 0.99
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Ftrl(_Common):
     """FTRL (`keras.optimizers.Ftrl`) with the power -0.5 of the learning rate."""
 
