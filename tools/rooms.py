@@ -16,6 +16,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"cli": "the command line", "commands": "arguments in, tables and exit codes out"},
     {"autofit": "an unmodified Keras script, its training done here"},
     {"report": "pages and pictures"},
+    {"sktime": "the forecaster as one of sktime's", "darts": "the forecaster as one of Darts' models"},
     {"dispatch": "one `fit` for networks and Keras models", "forecaster": "settings and a frame in, a frame out"},
     {"distributed": "many series, over processes and machines"},
     {"streaming": "one reading at a time, states kept"},

@@ -48,6 +48,11 @@ class RowProduct:
         load()
         self._run = functools.partial(briefly(address_of("matrix", "product")), *arguments)
 
+    def __reduce__(self) -> tuple[type["RowProduct"], tuple[NDArray[np.float32]]]:
+        """Made anew from its matrix where it is copied or pickled: it holds addresses of this process."""
+        whole = self._matrix[: self._depth * self._wide].reshape(self._depth, self._wide)
+        return RowProduct, (whole[:, : self._columns].copy(),)
+
     def _arguments(self, rows: NDArray[np.float32], found: NDArray[np.float32]) -> tuple[int, ...]:
         matrix, zeros, scratch = (one.ctypes.data for one in (self._matrix, self._zeros, self._scratch))
         shape, x = (1, len(found), self._wide, self._depth), (rows.ctypes.data, self._depth, 1)
