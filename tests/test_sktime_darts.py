@@ -19,7 +19,6 @@ CHECKS = (
     "test_persistence_via_pickle",
     "test_pred_int_tag",
     "test_fh_not_passed_error_handling",
-    "test_y_multivariate_raises_error",
 )
 SMALL = {"units": 3, "ensemble": 1, "epochs": 1}
 

@@ -96,7 +96,7 @@ TEXTS = {
     "Of the intervals, in per cent; 80,95 if not given.": "予測区間の水準（%）。省略時は 80,95。",
     "With --cache: write the forecasts of every series of the files as Parquet.": "--cache とともに使い、全系列の予測を Parquet に書きます。",
     # info, stream, run
-    "Readings, a model or another file of tsuzuki's, or a folder of states.": "観測値のファイル、モデルなど tsuzuki のファイル、または状態のフォルダー。",
+    "Readings, in several files as one source; or a model, another file of tsuzuki's, a folder of states.": "観測値のファイル（複数なら 1 つとして読みます）、モデルなど tsuzuki のファイル、または状態のフォルダー。",
     "The folder that keeps the states.": "状態を保つフォルダー。",
     "csv, ndjson, or auto: recognised from the first line.": "csv、ndjson、auto（1 行目から判断）。",
     "allow or refuse names that neither model nor states know; auto: allow them where the model was trained on a single series.": "モデルにも状態にもない系列名を受け入れる（allow）か拒む（refuse）か。auto では、1 系列で学習したモデルなら受け入れます。",
