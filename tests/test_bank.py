@@ -178,3 +178,17 @@ def test_banks_that_cannot_be_are_refused(tmp_path, pair):
         pair.bank(["a"], scales={"a": (0.0, 0.0)})
     with pytest.raises(FileError, match="nowhere"):
         pair.bank().load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("freq", ["MS", "ME", "QS", "B", "YS"])
+@pytest.mark.parametrize("start", ["1999-12-31", "2018-06-29", "2030-01-01"])
+def test_a_bank_on_months_or_business_days_begins_whenever_its_readings_do(freq, start):
+    count = 60
+    line = pd.Series(np.arange(count) % 12 + 5.0, pd.date_range("2015-01-01", periods=count, freq=freq), name="a")
+    model = Forecaster(3, units=4, head=0, ensemble=1, epochs=1).fit(line)
+    first = pd.date_range(start, periods=1, freq=freq)[0]
+    bank = model.bank(["new"], start=first)
+    for due in pd.date_range(first, periods=30, freq=freq)[1:]:
+        found = bank.update([due.month + 5.0])
+        assert bank.stamps[0] == due.to_datetime64()
+    assert np.isfinite(found).all()

@@ -243,6 +243,28 @@ def following_times(times: "NDArray[np.datetime64]", count: int) -> "NDArray[np.
     return np.asarray(days.astype(times.dtype) + (times[-1] - times[-1].astype("datetime64[D]")))
 
 
+def times_before(times: "NDArray[np.datetime64]", moment: "np.datetime64") -> "NDArray[np.datetime64]":
+    """Times of the same grid of months or business days, as many, none of them behind a moment.
+
+    Whole years back a grid of months is what it was, and whole weeks back one of business days.
+    """
+    import numpy as np
+
+    apart = times[-1] - moment
+    if apart <= np.timedelta64(0, "ns"):
+        return times
+    if _are_business_days(times[-14:]):
+        weeks = -(-apart // np.timedelta64(7, "D"))
+        return np.asarray(times - weeks * np.timedelta64(7, "D"))
+    days, months = times.astype("datetime64[D]"), times.astype("datetime64[M]")
+    back = months - 12 * int(-(-apart // np.timedelta64(365, "D")))
+    if bool(((months + 1).astype("datetime64[D]") - 1 == days).all()):
+        found = (back + 1).astype("datetime64[D]") - 1
+    else:
+        found = back.astype("datetime64[D]") + (days - months.astype("datetime64[D]"))
+    return np.asarray(found.astype(times.dtype) + (times - days))
+
+
 def _too_far(times: "NDArray[np.datetime64]", count: int) -> str:
     return (
         f"{count:,} steps after {str(times[-1])[:19].replace('T', ' ')} lie beyond the year 2262, "

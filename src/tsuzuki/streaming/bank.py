@@ -82,7 +82,9 @@ class Bank:
         self._number = {name: i for i, name in enumerate(self.ids)}
         self._all = np.arange(count)
         self.before = fitted.way.before
-        self.room = max(FEWEST_ROWS, min(MOST_ROWS, ALL_ROWS // count))
+        # A thousand quarters ahead no nanoseconds count.
+        most = MOST_ROWS if is_uniform(fitted.step) else FEWEST_ROWS
+        self.room = max(FEWEST_ROWS, min(most, ALL_ROWS // count))
         self.cap = self.before + 1 + self.room
         self.recent = RecentValues(fitted, self.ids, scales or {}, self.before, self.cap)
         self.scales = self.recent.scales

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.grid import BUSINESS_STEP, following_times
+from tsuzuki.data.grid import BUSINESS_STEP, following_times, times_before
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.fitted import Fitted
 
@@ -32,7 +32,7 @@ def ahead(fitted: Fitted, name: str, now: int, count: int) -> NDArray[np.datetim
         return steps.astype("datetime64[ns]")
     stamp = np.datetime64(now, "ns")
     trained = dict(zip(fitted.ids, fitted.times, strict=True))
-    grid = trained.get(name, fitted.times[0])
+    grid = times_before(trained.get(name, fitted.times[0]), stamp)
     while grid[-1] < stamp:
         grid = np.concatenate([grid, following_times(grid, 12)])
     return following_times(grid[grid <= stamp], count)
