@@ -122,3 +122,30 @@ def test_holidays_need_not_be_told(daily):
     np.testing.assert_allclose(found, model.predict(newer)["tsuzuki"], rtol=1e-4)
     with pytest.raises(SettingError, match="the forecaster reads no columns that are given ahead"):
         stream.update(3.0, known={"x": [1] * 4})
+
+
+def test_the_command_reads_a_plan_from_a_file_and_other_columns_from_the_lines(tmp_path):
+    from test_commands_streaming import stream
+
+    columns = {"known": ["promo", "price"], "past": ["wind"], "holidays": "JP"}
+    frame = frame_of(0, "a", False)
+    model = Forecaster(HORIZON, **SMALL, **columns).fit(frame[:END])
+    model.save(tmp_path / "m")
+    frame[["ds", "promo", "price"]][END : END + 5 + HORIZON].to_csv(tmp_path / "plan.csv", index=False)
+    lines, follower, expected = ["ds,y,wind"], model.stream(), []
+    for at in range(END, END + 8):
+        value, wind = frame["y"][at], frame["wind"][at]
+        lines.append(f"{frame['ds'][at]},{value},{'' if wind != wind else wind}")
+        if at < END + 5:
+            expected.append(follower.update(value, known=told(frame, at), past={"wind": wind}))
+    lines.insert(3, f"{frame['ds'][END + 2]},5,much")
+    code, out, said = stream(tmp_path / "m", tmp_path / "s", lines, "--future", str(tmp_path / "plan.csv"))
+    assert code == 2
+    assert "line 3: 'much' is no number of the column 'wind'; left out" in said
+    assert "nothing is known of promo of series 'a' at" in said
+    assert said.endswith("4 lines were left out\n")
+    found = np.array([[float(cell) for cell in line.split(",")[3:]] for line in out[1:]])
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    code, _, said = stream(tmp_path / "m", tmp_path / "t", lines)
+    assert code == 2
+    assert "reads columns known ahead: promo, price; give them in a file: --future FILE" in said

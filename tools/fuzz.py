@@ -42,7 +42,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from side_by_side import gathered, pieces, tool  # noqa: E402
 
 from strict_reader import Refused, strict  # noqa: E402
-from tsuzuki.commands.streaming import _BatchRunner, _Messages  # noqa: E402
+from tsuzuki.commands.stream_output import Messages  # noqa: E402
+from tsuzuki.commands.streaming import _BatchRunner  # noqa: E402
 from tsuzuki.data.readers import read  # noqa: E402
 from tsuzuki.data.segments import Segment  # noqa: E402
 from tsuzuki.errors import TsuzukiError  # noqa: E402
@@ -180,7 +181,7 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
         format_of("s0,2024-01-06,1", "csv", names, 2),
     )
     with StateStore(folder / "one", "m") as store:
-        runner = _BatchRunner(bank, store, _Messages(quiet=True), allowed=False)
+        runner = _BatchRunner(bank, store, Messages(quiet=True), allowed=False)
 
         def said(batch: list[bytes]) -> dict[int, str]:
             """The forecasts behind each line of a batch that was taken."""

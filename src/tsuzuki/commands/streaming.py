@@ -3,16 +3,16 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tsuzuki.commands.options import Debug
 from tsuzuki.commands.plotting import Lang
-from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words, in_words
+from tsuzuki.commands.stream_output import Messages, Output
+from tsuzuki.commands.terminal import WRONG_INPUT, announce_compilation, errors_in_words
 from tsuzuki.commands.texts import said
-from tsuzuki.errors import DataError, FileError, SettingError
+from tsuzuki.errors import DataError, SettingError
 from tsuzuki.streaming.lines import (
     MAX_LINE,
     LineFormat,
@@ -26,16 +26,14 @@ from tsuzuki.streaming.lines import (
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
+    from tsuzuki.forecaster import Forecaster
     from tsuzuki.streaming.bank import Bank
     from tsuzuki.streaming.state_store import StateStore
 
 CHUNK = 1 << 20
-# The number of messages about single lines shown; further ones are only counted.
-MAX_MESSAGES = 20
-# The code of a program whose reader went away, as shells count it: 128 and SIGPIPE.
-BROKEN_PIPE = 141
 # Below this many series per round of a batch, each line is run separately.
 MIN_SERIES_PER_ROUND = 16
 
@@ -58,6 +56,10 @@ def stream(
         list[str] | None,
         typer.Option("--begin-anew", metavar="NAME", help="Drop the state of this series, which may be damaged."),
     ] = None,
+    future: Annotated[
+        str,
+        typer.Option("--future", metavar="FILE", help="A file of the columns known ahead, where the model has any."),
+    ] = "",
     replay: Annotated[
         bool, typer.Option("--replay", help="The input starts from its beginning: skip lines already processed.")
     ] = False,
@@ -71,17 +73,24 @@ def stream(
             raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
         if new_series not in ("auto", "allow", "refuse"):
             raise SettingError(f"--new-series is {new_series!r}; choose allow, refuse or auto")
-        rejected = _follow(model, state, format_, new_series, begin_anew or (), replay, quiet)
+        rejected = _follow(model, state, format_, new_series, begin_anew or (), future, replay, quiet)
         if rejected:
             typer.echo(said("line left out" if rejected == 1 else "lines left out", count=rejected), err=True)
             raise typer.Exit(WRONG_INPUT)
 
 
 def _follow(
-    model: str, state: str, format_: str, new_series: str, begin_anew: Sequence[str], replay: bool, quiet: bool
+    model: str,
+    state: str,
+    format_: str,
+    new_series: str,
+    begin_anew: Sequence[str],
+    future: str,
+    replay: bool,
+    quiet: bool,
 ) -> int:
     """Read to the end of the input; return how many lines were left out."""
-    out = _Output()
+    out = Output()
     from tsuzuki.forecaster import load
     from tsuzuki.forecasting.serialization import model_id
     from tsuzuki.streaming.state_store import StateStore
@@ -89,11 +98,12 @@ def _follow(
     forecaster = load(model)
     fitted = forecaster.fitted
     assert fitted is not None
+    plan = _plan(forecaster, model, future)
     announce_compilation(quiet)
     with StateStore(state, model_id(fitted), begin_anew) as store:
         bank = _open(forecaster.bank(), store)
         allowed = new_series == "allow" or (new_series == "auto" and len(fitted.ids) == 1)
-        follower = _BatchRunner(bank, store, _Messages(quiet), allowed)
+        follower = _BatchRunner(bank, store, Messages(quiet), allowed, plan, forecaster.settings.columns.past)
         skip, text = store.line if replay else 0, None
         for lines in whole_lines(_chunks(sys.stdin.fileno())):
             if text is None:
@@ -112,6 +122,29 @@ def _follow(
             follower.messages.print_notes()
             out.write(found, store.line)
         return follower.messages.count
+
+
+def _plan(forecaster: "Forecaster", model: str, future: str) -> "pd.DataFrame | None":
+    """The columns known ahead from a file, which series that it does not name have in common."""
+    from tsuzuki.data.readers import read_future
+
+    needed, fitted = forecaster.settings.columns.given_ahead, forecaster.fitted
+    if bool(needed) != bool(future):
+        if future:
+            raise SettingError(f"{model} reads no columns known ahead; leave out --future, or fit it with --known")
+        raise SettingError(
+            f"{model} reads columns known ahead: {', '.join(needed)}; give them in a file: --future FILE"
+        )
+    if not future:
+        return None
+    import pandas as pd
+
+    found = read_future(future, needed)
+    assert fitted is not None
+    if found["unique_id"].nunique() == 1 and found["unique_id"].iloc[0] not in fitted.ids:
+        # A file that names no series holds for all of them.
+        return pd.concat([found.assign(unique_id=name) for name in fitted.ids], ignore_index=True)
+    return found
 
 
 def _open(bank: "Bank", store: "StateStore") -> "Bank":
@@ -135,66 +168,23 @@ def _chunks(handle: int) -> Iterator[bytes]:
         yield chunk
 
 
-class _Output:
-    """Standard output, whose reader may go away and whose disk may be full."""
-
-    def __init__(self) -> None:
-        if sys.stdout is None or sys.stdin is None:
-            closed = "output" if sys.stdin is not None else "input"
-            raise FileError(f"standard {closed} is closed; give the command one")
-        # Names are not all in the letters of a terminal's old encoding.
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-
-    def write(self, text: str, line: int) -> None:
-        """Write lines out; what cannot be written is in the states all the same.
-
-        Raises:
-            FileError: there is no room.
-        """
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except OSError as error:
-            # Else Python writes the rest once more when it ends, and fails with an exit code of its own.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            kept = said("states hold", line=line)
-            if isinstance(error, BrokenPipeError):
-                typer.echo(said("reader gone", kept=kept), err=True)
-                raise typer.Exit(BROKEN_PIPE) from None
-            raise FileError(f"standard output cannot be written ({error.strerror}); {kept}") from None
-
-
-@dataclass
-class _Messages:
-    """Messages about lines that are left out."""
-
-    quiet: bool
-    count: int = 0
-    _waiting: list[tuple[int, str]] = field(default_factory=list)
-
-    def note(self, line: int, text: str) -> None:
-        """Note why a line is left out."""
-        self._waiting.append((line, text))
-
-    def refuse(self, line: int, error: DataError) -> None:
-        """Note why a reading is refused."""
-        self.note(line, f"{str(error).rpartition(';')[0]}; left out")
-
-    def print_notes(self) -> None:
-        """Print the notes in the order of the lines, up to the limit."""
-        for line, text in sorted(self._waiting):
-            self.count += 1
-            if not self.quiet and self.count <= MAX_MESSAGES:
-                typer.echo(said("line", line=line, text=in_words(text)), err=True)
-                if self.count == MAX_MESSAGES:
-                    typer.echo(said("only counted"), err=True)
-        self._waiting.clear()
-
-
 class _BatchRunner:
     """Runs batches of lines through a bank and commits the states to the store."""
 
-    def __init__(self, bank: "Bank", store: "StateStore", messages: _Messages, allowed: bool) -> None:
+    def __init__(
+        self,
+        bank: "Bank",
+        store: "StateStore",
+        messages: Messages,
+        allowed: bool,
+        plan: "pd.DataFrame | None" = None,
+        past: Sequence[str] = (),
+    ) -> None:
+        self._plan, self._past = plan, tuple(past)
+        # By the number of its line, what came beside a reading.
+        self._beside: dict[int, dict[str, float]] = {}
+        if plan is not None and bank.covariates is not None:
+            bank.covariates.learn_frame(plan)
         self.bank, self._store, self.messages, self._allowed = bank, store, messages, allowed
         self._zoned = bank.fitted.zone is not None
         self._day_first = None if bank.fitted.source is None else bank.fitted.source.day_first
@@ -208,6 +198,7 @@ class _BatchRunner:
         import numpy as np
 
         base = self._store.line
+        self._beside.clear()
         numbers, names, written, values = self._parse(lines, text, base)
         if not numbers:
             self._store.commit(base + len(lines), ())
@@ -250,7 +241,10 @@ class _BatchRunner:
             if not line.strip():
                 continue
             try:
-                name, stamp, value = text.parse(text_of(line, text.encoding))
+                given = text_of(line, text.encoding)
+                name, stamp, value = text.parse(given)
+                if self._past:
+                    self._beside[at] = text.beside(given, self._past)
             except ValueError as error:
                 self.messages.note(at, f"{error}; left out")
                 continue
@@ -305,6 +299,8 @@ class _BatchRunner:
             known.append(i)
         if new:
             self.bank = self.bank.grown(list(new), new)
+            if self._plan is not None and self.bank.covariates is not None:
+                self.bank.covariates.learn_frame(self._plan)
         return known
 
     def _run(
@@ -325,7 +321,9 @@ class _BatchRunner:
         rank = np.empty(len(which), np.int64)
         rank[order] = np.arange(len(which)) - np.repeat(begins, np.diff(np.append(begins, len(which))))
         turns = np.bincount(rank)
-        if len(turns) > 1 and len(which) < MIN_SERIES_PER_ROUND * len(turns):
+        few = len(turns) > 1 and len(which) < MIN_SERIES_PER_ROUND * len(turns)
+        # What is not known ahead of one series is no matter of the others.
+        if few or self.bank.covariates is not None:
             self._run_separately(which, stamps.tolist(), values.tolist(), numbers, found, taken)
             return found, taken
         for some in np.split(np.argsort(rank, kind="stable"), np.cumsum(turns)[:-1]):
@@ -354,6 +352,7 @@ class _BatchRunner:
             cursor = cursors[number]
             try:
                 cursor.reach(stamps[at])
+                cursor.past = self._beside.pop(numbers[at], None)
                 cursor.take(values[at])
             except DataError as error:
                 self.messages.refuse(numbers[at], error)

@@ -83,7 +83,7 @@ class CovariateRows:
         if not needed:
             raise SettingError("the forecaster reads no columns that are given ahead; leave known out")
         if not isinstance(known, Mapping):
-            self._learn_frame(known)
+            self.learn_frame(known)
             return
         steps = 1 + self._horizon
         values = np.empty((len(which), steps, len(needed)))
@@ -104,7 +104,8 @@ class CovariateRows:
             for time, row in zip(times.tolist(), own, strict=True):
                 self._row(number, time)[given] = row
 
-    def _learn_frame(self, frame: Any) -> None:
+    def learn_frame(self, frame: Any) -> None:
+        """Write down what is known ahead of the series that a long frame names; others are passed over."""
         from tsuzuki.data.frames import zone_of
         from tsuzuki.data.resampling import long_frame
         from tsuzuki.data.zones import check_zone

@@ -54,7 +54,7 @@ class Cursor:
         self._alone, self._rows = bank.fitted.rules.alone, bank.rows[0][:, number]
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
         # Columns known up to now that come with the next reading.
-        self._past: Mapping[str, Any] | None = None
+        self.past: Mapping[str, Any] | None = None
         self.resume()
 
     def resume(self) -> None:
@@ -120,7 +120,7 @@ class Cursor:
         bank = self.settle()
         if bank.recent.too_far(self._only, np.array([reading]))[0]:
             raise DataError(f"the reading {reading:g} is too far away; give None where it is missing")
-        bank.advance(self._only, np.array([reading]), self._past)
+        bank.advance(self._only, np.array([reading]), self.past)
         self.resume()
 
     def _run_row(self, at: int, *, missing: bool) -> None:

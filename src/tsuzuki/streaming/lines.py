@@ -79,6 +79,7 @@ class LineFormat:
         has_header: whether the first line names columns.
         has_blanks: whether that has blanks around its names, and so other cells may have them, too.
         encoding: of CSV.
+        labels: the columns that the header names.
     """
 
     kind: str
@@ -91,6 +92,7 @@ class LineFormat:
     has_header: bool = False
     has_blanks: bool = False
     encoding: str = "utf-8"
+    labels: tuple[str, ...] = ()
 
     def header(self) -> str:
         """The header line of the output."""
@@ -110,6 +112,32 @@ class LineFormat:
         if name != name.strip():
             raise ValueError(f"the series name {name[:40]!r} has blanks around it")
         return name, stamp, y
+
+    def beside(self, line: str, columns: Sequence[str]) -> dict[str, float]:
+        """The numbers of other columns of a line, NaN where one is missing.
+
+        Raises:
+            ValueError: one is no number, or no header names it.
+        """
+        if self.kind == "ndjson":
+            found = json.loads(line)
+        else:
+            cells = (
+                line.split(self.separator) if '"' not in line else next(csv.reader([line], delimiter=self.separator))
+            )
+            found = dict(zip(self.labels, cells, strict=False))
+            for name in columns:
+                if name not in found:
+                    raise ValueError(f"no header of the lines names the column {name!r}, which the model reads")
+        numbers = {}
+        for name in columns:
+            given = found.get(name)
+            text = "" if given is None else str(given).strip()
+            text = text.replace(",", ".") if self.decimal == "," else text
+            if text not in _MISSING and not _NUMBER.fullmatch(text):
+                raise ValueError(f"{text[:40]!r} is no number of the column {name!r}")
+            numbers[name] = float("nan") if text in _MISSING else float(text)
+        return numbers
 
     def _cells(self, line: str) -> tuple[str, str, float]:
         try:
@@ -199,7 +227,9 @@ def format_of(
     places = places_in(labels, columns, named=not only)
     if places is not None:
         blanks = cells != labels
-        return LineFormat("csv", horizon, separator, places, len(labels), decimal, only, True, blanks, encoding)
+        return LineFormat(
+            "csv", horizon, separator, places, len(labels), decimal, only, True, blanks, encoding, tuple(labels)
+        )
     if len(labels) == 2 and only:
         return LineFormat("csv", horizon, separator, Places(-1, (0,), 1), 2, decimal, only)
     return LineFormat("csv", horizon, separator, decimal=decimal)

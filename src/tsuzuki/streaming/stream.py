@@ -90,11 +90,11 @@ class Stream(Cursor):
             self.settle().tell(self._only, known, past)
         if stamp is not None:
             self.reach(stamp)
-        self._past = past
+        self.past = past
         try:
             self.take(value)
         finally:
-            self._past = None
+            self.past = None
         return self.forecast()
 
     def interval(self, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
