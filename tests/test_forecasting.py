@@ -324,7 +324,7 @@ def test_what_cannot_be_predicted_is_named(daily, small_forecaster):
     with pytest.raises(
         DataError, match=r"series .other. was not in the data the forecaster was fitted to .sensor.; fit it"
     ):
-        small_forecaster.predict(daily.rename("other"))
+        small_forecaster.update(daily.rename("other"))
     with pytest.raises(SettingError, match="level 100 is not a percentage"):
         small_forecaster.predict(levels=(100,))
 

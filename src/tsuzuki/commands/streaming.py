@@ -58,7 +58,7 @@ def stream(
     ] = None,
     future: Annotated[
         str,
-        typer.Option("--future", metavar="FILE", help="A file of the columns known ahead, where the model has any."),
+        typer.Option("--future", metavar="FILE", help="The columns known ahead, at the times to forecast."),
     ] = "",
     replay: Annotated[
         bool, typer.Option("--replay", help="The input starts from its beginning: skip lines already processed.")
