@@ -84,7 +84,8 @@ def fit(
             forecaster.fitted.source = Source(found.columns, found.unit, found.day_first)
         forecaster.save(output)
         if checkpoint is not None:
-            for part in (*range(forecaster.settings.ensemble), "trials"):
+            networks = range(forecaster.settings.ensemble)
+            for part in (*networks, *(f"{number}.again" for number in networks), "trials"):
                 Path(f"{checkpoint}.{part}").unlink(missing_ok=True)
         outcome = facts(forecaster.settings, forecaster.fitted)
         if chosen.search:

@@ -33,6 +33,7 @@ from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
 from tsuzuki.forecasting.panel import Panel, build_panel
+from tsuzuki.forecasting.passes import passes_again
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
@@ -79,6 +80,7 @@ class _Job:
         checkpoint: where to go on from after a crash, or None.
         every: how often that is written.
         drawn: what the networks are trained on, where that is not the panel.
+        passes: times as many over the data, where those of a first training were too many or too few.
     """
 
     panel: Panel
@@ -94,6 +96,7 @@ class _Job:
     checkpoint: str | Path | None
     every: str | float
     drawn: DrawnSource | None
+    passes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,10 @@ def train(
     told = (on_progress, checkpoint, every, drawn)
     job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, *told)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
+    again = None if drawn is not None or rules.alone else passes_again([one.training.history for one in members])
+    if again is not None:
+        job = replace(job, passes=again)
+        members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
     committee = calibration = recent = error = None
     if not settings.quantiles:
         found = held_out_forecasts(panel, wanted, [member.changes for member in members], held_out)
@@ -217,7 +224,8 @@ def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]
     def report_progress(share: float) -> None:
         check_cancelled()
         if job.on_progress is not None:
-            job.on_progress(share / settings.ensemble)
+            # A second training was not foreseen, and all shares add up to 1.
+            job.on_progress(share / settings.ensemble if job.passes is None else 0)
 
     held_out = held_out_of(job.points, settings, member)
     trained = _train(job, member, held_out, report_progress, check_cancelled)
@@ -243,7 +251,7 @@ def _train(
 ) -> Training:
     """Train one network on all but what is held out from it."""
     settings, panel, spec = job.settings, job.panel, job.spec
-    path = None if job.checkpoint is None else f"{job.checkpoint}.{member}"
+    path = None if job.checkpoint is None else f"{job.checkpoint}.{member}{'' if job.passes is None else '.again'}"
     if job.drawn is not None:
         # However few they are, they are not in the panel.
         budget = budget_for(settings, FEW_UPDATES + 1, settings.ensemble)
@@ -257,6 +265,7 @@ def _train(
     count = sum(segment.stop - segment.start for segment in segments)
     epochs = min(settings.epochs, max(FEWEST_EPOCHS, MOST_ROWS // count))
     epochs = max(epochs, min(MOST_EPOCHS, -(-FEWEST_UPDATES // layout.updates)))
+    epochs = epochs if job.passes is None else max(2, round(job.passes * epochs))
     total = epochs * layout.updates
     # What is held out is no target of the rows before it either, and what the network is trained on none of those held
     # out: of a stretch of 250 with a horizon of 168, a third of the targets would lie behind it.

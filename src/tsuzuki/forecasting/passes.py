@@ -1,0 +1,42 @@
+"""How many passes over the data networks need, from how their held-out losses went the first time."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tsuzuki.training.records import EpochRecord
+
+# Held-out losses that end so much above their least, reached before this share of the passes, say that fewer do better.
+WORSE, EARLY = 1.05, 0.6
+# Losses that still fall by so much over the last passes say that twice as many do better, up to so many updates.
+FALLING, MOST_UPDATES = 1.15, 4000
+# A first training of fewer passes says nothing.
+FEWEST = 6
+
+
+def passes_again(histories: "Sequence[Sequence[EpochRecord]]") -> float | None:
+    """How many times as many passes a second training has, or None where the first one stays.
+
+    Args:
+        histories: the records of each network's passes, about equally many.
+    """
+    count = min(map(len, histories))
+    losses = [np.array([record.validation_loss for record in own], np.float64) for own in histories]
+    if count < FEWEST or not all(np.isfinite(own).all() and (own > 0).all() for own in losses):
+        return None
+    # By the share of the passes done, each in units of its own end, so that no stretch outweighs the others.
+    shares = np.arange(1, count + 1) / count
+    curves = [np.interp(shares, np.arange(1, len(own) + 1) / len(own), own / own[-1]) for own in losses]
+    curve = np.mean(curves, axis=0)
+    # The middle of three neighbours: a single pass is often better by chance.
+    smooth = np.median(np.stack([curve[:-2], curve[1:-1], curve[2:]]), axis=0)
+    best = int(smooth.argmin())
+    if smooth[best] * WORSE < 1 and shares[best + 1] <= EARLY:
+        # While the rate falls a network learns what it learned at a high rate in about twice the passes.
+        return float(min(2 * shares[best + 1], EARLY))
+    updates = max(sum(record.updates for record in own) for own in histories)
+    if smooth[int(EARLY * count) - 1] > FALLING and 2 * updates <= MOST_UPDATES:
+        return 2.0
+    return None
