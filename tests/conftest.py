@@ -19,6 +19,9 @@ settings.load_profile("tsuzuki")
 # What the commands say is tested in English wherever the tests run; those of Japanese ask for it.
 os.environ |= dict.fromkeys(("LC_ALL", "LC_MESSAGES", "LANG"), "C.UTF-8")
 
+# A compiler in the background, once a test has trained for ten seconds, would take a core from the other tests.
+os.environ["TSUZUKI_OWN_PROGRAMS"] = "0"
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -19,6 +19,7 @@ CASES = {
 @pytest.fixture
 def made(monkeypatch):
     """The programs that were asked for; each is made at the first update."""
+    monkeypatch.setenv("TSUZUKI_OWN_PROGRAMS", "1")
     found = {}
 
     def own(request):
