@@ -61,6 +61,7 @@ def measure(task: Task, others: list[str], **settings: Any) -> dict[str, Any]:
         "horizon": task.horizon,
         "scores": scores(table),
         "seconds": {"tsuzuki": seconds},
+        "published": [list(one) for one in task.published],
     }
     committee = forecaster.fitted.committee if forecaster.fitted else None
     if committee is not None:

@@ -6,7 +6,7 @@ import pytest
 
 from tsuzuki import Forecaster
 from tsuzuki.forecasting import fit
-from tsuzuki.forecasting.passes import MOST_UPDATES, passes_again
+from tsuzuki.forecasting.passes import MOST_UPDATES, first_passes, passes_again
 from tsuzuki.training.records import EpochRecord
 
 
@@ -34,6 +34,23 @@ FALLING = list(np.linspace(3, 1, 20))
 def test_losses_that_rise_again_ask_for_fewer_passes_and_falling_ones_for_more(losses, updates, expected):
     found = passes_again([records(losses, updates)] * 4)
     assert found == (expected if expected is None else pytest.approx(expected, abs=0.1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "updates", "series", "expected"),
+    [
+        (30_000, 300, 1, 20),
+        (30_000, 300, 7, 18),
+        (60_000, 600, 1, 20),
+        (60_000, 600, 7, 9),
+        (300_000, 800, 400, 5),
+        (3_000_000, 8000, 400, 4),
+        (1000, 10, 1, 120),
+        (100, 1, 9, 200),
+    ],
+)
+def test_short_data_are_gone_through_often_and_long_ones_and_several_series_less(rows, updates, series, expected):
+    assert first_passes(20, rows, updates, series) == expected
 
 
 def test_networks_of_other_scales_and_counts_of_passes_are_heard_alike():

@@ -33,7 +33,7 @@ from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
 from tsuzuki.forecasting.panel import Panel, build_panel
-from tsuzuki.forecasting.passes import passes_again
+from tsuzuki.forecasting.passes import first_passes, passes_again
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
@@ -53,11 +53,6 @@ from tsuzuki.training.checkpoints import identity_of
 from tsuzuki.training.early_stopping import EarlyStopping
 from tsuzuki.training.records import Training
 
-# An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
-FEWEST_UPDATES = 1200
-MOST_EPOCHS = 200
-# Long data are gone through less often, until a network has read so many rows, but so often at least.
-MOST_ROWS, FEWEST_EPOCHS = 1_500_000, 4
 # Share of a network's work that is training; the rest is running it over what it has not seen.
 TRAINING_SHARE = 0.9
 
@@ -263,8 +258,7 @@ def _train(
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
         validation = Streams(settings.timesteps, len(held_out_segments)).after(segments, held_out_segments)
     count = sum(segment.stop - segment.start for segment in segments)
-    epochs = min(settings.epochs, max(FEWEST_EPOCHS, MOST_ROWS // count))
-    epochs = max(epochs, min(MOST_EPOCHS, -(-FEWEST_UPDATES // layout.updates)))
+    epochs = first_passes(settings.epochs, count, layout.updates, len(job.points))
     epochs = epochs if job.passes is None else max(2, round(job.passes * epochs))
     total = epochs * layout.updates
     # What is held out is no target of the rows before it either, and what the network is trained on none of those held

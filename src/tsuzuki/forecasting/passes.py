@@ -1,4 +1,4 @@
-"""How many passes over the data networks need, from how their held-out losses went the first time."""
+"""How many passes over the data networks need, from their size, and from how held-out losses went the first time."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,12 +8,34 @@ import numpy as np
 if TYPE_CHECKING:
     from tsuzuki.training.records import EpochRecord
 
+# An epoch of few updates teaches little: short series are gone through more often, up to this many updates in all.
+FEWEST_UPDATES, MOST_EPOCHS = 1200, 200
+# Long data are gone through less often, until a network has read so many rows, but so often at least.
+MOST_ROWS, FEWEST_EPOCHS = 1_500_000, 4
+# Several series show the same times so many times over: on seven of one transformer half the passes left 3.3 and 3.8 %
+# less squared error 96 and 24 hours ahead, while single series lost by it.
+MOST_UPDATES_OF_SEVERAL = 5500
 # Held-out losses that end so much above their least, reached before this share of the passes, say that fewer do better.
 WORSE, EARLY = 1.05, 0.6
 # Losses that still fall by so much over the last passes say that twice as many do better, up to so many updates.
 FALLING, MOST_UPDATES = 1.15, 4000
 # A first training of fewer passes says nothing.
 FEWEST = 6
+
+
+def first_passes(asked: int, rows: int, updates: int, series: int) -> int:
+    """How often a network goes through its data.
+
+    Args:
+        asked: the passes that the settings say.
+        rows: that a pass reads.
+        updates: of a pass.
+        series: that the data hold.
+    """
+    passes = min(asked, max(FEWEST_EPOCHS, MOST_ROWS // rows))
+    if series > 1:
+        passes = min(passes, max(FEWEST_EPOCHS, MOST_UPDATES_OF_SEVERAL // updates))
+    return max(passes, min(MOST_EPOCHS, -(-FEWEST_UPDATES // updates)))
 
 
 def passes_again(histories: "Sequence[Sequence[EpochRecord]]") -> float | None:
