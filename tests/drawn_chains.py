@@ -17,7 +17,7 @@ from tsuzuki.network.normalisation import (
     RMSNormalization,
     UnitNormalization,
 )
-from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, RepeatVector, Reshape, Reverse
+from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, Permute, RepeatVector, Reshape, Reverse
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -136,7 +136,7 @@ def windowed(draw) -> Chain:
         dilation = draw(st.integers(1, 3)) if stride == 1 else 1
         if padding == "valid" and steps <= (size - 1) * dilation:
             padding = "same"
-        kind = draw(st.sampled_from(["conv", "max", "mean", "reshape", "normalise", "rescale", "slopes"]))
+        kind = draw(st.sampled_from(["conv", "max", "mean", "reshape", "normalise", "rescale", "slopes", "turn"]))
         if kind == "conv":
             name = draw(st.sampled_from(["relu", "tanh", "linear"]))
             layers.append(Conv1D(draw(st.integers(1, 9)), size, stride, padding, dilation, name, draw(st.booleans())))
@@ -149,6 +149,8 @@ def windowed(draw) -> Chain:
             )
         elif kind == "slopes":
             layers.append(PReLU(draw(st.sampled_from([1, steps]))))
+        elif kind == "turn":
+            layers.append(Permute(steps, width))
         elif kind == "rescale":
             layers.append(Rescaling(0.5, draw(st.sampled_from([0.0, -0.3]))))
         elif kind == "reshape":

@@ -23,7 +23,7 @@ OPTIMIZERS = {
     "Adamax": {"learning_rate": 0.002, "global_clipnorm": 1.0},
     "Nadam": {"learning_rate": 0.002, "clipvalue": 0.1},
 }
-UPDATES, EPOCHS = 25, 4
+UPDATES, EPOCHS, LETTERS = 25, 4, 7
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Drawn:
         described: what was drawn, in words.
         model: the compiled model.
         x: an array, or a list of arrays where it has several inputs.
-        y: the targets.
+        y: the targets, or a list of those of two outputs.
         rows: samples of a batch.
     """
 
     described: str
     model: Any
     x: Any
-    y: np.ndarray
+    y: Any
     rows: int
 
 
@@ -63,8 +63,14 @@ def draw(seed: int) -> Drawn:
     value = inputs[0] if len(inputs) == 1 else add(L.Concatenate(), inputs)
     if masked:
         value = add(L.Masking(0.0), value)
+    if sizes == [features] and not masked and random.random() < 0.2:
+        # Letters in the place of numbers.
+        inputs = [keras.Input(batch_shape=(rows if stateful else None, steps))]
+        value = add(L.Embedding(LETTERS, features + 1, mask_zero=False), inputs[0])
+    kinds = ["cell", "cell", "dense", "distributed", "activation", "branch", "nested", "normal", "slopes", "noise"]
+    kinds += [] if masked else ["window", "both ways"]
     for place in range(random.randint(1, 5)):
-        kind = random.choice(["cell", "cell", "dense", "distributed", "activation", "branch", "nested"])
+        kind = random.choice(kinds)
         if kind == "cell" or place == 0:
             value = add(_cell(random, stateful, True), value)
         elif kind == "dense":
@@ -79,6 +85,21 @@ def draw(seed: int) -> Drawn:
             other = L.Dense(value.shape[-1], activation="tanh")(value)
             merge = random.choice(MERGES)()
             value = add(random.choice([merge, L.Concatenate()]), [value, other])
+        elif kind == "normal":
+            value = add(_normalisation(random), value)
+        elif kind == "slopes":
+            slopes = L.PReLU(keras.initializers.Constant(0.2), shared_axes=random.choice([[1], None]))
+            value = add(random.choice([slopes, L.ReLU(3.0, 0.1), L.ActivityRegularization(0.002, 0.01)]), value)
+        elif kind == "noise":
+            # Of no noise at all, which is the same in both.
+            value = add(random.choice([L.GaussianNoise(0.0), L.Dropout(0.0), L.SpatialDropout1D(0.0)]), value)
+        elif kind == "window":
+            window = L.Conv1D(random.randint(1, 5), 2, padding=random.choice(["same", "causal"]), activation="tanh")
+            pool = random.choice([L.MaxPooling1D, L.AveragePooling1D])(2, strides=1, padding="same")
+            value = add(random.choice([window, window, pool]), value)
+        elif kind == "both ways":
+            cell = random.choice(CELLS)(random.randint(2, 4), return_sequences=True)
+            value = add(L.Bidirectional(cell, merge_mode=random.choice(["concat", "sum", "ave", "mul"])), value)
         else:
             inner = keras.Sequential([keras.Input(batch_shape=value.shape), L.Dense(3, "sigmoid"), L.Dense(4)])
             value = add(inner, value)
@@ -86,13 +107,21 @@ def draw(seed: int) -> Drawn:
     value = add(_cell(random, stateful, every_step and not masked), value)
     outputs = random.randint(1, 4)
     loss, activation, y = _target(random, generator, (UPDATES * rows, *value.shape[1:-1]), outputs)
-    model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, add(L.Dense(outputs, activation=activation), value))
+    ends: Any = add(L.Dense(outputs, activation=activation, name="first"), value)
     name = random.choice(list(OPTIMIZERS))
     metrics = random.choice([None, ["mae"], ["mse", "mae"], ["accuracy"]])
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         metrics = ["accuracy"]
+    if random.random() < 0.2:
+        words.append("two outputs")
+        ends = [ends, L.Dense(2, name="second")(value)]
+        loss, metrics = [loss, "mae"], None if metrics is None else [metrics, ["mse"]]
+        y = [y, generator.normal(size=(UPDATES * rows, *value.shape[1:-1], 2)).astype(np.float32)]
+    model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, ends)
     model.compile(getattr(keras.optimizers, name)(**OPTIMIZERS[name]), loss, metrics=metrics, jit_compile=False)
     x = [generator.normal(size=(UPDATES * rows, steps, size)).astype(np.float32) for size in sizes]
+    if len(inputs[0].shape) == 2:
+        x = [generator.integers(0, LETTERS, (UPDATES * rows, steps))]
     if masked:
         x[0][generator.random(x[0].shape[:2]) < 0.3] = 0
     state = "stateful" if stateful else "stateless"
@@ -102,15 +131,31 @@ def draw(seed: int) -> Drawn:
     return Drawn(described, model, x[0] if len(x) == 1 else x, y, rows)
 
 
+def _normalisation(random):
+    """A layer that brings values to one size."""
+    kinds = [
+        L.BatchNormalization(momentum=0.9, epsilon=0.1),
+        L.BatchNormalization(epsilon=0.1, trainable=False),
+        L.LayerNormalization(epsilon=0.1),
+        L.RMSNormalization(epsilon=0.1),
+        L.Rescaling(0.7, 0.1),
+        L.Normalization(mean=0.1, variance=2.0),
+    ]
+    return random.choice(kinds)
+
+
 def _cell(random, stateful, sequences):
     kind, options = random.choice(CELLS), {}
     if kind is L.GRU:
         options["reset_after"] = random.random() < 0.5
     if kind is not L.SimpleRNN and random.random() < 0.2:
         options["recurrent_activation"] = "hard_sigmoid"
+    if random.random() < 0.2:
+        options["kernel_regularizer"] = keras.regularizers.L1L2(0.001, 0.01)
+        options["recurrent_constraint"] = random.choice([keras.constraints.MaxNorm(0.8), None])
     return kind(
         random.randint(2, 6),
-        activation=random.choice(IN_CELLS),
+        activation=random.choice((*IN_CELLS, "silu", "gelu")),
         use_bias=random.random() < 0.8,
         return_sequences=sequences,
         stateful=stateful,
@@ -121,7 +166,15 @@ def _cell(random, stateful, sequences):
 def _target(random, generator, shape, outputs):
     """A loss, what its last layer ends with, and targets."""
     losses = keras.losses
-    kind = random.choice(["mse", "mse", "huber", "categorical", "sparse", "binary"])
+    kind = random.choice(["mse", "mse", "huber", "categorical", "sparse", "binary", "logcosh", "poisson", "kld"])
+    if kind == "poisson":
+        y = generator.poisson(1.5, (*shape, outputs)).astype(np.float32)
+        return losses.Poisson(), "softplus", y
+    if kind == "kld":
+        y = generator.dirichlet(np.ones(outputs), shape).astype(np.float32)
+        return losses.KLDivergence(), "softmax", y
+    if kind == "logcosh":
+        return losses.LogCosh(), None, generator.normal(size=(*shape, outputs)).astype(np.float32)
     if kind == "sparse":
         logits = random.random() < 0.5
         y = generator.integers(0, outputs, (*shape, 1))

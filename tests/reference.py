@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.network.activation_layers import ELU, LeakyReLU, PReLU, ReLU
+from tsuzuki.network.activation_layers import ELU, ActivityRegularization, LeakyReLU, PReLU, ReLU
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import (
     GRU,
@@ -54,7 +54,7 @@ from tsuzuki.network.normalisation import (
     RMSNormalization,
     UnitNormalization,
 )
-from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, RepeatVector, Reshape, Reverse
+from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, Permute, RepeatVector, Reshape, Reverse
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -106,11 +106,13 @@ ALONE = {
     ReLU: lambda layer, x: np.where(
         x >= layer.threshold, np.minimum(x, layer.max_value or np.inf), layer.negative_slope * (x - layer.threshold)
     ),
+    ActivityRegularization: lambda layer, x: x,
     LeakyReLU: lambda layer, x: np.where(x > 0, x, layer.negative_slope * x),
     ELU: lambda layer, x: np.where(x > 0, x, layer.alpha * np.expm1(np.minimum(x, 0))),
     Rescaling: lambda layer, x: layer.scale * x + layer.offset,
     Normalization: lambda layer, x: by_constants(layer, x),
     Flatten: lambda layer, x: x.transpose(1, 0, 2).reshape(1, x.shape[1], -1),
+    Permute: lambda layer, x: x.transpose(2, 1, 0),
     Reshape: lambda layer, x: x.transpose(1, 0, 2).reshape(-1, *layer.target_shape).transpose(1, 0, 2),
     MaxPooling1D: lambda layer, x: np.stack([some.max(axis=0) for some in windows_of(layer, x)]),
     AveragePooling1D: lambda layer, x: np.stack([some.mean(axis=0) for some in windows_of(layer, x)]),

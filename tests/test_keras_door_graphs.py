@@ -91,11 +91,23 @@ def masked():
     return keras.Model(inputs, L.Dense(1)(L.LSTM(3)(L.Concatenate()([state, known]))))
 
 
+def attention():
+    """Weights of steps from Dense, softmax, RepeatVector and Permute, as many wrote them before there was a layer."""
+    state = L.GRU(4, return_sequences=True)(inputs := keras.Input((6, 1)))
+    weights = L.Activation("softmax")(L.Flatten()(L.Dense(1, activation="tanh")(state)))
+    weighted = L.Multiply()([state, L.Permute((2, 1))(L.RepeatVector(4)(weights))])
+    return keras.Model(inputs, L.Dense(1)(L.GlobalAveragePooling1D()(weighted)))
+
+
+def scaled():
+    return branched(lambda a, b: (2.0 * a - 0.3) / 4.0 + (1.0 - b) * 0.5)
+
+
 def concatenated():
     return branched(lambda a, b: L.Concatenate()([a, b]))
 
 
-@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked, own])
+@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked, own, attention, scaled])
 def test_a_model_that_branches_is_trained_as_in_keras(make):
     keras.utils.set_random_seed(3)
     ours = make()
@@ -194,7 +206,7 @@ def test_several_inputs_are_trained_evaluated_and_predicted_as_in_keras():
         ({"load": X}, "x has no season; the model's inputs are load, season"),
         (["a"], "x is not one array for each of the model's inputs"),
         (np.array(X), r"x has shape \(100, 6, 1\); the model takes \(samples, 6, 3\)"),
-        ([X, X[:7]], r"x season has shape \(7, 6, 1\), load .*; give as many samples and steps of each input"),
+        ([X, X[:7]], r"x season has shape \(7, 6, 1\), load .*; give as many samples of each input"),
         ([X, X], r"x has shape \(100, 6, 2\); the model takes \(samples, 6, 3\)"),
     ],
 )
@@ -205,7 +217,10 @@ def test_inputs_that_do_not_fit_are_named(x, message):
 
 REFUSED = [
     (lambda: branched(lambda a, b: L.Concatenate(axis=0)([a, b])), "has axis=0; use the last axis, -1"),
-    (lambda: branched(lambda a, b: a * 2.0 + b), "Multiply.* computes with a constant, which is not supported"),
+    (lambda: branched(lambda a, b: a * np.ones(3) + b), "Multiply.* computes with a constant that is not one number"),
+    (lambda: branched(lambda a, b: 2.0 / a + b), "Divide.* computes with a constant that is not one number"),
+    (lambda: branched(lambda a, b: a / b), "divides by another layer"),
+    (lambda: branched(lambda a, b: L.Permute((1, 2))(a[:, None])), "takes a part that is not supported"),
     (lambda: branched(lambda a, b: a[:, 1:] + b[:, 1:]), "takes a part that is not supported; use x"),
     (lambda: branched(lambda a, b: L.Dot(1)([a, b])), r"Dot\) is not supported; use one of Input"),
 ]

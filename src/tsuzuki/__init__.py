@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tsuzuki.layouts.streams import Streams as Streams
     from tsuzuki.layouts.windows import Windows as Windows
     from tsuzuki.network.activation_layers import ELU as ELU
+    from tsuzuki.network.activation_layers import ActivityRegularization as ActivityRegularization
     from tsuzuki.network.activation_layers import LeakyReLU as LeakyReLU
     from tsuzuki.network.activation_layers import PReLU as PReLU
     from tsuzuki.network.activation_layers import ReLU as ReLU
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.shaping import FinalState as FinalState
     from tsuzuki.network.shaping import Flatten as Flatten
     from tsuzuki.network.shaping import LastSteps as LastSteps
+    from tsuzuki.network.shaping import Permute as Permute
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
     from tsuzuki.network.shaping import Reshape as Reshape
     from tsuzuki.network.shaping import Reverse as Reverse
@@ -150,8 +152,8 @@ _HOMES = {
         "Subtract",
     ),
     "network.network": ("Network", "graph"),
-    "network.activation_layers": ("ELU", "LeakyReLU", "PReLU", "ReLU"),
-    "network.shaping": ("FinalState", "Flatten", "LastSteps", "RepeatVector", "Reshape", "Reverse"),
+    "network.activation_layers": ("ActivityRegularization", "ELU", "LeakyReLU", "PReLU", "ReLU"),
+    "network.shaping": ("FinalState", "Flatten", "LastSteps", "Permute", "RepeatVector", "Reshape", "Reverse"),
     "network.dropout": ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"),
     "network.embedding": ("Embedding",),
     "network.normalisation": (

@@ -64,6 +64,7 @@ class Job:
         if self.shape.own is not None:
             return True
         otherwise = weighted or self.shape.masked or bool(self.network.rules)
+        otherwise |= any(layer.penalises for layer in self.network.layers)
         return needs_forecasts(self.shape.each, self.metrics, otherwise)
 
 

@@ -13,7 +13,7 @@ from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.readers import DESCRIBED, NEAREST, reader_of, supported
 from tsuzuki.keras.readers.call import Call, Draft, Shape
 from tsuzuki.keras.readers.masks import is_handed_on
-from tsuzuki.keras.readers.options import check_options
+from tsuzuki.keras.readers.options import check_options, penalty
 from tsuzuki.keras.tracing import trace
 from tsuzuki.network.layers import Layer
 
@@ -162,12 +162,13 @@ class _Walker:
         if isinstance(found, Layer):
             found = [found]
         if isinstance(found, int):
-            return [found]
-        if isinstance(found, tuple):
-            return list(found)
-        for layer in found:
-            sources = (draft.add(layer, sources),)
-        return list(sources)
+            found = (found,)
+        if not isinstance(found, tuple):
+            for layer in found:
+                sources = (draft.add(layer, sources),)
+            found = sources
+        rule = getattr(operation, "activity_regularizer", None)
+        return list(found) if rule is None else [draft.add(penalty(rule), (one,)) for one in found]
 
     def _name(self, operation: Any) -> str:
         return f"layer {self._count} ({operation.name!r}, {type(operation).__name__})"

@@ -11,7 +11,7 @@ from tsuzuki.keras.model_variables import state_variables
 from tsuzuki.network.activation_layers import PReLU
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
-from tsuzuki.network.shaping import FinalState, LastSteps, Reverse
+from tsuzuki.network.shaping import FinalState, LastSteps, Permute, RepeatVector, Reverse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,21 +107,28 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
             # Beside a layer that gives the last step alone, the others give theirs.
             tensors = [tensor if len(tensor.shape) == least else tensor[:, -1] for tensor in tensors]
         if isinstance(described, LastSteps):
-            steps = tensors[0][:, -described.n :] if len(tensors[0].shape) == 3 else tensors[0]
-            outputs.append(steps if len(steps.shape) < 3 or described.n > 1 else steps[:, -1])
+            outputs.append(tensors[0][:, -described.n :] if len(tensors[0].shape) == 3 else tensors[0])
         elif isinstance(described, Reverse):
             outputs.append(keras.ops.flip(tensors[0], axis=1))
         elif isinstance(described, FinalState):
             outputs.append(states[read[0]][described.number])
         elif isinstance(described, Recurrent):
             first, *begin = tensors
+            begin = [_without_steps(tensor) for tensor in begin]
             given = layer(first, initial_state=begin) if begin else layer(first)
             given, *states[len(outputs)] = given if layer.return_state else [given]
             outputs.append(given)
+        elif isinstance(described, RepeatVector):
+            outputs.append(layer(_without_steps(tensors[0])))
         else:
             outputs.append(layer(tensors if described.merges else tensors[0]))
     least = min(len(outputs[end].shape) for end in network.last)
     return [outputs[end] if len(outputs[end].shape) == least else outputs[end][:, -1] for end in network.last]
+
+
+def _without_steps(tensor: Any) -> Any:
+    """The last step of a tensor, if it has steps."""
+    return tensor[:, -1] if len(tensor.shape) == 3 else tensor
 
 
 # What Keras's layers of the same name know nothing of.
@@ -134,6 +141,8 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, Reverse | FinalState | LastSteps):
         # No layers of Keras: a call of an operation, and what a layer with return_state gives.
         return None
+    if isinstance(layer, Permute):
+        return keras.layers.Permute((2, 1))
     if isinstance(layer, PReLU):
         return keras.layers.PReLU(shared_axes=[1] if layer.steps_apart == 1 else None)
     # The attributes of all others are Keras's arguments, but for the steps that some are made for.

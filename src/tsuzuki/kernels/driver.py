@@ -32,6 +32,7 @@ from tsuzuki.kernels.language import (
     shift,
     stand_alone,
 )
+from tsuzuki.kernels.last_write import write_at
 from tsuzuki.kernels.losses import count_scored
 from tsuzuki.kernels.matrix import pack, pack_transposed
 from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
@@ -71,6 +72,7 @@ from tsuzuki.kernels.table import (
     PART,
     PENALISE,
     PENALTIES,
+    PENALTY,
     RECURRENT_KERNEL,
     ROW,
     RULES,
@@ -81,6 +83,7 @@ from tsuzuki.kernels.table import (
     SHARE_BACKWARD,
     SHARE_FORWARD,
     SIZE,
+    SOME_PENALISE,
     SOME_SQUARES,
     THREADS,
     TRAIN,
@@ -179,6 +182,16 @@ def sum_losses(job, k, counts, writes):
 
 
 @kernel
+def add_penalties(job, k):
+    """Add to update k's penalty what layers add to the loss, block by block."""
+    penalties = doubles_at(job[PENALTIES])
+    for i in range(job[LAYERS]):
+        at = shift(job, HEADER + i * ROW)[PENALTY]
+        for block in range(job[BLOCKS] if at >= 0 else 0):
+            write_at(penalties, k, penalties[k] + shift(floats_at(job[WORK]), block * job[WORK_SIZE])[at])
+
+
+@kernel
 def takes(job, turn, thread):
     """Whether a task is this thread's; the division is left out where there is only one."""
     return job[THREADS] == 1 or turn % job[THREADS] == thread
@@ -264,9 +277,13 @@ def run(address, thread):
             # Only a single thread scores without training: the others' losses would need a meeting.
             if job[LOSSES] != 0:
                 sum_losses(job, k, counts, True)
+                if job[SOME_PENALISE]:
+                    add_penalties(job, k)
             continue
         meeting += 1
         wait_at_barrier(place, threads, meeting)
+        if job[SOME_PENALISE] and thread == 0:
+            add_penalties(job, k)
         if not sum_losses(job, k, counts, thread == 0):
             return k
         if count == 0:

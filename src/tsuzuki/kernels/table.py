@@ -66,10 +66,12 @@ AVERAGE_SLOT = 3
     RULES, PENALTIES, PENALISE, SHAPE_GRADIENTS, CONSTRAIN,
     # dropout's counters; threads and the place where they meet; how many layers' statistics they meet for on the way
     SEED, FIRST_UPDATE, THREADS, BARRIER, MEETINGS,
+    # whether some layer adds to the loss
+    SOME_PENALISE,
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(73)
+) = range(74)
 
 (
     # addresses of the layer kind's two procedures
@@ -103,10 +105,12 @@ AVERAGE_SLOT = 3
     # whether the layer looks at all blocks of an update in training (1, else -1), and the addresses of what it does
     # for that: a block's share before the threads meet, on the way forward and back, and what follows the update
     MEETS, SHARE_FORWARD, SHARE_BACKWARD, SETTLE,
+    # where the layer leaves a block's share of what it adds to the loss (-1: nothing)
+    PENALTY,
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4, OWN_5, OWN_6, OWN_7, OWN_8,
     ROW,
-) = range(63)
+) = range(64)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import Layer
@@ -74,6 +75,35 @@ class ELU(Rectifier):
     def function(self) -> tuple[str, tuple[float, ...]]:
         """elu with alpha."""
         return "elu", (self.alpha,)
+
+
+@dataclass(frozen=True)
+class ActivityRegularization(Layer):
+    """What it reads, whose size is added to the loss, as `keras.layers.ActivityRegularization`.
+
+    All steps count of each row that holds data, also those that no other layer reads.
+
+    Attributes:
+        l1: factor of the sum of magnitudes, divided by the rows of the update.
+        l2: factor of the sum of squares, likewise.
+    """
+
+    penalises: ClassVar[bool] = True
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.l1 < 0 or self.l2 < 0:
+            raise SettingError(f"{self} has a factor below 0; give at least 0")
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """As many as come in."""
+        return inputs[0]
+
+    def reads(self, steps: int, given: int) -> int:
+        """All of them."""
+        return given
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Layer(ABC):
         merges: whether it takes several inputs.
         whole_rows: whether it looks across steps, so that rows must be whole: none may end before its last step.
         looks_ahead: whether a step of its output depends on later steps of its input.
+        penalises: whether it adds to the loss.
     """
 
     gates: ClassVar[int] = 1
@@ -34,6 +35,7 @@ class Layer(ABC):
     merges: ClassVar[bool] = False
     whole_rows: ClassVar[bool] = False
     looks_ahead: ClassVar[bool] = False
+    penalises: ClassVar[bool] = False
 
     @abstractmethod
     def outputs(self, inputs: Sequence[int]) -> int:

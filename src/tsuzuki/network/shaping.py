@@ -175,6 +175,32 @@ class Reshape(Layer):
         return self.target_shape[0]
 
 
+@dataclass(frozen=True)
+class Permute(Layer):
+    """Steps and values in one another's place, as `keras.layers.Permute((2, 1))`.
+
+    Attributes:
+        timesteps: how many steps come in; it gives as many values.
+        values: how many values of a step come in; it gives as many steps.
+    """
+
+    whole_rows: ClassVar[bool] = True
+
+    timesteps: int
+    values: int
+
+    def outputs(self, inputs: Sequence[int]) -> int:
+        """The steps that come in."""
+        if inputs[0] != self.values:
+            raise SettingError(f"{self} reads {inputs[0]} values; give as many")
+        return self.timesteps
+
+    def steps(self, inputs: Sequence[int]) -> int:
+        """The values that come in."""
+        _check_steps(self, self.timesteps, inputs[0])
+        return self.values
+
+
 def _check_steps(layer: Layer, timesteps: int, given: int) -> None:
     if given != timesteps:
         raise SettingError(f"{layer} reads {given} steps; give rows for which these are {timesteps}")

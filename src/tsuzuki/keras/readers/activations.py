@@ -49,7 +49,14 @@ def prelu(call: Call) -> Layer:
     return PReLU(1 if layer.shared_axes else shape[1])
 
 
+def nothing(call: Call) -> list[Layer]:
+    """Read a layer that is nothing but its options, as ActivityRegularization or a name in a graph."""
+    return []
+
+
 READERS: dict[type, Reader] = {
+    keras.layers.ActivityRegularization: nothing,
+    keras.layers.Identity: nothing,
     keras.layers.Activation: activation,
     keras.layers.Softmax: softmax,
     keras.layers.ReLU: relu,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 from tsuzuki.keras.readers.call import Call, Found, Reader
 from tsuzuki.network.layers import (
@@ -16,7 +17,7 @@ from tsuzuki.network.layers import (
     Recurrent,
     Subtract,
 )
-from tsuzuki.network.normalisation import BatchNormalization
+from tsuzuki.network.normalisation import BatchNormalization, Rescaling
 
 MERGES: dict[type, Callable[[], Layer]] = {
     keras.layers.Add: Add,
@@ -51,8 +52,7 @@ def operation(call: Call) -> Found:
     """Read `a + b` and the like, which compute what the merges do."""
     name = type(call.layer).__name__
     if len(call.sources) < 2:
-        call.refuse("computes with a constant, which is not supported; do it on the arrays beforehand")
-        return None
+        return _with_constant(call, name)
     call.refuse_masks(f"use keras.layers.{name}")
     return _alike(call, next(kind for layer, kind in MERGES.items() if layer.__name__ == name))
 
@@ -68,6 +68,33 @@ def last_step(call: Call) -> Found:
         call.refuse("takes the last step behind a BatchNormalization, which looks at all steps; put it before that")
         return None
     return []
+
+
+def quotient(call: Call) -> Found:
+    """Read `a / 2.0`."""
+    if len(call.sources) < 2:
+        return _with_constant(call, "Divide")
+    call.refuse("divides by another layer, which is not supported; use keras.layers.Multiply")
+    return None
+
+
+def _with_constant(call: Call, name: str) -> Found:
+    """Read `2.0 * a`, `a - 1.0` and the like, which compute a line of each value."""
+    given = [*call.arguments, *call.options.values()]
+    numbers = [float(one) for one in given if isinstance(one, int | float | np.number)]
+    first = bool(given) and isinstance(given[0], int | float | np.number)
+    lines: dict[str, Callable[[float], tuple[float, float]]] = {
+        "Multiply": lambda c: (c, 0.0),
+        "Add": lambda c: (1.0, c),
+    }
+    lines |= {"Subtract": lambda c: (-1.0, c) if first else (1.0, -c)}
+    if not first:
+        lines["Divide"] = lambda c: (1 / c, 0.0)
+    if len(numbers) != 1 or name not in lines or (name == "Divide" and not numbers[0]):
+        call.refuse("computes with a constant that is not one number; do it on the arrays beforehand")
+        return None
+    call.refuse_masks("use keras.layers.Rescaling")
+    return Rescaling(*lines[name](numbers[0]))
 
 
 def _averages_steps(call: Call) -> bool:
@@ -94,5 +121,6 @@ READERS: dict[type, Reader] = dict.fromkeys(MERGES, merge) | {keras.layers.Conca
 OPERATIONS: dict[str, Reader] = {
     **dict.fromkeys(("Add", "Maximum", "Minimum", "Multiply", "Subtract"), operation),
     "Concatenate": concatenate_operation,
+    **dict.fromkeys(("Divide", "TrueDivide"), quotient),
     "GetItem": last_step,
 }

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tsuzuki.keras.readers.call import Call
+from tsuzuki.network.activation_layers import ActivityRegularization
 
 KINDS = ("kernel", "recurrent", "bias", "embeddings", "gamma", "beta", "alpha", "activity")
 OPTIONS = [f"{kind}_regularizer" for kind in KINDS] + [f"{kind}_constraint" for kind in KINDS]
@@ -26,6 +27,11 @@ def has_equal(rule: Any) -> bool:
     return type(rule) in CONSTRAINTS and getattr(rule, "axis", 0) in (0, (0,), [0])
 
 
+def penalty(rule: Any) -> ActivityRegularization:
+    """The layer that adds an activity_regularizer's penalty."""
+    return ActivityRegularization(*(float(getattr(rule, name, 0.0)) for name in ("l1", "l2")))
+
+
 def check_options(call: Call) -> None:
     """Refuse precision, regularisers and constraints that have no equal."""
     layer = call.layer
@@ -40,8 +46,8 @@ def check_options(call: Call) -> None:
     inner = list(_inner(layer))
     for option in OPTIONS:
         found = [rule for one in inner if (rule := getattr(one, option, None)) is not None]
-        if option.startswith("activity") and found:
-            call.refuse(f"has an {option}, which is not supported; use a kernel_regularizer, or dropout=")
+        if option.startswith("activity") and any(getattr(one, option, None) is not None for one in inner[1:]):
+            call.refuse(f"holds a layer with an {option}; use ActivityRegularization behind it")
         elif not all(map(has_equal, found)):
             instead = "MaxNorm, NonNeg, UnitNorm or MinMaxNorm along axis 0"
             if option.endswith("regularizer"):

@@ -6,7 +6,7 @@ import keras
 
 from tsuzuki.keras.readers.call import Call, Found, Reader
 from tsuzuki.network.layers import Layer
-from tsuzuki.network.shaping import Flatten, RepeatVector, Reshape
+from tsuzuki.network.shaping import Flatten, Permute, RepeatVector, Reshape
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -38,6 +38,17 @@ def reshape(call: Call) -> Found:
         # An input (samples, steps) is read as steps of one value anyhow.
         return []
     return Flatten(timesteps) if len(target) == 1 else Reshape((int(target[0]), int(target[1])), timesteps)
+
+
+def permute(call: Call) -> Found:
+    """Read a Permute of steps and values."""
+    shape = call.shapes[0]
+    if tuple(call.layer.dims) == (1, 2):
+        return []
+    if tuple(call.layer.dims) != (2, 1) or shape is None or None in shape[1:]:
+        call.refuse("permutes other axes than steps and values of known sizes; use dims=(2, 1) behind such")
+        return None
+    return Permute(int(shape[1] or 1), int(shape[2] or 1))
 
 
 def adds_axis(layer: Any) -> bool:
@@ -86,6 +97,7 @@ READERS: dict[type, Reader] = {
     L.RepeatVector: repeat_vector,
     L.Flatten: reshape,
     L.Reshape: reshape,
+    L.Permute: permute,
     L.Conv1D: convolution,
     **dict.fromkeys(POOLING, pooling),
     **dict.fromkeys(GLOBAL, global_pooling),

@@ -1,4 +1,4 @@
-"""The values of all steps in their order, as one step or as others."""
+"""The values of all steps in their order, as one step or as others; or steps and values in one another's place."""
 
 import numpy as np
 
@@ -12,25 +12,27 @@ from tsuzuki.kernels.table import (
     INPUT_STRIDE,
     OUT,
     OWN_1,
+    OWN_2,
     UNITS,
     WIDE,
     X_SKIP,
     X,
 )
-from tsuzuki.network.shaping import Flatten, Reshape
+from tsuzuki.network.shaping import Flatten, Permute, Reshape
 
-DESCRIPTIONS = (Flatten, Reshape)
-# The first step that somebody sees.
-FIRST = OWN_1
+DESCRIPTIONS = (Flatten, Reshape, Permute)
+# The first step that somebody sees, and whether step and value change places.
+FIRST, TURNED = OWN_1, OWN_2
 
 f32 = np.float32
 
 
-def lay_out(layer: Flatten | Reshape, place: Place) -> None:
+def lay_out(layer: Flatten | Reshape | Permute, place: Place) -> None:
     """Reserve the output."""
     describe_source(place)
     describe_outputs(place, layer.outputs([place.sources[0].size]))
     take_outputs(place)
+    place.row[TURNED] = isinstance(layer, Permute)
     place.row[FIRST] = layer.steps([place.input_steps]) - place.steps
 
 
@@ -43,6 +45,8 @@ def forward(job, row, work, lanes, update, first_lane):
         step, unit = -row[FIRST], 0
         for t in range(row[INPUT_STEPS]):
             for i in range(size):
+                if row[TURNED]:
+                    step, unit = i - row[FIRST], t
                 if step >= 0:
                     out[step * lanes * wide + unit] = x[t * lanes * stride + i]
                 unit += 1
@@ -61,6 +65,8 @@ def backward(job, row, work, lanes, gradients):
         step, unit = -row[FIRST], 0
         for t in range(row[INPUT_STEPS]):
             for i in range(size):
+                if row[TURNED]:
+                    step, unit = i - row[FIRST], t
                 d_x[t * lanes * stride + i] = d_out[step * lanes * wide + unit] if step >= 0 else f32(0)
                 unit += 1
                 if unit == units:
