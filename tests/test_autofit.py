@@ -101,8 +101,22 @@ def test_the_table_says_what_was_swapped_what_was_not_and_what_that_saved():
     ]
 
 
-@pytest.mark.parametrize("line", ["import tsuzuki.autofit", "import tsuzuki; tsuzuki.load_ipython_extension(None)"])
+NOTEBOOK = """
+import tsuzuki
+class Shell:
+    def register_magic_function(self, function, kind, name):
+        self.magic = {kind + " " + name: function}
+shell = Shell()
+tsuzuki.load_ipython_extension(shell)
+from tsuzuki.autofit.swapping import log
+log.add("a.py:3", "fit", "", 0.5)
+shell.magic["line tsuzuki"]("")
+log.lines.clear()
+"""
+
+
+@pytest.mark.parametrize("line", ["import tsuzuki.autofit", NOTEBOOK], ids=["a line", "an extension"])
 def test_a_line_is_enough(line):
     code = f"import sys\n{line}\nprint(len([one for one in sys.meta_path if 'tsuzuki' in str(one)]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert (done.stdout, done.stderr[:34]) == ("1\n", "tsuzuki run: 1 of 1 calls swapped\n" if line is NOTEBOOK else "")

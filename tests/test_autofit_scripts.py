@@ -114,6 +114,15 @@ def test_every_old_name_of_the_scripts_is_said(ran):
         "keras.utils.np_utils",
         "keras.layers.recurrent",
         "tensorflow.python.keras.layers",
+        "output_dim=",
+        "inner_activation=",
+        "init=",
+        "p=",
+        "keras.backend.square",
+        "keras.optimizers.legacy.Adam",
+        "keras.preprocessing.text",
+        "history['acc']",
+        "monitor='val_acc'",
     ):
         assert said.count(f"tsuzuki: {old} is an old name; today it is ") == 1, old
 

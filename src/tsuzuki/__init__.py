@@ -214,9 +214,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'tsuzuki' has no attribute {name!r}")
 
 
-def load_ipython_extension(shell: object) -> None:
-    """`%load_ext tsuzuki` in a notebook: as `import tsuzuki.autofit`."""
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext tsuzuki` in a notebook: as `import tsuzuki.autofit`; `%tsuzuki` prints the table so far."""
     import_module("tsuzuki.autofit")
+    swapping = import_module("tsuzuki.autofit.swapping")
+    shell.register_magic_function(lambda line: swapping.log.print(swapping.settings.explain), "line", "tsuzuki")
 
 
 def __dir__() -> list[str]:

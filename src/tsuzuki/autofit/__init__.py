@@ -6,6 +6,7 @@ swapping         Keras's methods, done by the engine or by Keras
 ├── resuming         a fit that Keras goes on with
 ├── call_log         which was which, and the table at the end
 └── old_names        what Keras 3 no longer takes, made to work
+    old_functions    the same for functions, optimisers and keys of logs
     old_modules      the same for modules; also tells when Keras has been imported
     notices          what is said about old names
 """
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 
-from tsuzuki.autofit import notices, old_modules, old_names, swapping
+from tsuzuki.autofit import notices, old_functions, old_modules, old_names, swapping
 from tsuzuki.keras.private_names import KERAS_2, ROOTS
 
 
@@ -38,6 +39,10 @@ def _activate() -> None:
     for root in ROOTS:
         loaded[f"{root}.layers"] = old_names.teach_layers_module
         loaded[f"{root}.preprocessing.sequence"] = old_names.teach_sequence_module
+        loaded[f"{root}.optimizers.legacy"] = old_functions.teach_legacy_optimizers
+        loaded[f"{root}.backend"] = old_functions.teach_backend
+        loaded[f"{root}.callbacks"] = old_functions.teach_callbacks
+        loaded[f"{root}.models"] = loaded[f"{root}.saving"] = old_functions.teach_loading
         loaded[f"{root}.preprocessing"] = loaded[f"{root}.utils"] = _watch_datasets
     for name in [name for name in loaded if name in sys.modules]:
         loaded.pop(name)(sys.modules[name])

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from tsuzuki.autofit.notices import say_once
-from tsuzuki.keras.private_names import INNER_KERAS, KERAS_2, ROOTS
+from tsuzuki.keras.private_names import INNER_KERAS, KEPT_FOR_TF, KERAS_2, ROOTS
 
 # What stood in these modules under Keras stands in those today.
 SUCCESSORS = {
@@ -28,6 +28,12 @@ SUCCESSORS = {
     "layers.advanced_activations": "layers",
     "utils.np_utils": "utils",
     "utils.generic_utils": "utils",
+    "utils.vis_utils": "utils",
+    "utils.data_utils": "utils",
+    "utils.layer_utils": "utils",
+    "utils.training_utils": "utils",
+    "callbacks.callbacks": "callbacks",
+    "backend.tensorflow_backend": "backend",
     "engine": "layers",
     "engine.topology": "layers",
     "engine.input_layer": "layers",
@@ -53,6 +59,9 @@ class OldModules:
         """Serve old modules, and watch others being loaded; None for all the rest."""
         if self._looking or not name.startswith(("keras", "tensorflow.keras", KERAS_2)):
             return None
+        if name in KEPT_FOR_TF:
+            kept: Any = _Copy(name, KEPT_FOR_TF[name], f"tensorflow.{name}")
+            return importlib.util.spec_from_loader(name, kept, is_package=True)
         for root in ROOTS:
             if name.startswith(root + ".") and name[len(root) + 1 :] in SUCCESSORS:
                 loader: Any = _Copy(name, f"{root}.{SUCCESSORS[name[len(root) + 1 :]]}")
@@ -73,18 +82,20 @@ class OldModules:
 class _Copy:
     """Loads an old module: the names of its successor."""
 
-    def __init__(self, name: str, successor: str) -> None:
-        self._name, self._successor = name, successor
+    def __init__(self, name: str, successor: str, said: str = "") -> None:
+        self._name, self._successor, self._said = name, successor, said or successor
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        say_once(self._name, self._successor)
+        say_once(self._name, self._said)
         successor = importlib.import_module(self._successor)
         for name in dir(successor):
             if not name.startswith("__"):
                 setattr(module, name, getattr(successor, name))
+        if hasattr(successor, "__getattr__"):
+            module.__getattr__ = successor.__getattr__  # type: ignore[method-assign]
 
 
 class _Told:

@@ -3,8 +3,10 @@
 Each is set on Keras's own public classes, says once that it is old, and then does what its successor does.
 """
 
-from collections.abc import Callable
+import numbers
+from collections.abc import Callable, Mapping
 from functools import wraps
+from inspect import signature
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,12 +18,29 @@ OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax"
 # Arguments of `fit_generator` and its kin that only said how to read the generator.
 READING = ("max_queue_size", "max_q_size", "workers", "use_multiprocessing", "pickle_safe", "nb_worker")
 GENERATORS = {"fit_generator": "fit", "evaluate_generator": "evaluate", "predict_generator": "predict"}
+# Arguments of layers in Keras 1, by their names of today.
+RENAMED = {
+    "output_dim": "units",
+    "init": "kernel_initializer",
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "W_regularizer": "kernel_regularizer",
+    "U_regularizer": "recurrent_regularizer",
+    "b_regularizer": "bias_regularizer",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+}
+# Arguments of recurrent layers that only said how to compute; `time_major` where it is False.
+HOW = ("consume_less", "time_major")
 _batch_shapes: "WeakKeyDictionary[Any, tuple[int | None, ...]]" = WeakKeyDictionary()
 
 
 def teach(keras: ModuleType) -> None:
     """Let Keras's classes take the old arguments and have the old methods."""
     _teach_layers(keras)
+    for name in ("SimpleRNN", "GRU", "LSTM", "Dense"):
+        _rename_arguments(getattr(keras.layers, name), RENAMED)
+    _rename_arguments(keras.layers.Dropout, {"p": "rate"})
     _teach_models(keras)
     for name in OPTIMIZERS:
         if hasattr(keras.optimizers, name):
@@ -103,6 +122,25 @@ def _teach_layers(keras: ModuleType) -> None:
     recurrent.reset_states = reset_states
 
 
+def _rename_arguments(kind: Any, renamed: Mapping[str, str]) -> None:
+    """Let a class of layers take arguments under their names in Keras 1."""
+    plain = kind.__init__
+
+    @wraps(plain)
+    def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807
+        for old in [name for name in options if name in renamed]:
+            say_once(f"{old}=", f"{renamed[old]}=")
+            options[renamed[old]] = options.pop(old)
+        for name in HOW:
+            if name in options and (name != "time_major" or not options[name]):
+                del options[name]
+        plain(self, *arguments, **options)
+
+    # Keras looks at the signature, and takes positional arguments by their names.
+    __init__.__signature__ = signature(plain)  # type: ignore[attr-defined]
+    kind.__init__ = __init__
+
+
 def _batch_shape(options: dict[str, Any], recurrent: bool) -> tuple[int | None, ...] | None:
     """Take what says the shape of a first layer's batch out of its options; None where Keras 3 understands it."""
     if "batch_input_shape" in options:
@@ -172,6 +210,9 @@ def _teach_optimizer(keras: ModuleType, kind: Any) -> None:
             if arguments:
                 raise TypeError(f"{kind.__name__} got multiple values for its learning rate")
             options["learning_rate"] = rate
+        # NumPy's numbers were numbers.
+        arguments = tuple(_number(one) for one in arguments)
+        options = {name: _number(value) for name, value in options.items()}
         decay = options.pop("decay", None)
         if decay:
             say_once("decay=", "learning_rate=keras.optimizers.schedules.InverseTimeDecay(rate, 1, decay)")
@@ -191,9 +232,11 @@ def _teach_optimizer(keras: ModuleType, kind: Any) -> None:
     kind.__init__ = __init__
 
 
-def _default_rate(make: Callable[..., Any]) -> float:
-    from inspect import signature
+def _number(given: Any) -> Any:
+    return given.item() if isinstance(given, numbers.Number) and hasattr(given, "item") else given
 
+
+def _default_rate(make: Callable[..., Any]) -> float:
     return float(signature(make).parameters["learning_rate"].default)
 
 

@@ -4,10 +4,13 @@ Tested with Keras 3.12 and 3.15 on TensorFlow 2.21. Nothing is imported before i
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 # The packages under which Keras 3 is imported: its own, and TensorFlow's two copies of the same names.
 ROOTS = ("keras", "keras._tf_keras.keras", "tensorflow.keras")
+# Modules that Keras 3 keeps for `tf.keras` alone.
+KEPT_FOR_TF = {"keras.preprocessing.text": "keras._tf_keras.keras.preprocessing.text"}
 # Keras 2 as TensorFlow keeps it for itself; scripts of 2019 import from it.
 INNER_KERAS = "tensorflow.python.keras"
 # Keras 2 as a package of its own, which `tensorflow.keras` is where TF_USE_LEGACY_KERAS is set.
@@ -23,6 +26,11 @@ VALUE, DIRECT_ASSIGN = "_value", "_direct_assign"
 def timeseries_generator() -> Any:
     """The class that Keras 3 keeps for `tf.keras` alone."""
     return import_module("keras._tf_keras.keras.preprocessing.sequence").TimeseriesGenerator
+
+
+def old_backend() -> ModuleType:
+    """The functions of Keras 2's backend, which Keras 3 keeps for `tf.keras` alone."""
+    return import_module("keras._tf_keras.keras.backend")
 
 
 def has_first_layer(sequential: Any) -> bool:
