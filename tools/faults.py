@@ -7,7 +7,8 @@ say them again), and choices by the operating system, of which a run sees one.
 
 import ast
 import copy
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 COMPARISONS = {
@@ -25,7 +26,7 @@ COMPARISONS = {
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Fault:
     """A module with one fault in it.
 
@@ -33,28 +34,37 @@ class Fault:
         line: where.
         before: what stood there.
         after: what stands there now.
-        source: the whole module.
+        plant: makes the whole module with it.
     """
 
     line: int
     before: str
     after: str
-    source: str
+    plant: Callable[[], str]
+
+    @property
+    def source(self) -> str:
+        """The whole module."""
+        return self.plant()
 
 
 def faults(source: str) -> Iterator[Fault]:
     """Every fault that can be planted in a module."""
-    tree = ast.parse(source)
-    nodes = _parts(tree)
-    for number, node in enumerate(nodes):
+    for number, node in enumerate(_parts(ast.parse(source))):
+        before = ast.unparse(node)
         for change in range(len(_changes(node))):
-            planted = copy.deepcopy(tree)
-            twin = _parts(planted)[number]
-            before = ast.unparse(twin)
+            twin = copy.deepcopy(node)
             _changes(twin)[change]()
             after = ast.unparse(twin)
             if after != before:
-                yield Fault(getattr(node, "lineno", 0), before, after, ast.unparse(planted) + "\n")
+                plant = functools.partial(_planted, source, number, change)
+                yield Fault(getattr(node, "lineno", 0), before, after, plant)
+
+
+def _planted(source: str, number: int, change: int) -> str:
+    tree = ast.parse(source)
+    _changes(_parts(tree)[number])[change]()
+    return ast.unparse(tree) + "\n"
 
 
 def _is_said(node: ast.AST) -> bool:
@@ -127,4 +137,4 @@ def replaced(source: str, before: str, after: str) -> Fault:
     if before not in source:
         raise ValueError(f"{before!r} does not stand in the module any more")
     line = 1 + source[: source.index(before)].count("\n")
-    return Fault(line, before, after, source.replace(before, after))
+    return Fault(line, before, after, lambda: source.replace(before, after))

@@ -6,6 +6,7 @@
 
     python tools/mutate.py --jobs 16 --seconds 540
     python tools/mutate.py --known         those that no test noticed once (tools/known_faults.py)
+    python tools/mutate.py --again tools/first_run.txt     those of the first run, as far as they can still be planted
 
 Each fault is planted in a copy of the package, and of the tests that belong to the module those that run its line, the
 fastest first, until one fails; where none runs it in its own process, all of them. What no test notices is printed: the
@@ -121,6 +122,23 @@ def known_faults(modules: list[str] | None) -> list[tuple[str, Fault]]:
         for name, before, after in KNOWN
         if modules is None or name in modules
     ]
+
+
+def faults_again(listed: Path) -> list[tuple[str, Fault]]:
+    """The faults that a list names, each with its place, before and after: of equal ones those nearest to the place."""
+    waiting: dict[str, list[Fault]] = {}
+    found = []
+    for entry in listed.read_text("utf-8").splitlines():
+        place, change = entry.split("  ", 1)
+        name, line = place.rsplit(":", 1)
+        if name not in waiting:
+            waiting[name] = list(faults((ROOT / "src" / "tsuzuki" / name).read_text()))
+        alike = [fault for fault in waiting[name] if _short(fault) == change]
+        if alike:
+            nearest = min(alike, key=lambda fault: abs(fault.line - int(line)))
+            waiting[name].remove(nearest)
+            found.append((name, nearest))
+    return found
 
 
 @dataclass
@@ -363,11 +381,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="faults side by side")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="in all; what is left then is not planted")
     parser.add_argument("--known", action="store_true", help="plant the known ones")
+    parser.add_argument("--again", type=Path, help="plant those of a list")
     asked = parser.parse_args()
     until = time.monotonic() + asked.seconds
     modules: dict[str, Module] = {}
     chosen = asked.module or sorted(TESTS.keys() - set(ONLY_KNOWN))
-    numbered = known_faults(asked.module) if asked.known else drawn(asked.count, asked.seed, chosen)
+    if asked.again is not None:
+        numbered = [one for one in faults_again(asked.again) if one[0] in chosen]
+    else:
+        numbered = known_faults(asked.module) if asked.known else drawn(asked.count, asked.seed, chosen)
     for number, (name, fault) in enumerate(numbered, start=1):
         if number in asked.only if asked.only else number >= asked.first:
             modules.setdefault(name, Module(name, [])).waiting.append((number, fault))
