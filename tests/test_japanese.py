@@ -232,6 +232,30 @@ def test_the_commonest_errors_are_one_japanese_line(folder, arguments, message, 
     assert done.stderr.count("\n") == 1
 
 
+def test_what_a_file_of_known_values_lacks_is_said_in_japanese(folder, tmp_path):
+    table = pd.read_csv(folder / "気温.csv", encoding="cp932").assign(祝日=lambda one: np.arange(len(one)) % 7 == 0)
+    table.astype({"祝日": int}).to_csv(tmp_path / "a.csv", index=False)
+    model = tmp_path / "m.tsuzuki"
+    done = run(
+        "fit", tmp_path / "a.csv", "--column", "気温(℃)", "--known", "祝日", "-o", model, *SMALL, env=ENVIRONMENT
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "（FILE には予測する時刻の 祝日 を入れます）" in done.stdout
+    (tmp_path / "short.csv").write_text("日時,祝日\n2024-01-11 00:00,0\n2024-01-11 01:00,0\n")
+    (tmp_path / "other.csv").write_text("日時,休日\n2024-01-11 00:00,0\n2024-01-11 01:00,0\n2024-01-11 02:00,1\n")
+    for options, message in (
+        ([], f"{model} は先の値が分かっている列 祝日 を使います。2024-01-10 23:00:00 より後の値を --future FILE で"),
+        (["--future", "short.csv"], "--future のファイルに、系列 'a' の 2024-01-11 02:00:00 の 祝日 がありません。"),
+        (
+            ["--future", "other.csv"],
+            "共変量 祝日 の列 祝日 は other.csv にありません（ある列: 日時, 休日）",
+        ),
+    ):
+        named = [str(tmp_path / one) if one.endswith(".csv") else one for one in options]
+        done = run("forecast", model, *named, env=ENVIRONMENT)
+        assert done.stderr.startswith(f"エラー: {message}"), done.stderr
+
+
 def test_other_errors_are_said_in_english_behind_a_japanese_word(folder):
     done = run("fit", folder / "気温.csv", "--validation-fraction", "0.7", env=ENVIRONMENT)
     assert done.stderr == "エラー: validation_fraction is 0.7; give a share from 0 to below 0.5\n"

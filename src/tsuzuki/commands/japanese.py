@@ -61,6 +61,18 @@ ERRORS: tuple[tuple[str, str], ...] = (
         "{0} は先の値が分かっている列 {1} を使います。{2} より後の値を --future FILE で渡してください",
     ),
     (
+        r"future has no (.+) for series ('.*') at (.+); give every forecast time a value of (.+)",
+        "--future のファイルに、系列 {1} の {2} の {0} がありません。予測するすべての時刻に {3} の値を入れてください",
+    ),
+    (
+        r"column '(.+)' is not in (.+), where the covariates (.+) are looked for \(it has: (.+)\); .+",
+        "共変量 {2} の列 {0} は {1} にありません（ある列: {3}）。列を足すか、--past、--known、--static を直してください",
+    ),
+    (
+        r"(.+) reads no columns known ahead; leave out --future, or fit it with --known",
+        "{0} は先の値が分かっている列を使いません。--future を外すか、--known を付けて学習してください",
+    ),
+    (
         r"(--\S+) names (.+), which is a folder; name a file in it",
         "{0} の {1} はフォルダーです。その中のファイルを指定してください",
     ),
