@@ -43,12 +43,13 @@ RECIPES: tuple[dict[str, Any], ...] = (
 NETWORKS, FIRST_SHARE = 2, 0.25
 # Points that trials are trained on at most: fewer series, then the end of each.
 POINTS = 40_000
-# Another recipe takes over where its error is below this share of that of the settings.
-BETTER = 0.995
+# Another recipe takes over where its error, all passes made, is below this share of that of the settings: of so many
+# recipes one is a per cent better by chance.
+BETTER = 0.98
 # Share of the seconds that trials may take; what is left trains the networks that stay.
 SEARCHED = 0.6
-# Networks that stay where there is time for them.
-MOST_NETWORKS = 8
+# Networks that stay where there is time for them; more would be held out where a series begins, with nothing before it.
+MOST_NETWORKS = 6
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def search(
         better = [one.recipe for one in ranked[: max(1, len(ranked) // 2)] if one.recipe]
         left, share = [own.recipe, *better], min(1.0, 2 * share)
     own = next(one for one in ranked if not one.recipe)
-    best = ranked[0] if ranked[0].error < BETTER * own.error else own
+    best = ranked[0] if share >= 1 and ranked[0].error < BETTER * own.error else own
     # What a network of a sample took, for all data and all passes.
     points = sum(len(one.values) for one in series) / max(1, sum(len(one.values) for one in some))
     each = best.seconds / NETWORKS / best.share * points
