@@ -152,13 +152,15 @@ class Follower:
 
     def mixed_one(self, number: int, forecast: NDArray[np.float32], window: NDArray[np.float32]) -> NDArray[np.float32]:
         """The committee's forecast [horizon] of one series, or as far as that has erred the best naive one; kept."""
-        begin = number * self._size
-        first, *others = self._flat[begin + LOSSES : begin + self._behind].tolist()
-        least, mixed = min(others), forecast
+        flat, begin, mixed, best = self._flat, number * self._size, forecast, 0
+        first, others = flat[begin + LOSSES], begin + LOSSES + 1
+        least = flat[others]
+        for place in range(1, self._naive):
+            if flat[others + place] < least:
+                least, best = flat[others + place], place
         if first > CLEARLY * least:
             share = np.float32(min((first / least - CLEARLY) * STEEP if least > 0 else 1.0, 1.0))
-            naive = window[self._maps[others.index(least)]]
-            mixed = forecast + share * (naive - forecast)
+            mixed = forecast + share * (window[self._maps[best]] - forecast)
         count = int(self._flat[begin + COUNT])
         if count % self._count == 0:
             state = self.states[number]

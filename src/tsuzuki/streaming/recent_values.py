@@ -85,6 +85,9 @@ class RecentValues:
         for number, source in enumerate(which):
             if source is not None:
                 self.states[number] = fitted.recent_states[source]
+        # Single items of a memory view, and of a list, are read sooner than an array's.
+        self._flat: Any = memoryview(self.states.data).cast("B").cast("f")
+        self._limits = self._levels.limits.tolist()
         self.bounded = bool(np.isfinite(self.states[:, [LOW, HIGH]]).any())
         self.shift = self.size - 1 - before
         self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
@@ -236,15 +239,18 @@ class RecentValues:
         if reading != reading:
             values[place, number] = values[place - self._back[number], number]
         else:
-            values[place, number] = scaled = (reading - mean) / scale - float(self.states[number, OFFSET])
+            values[place, number] = scaled = (reading - mean) / scale - self._flat[
+                number * self.states.shape[1] + OFFSET
+            ]
             if anew:
                 values[place - self.size + 1 : place, number] = scaled
                 self._begin_anew(number)
         if season := self._levels.season:
-            wait, run = self.states[number, [WAIT, RUN]].tolist()
+            first = number * self.states.shape[1]
+            wait = self._flat[first + WAIT]
             if reading == reading and wait == 0:
                 apart = float(values[place, number]) - float(values[place - season, number])
-                if run or abs(apart) > self._levels.limits[number]:
+                if self._flat[first + RUN] or abs(apart) > self._limits[number]:
                     self._count_level(number, place, apart)
             elif wait:
                 self.states[number, WAIT] = wait - 1
@@ -284,7 +290,9 @@ class RecentValues:
         combined = self.committee.combine_one(changes, window, number)
         if self._follower is not None:
             combined = self._follower.mixed_one(number, combined, window)
-        found = np.asarray(combined * scale + (mean + self.states[number, OFFSET] * scale))
+        if offset := self._flat[number * self.states.shape[1] + OFFSET]:
+            mean = mean + np.float32(offset) * scale
+        found = np.asarray(combined * scale + mean)
         return found if self.transform.kind == "none" else self.finish_alone(number, found)
 
     def free_bounds(self, which: "NDArray[np.int64] | int", readings: "NDArray[np.float64] | float") -> None:
