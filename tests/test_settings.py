@@ -140,3 +140,10 @@ def test_a_type_checker_sees_the_arguments_of_a_forecaster(tmp_path):
     shown, _, _ = api.run(["--no-error-summary", "--follow-imports=silent", "--ignore-missing-imports", str(script)])
     errors = [line.partition(": error")[0] for line in shown.splitlines() if ": error" in line]
     assert [error.rpartition(":")[2] for error in errors] == ["3", "4"], shown
+
+
+def test_the_pinball_loss_brings_the_quantiles_of_the_usual_intervals_unless_others_are_named():
+    assert Settings(loss="pinball").quantiles == (0.025, 0.1, 0.5, 0.9, 0.975)
+    assert Settings(loss="pinball").levels == (80, 95)
+    assert Settings(loss="pinball", quantiles=(0.25, 0.5, 0.75)).quantiles == (0.25, 0.5, 0.75)
+    assert Settings(loss="mae").quantiles == ()

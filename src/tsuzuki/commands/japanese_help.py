@@ -76,7 +76,7 @@ TEXTS = {
     "Covariates that are the same at all times of a series.": "系列ごとに一定の共変量の列。",
     "Country whose public holidays are known ahead by themselves: JP, with a region US-CA, and where times are in UTC with the zone of its dates JP@Asia/Tokyo; empty for none.": "祝日を自動で既知の共変量にする国: JP、地域つきなら US-CA、時刻が UTC のときは日付のタイムゾーンつきで JP@Asia/Tokyo。空なら使いません。",
     "Whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.": "時刻・曜日・年内の日を入力にするか（間隔から分かる範囲で）。",
-    "Of the networks: huber, mse or mae; quantiles have a loss of their own.": "ネットワークの損失: huber、mse、mae（分位点の損失は別です）。",
+    "Of the networks: huber, mse, mae, or pinball, which is that of quantiles; without any it takes those of the median and of 80 % and 95 % intervals.": "ネットワークの損失: huber、mse、mae、または分位点の損失 pinball（分位点を指定しなければ、中央値と 80%・95% 予測区間のもの）。",
     "Whether ridge, seasonal naive forecasts, smoothing, drift and means stand beside the networks, each trusted as far as held-out stretches say; not with quantiles.": "リッジ回帰・季節ナイーブ・指数平滑・ドリフト・平均もネットワークと組み合わせるか（検証用の区間の成績で重みを付けます）。分位点とは併用できません。",
     "Forecast that the networks add to: last, season, or auto (of several series with a committee, season where its error is below half of last's; else last).": "ネットワークが差分を加える元の予測: last、season、auto（複数の系列では、season の誤差が last の半分未満なら season、ほかは last）。",
     "Scale of the errors: none, log, asinh, or auto (where a series' spread grows with its level).": "誤差の尺度: none、log、asinh、auto（水準とともにばらつきが増える系列で変換）。",

@@ -22,11 +22,13 @@ P = ParamSpec("P")
 # No count is so large.
 MOST = 2**31
 CYCLES = ("hour", "weekday", "day of year")
+# The median and the ends of 80 % and 95 % intervals.
+PINBALL_QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 # Settings that are one of a few words.
 CHOICES = {
     "base": ("auto", "last", "season"),
     "transform": ("auto", "none", "log", "asinh"),
-    "loss": ("huber", "mse", "mae"),
+    "loss": ("huber", "mse", "mae", "pinball"),
 }
 
 
@@ -64,7 +66,8 @@ class Settings:
             present value. None: as the grid suggests (parts of a day, a day, a week).
         quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
             them.
-        loss: of the networks: huber, mse or mae; quantiles have a loss of their own.
+        loss: of the networks: huber, mse, mae, or pinball, which is that of quantiles; without any it takes those of
+            the median and of 80 % and 95 % intervals.
         committee: whether ridge, seasonal naive forecasts, smoothing, drift and means stand beside the networks, each
             trusted as far as held-out stretches say; not with quantiles.
         base: forecast that the networks add to: last, season, or auto (of several series with a committee, season
@@ -164,7 +167,8 @@ class Settings:
             # A text is a sequence too, of letters; one name is meant.
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         object.__setattr__(self, "budget", str(self.budget))
-        object.__setattr__(self, "quantiles", tuple(self.quantiles))
+        given = tuple(self.quantiles) or (PINBALL_QUANTILES if self.loss == "pinball" else ())
+        object.__setattr__(self, "quantiles", given)
         if self.cycles is not None:
             object.__setattr__(self, "cycles", (self.cycles,) if isinstance(self.cycles, str) else tuple(self.cycles))
         if self.lags is not None:

@@ -230,6 +230,7 @@ class RecentValues:
     def take_one(self, number: int, at: int, reading: float, *, anew: bool) -> float:
         """What `take` does for many, for one series; the reading transformed."""
         mean, scale = self.scales[number].tolist()
+        first = number * self.states.shape[1]
         if self.transform.kind != "none":
             # As an array: NumPy's logarithm of a single number may round otherwise.
             reading = float(self.transform.forward(np.array([reading]), np.array([number]))[0])
@@ -246,7 +247,6 @@ class RecentValues:
                 values[place - self.size + 1 : place, number] = scaled
                 self._begin_anew(number)
         if season := self._levels.season:
-            first = number * self.states.shape[1]
             wait = self._flat[first + WAIT]
             if reading == reading and wait == 0:
                 apart = float(values[place, number]) - float(values[place - season, number])
