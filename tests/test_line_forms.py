@@ -1,7 +1,9 @@
 """Lines of a stream in the forms of the file that the model was trained on."""
 
+import datetime
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,9 @@ from tsuzuki.commands import streaming
 from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
 from tsuzuki.forecaster import Forecaster, load
+from tsuzuki.streaming.cursor import nanoseconds
 from tsuzuki.streaming.line_headers import Places, places_in
-from tsuzuki.streaming.lines import encoding_of, format_of, moment
+from tsuzuki.streaming.lines import encoding_of, format_of, is_plain, moment
 from tsuzuki.streaming.state_store import StateStore
 
 NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
@@ -149,6 +152,21 @@ def test_lines_without_a_zone_are_left_out_where_the_model_has_one(tmp_path):
             f"'2024-01-03 {hour}:00' names no time zone, but the model's readings did; left out" for hour in (12, 13)
         ]
         assert runner.process([b"a,2024-01-03 12:00+09:00,1"], form).startswith("3,a,2024-01-03 12:00+09:00,")
+
+
+def test_no_year_is_taken_for_one_of_another_century():
+    """2^64 nanoseconds are 584 years: a year so far away would come out as one of the next hours."""
+    far = ["9000-01-01", "2608-07-31 00:00", "1439-01-01", "0001-01-01T00:00:00", "2262-05-01"]
+    assert not any(map(is_plain, far))
+    assert all(map(is_plain, ("1678-01-01", "2261-12-31 23:59:59")))
+    for stamp in far:
+        with pytest.raises(DataError):
+            moment(stamp)
+        for given_as in (stamp, datetime.datetime.fromisoformat(stamp), np.datetime64(stamp)):
+            with pytest.raises(DataError, match="is no time; give one such as"):
+                nanoseconds(given_as)
+    for known in ("2024-01-01", datetime.datetime(2024, 1, 1), np.datetime64("2024-01-01"), pd.Timestamp("2024-01-01")):
+        assert nanoseconds(known) == pd.Timestamp("2024-01-01").value
 
 
 def test_lines_are_in_cp932_where_their_header_is():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.timestamps import LAST_DAY
 from tsuzuki.data.zones import check_zone
 from tsuzuki.errors import DataError
 from tsuzuki.layouts.layout import ZERO
@@ -235,8 +236,12 @@ def nanoseconds(ds: Any, zone: str | None = None) -> int:
     else:
         zoned = getattr(ds, "tzinfo", None) is not None
         try:
-            found = np.datetime64(ds.astimezone(UTC).replace(tzinfo=None) if zoned else ds, "ns")
-        except (ValueError, TypeError):
+            plain = ds.astimezone(UTC).replace(tzinfo=None) if zoned else ds
+            found = np.datetime64(plain, "ns")
+            # NumPy takes a year that nanoseconds cannot count for one of another century.
+            if abs(np.datetime64(plain, "D").astype(np.int64)) > LAST_DAY:
+                found = np.datetime64("NaT")
+        except (ValueError, TypeError, OverflowError):
             found = np.datetime64("NaT")
         if np.isnat(found):
             raise DataError(f"{ds!r:.60} is no time; give one such as 2026-01-31 12:00")

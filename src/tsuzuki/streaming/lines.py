@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tsuzuki.data.columns import is_part, joined_cells
 from tsuzuki.data.files import NO_LETTERS
+from tsuzuki.data.timestamps import FIRST_YEAR, LAST_YEAR
 from tsuzuki.errors import DataError
 from tsuzuki.streaming.line_headers import PLAIN, Places, places_in
 
@@ -236,8 +237,11 @@ def format_of(
 
 
 def is_plain(stamp: str) -> bool:
-    """Whether a time is written as NumPy reads it: an ISO date, and perhaps a time of day. NumPy reads `now`, too."""
-    return _ISO.fullmatch(stamp) is not None
+    """Whether a time is written as NumPy reads it: an ISO date, and perhaps a time of day.
+
+    NumPy reads `now`, too, and takes a year that nanoseconds cannot count for one of another century.
+    """
+    return _ISO.fullmatch(stamp) is not None and FIRST_YEAR <= int(stamp[:4]) < LAST_YEAR
 
 
 @functools.lru_cache(maxsize=4096)
