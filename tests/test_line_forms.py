@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from test_cli import run
 from tsuzuki.commands import streaming
+from tsuzuki.commands.stream_output import Messages
 from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
 from tsuzuki.forecaster import Forecaster, load
@@ -62,7 +63,7 @@ def test_a_stream_reads_the_file_that_its_model_was_trained_on(form, tmp_path, m
     capfdbinary.readouterr()
     with (tmp_path / "newer.csv").open("rb") as file:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
-        left_out = streaming._follow(str(model), str(tmp_path / "states"), "auto", "auto", (), False, True)
+        left_out = streaming._follow(str(model), str(tmp_path / "states"), "auto", "auto", (), "", False, True)
     said = capfdbinary.readouterr().out.decode().splitlines()
     assert (left_out, len(said)) == (0, 1 + len(lines) - cut)
     assert float(said[-1].split(",")[-2]) == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
@@ -144,7 +145,7 @@ def test_lines_without_a_zone_are_left_out_where_the_model_has_one(tmp_path):
     series = pd.Series([float(at % 5) for at in range(60)], hours, name="a")
     made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series)
     with StateStore(tmp_path, "m") as store:
-        messages = streaming._Messages(quiet=True)
+        messages = Messages(quiet=True)
         runner = streaming._BatchRunner(made.bank(), store, messages, False)
         form = format_of("a,2024-01-03 12:00,1", "auto", ["a"], 1)
         assert runner.process([b"a,2024-01-03 12:00,1", b"a,2024-01-03 13:00,1"], form) == ""
