@@ -23,7 +23,8 @@ class KernelHook(BuildHookInterface):
         for width in WIDTHS:
             environment = {
                 **os.environ,
-                "PYTHONPATH": str(Path(self.root) / "src"),
+                # pip brings what the build requires by this path, too.
+                "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(self.root) / "src"), os.getenv("PYTHONPATH")))),
                 "TSUZUKI_VECTOR_WIDTH": str(width),
                 "NUMBA_OPT": "0",
             }

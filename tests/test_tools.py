@@ -198,3 +198,28 @@ def test_a_table_that_does_not_fit_leaves_what_stood_there():
     command = [sys.executable, str(ROOT / "tools" / "interrupt.py"), "--only", "forecasts", "--places", "2"]
     done = subprocess.run([*command, "--place", "1"], capture_output=True, text=True, timeout=600, check=False)
     assert json.loads(done.stdout) == {"forecasts refused": 1, "wrong": []}, done.stderr
+
+
+def test_the_build_of_a_wheel_finds_the_sources_and_what_pip_brings(monkeypatch):
+    import importlib.util
+    import sys
+    from types import SimpleNamespace
+
+    interface = SimpleNamespace(BuildHookInterface=object)
+    monkeypatch.setitem(sys.modules, "hatchling.builders.hooks.plugin.interface", interface)
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    started = []
+    monkeypatch.setattr(build.subprocess, "run", lambda command, env, check: started.append(env))
+    hook = build.KernelHook()
+    hook.root = "/clone"
+    for given, path in (("/pip", "/clone/src:/pip"), ("", "/clone/src")):
+        started.clear()
+        monkeypatch.setenv("PYTHONPATH", given)
+        hook.initialize("standard", {"force_include": {}})
+        assert [one["TSUZUKI_VECTOR_WIDTH"] for one in started] == ["16", "8", "4"]
+        assert {one["PYTHONPATH"].replace(build.os.pathsep, ":") for one in started} == {path}
+    started.clear()
+    hook.initialize("editable", {})
+    assert not started

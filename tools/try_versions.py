@@ -50,7 +50,7 @@ def call(*command: str) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(command, cwd=tempfile.gettempdir(), env=clean, capture_output=True, text=True)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command[:6])}: {(done.stdout + done.stderr)[-1500:]}")
+        raise RuntimeError(f"{' '.join(command[:6])}: {(done.stdout + done.stderr)[-4000:]}")
 
 
 def attempt(python: str, package: Path, pinned: list[str]) -> str | None:
@@ -73,7 +73,8 @@ def attempt(python: str, package: Path, pinned: list[str]) -> str | None:
             only = ["--only-binary=:all:"] if package.suffix == ".whl" else ["--prefer-binary"]
             call(inside, "-m", "pip", "install", "--quiet", *only, str(package), *pinned)
         except RuntimeError as error:
-            return f"it cannot be installed: {' '.join(str(error).split())[-300:]}"
+            said = [line.strip() for line in str(error).splitlines() if "rror" in line]
+            return f"it cannot be installed: {'; '.join(said)[:600]}"
         call(inside, str(ROOT / "tools" / "smoke.py"), *pinned)
     return None
 
