@@ -17,7 +17,7 @@ from tsuzuki.engine.padding import state_places
 from tsuzuki.engine.plan import lower
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.stepwise import state_size
-from tsuzuki.layouts.layout import NOWHERE, slice_block
+from tsuzuki.layouts.layout import NOWHERE, ZERO, Block, slice_block
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
@@ -256,3 +256,22 @@ def test_nothing_outside_the_engine_knows_plans_sessions_or_padding():
                 assert room or not rest or rest in DOORS, (
                     f"{path}:{node.lineno} imports {name}, below the engine's doors"
                 )
+
+
+@pytest.mark.parametrize(("stride", "horizon", "fits"), [(1, 1, 13), (1, 5, 17), (2, 2, 13)])
+def test_a_row_that_would_be_scored_behind_the_targets_is_refused(stride, horizon, fits):
+    network = tsuzuki.Network(1, (tsuzuki.GRU(2), tsuzuki.Dense(horizon)))
+    inputs = np.zeros((20, 1), np.float32)
+    starts = np.array([[0, 8, -1]])
+    valid = np.where(starts < 0, 0, 4).astype(np.int32)
+    block = Block(starts, valid, np.full_like(valid, ZERO), np.full_like(valid, NOWHERE))
+    for points in (fits, fits - 1):
+        data = Data(inputs, np.zeros((points, stride), np.float32), horizon)
+        compiled = CompiledNetwork(network, RowShape(3, 4, False), data, optimizer=SGD(learning_rate=0.0))
+        if points == fits:
+            assert compiled.run(block)[0, 1] == 2 * horizon
+        else:
+            with pytest.raises(
+                SettingError, match=f"scored by {horizon} values from position 12 on, but there are {points}"
+            ):
+                compiled.run(block)

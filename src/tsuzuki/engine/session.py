@@ -344,12 +344,27 @@ class Session:
     def _point_at(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> None:
         if self.plan.network.whole_rows:
             _check_whole(block, self.plan.timesteps)
+        if training:
+            self._check_targets(block)
         job = self._job
         job[p.STARTS], job[p.VALID] = block.starts.ctypes.data, block.valid.ctypes.data
         job[p.ENTRIES], job[p.EXITS] = block.entries.ctypes.data, block.exits.ctypes.data
         job[p.UPDATES], job[p.TRAIN] = len(block.starts), training
         job[p.FORECASTS] = 0 if forecasts is None else forecasts.ctypes.data
         job[p.FIRST_UPDATE] = self.updates_done
+
+    def _check_targets(self, block: Block) -> None:
+        """Raise where a row would be scored by what lies behind the targets; 5 us a call."""
+        targets = self.data.targets
+        if targets is None or not len(block.starts):
+            return
+        beyond = max(0, max(end.steps for end in self.plan.ends) - self.plan.timesteps)
+        last = int((block.starts + block.valid).max()) + beyond
+        if last * targets.shape[1] + self.data.horizon > targets.size:
+            raise SettingError(
+                f"a row is scored by {self.data.horizon} values from position {last} on, but there are {len(targets)} "
+                "rows of targets; give some behind each step"
+            )
 
     def _call(self, block: Block, forecasts: NDArray[np.float32] | None, *, training: bool) -> int:
         self._point_at(block, forecasts, training=training)
