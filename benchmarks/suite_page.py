@@ -26,7 +26,10 @@ TEXTS = {
     "ETTh1": "The literature's protocol: the first 12 months in deviations train, the next 4 are left out, every "
     "origin of the last 4 is forecast from.",
     "M4": "The competition's training and test parts; MASE by the mean absolute change over 24 hours.",
-    "temperatures": "The first 80 % of the whole days train, every origin in the rest is forecast from. °C.",
+    "temperatures": "The first 80 % of the whole days train, every origin in the rest is forecast from. °C. On the "
+    "same splits, measured with version 0.1.0 on another machine: LightGBM through mlforecast (a model for each step "
+    "ahead of changes from the last value, on 34 lags, rolling means and the calendar) 2.812 on JFK, 2.515 on Dongsi "
+    "and 2.523 on Changping, 0.779 one hour ahead on JFK; the GRU of neuralforecast 3.667, 2.897, 2.874 and 0.825.",
     "nab": "Up to 30 windows of 24 steps at the end of each file, on the grid that `tsuzuki info` suggests where it "
     "has none. The last column is in units of the best built-in reference of that file in hindsight.",
     "tutorials": "Months and days; the networks are trained once, before the first window. The statistical models are "
