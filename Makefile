@@ -38,10 +38,10 @@ docs: .venv/docs
 	$(BIN)/python -m pip install --quiet --editable ".[compile,report]"
 	touch $@
 
-# One stamp for each set of extras: installed once, and again when pyproject.toml changes.
+# One stamp for each set of extras: installed once, and again when pyproject.toml changes. The upper bounds of sktime
+# would hold the others back, which it works with: it comes without what it asks for.
 .venv/test .venv/lint .venv/bench .venv/docs: .venv/%: .venv/core
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
-	# Its upper bounds would hold the others back, which it works with.
 	if [ $* = test ]; then $(BIN)/python -m pip install --quiet --no-deps "sktime>=1.2" scikit-base; fi
 	touch $@
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # A shift is seen after so many steps, or half a season if that is less; of fewer than three it would be an outlier.
 STEPS, FEWEST = 6, 3
-# It lies so many times as far away as anything that lasted as long in training, and so many deviations at least.
-BEYOND, LEAST = 1.5, 1.0
+# It lies so many times as far away as anything that lasted as long in training, and so many deviations at least: by 1.5
+# times, ETTh1 before its test part has 3 % more squared error than without this, by 2 half a per cent, by 3 none.
+BEYOND, LEAST = 3.0, 1.0
 # Seasons that training must hold to say how far values of two of them lie apart.
 SEASONS = 6
 
