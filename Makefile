@@ -11,7 +11,7 @@ demo: .venv/core
 	$(BIN)/tsuzuki forecast demo/beijing.tsuzuki --levels 80 --png demo/forecast.png
 
 test: .venv/test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/lint
 	$(BIN)/ruff check .

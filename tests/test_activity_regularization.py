@@ -15,7 +15,6 @@ from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.layouts.layout import NOWHERE, ZERO, Block
 from tsuzuki.network.optimizers import SGD
 
-pytestmark = pytest.mark.xdist_group("keras")
 L, R = keras.layers, keras.regularizers
 
 

@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
 pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
-pytestmark = pytest.mark.xdist_group("scripts")
 
 SCRIPTS = Path(__file__).parent / "scripts"
 OLD = sorted(path.stem for path in (SCRIPTS / "old").glob("*.py"))

@@ -82,7 +82,6 @@ def test_losses_of_chains_agree_with_the_plain_twin(chain, lanes, every_step, se
     assert case.compiled.run(case.block)[0, 0] == pytest.approx(expected, rel=2e-4, abs=2e-5)
 
 
-@pytest.mark.xdist_group("keras")
 @given(chains(), st.integers(1, 6), st.booleans(), st.integers(0, 999))
 @settings(max_examples=40)
 def test_gradients_of_chains_agree_with_tensorflows(chain, lanes, every_step, seed):
@@ -162,7 +161,6 @@ def test_rows_that_end_early_are_refused_where_steps_change():
         compiled.run(layout.block(0, layout.updates))
 
 
-@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize("steps", [3, 9])
 def test_a_decoder_of_other_steps_trains_and_predicts_as_in_keras(steps):
     keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
@@ -223,7 +221,6 @@ def stacks(layers):
     return {"tags": (tags, (12,)), "text": (text, (12,)), "activity": (activity, (12, 3)), "series": (series, (12, 2))}
 
 
-@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize("name", ["text", "tags", "activity", "series"])
 def test_fifty_updates_of_models_that_look_across_steps_agree_with_keras(name):
     keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')

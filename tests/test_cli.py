@@ -146,7 +146,6 @@ def test_a_missing_keras_is_answered_with_the_extra_to_install(monkeypatch):
     )
 
 
-@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize("batch", ["6", "4"])
 def test_real_keras_stands_beside_with_the_same_losses(readings, batch, monkeypatch):
     pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')

@@ -18,8 +18,6 @@ from tsuzuki.forecaster import Forecaster
 from tsuzuki.forecasting.serialization import model_id
 from tsuzuki.streaming.state_store import StateStore
 
-pytestmark = pytest.mark.xdist_group("stream")
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -142,7 +142,6 @@ def _fail(unit):
     raise SettingError(f"unit {unit} cannot be done; leave it out")
 
 
-@pytest.mark.xdist_group("ray")
 class TestOnACluster:
     """On two nodes; the last test takes one away, and gives another."""
 

@@ -16,8 +16,6 @@ from tooling import ROOT, tool
 
 pages = tool("pages")
 
-pytestmark = pytest.mark.xdist_group("docs")
-
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 

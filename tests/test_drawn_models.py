@@ -14,7 +14,6 @@ import tsuzuki
 from drawn_models import EPOCHS, draw
 from keras_models import keras
 
-pytestmark = pytest.mark.xdist_group("drawn")
 ALL = range(200)
 SEEDS = ALL if os.environ.get("TSUZUKI_DRAWN_MODELS") == "all" else ALL[7::20]
 

@@ -86,7 +86,6 @@ def keras_model(keras, network, lanes, steps, every_step):
     return keras.Model(given_, joined), weighted
 
 
-@pytest.mark.xdist_group("keras")
 @given(graphs(), st.integers(1, 5), st.integers(1, 6), st.booleans(), st.integers(0, 999))
 @settings(max_examples=25)
 def test_gradients_of_graphs_agree_with_tensorflows(network, steps, lanes, every_step, seed):

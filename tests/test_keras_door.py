@@ -11,7 +11,6 @@ import tsuzuki
 from keras_models import WAVE, Resets, classic, difference, keras, reset, states, windows
 from tsuzuki.keras.compile_config import Evaluated
 
-pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:607], 6)
 X, Y = X[:600], Y[:600]
 

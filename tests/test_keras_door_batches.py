@@ -11,7 +11,6 @@ import tsuzuki
 from keras_models import WAVE, classic, difference, keras, reset, states, windows
 from tsuzuki.errors import DivergedError, SettingError, UnsupportedModel
 
-pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:246], 6)
 QUIET = {"verbose": 0}
 

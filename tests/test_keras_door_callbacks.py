@@ -9,7 +9,6 @@ import tsuzuki
 from keras_models import WAVE, Resets, classic, difference, keras, windows
 from tsuzuki.keras.callbacks import TESTING, TRAINING, hears
 
-pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:246], 6)
 HELD_OUT = (X[180:], Y[180:])
 OPTIONS = {"batch_size": 6, "epochs": 2, "verbose": 0}

@@ -11,7 +11,6 @@ import tsuzuki
 from keras_models import WAVE, classic, difference, keras, reset, states, windows
 from tsuzuki.errors import SettingError
 
-pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:246], 6)
 PLAIN = {"batch_size": 6, "verbose": 0}
 

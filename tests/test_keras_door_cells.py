@@ -6,7 +6,6 @@ import pytest
 import tsuzuki
 from keras_models import WAVE, Resets, difference, keras, windows
 
-pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 STEPS, ROWS = 6, 8
 X, Y = windows(WAVE[: 400 + STEPS], STEPS)

@@ -12,7 +12,6 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.forward import prepare_evaluate, prepare_predict
 
 tf = pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 X, Y = windows(WAVE[:106], 6)
 

@@ -6,7 +6,6 @@ import pytest
 import tsuzuki
 from keras_models import difference, keras
 
-pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 SAMPLES = 10
 

@@ -10,7 +10,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
 pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
-pytestmark = pytest.mark.xdist_group("keras")
 
 import tsuzuki  # noqa: E402
 from tsuzuki.errors import SettingError, UnsupportedModel  # noqa: E402

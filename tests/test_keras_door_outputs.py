@@ -11,7 +11,6 @@ from tsuzuki.errors import SettingError, UnsupportedModel
 from tsuzuki.keras.forward import prepare_evaluate, prepare_predict
 
 tf = pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 ROWS, STEPS, SAMPLES = 4, 3, 12
 # Of each kind of output: units, activation, loss, metrics.

@@ -13,7 +13,6 @@ from tsuzuki.errors import DataError, SettingError, UnsupportedModel
 from tsuzuki.keras.forward import prepare_evaluate
 
 pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.xdist_group("keras")
 L, ops = keras.layers, keras.ops
 ROWS, STEPS, SAMPLES = 4, 5, 18
 OPTIONS = {"batch_size": ROWS, "epochs": 2, "shuffle": False, "verbose": 0}

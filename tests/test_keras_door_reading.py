@@ -9,7 +9,6 @@ from tsuzuki import UnsupportedModel
 from tsuzuki.errors import DataError, MissingExtraError, SettingError, TooShortError
 from tsuzuki.network.activations import ACTIVATIONS, WHOLE_STEP
 
-pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 X, Y = windows(WAVE[:106], 6)
 

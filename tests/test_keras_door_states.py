@@ -13,7 +13,6 @@ import tsuzuki
 from keras_models import WAVE, Resets, classic, difference, states, windows
 from tsuzuki.errors import SettingError
 
-pytestmark = pytest.mark.xdist_group("keras")
 X, Y = windows(WAVE[:246], 6)
 OPTIONS = {"batch_size": 6, "epochs": 2, "shuffle": False, "verbose": 0}
 

@@ -9,7 +9,6 @@ from tsuzuki.errors import UnsupportedModel
 from tsuzuki.keras.model_variables import slots_of
 
 pytestmark = [
-    pytest.mark.xdist_group("keras"),
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only there does Keras keep occurrences apart"),
 ]
 L, O = keras.layers, keras.optimizers  # noqa: E741

@@ -12,7 +12,6 @@ from tooling import ROOT
 
 pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
 pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
-pytestmark = pytest.mark.xdist_group("keras")
 EXAMPLES = sorted((ROOT / "examples" / "keras").glob("*.py"))
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 

@@ -3,13 +3,11 @@
 from random import Random
 
 import numpy as np
-import pytest
 
 import tsuzuki
 from keras_models import keras
 from tsuzuki.keras.forward import prepare_predict
 
-pytestmark = pytest.mark.xdist_group("keras")
 L = keras.layers
 
 

@@ -41,7 +41,6 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
 tf = pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
 # All of them in one worker: importing TensorFlow twice takes longer than the tests.
-pytestmark = pytest.mark.xdist_group("keras")
 
 LOSSES = {
     MSE(): lambda y, z: tf.reduce_mean((z - y) ** 2),

@@ -128,7 +128,6 @@ def keras_model(keras, network, lanes, steps, every_step):
     return keras.Model(given_, values[-1]), weighted
 
 
-@pytest.mark.xdist_group("keras")
 @given(masked_networks(), st.integers(1, 6), st.integers(1, 6), st.booleans(), st.integers(0, 999))
 @settings(max_examples=25)
 def test_gradients_with_masked_steps_agree_with_tensorflows(network, steps, lanes, every_step, seed):
@@ -228,7 +227,6 @@ def pooled_models(layers):
     }
 
 
-@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize("kind", ["windows", "mean"])
 def test_windows_end_a_mask_and_a_mean_over_all_steps_heeds_it_as_in_keras(kind):
     keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
@@ -250,7 +248,6 @@ def test_windows_end_a_mask_and_a_mean_over_all_steps_heeds_it_as_in_keras(kind)
         np.testing.assert_allclose(mine, exact, atol=1e-4)
 
 
-@pytest.mark.xdist_group("keras")
 def test_a_cloned_model_hands_on_the_same_masks():
     keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
     import tsuzuki

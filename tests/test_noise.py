@@ -37,7 +37,6 @@ def ones(value=1.0):
     return np.full((LANES * (STEPS + 1), WIDE + 1), value, np.float32)
 
 
-@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize("layer", NOISES, ids=str)
 def test_noise_has_the_distribution_of_keras(layer):
     found = made(layer, ones(1.5))("run").ravel()
@@ -101,7 +100,6 @@ def test_noise_that_cannot_be_is_refused(make):
         make()
 
 
-@pytest.mark.xdist_group("keras")
 def test_a_keras_model_with_noise_is_trained_and_forecasts_without():
     import tsuzuki
     from tsuzuki.keras.forward import prepare_predict

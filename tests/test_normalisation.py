@@ -122,7 +122,6 @@ def built(kind, frozen=False):
     return model
 
 
-@pytest.mark.xdist_group("keras")
 @pytest.mark.parametrize(
     ("kind", "frozen"),
     [("behind", False), ("behind", True), ("between", False), ("convolved", False), ("masked", False)],
@@ -152,7 +151,6 @@ def test_fifty_updates_with_batch_normalisation_agree_with_keras(kind, frozen):
     assert scores["loss"] == pytest.approx(theirs.evaluate(x, y, verbose=0)[0], rel=1e-3)
 
 
-@pytest.mark.xdist_group("keras")
 def test_what_a_normalization_has_learnt_is_read_and_comes_back():
     import tsuzuki
 
@@ -176,7 +174,6 @@ def test_what_a_normalization_has_learnt_is_read_and_comes_back():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.xdist_group("keras")
 def test_what_keras_normalises_over_other_axes_is_refused_all_at_once():
     import tsuzuki
 

@@ -14,7 +14,6 @@ from tsuzuki.errors import MissingExtraError, SettingError
 from tsuzuki.report.page import check
 
 # One browser and one set of pages for all of these tests.
-pytestmark = pytest.mark.xdist_group("report")
 SMALL = ["--units", "4", "--layers", "1", "--ensemble", "2", "--epochs", "1", "--horizon", "24"]
 
 

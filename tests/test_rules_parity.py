@@ -24,7 +24,6 @@ from tsuzuki.network.losses import (
 from tsuzuki.network.optimizers import SGD
 
 tf = pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.xdist_group("keras")
 L, C, R, losses = keras.layers, keras.constraints, keras.regularizers, keras.losses
 # Of each rare loss: Keras's function, what the last layer ends with, and targets from uniform numbers.
 RARE = {

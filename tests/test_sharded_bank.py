@@ -178,7 +178,6 @@ def test_readings_that_cannot_be_taken_are_named_and_nothing_is_taken(model, tmp
         ShardedBank(Forecaster(3), tmp_path / "new")
 
 
-@pytest.mark.xdist_group("ray")
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost_or_repeated(model, tmp_path, cluster):
     alone = model.bank()
     with ShardedBank(model, tmp_path, workers=2) as bank:

@@ -6,7 +6,6 @@ import pytest
 from keras_models import keras
 from tsuzuki.keras.window_datasets import watching, window_dataset
 
-pytestmark = pytest.mark.xdist_group("keras")
 SERIES = np.arange(60, dtype=np.float64).reshape(30, 2)
 
 

@@ -62,7 +62,11 @@ def note_lengths(model: Any, lengths: Sequence[int]) -> None:
 
 def given_lengths(model: Any) -> tuple[int, ...]:
     """The steps that were noted last, () where none were."""
-    return _given.get(model, ())
+    try:
+        return _given.get(model, ())
+    except TypeError:
+        # A number, say: what cannot be referred to weakly is no model, which is said where it is read.
+        return ()
 
 
 def fixed_steps(model: Any) -> int | None:
