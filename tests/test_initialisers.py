@@ -41,6 +41,12 @@ def test_orthogonal_weights_stand_at_right_angles(shape):
     np.testing.assert_allclose(both, np.eye(len(both)), atol=1e-12)
 
 
+def test_a_seed_gives_the_weights_that_it_gave_in_every_version():
+    _, recurrent, *_ = tsuzuki.initialise(tsuzuki.Network(1, (tsuzuki.SimpleRNN(3), tsuzuki.Dense(1))), 0)
+    expected = [[0.057635, 0.716450, -0.695254], [-0.940994, 0.271612, 0.201887], [-0.333481, -0.642594, -0.689829]]
+    np.testing.assert_allclose(recurrent, expected, atol=1e-6)
+
+
 def test_an_array_of_one_layer_starts_otherwise_than_its_like():
     other = lambda shape, generator: np.full(shape, 0.5)  # noqa: E731
     found = tsuzuki.initialise(NETWORK, 3, {"bias": "ones", (2, "bias"): other, (1, "recurrent_kernel"): "zeros"})

@@ -125,7 +125,8 @@ def orthogonal(shape: tuple[int, ...], generator: "np.random.Generator") -> "NDA
     rows, columns = math.prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(generator.normal(size=(max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))
-    return (q.T if rows < columns else q).reshape(shape)
+    # Square ones are turned too: a seed keeps the weights that it has always given.
+    return (q.T if rows <= columns else q).reshape(shape)
 
 
 def identity(shape: tuple[int, ...], generator: "np.random.Generator") -> "NDArray[np.float64]":
