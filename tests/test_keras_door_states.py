@@ -44,15 +44,18 @@ def test_state_keeper_and_the_door_give_the_same_run():
 
 
 def test_state_keeper_takes_batches_that_continue_one_another():
-    classic().fit(X, Y, callbacks=[tsuzuki.keras.StateKeeper(X, Y)], **OPTIONS)
-    classic().fit(np.array(X), Y, callbacks=[tsuzuki.keras.StateKeeper(np.array(X), Y)], **OPTIONS)
+    def epochs(x, y, kept):
+        return len(classic().fit(x, y, callbacks=[tsuzuki.keras.StateKeeper(x, kept)], **OPTIONS).history["loss"])
+
+    assert epochs(X, Y, Y) == OPTIONS["epochs"]
+    assert epochs(np.array(X), Y, Y) == OPTIONS["epochs"]
     # Six stretches of the series side by side: samples that do not overlap, checked by what follows each.
     stretches = np.stack([WAVE[start : start + 121] for start in range(0, 726, 121)])
     x = stretches[:, :120].reshape(6, 20, 6).swapaxes(0, 1).reshape(120, 6, 1)
     y = stretches[:, 6::6].T.reshape(120)
-    classic().fit(x, y, callbacks=[tsuzuki.keras.StateKeeper(x, y)], **OPTIONS)
+    assert epochs(x, y, y) == OPTIONS["epochs"]
     whole = stretches[:, 1:].reshape(6, 20, 6).swapaxes(0, 1).reshape(120, 6)
-    classic().fit(x, y, callbacks=[tsuzuki.keras.StateKeeper(x, whole)], **OPTIONS)
+    assert epochs(x, y, whole) == OPTIONS["epochs"]
 
 
 @pytest.mark.parametrize(

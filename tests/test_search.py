@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from tsuzuki import Forecaster, load
+from tsuzuki.cli import app
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting import search as module
 from tsuzuki.forecasting.settings import Settings
@@ -107,3 +109,11 @@ def test_what_was_not_searched_says_so():
         _ = Forecaster(3, **SMALL).fit(wave(100)).trials_
     with pytest.raises(SettingError, match="search is -1; give seconds"):
         Forecaster(3, search=-1)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1"])
+def test_the_command_is_given_time_to_search_in(seconds, tmp_path):
+    found = CliRunner().invoke(app, ["search", "beijing", "--seconds", seconds, "-o", str(tmp_path / "model")])
+    assert found.exit_code == 2
+    assert f"--seconds is {seconds}; give a time above 0" in found.output
+    assert not list(tmp_path.iterdir())

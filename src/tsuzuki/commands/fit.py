@@ -9,10 +9,12 @@ import typer
 from tsuzuki.commands.info import facts
 from tsuzuki.commands.options import (
     Cache,
+    Checkpoint,
     Column,
     Debug,
     Json,
     Merge,
+    Output,
     Quiet,
     Sources,
     Time,
@@ -32,20 +34,19 @@ from tsuzuki.commands.terminal import (
     write_json,
 )
 from tsuzuki.commands.texts import said
+from tsuzuki.errors import SettingError
 
 
 @takes_settings
 def fit(
     source: Sources,
     *,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="PATH", help="The model file.")] = "model.tsuzuki",
+    output: Output = "model.tsuzuki",
     column: Column = None,
     time: Time = None,
     merge: Merge = False,
     settings: dict[str, Any],
-    checkpoint: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
-    ] = None,
+    checkpoint: Checkpoint = None,
     every: Annotated[str, typer.Option(help="How often the checkpoint is written: 30s, 5m.")] = "30s",
     cache: Cache = None,
     json_path: Json = None,
@@ -108,20 +109,21 @@ def search(
     source: Sources,
     *,
     search: Annotated[float, typer.Option("--seconds", help="Seconds that trials and training take.")] = 60.0,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="PATH", help="The model file.")] = "model.tsuzuki",
+    output: Output = "model.tsuzuki",
     column: Column = None,
     time: Time = None,
     merge: Merge = False,
     settings: dict[str, Any],
-    checkpoint: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
-    ] = None,
+    checkpoint: Checkpoint = None,
     json_path: Json = None,
     quiet: Quiet = False,
     lang: Lang = "",
     debug: Debug = False,
 ) -> None:
     """Find better settings on held-out stretches, and train with them."""
+    with errors_in_words(debug):
+        if not search > 0:
+            raise SettingError(f"--seconds is {search:g}; give a time above 0, or train without trials: tsuzuki fit")
     fit(
         source=source,
         output=output,

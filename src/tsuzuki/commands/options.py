@@ -19,6 +19,10 @@ Sources = Annotated[
     typer.Argument(metavar="FILE", help="A file, several files as one, or a bundled series: beijing, nyc."),
 ]
 Merge = Annotated[bool, typer.Option("--merge", help="Take the mean where many readings are of the same step.")]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="PATH", help="The model file.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Go on from here after a crash; the same command again resumes.")
+]
 Column = Annotated[
     list[str] | None,
     typer.Option(
