@@ -101,6 +101,28 @@ def test_the_table_says_what_was_swapped_what_was_not_and_what_that_saved():
     ]
 
 
+def test_the_table_and_the_notices_are_said_in_japanese_too(tmp_path):
+    code = (
+        "from tsuzuki.autofit.swapping import log\n"
+        "from tsuzuki.autofit.notices import say_once\n"
+        "say_once('lr=', 'learning_rate=')\n"
+        "log.add('a.py:3', 'fit', '', 0.5, 10)\n"
+        "log.add('a.py:9', 'predict', 'a layer', 1.0)\n"
+    )
+    spoken = [
+        "tsuzuki: lr= は古い名前です。今は learning_rate= です",
+        "tsuzuki run: 2 回の呼び出しのうち 1 回置き換え",
+        "  場所    呼び出し  回数    秒  置き換え",
+        "  a.py:3  fit          1  0.50  はい",
+        "  a.py:9  predict      1  1.00  いいえ: a layer",
+        "  短縮した時間（Keras が計算以外に使う時間の控えめな見積もり）: 0.0 秒",
+    ]
+    assert run(tmp_path / "script.py", options=["--lang", "ja"], code=code).stderr.splitlines() == spoken
+    assert run(tmp_path / "script.py", options=["--lang=en"]).stderr.startswith("tsuzuki: lr= is an old name")
+    refused = run(tmp_path / "script.py", options=["--lang", "fr"])
+    assert (refused.returncode, refused.stderr) == (2, "error: --lang is 'fr'; choose en or ja\n")
+
+
 NOTEBOOK = """
 import tsuzuki
 class Shell:

@@ -1,9 +1,12 @@
 """What the commands say in Japanese: every text with the values of its English, real errors, whole lines."""
 
+import ast
+import importlib.util
 import re
 import string
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +25,7 @@ from tsuzuki.commands.japanese import ERRORS, NOT_FIRST, NOT_LAST, error, folded
 from tsuzuki.commands.japanese_help import COMMANDS as JAPANESE_HELP
 from tsuzuki.commands.japanese_help import TEXTS as HELP_TEXTS
 from tsuzuki.errors import SettingError
+from tsuzuki.languages import of_environment
 
 SMALL = ["--horizon", "3", "--units", "3", "--ensemble", "1", "--epochs", "1"]
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
@@ -46,6 +50,27 @@ def test_heads_facts_and_commands_have_their_japanese():
     assert list(JAPANESE_HEADINGS) == list(GROUPS)
 
 
+def test_what_is_said_of_a_running_script_has_its_japanese(monkeypatch):
+    # Read by itself: the package acts when it is imported.
+    folder = Path(texts.__file__).parents[1] / "autofit"
+    spec = importlib.util.spec_from_file_location("texts_of_autofit", folder / "texts.py")
+    spoken = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(spoken)
+    for english, japanese in spoken.TEXTS.values():
+        assert fields_of(english) == fields_of(japanese)
+        assert JAPANESE.search(japanese)
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    calls = [
+        node
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say_once"
+    ]
+    today = [node.args[1].value for node in calls if isinstance(node.args[1], ast.Constant)]
+    assert len(today) > 15
+    assert not [name for name in today if re.search("[a-z] +[a-z]", spoken.name_of_today(name))]
+
+
 @pytest.mark.parametrize(
     ("variables", "spoken"),
     [
@@ -59,7 +84,7 @@ def test_heads_facts_and_commands_have_their_japanese():
 def test_the_environment_chooses_unless_lang_does(monkeypatch, variables, spoken):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert texts.of_environment() == spoken
+    assert of_environment() == spoken
     assert (texts.use(""), texts.language()) == (spoken, spoken)
     for lang in ("ja", "en"):
         assert (texts.use(lang), texts.language()) == (lang, lang)
@@ -73,7 +98,7 @@ def test_windows_is_asked_for_its_language(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     for found, spoken in (("Japanese_Japan", "ja"), ("English_United States", "en"), (None, "en")):
         monkeypatch.setattr("locale.getlocale", lambda found=found: (found, "932"))
-        assert texts.of_environment() == spoken
+        assert of_environment() == spoken
 
 
 @given(st.text(st.sampled_from("続きを読む、。（）「」 abc12.%-"), max_size=200), st.integers(12, 60))

@@ -29,7 +29,12 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"layouts": "which rows an update holds"},
     {"network": "layers, losses and optimisers, as descriptions"},
     {"data": "files and frames to series on a grid"},
-    {"formatting": "numbers as text", "storage": "files written and read safely", "errors": "one family of exceptions"},
+    {
+        "formatting": "numbers as text",
+        "languages": "the language that is spoken",
+        "storage": "files written and read safely",
+        "errors": "one family of exceptions",
+    },
 )
 KNOWS = {name: what for floor in FLOORS for name, what in floor.items()}
 ORDER = tuple(KNOWS)

@@ -1,6 +1,6 @@
 """What `tsuzuki run` is worth: each script under it and in Keras 3, in one run.
 
-    python benchmarks/tutorial/run.py jfk_temperature.csv [--points N] [--epochs-only | --calls-only]
+    python benchmarks/tutorial/run.py jfk_temperature.csv [--points N] [--cell LSTM] [--epochs-only | --calls-only]
 
 - a script that uses no Keras, under `tsuzuki run` and under Python, twenty times in turn;
 - calls that are mostly overhead (`small_calls.py`);
@@ -91,10 +91,10 @@ def small_calls() -> None:
     print()
 
 
-def tutorial(file: str, points: str) -> None:
-    """The tutorial's epochs, in seconds."""
-    mine = [*RUN, "--strict", str(HERE / "as_of_2019.py"), file, points]
-    port = [*PYTHON, str(HERE / "in_keras_3.py"), file, points]
+def tutorial(file: str, points: str, cells: list[str]) -> None:
+    """The tutorial's epochs, in seconds; of all cells where none is named."""
+    mine = [*RUN, "--strict", str(HERE / "as_of_2019.py"), file, points, *cells]
+    port = [*PYTHON, str(HERE / "in_keras_3.py"), file, points, *cells]
     runs = [
         [
             row | {"what": f"{row['cell']}, epoch {row['epoch']}, loss {row['loss']:.6f}", "best": row["seconds"]}
@@ -114,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--points", default="1000000000")
+    parser.add_argument("--cell", action="append", choices=("SimpleRNN", "GRU", "LSTM"), default=[])
     parser.add_argument("--epochs-only", action="store_true")
     parser.add_argument("--calls-only", action="store_true")
     options = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
         overhead()
         small_calls()
     if not options.calls_only:
-        tutorial(options.file, options.points)
+        tutorial(options.file, options.points, options.cell)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def main() -> None:
 
         call = call_of(sys.argv[2:])
         if call is not None:
-            run_script(call.script, call.arguments, strict=call.strict, explain=call.explain)
+            run_script(call.script, call.arguments, strict=call.strict, explain=call.explain, lang=call.lang)
             return
     from tsuzuki import cli
 

@@ -9,6 +9,7 @@ swapping         Keras's methods, done by the engine or by Keras
     old_functions    the same for functions, optimisers and keys of logs
     old_modules      the same for modules; also tells when Keras has been imported
     notices          what is said about old names
+    texts            what is said, in English and Japanese
 """
 
 import atexit

@@ -2,6 +2,9 @@
 
 import sys
 from dataclasses import dataclass, field
+from unicodedata import east_asian_width
+
+from tsuzuki.autofit.texts import said
 
 # What Keras spends on a call and on a batch beside the arithmetic, measured with small networks on TensorFlow (two
 # cores of an AMD EPYC): the least that is saved where a call is swapped. Those of single batches are CPU times measured
@@ -67,24 +70,29 @@ class CallLog:
         if not lines:
             return []
         swapped = [line for line in lines if not line.reason]
-        word = "would be swapped" if explain else "swapped"
+        word = said("would be" if explain else "was")
         total, count = sum(line.calls for line in lines), sum(line.calls for line in swapped)
-        rows = [("where", "call", "times", "seconds", word)]
+        rows = [(said("where"), said("call"), said("times"), said("seconds"), word)]
         for line in lines:
-            rows.append(
-                (line.place, line.method, str(line.calls), f"{line.seconds:.2f}", "yes" if not line.reason else "no")
-            )
-        wide = [max(len(row[i]) for row in rows) for i in range(4)]
-        shown = [f"tsuzuki run: {count} of {total} calls {word}"]
+            way = said("no" if line.reason else "yes")
+            rows.append((line.place, line.method, str(line.calls), f"{line.seconds:.2f}", way))
+        wide = [max(_columns(row[i]) for row in rows) for i in range(4)]
+        shown = [said("swapped", count=count, total=total, word=word)]
         for row, reason in zip(rows, ["", *(line.reason for line in lines)], strict=True):
-            cells = [row[0].ljust(wide[0]), row[1].ljust(wide[1]), row[2].rjust(wide[2]), row[3].rjust(wide[3])]
+            gaps = [" " * (width - _columns(cell)) for width, cell in zip(wide, row, strict=False)]
+            cells = [row[0] + gaps[0], row[1] + gaps[1], gaps[2] + row[2], gaps[3] + row[3]]
             shown.append(f"  {'  '.join(cells)}  {row[4]}{': ' + reason if reason else ''}")
         if swapped and not explain:
             saved = sum(max(0.0, line.in_keras - line.seconds) for line in swapped)
-            shown.append(f"  time saved, by a low estimate of what Keras spends beside the arithmetic: {saved:.1f} s")
+            shown.append(said("saved", seconds=saved))
         return shown
 
     def print(self, explain: bool) -> None:
         """Print the table on stderr."""
         for line in self.table(explain):
             print(line, file=sys.stderr)
+
+
+def _columns(text: str) -> int:
+    """The columns that a text takes on a terminal: two for each Japanese letter."""
+    return len(text) if text.isascii() else sum(2 if east_asian_width(one) in "WF" else 1 for one in text)

@@ -2,6 +2,7 @@
 
 import sys
 
+from tsuzuki.autofit.texts import name_of_today, said
 from tsuzuki.keras.private_names import TO_KERAS_3
 
 _said: set[str] = set()
@@ -11,9 +12,9 @@ def say_once(old: str, today: str) -> None:
     """Say that a name is old, unless that was said before."""
     if old not in _said:
         _said.add(old)
-        print(f"tsuzuki: {old} is an old name; today it is {today}", file=sys.stderr)
+        print(said("old name", old=old, today=name_of_today(today)), file=sys.stderr)
 
 
 def say_left_alone(module: object) -> None:
     """Say that models of Keras 2 are not trained here."""
-    print(f"tsuzuki: calls of models are left to {TO_KERAS_3}", file=sys.stderr)
+    print(said("left alone", how=TO_KERAS_3), file=sys.stderr)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
 
-from tsuzuki.autofit import swapping
+from tsuzuki.autofit import swapping, texts
 from tsuzuki.errors import FileError, NotSwappedError
+from tsuzuki.languages import LANGUAGES
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAILED, NOT_SWAPPED, INTERRUPTED = 1, 2, 130
@@ -23,6 +24,7 @@ class Call:
     arguments: Sequence[str]
     strict: bool
     explain: bool
+    lang: str = ""
 
 
 def call_of(words: Sequence[str]) -> Call | None:
@@ -30,18 +32,26 @@ def call_of(words: Sequence[str]) -> Call | None:
 
     The command line then says what is wrong with it, or gives help.
     """
-    options = set[str]()
-    for at, word in enumerate(words):
+    options, rest = set[str](), list(words)
+    lang = ""
+    while rest:
+        word = rest.pop(0)
         if word in ("--strict", "--explain"):
             options.add(word)
+        elif word.partition("=")[0] == "--lang":
+            lang = word.partition("=")[2] or (rest.pop(0) if rest else "")
+            if lang not in LANGUAGES:
+                break
         elif not word.startswith("-") and os.access(word, os.R_OK):
-            return Call(word, words[at + 1 :], "--strict" in options, "--explain" in options)
+            return Call(word, rest, "--strict" in options, "--explain" in options, lang)
         else:
             break
     return None
 
 
-def run_script(path: str, arguments: Sequence[str] = (), *, strict: bool = False, explain: bool = False) -> None:
+def run_script(
+    path: str, arguments: Sequence[str] = (), *, strict: bool = False, explain: bool = False, lang: str = ""
+) -> None:
     """Run a script to its end.
 
     Args:
@@ -49,12 +59,14 @@ def run_script(path: str, arguments: Sequence[str] = (), *, strict: bool = False
         arguments: what it finds in `sys.argv` behind its own name.
         strict: raise at the first call that is not swapped.
         explain: swap nothing, and note what would be done.
+        lang: of the table and the notices, en or ja; empty for that of the environment.
 
     Raises:
         FileError: the script cannot be read.
         SystemExit: the script ended by itself, or with an error that has been printed.
     """
     swapping.settings.strict, swapping.settings.explain = strict, explain
+    texts.Spoken.lang = lang
     try:
         with io.open_code(os.path.abspath(path)) as file:
             source = file.read()
@@ -72,7 +84,7 @@ def run_script(path: str, arguments: Sequence[str] = (), *, strict: bool = False
     except SystemExit:
         raise
     except NotSwappedError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(texts.said("not swapped", said=error), file=sys.stderr)
         raise SystemExit(NOT_SWAPPED) from None
     except BaseException as error:
         shown = _script_alone(error)

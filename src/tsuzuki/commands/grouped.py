@@ -4,7 +4,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from tsuzuki.commands.texts import LANGUAGES, language, of_environment, use
+from tsuzuki.commands.texts import language, use
+from tsuzuki.languages import LANGUAGES, of_environment
 
 # Each heading ends in a first step.
 GROUPS = {

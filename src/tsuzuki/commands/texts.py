@@ -4,14 +4,11 @@ The language is that of `--lang`, or else of the environment (LC_ALL, LC_MESSAGE
 from there on `said` gives its texts.
 """
 
-import locale
-import os
-import sys
 from contextvars import ContextVar
 
 from tsuzuki.errors import SettingError
+from tsuzuki.languages import LANGUAGES, of_environment
 
-LANGUAGES = ("en", "ja")
 _LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
 
 # Placeholders are the same in both.
@@ -192,14 +189,6 @@ def use(lang: str) -> str:
 def language() -> str:
     """The language that is spoken."""
     return _LANGUAGE.get()
-
-
-def of_environment() -> str:
-    """The language of the environment: ja, or en for all others."""
-    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    if not named and sys.platform == "win32":
-        named = locale.getlocale()[0] or ""
-    return "ja" if named.lower().startswith("ja") else "en"
 
 
 def said(key: str, **values: object) -> str:

@@ -16,7 +16,8 @@ from importlib import resources
 from typing import Any
 
 from tsuzuki.errors import MissingExtraError, SettingError
-from tsuzuki.report.texts import LANGUAGES, Both
+from tsuzuki.languages import LANGUAGES
+from tsuzuki.report.texts import Both
 
 
 @dataclass(frozen=True)

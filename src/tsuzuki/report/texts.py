@@ -8,7 +8,8 @@ import html
 import re
 from dataclasses import dataclass
 
-LANGUAGES = ("en", "ja")
+from tsuzuki.languages import LANGUAGES
+
 _STEPS = {
     "second": "秒",
     "minute": "分",
