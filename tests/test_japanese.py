@@ -25,7 +25,7 @@ from tsuzuki.commands.japanese import ERRORS, NOT_FIRST, NOT_LAST, error, folded
 from tsuzuki.commands.japanese_help import COMMANDS as JAPANESE_HELP
 from tsuzuki.commands.japanese_help import TEXTS as HELP_TEXTS
 from tsuzuki.errors import SettingError
-from tsuzuki.languages import of_environment
+from tsuzuki.formatting import of_environment
 
 SMALL = ["--horizon", "3", "--units", "3", "--ensemble", "1", "--epochs", "1"]
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")

@@ -30,8 +30,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"network": "layers, losses and optimisers, as descriptions"},
     {"data": "files and frames to series on a grid"},
     {
-        "formatting": "numbers as text",
-        "languages": "the language that is spoken",
+        "formatting": "numbers as text, and its language",
         "storage": "files written and read safely",
         "errors": "one family of exceptions",
     },

@@ -1,10 +1,15 @@
-"""Numbers as people read them below one another: as many decimals as tell something, and no more."""
+"""Numbers as people read them below one another, with as many decimals as tell something; and the language of words."""
 
 import math
+import os
+import sys
 from collections.abc import Sequence
 
 # Powers of ten from which numbers are written with an exponent: as 1.235e+07 and 1.235e-05.
 LARGE, SMALL = 7, -5
+
+# The languages that are spoken.
+LANGUAGES = ("en", "ja")
 
 
 def aligned(values: Sequence[float], usual: int) -> list[str]:
@@ -52,3 +57,13 @@ def scores(name: str, values: Sequence[float]) -> list[str]:
     if name == "smape" or name.startswith("coverage-"):
         return [f"{value:.1f}" if math.isfinite(value) else "" for value in values]
     return column(values, 3)
+
+
+def of_environment() -> str:
+    """The language of the environment (LC_ALL, LC_MESSAGES, LANG): ja, or en for all others."""
+    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    if not named and sys.platform == "win32":
+        import locale
+
+        named = locale.getlocale()[0] or ""
+    return "ja" if named.lower().startswith("ja") else "en"

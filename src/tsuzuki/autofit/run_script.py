@@ -10,7 +10,7 @@ from types import ModuleType, TracebackType
 
 from tsuzuki.autofit import swapping, texts
 from tsuzuki.errors import FileError, NotSwappedError
-from tsuzuki.languages import LANGUAGES
+from tsuzuki.formatting import LANGUAGES
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAILED, NOT_SWAPPED, INTERRUPTED = 1, 2, 130

@@ -3,7 +3,7 @@
 The language is that of `tsuzuki run --lang`, or else of the environment. What errors say stays in English.
 """
 
-from tsuzuki.languages import LANGUAGES, of_environment
+from tsuzuki.formatting import LANGUAGES, of_environment
 
 TEXTS: dict[str, tuple[str, str]] = {
     "old name": (

@@ -5,7 +5,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from tsuzuki.commands.texts import language, use
-from tsuzuki.languages import LANGUAGES, of_environment
+from tsuzuki.formatting import LANGUAGES, of_environment
 
 # Each heading ends in a first step.
 GROUPS = {

@@ -7,7 +7,7 @@ from there on `said` gives its texts.
 from contextvars import ContextVar
 
 from tsuzuki.errors import SettingError
-from tsuzuki.languages import LANGUAGES, of_environment
+from tsuzuki.formatting import LANGUAGES, of_environment
 
 _LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
 

@@ -221,7 +221,8 @@ def _samples(model: Any, x: Any) -> NDArray[Any]:
 
 def _returned(batch: PreparedBatch, logs: dict[str, Any], as_dict: bool) -> Any:
     if as_dict:
-        return logs
+        # In Keras's order.
+        return dict(sorted(logs.items()))
     if batch.names is None:
         batch.names = batch.job.in_order(logs)
     return logs["loss"] if len(batch.names) == 1 else [logs[name] for name in batch.names]

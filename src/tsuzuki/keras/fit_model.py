@@ -215,6 +215,7 @@ def prepare(
             job, series, targets, sample_weight, timesteps, validation_split, validation_data, apart
         )
     else:
+        joined = validation_data is None
         (x, y, sample_weight), validation_data = split_off(x, y, sample_weight, validation_split, validation_data)
         training = from_arrays(job.shape, x, y, sample_weight, scored_apart=apart, carries=job.carries)
         if as_keras:
@@ -224,7 +225,13 @@ def prepare(
         held_out = None
         if validation_data is not None:
             held_out = _lay_out_validation(
-                together, job, validation_data, validation_steps, validation_batch_size, apart, as_keras
+                None if joined else together,
+                job,
+                validation_data,
+                validation_steps,
+                validation_batch_size,
+                apart,
+                as_keras,
             )
             if as_keras:
                 check_as_keras(job, held_out)
@@ -274,12 +281,13 @@ def _lay_out_series(
 
 
 def _lay_out_validation(
-    together: Together, job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
+    together: Together | None, job: Job, given: Any, steps: int | None, rows: int | None, apart: bool, as_keras: bool
 ) -> Epoch:
+    """The rows of validation data; of what was split off training's where `together` is None."""
     dataset = window_dataset(given)
     if dataset is not None:
         given, rows = (dataset.x, dataset.y), dataset.rows
-    if comes_in_batches(given):
+    if together is not None and comes_in_batches(given):
         batches = Batches(given, steps, 1, together, "validation_data")
         parts: tuple[Any, ...] = batches.epoch()
         rows = batches.rows
@@ -289,9 +297,11 @@ def _lay_out_validation(
             raise SettingError(
                 f"validation_data has {len(parts)} parts; give (x, y) or (x, y, sample_weight) as a tuple"
             )
-        joins = (together.x, together.y, together.weights)
-        names = ("x", "y", "sample_weight")
-        parts = tuple(join(part, f"validation {name}") for join, part, name in zip(joins, parts, names, strict=False))
+        if together is not None:
+            joins, names = (together.x, together.y, together.weights), ("x", "y", "sample_weight")
+            parts = tuple(
+                join(part, f"validation {name}") for join, part, name in zip(joins, parts, names, strict=False)
+            )
         if steps is not None:
             count = steps * (rows or job.shape.lanes)
             parts = tuple(None if part is None else as_array(part, "validation_data")[:count] for part in parts)

@@ -83,7 +83,7 @@ class Forward:
         """Return the loss and metrics as Keras does."""
         logs = self.evaluate()
         if as_dict:
-            return logs
+            return dict(sorted(logs.items()))
         found = [logs[name] for name in self.job.in_order(logs)]
         return found if len(found) > 1 else found[0]
 

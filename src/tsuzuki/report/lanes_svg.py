@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.languages import LANGUAGES
+from tsuzuki.formatting import LANGUAGES
 from tsuzuki.layouts.layout import CARRY, Layout, blocks
 from tsuzuki.report.texts import Both, scrolling
 from tsuzuki.report.thinning import merged

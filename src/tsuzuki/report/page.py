@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from tsuzuki.errors import MissingExtraError, SettingError
-from tsuzuki.languages import LANGUAGES
+from tsuzuki.formatting import LANGUAGES
 from tsuzuki.report.texts import Both
 
 

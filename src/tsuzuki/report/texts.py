@@ -8,7 +8,7 @@ import html
 import re
 from dataclasses import dataclass
 
-from tsuzuki.languages import LANGUAGES
+from tsuzuki.formatting import LANGUAGES
 
 _STEPS = {
     "second": "秒",
