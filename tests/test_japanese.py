@@ -21,9 +21,11 @@ from test_terminal import COMMANDS
 from tsuzuki.cli import app
 from tsuzuki.commands import texts
 from tsuzuki.commands.grouped import GROUPS, JAPANESE_HEADINGS, asked
-from tsuzuki.commands.japanese import ERRORS, NOT_FIRST, NOT_LAST, error, folded
+from tsuzuki.commands.japanese import NOT_FIRST, NOT_LAST, folded
+from tsuzuki.commands.japanese_errors import ERRORS, error
 from tsuzuki.commands.japanese_help import COMMANDS as JAPANESE_HELP
 from tsuzuki.commands.japanese_help import TEXTS as HELP_TEXTS
+from tsuzuki.commands.usage_errors import in_japanese
 from tsuzuki.errors import SettingError
 from tsuzuki.formatting import of_environment
 
@@ -244,9 +246,8 @@ def test_a_stream_speaks_japanese_of_lines_and_of_its_folder(folder, tmp_path):
         (["fit", "気温.csv", "-o", "no/m.tsuzuki"], "--output の no/m.tsuzuki を置くフォルダー no がありません。"),
         (["fit", "気温.csv", "-o", "気温.csv"], "--output の 気温.csv は入力ファイルです。"),
         (["forecast", "気温.csv"], "気温.csv は tsuzuki のファイルでないか、途中で切れています"),
-        (["fit", "気温.csv", "--cell", "rnn"], "cell の値 'rnn' は使えません。simple_rnn, gru or lstm から選んで"),
+        (["fit", "気温.csv", "--cell", "rnn"], "cell の値 'rnn' は使えません。simple_rnn、gru、lstm から選んで"),
         (["fit", "気温.csv", "--horizon", "0"], "horizon の値 0 は使えません。1 以上の整数を"),
-        (["compare", "気温.csv", "--units", "100000000", "--seeds", "1"], "メモリーが足りません（"),
     ],
 )
 def test_the_commonest_errors_are_one_japanese_line(folder, arguments, message, monkeypatch):
@@ -281,8 +282,87 @@ def test_what_a_file_of_known_values_lacks_is_said_in_japanese(folder, tmp_path)
         assert done.stderr.startswith(f"エラー: {message}"), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a",
+            "時刻,値\n2024-01-01 00:00,1\n2024-01-01 01:00,x\n",
+            "a.csv の列 '値' の 3 行目の 'x' は数ではありません",
+        ),
+        (
+            "b",
+            "時刻,値\n1/2/2024,1\n2/3/2024,2\n3/4/2024,3\n",
+            "b.csv の列 '時刻' の '1/2/2024' のような日付は、日と月の",
+        ),
+        ("c", "時刻,値\n", "c.csv には見出しだけで"),
+        (
+            "d",
+            "時刻,値\n2024-01-01,1\n2024-01-02,1,5,7\n",
+            "d.csv は表として読めません（3 行目のセルが 2 個でなく 4 個）",
+        ),
+        ("e", "2024-01-01,1\n2024-01-02,2\n", "e.csv の 1 行目は列名ではなく観測値です"),
+        ("f", "時刻,値\n2024-01-01,1\n2024-01-02,2\n", "f.csv の時刻は 2 種類だけです"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_in_japanese(tmp_path, monkeypatch, name, text, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"{name}.csv").write_text(text, "utf-8")
+    done = run("info", f"{name}.csv", env=ENVIRONMENT)
+    assert (done.exit_code, done.stderr[: len(message) + 5]) == (2, f"エラー: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_every_japanese_error_has_its_english_in_the_source():
+    source = "".join(path.read_text("utf-8") for path in sorted(Path(texts.__file__).parents[1].rglob("*.py")))
+    # Literals that go on in the next line are one.
+    source = re.sub(r'"\n\s*f?r?"', "", source)
+    for pattern, japanese in ERRORS:
+        plain = re.sub(r"\\(.)", r"\1", re.sub(r"\(\?[^()]*\)\??|(?<!\\)\([^()]*\)|\.\+|\\S\+", "\0", pattern))
+        longest = max(re.split("\0|; ", plain), key=len)
+        assert longest in source, pattern
+        assert re.compile(pattern).groups > max(map(int, fields_of(japanese)), default=-1), pattern
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("fit --bogus", "オプション --bogus はありません（近い名前: "),
+        ("fit", "引数 FILE が足りません"),
+        ("bogus", "コマンド bogus はありません"),
+        ("fit a.csv --seed x", "--seed に"),
+        ("forecast m --levels", "オプション --levels には値が必要です"),
+        ("stream m", "オプション --state が足りません"),
+        ("fit a.csv --quiet=3", "オプション --quiet は値を取りません"),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_answered_in_the_language_that_is_spoken(arguments, message):
+    done = run(*arguments.split(), env=ENVIRONMENT)
+    assert done.exit_code == 2
+    assert f"エラー: {message}" in done.stderr
+    assert not re.search("Usage|Try|Error", done.stderr)
+    done = run(*arguments.split(), env={"LC_ALL": "C"})
+    assert done.exit_code == 2
+    assert "Error: " in done.stderr
+    assert not JAPANESE.search(done.stderr)
+
+
+def test_messages_about_arguments_of_other_versions_of_typer_are_known():
+    assert in_japanese("No such option '--bogus'. Did you mean --base?") == (
+        "オプション --bogus はありません（近い名前: --base）"
+    )
+    assert (
+        in_japanese("Invalid value for '--seed': 'x' is not a valid integer.") == "--seed の値 x は整数ではありません"
+    )
+    assert in_japanese("Got unexpected extra argument (b)") == "余分な引数があります: b"
+    assert in_japanese("Something new.") == "Something new."
+
+
 def test_other_errors_are_said_in_english_behind_a_japanese_word(folder):
-    done = run("fit", folder / "気温.csv", "--validation-fraction", "0.7", env=ENVIRONMENT)
-    assert done.stderr == "エラー: validation_fraction is 0.7; give a share from 0 to below 0.5\n"
+    done = run("fit", folder / "気温.csv", "--weight-decay", "-1", env=ENVIRONMENT)
+    assert done.stderr.startswith("エラー: learning_rate is 0.005 and weight_decay -1.0; give a rate above 0 ")
     assert error("something new") == "something new"
+    assert error("this needs more memory than is available (5 TiB); choose a smaller network") == (
+        "メモリーが足りません（5 TiB）。ネットワークを小さくしてください"
+    )
     assert len(ERRORS) == len({pattern for pattern, _ in ERRORS})

@@ -4,6 +4,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from tsuzuki.commands import usage_errors
 from tsuzuki.commands.texts import language, use
 from tsuzuki.formatting import LANGUAGES, of_environment
 
@@ -56,7 +57,13 @@ class Grouped(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Speak the language that the arguments or the environment ask for, before any help is written."""
         use(asked(args) or of_environment())
-        return list(super().parse_args(ctx, args))
+        with usage_errors.spoken():
+            return list(super().parse_args(ctx, args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is named."""
+        with usage_errors.spoken():
+            return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of all commands."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tsuzuki.commands import japanese
+from tsuzuki.commands import japanese, japanese_errors
 from tsuzuki.commands.texts import folded, language, said, use
 from tsuzuki.errors import DivergedError, FileError, IrregularError, TsuzukiError
 
@@ -215,7 +215,7 @@ def _complain(message: str) -> None:
 
 def in_words(message: str) -> str:
     """A message in the language that is spoken."""
-    return japanese.error(message) if language() == "ja" else message
+    return japanese_errors.error(message) if language() == "ja" else message
 
 
 def write_json(path: str, outcome: object) -> None:
