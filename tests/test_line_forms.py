@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from test_cli import run
 from tsuzuki.commands import streaming
-from tsuzuki.commands.stream_output import Messages
 from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
 from tsuzuki.forecaster import Forecaster, load
 from tsuzuki.streaming.cursor import nanoseconds
 from tsuzuki.streaming.line_headers import Places, places_in
+from tsuzuki.streaming.line_runner import LineRunner
 from tsuzuki.streaming.lines import encoding_of, format_of, is_plain, moment
-from tsuzuki.streaming.state_store import StateStore
 
 NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
 SMALL = [*NETWORK, "--horizon", "2", "--quiet"]
@@ -63,7 +62,7 @@ def test_a_stream_reads_the_file_that_its_model_was_trained_on(form, tmp_path, m
     capfdbinary.readouterr()
     with (tmp_path / "newer.csv").open("rb") as file:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
-        left_out = streaming._follow(str(model), str(tmp_path / "states"), "auto", "auto", (), "", False, True)
+        left_out = streaming._follow(str(model), str(tmp_path / "states"), "auto", "auto", (), "", False, 1, True)
     said = capfdbinary.readouterr().out.decode().splitlines()
     assert (left_out, len(said)) == (0, 1 + len(lines) - cut)
     assert float(said[-1].split(",")[-2]) == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
@@ -144,15 +143,17 @@ def test_lines_without_a_zone_are_left_out_where_the_model_has_one(tmp_path):
     hours = pd.date_range("2024-01-01", periods=60, freq="h", tz="Asia/Tokyo")
     series = pd.Series([float(at % 5) for at in range(60)], hours, name="a")
     made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series)
-    with StateStore(tmp_path, "m") as store:
-        messages = Messages(quiet=True)
-        runner = streaming._BatchRunner(made.bank(), store, messages, False)
-        form = format_of("a,2024-01-03 12:00,1", "auto", ["a"], 1)
-        assert runner.process([b"a,2024-01-03 12:00,1", b"a,2024-01-03 13:00,1"], form) == ""
-        assert [text for _, text in messages._waiting] == [
-            f"'2024-01-03 {hour}:00' names no time zone, but the model's readings did; left out" for hour in (12, 13)
-        ]
-        assert runner.process([b"a,2024-01-03 12:00+09:00,1"], form).startswith("3,a,2024-01-03 12:00+09:00,")
+    runner = LineRunner(made.bank(), allows_new=False)
+    form = format_of("a,2024-01-03 12:00,1", "auto", ["a"], 1)
+    without = runner.run([(1, b"a,2024-01-03 12:00,1"), (2, b"a,2024-01-03 13:00,1")], form)
+    assert not without.forecasts
+    assert without.notes == [
+        (line, f"'2024-01-03 {hour}:00' names no time zone, but the model's readings did; left out")
+        for line, hour in ((1, 12), (2, 13))
+    ]
+    ((number, forecast),) = runner.run([(3, b"a,2024-01-03 12:00+09:00,1")], form).forecasts
+    assert number == 3
+    assert forecast.startswith("3,a,2024-01-03 12:00+09:00,")
 
 
 def test_no_year_is_taken_for_one_of_another_century():

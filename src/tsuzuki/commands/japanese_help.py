@@ -102,6 +102,7 @@ TEXTS = {
     "allow or refuse names that neither model nor states know; auto: allow them where the model was trained on a single series.": "モデルにも状態にもない系列名を受け入れる（allow）か拒む（refuse）か。auto では、1 系列で学習したモデルなら受け入れます。",
     "Drop the state of this series, which may be damaged.": "この系列の状態（壊れていてもよい）を捨てて始めます。",
     "The input starts from its beginning: skip lines already processed.": "入力が最初から始まるとき、処理済みの行を飛ばします。",
+    "Processes that compute side by side, each some series.": "並んで計算するプロセスの数。系列はプロセスに分けられます。",
     "Print no messages about single lines.": "個々の行についてのメッセージを表示しません。",
     "The script, as it is.": "スクリプト（変更不要）。",
     "Its own arguments.": "スクリプト自身の引数。",

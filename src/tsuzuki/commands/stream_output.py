@@ -2,13 +2,14 @@
 
 import os
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import typer
 
 from tsuzuki.commands.terminal import in_words
 from tsuzuki.commands.texts import said
-from tsuzuki.errors import DataError, FileError
+from tsuzuki.errors import FileError
 
 # The number of messages about single lines shown; further ones are only counted.
 MAX_MESSAGES = 20
@@ -51,22 +52,12 @@ class Messages:
 
     quiet: bool
     count: int = 0
-    _waiting: list[tuple[int, str]] = field(default_factory=list)
 
-    def note(self, line: int, text: str) -> None:
-        """Note why a line is left out."""
-        self._waiting.append((line, text))
-
-    def refuse(self, line: int, error: DataError) -> None:
-        """Note why a reading is refused."""
-        self.note(line, f"{str(error).rpartition(';')[0]}; left out")
-
-    def print_notes(self) -> None:
-        """Print the notes in the order of the lines, up to the limit."""
-        for line, text in sorted(self._waiting):
+    def print_notes(self, notes: Iterable[tuple[int, str]]) -> None:
+        """Print notes (line, why) in the order of the lines, up to the limit."""
+        for line, text in sorted(notes):
             self.count += 1
             if not self.quiet and self.count <= MAX_MESSAGES:
                 typer.echo(said("line", line=line, text=in_words(text)), err=True)
                 if self.count == MAX_MESSAGES:
                     typer.echo(said("only counted"), err=True)
-        self._waiting.clear()

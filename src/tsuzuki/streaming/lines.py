@@ -114,6 +114,20 @@ class LineFormat:
             raise ValueError(f"the series name {name[:40]!r} has blanks around it")
         return name, stamp, y
 
+    def name_in(self, line: bytes) -> str:
+        """The series that a line names, found without reading the rest; anything where `parse` refuses the line."""
+        if self.kind == "csv" and self.places.name < 0:
+            return self.only
+        if self.kind == "ndjson" or b'"' in line:
+            with contextlib.suppress(ValueError):
+                return self.parse(text_of(line, self.encoding))[0]
+            return ""
+        cells = line.split(self.separator.encode(), self.places.name + 1)
+        if len(cells) <= self.places.name:
+            return ""
+        name = cells[self.places.name].decode(self.encoding, "replace")
+        return name.strip() if self.has_blanks else name
+
     def beside(self, line: str, columns: Sequence[str]) -> dict[str, float]:
         """The numbers of other columns of a line, NaN where one is missing.
 
