@@ -86,8 +86,6 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
         said = [base + changes[row], season(7), means, last + slope * ahead, np.full(horizon, window.mean())]
         expected = sum(w * one for w, one in zip(weights, said, strict=True)) + (1 - weights.sum(axis=0)) * last
         np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-4)
-        one = both.combine_one(changes[row], windows[row], int(number))
-        np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
 
 
 @given(st.integers(2, 40), st.integers(1, 20), st.integers(0, 12))

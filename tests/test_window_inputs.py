@@ -61,17 +61,14 @@ def plain(window, rules, number):
 
 @settings(max_examples=50)
 @given(panels())
-def test_inputs_are_those_written_out_and_the_same_bits_one_by_one(case):
+def test_inputs_are_those_written_out(case):
     rules, series, histories = case
     inputs = WindowInputs(rules)
     for number, history in enumerate(histories):
         found = inputs.over(history, number)
-        row = np.zeros(2 + inputs.count, np.float32)
         for place in range(len(series[number].values)):
             window = history.windows(np.array([place]))[0]
             np.testing.assert_allclose(found[place], plain(window, rules, number), rtol=1e-4, atol=1e-5)
-            inputs.write_one(row, window, number)
-            np.testing.assert_array_equal(row[2:], found[place])
 
 
 @settings(max_examples=50)

@@ -40,13 +40,6 @@ class RowProduct:
         whole[:, : self._columns] = matrix
         self._zeros: NDArray[np.float32] = aligned(self._wide + WIDTH)
         self._scratch: NDArray[np.float32] = aligned(DEPTH_BLOCK * PANEL)
-        self._row: NDArray[np.float32] = aligned(self._depth)
-        self._sums: NDArray[np.float32] = aligned(self._wide)
-        # Asking arrays for their addresses and ctypes for arguments takes longer than a small product.
-        arguments = [ctypes.c_int64(one) for one in self._arguments(self._row, self._sums[None])]
-        briefly = ctypes.PYFUNCTYPE(None, *[ctypes.c_int64] * len(arguments))
-        load()
-        self._run = functools.partial(briefly(address_of("matrix", "product")), *arguments)
 
     def __reduce__(self) -> tuple[type["RowProduct"], tuple[NDArray[np.float32]]]:
         """Made anew from its matrix where it is copied or pickled: it holds addresses of this process."""
@@ -58,11 +51,14 @@ class RowProduct:
         shape, x = (1, len(found), self._wide, self._depth), (rows.ctypes.data, self._depth, 1)
         return (*shape, *x, matrix, self._wide, zeros, 0, found.ctypes.data, self._wide, scratch)
 
-    def one(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The product [columns] of a single row [depth], in memory that the next call writes to again."""
-        self._row[:] = row
-        self._run()
-        return self._sums[: self._columns]
+    @functools.cached_property
+    def addresses(self) -> tuple[int, int, int, int, int]:
+        """For a procedure that makes the product of a single row: the addresses of the matrix, of zeros, of a block and
+        of room for the sums, and the columns with padding of all of these."""
+        self._sums: NDArray[np.float32] = aligned(self._wide)
+        arrays = (self._matrix, self._zeros, self._scratch, self._sums)
+        matrix, zeros, block, sums = (one.ctypes.data for one in arrays)
+        return matrix, zeros, block, sums, self._wide
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The products, float32 [rows, columns], of rows float32 [rows, depth]."""

@@ -67,26 +67,19 @@ class Committee:
         Returns:
             float32 [rows, horizon], in units of the series' scale.
         """
-        found = changes * self._network_weights + windows[:, -1:] * self.last_weights
+        found = changes * self.network_weights + windows[:, -1:] * self.last_weights
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
-            return found + self._products[kinds if kinds.ndim == 0 else 0](apart)
+            return found + self.products[kinds if kinds.ndim == 0 else 0](apart)
         for kind in np.unique(kinds):
             here = kinds == kind
-            found[here] += self._products[kind](apart[here])
+            found[here] += self.products[kind](apart[here])
         return found
 
-    def combine_one(
-        self, changes: NDArray[np.float32], window: NDArray[np.float32], series: int
-    ) -> NDArray[np.float32]:
-        """The forecast of one series, [horizon], from changes [horizon] and a window [size]; bits as `combine`."""
-        last = window[-1]
-        product = self._products[self.bases[series]].one(window - last)
-        return np.asarray(changes * self._network_weights + last * self.last_weights + product)
-
     @functools.cached_property
-    def _network_weights(self) -> NDArray[np.float32]:
+    def network_weights(self) -> NDArray[np.float32]:
+        """Those of the networks, [horizon]."""
         return np.asarray(self.weights[0], np.float32)
 
     @functools.cached_property
@@ -96,7 +89,8 @@ class Committee:
         return np.asarray(1 - level, np.float32)
 
     @functools.cached_property
-    def _products(self) -> "list[RowProduct]":
+    def products(self) -> "list[RowProduct]":
+        """The maps, made ready."""
         from tsuzuki.engine.row_product import RowProduct
 
         return [RowProduct(one) for one in self.maps]

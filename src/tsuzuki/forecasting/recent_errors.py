@@ -101,10 +101,16 @@ class Follower:
         errors: of these series.
         states: float32 [series, size], written to.
         window: values of a window.
+
+    Attributes:
+        errors: of these series.
+        states: theirs.
+        places: int64 [naive, leads], where in a window a naive forecast made for its last value stood.
+        maps: int64 [naive, horizon], where in a window naive forecasts from its end stand.
     """
 
     def __init__(self, errors: RecentErrors, states: NDArray[np.float32], window: int) -> None:
-        self._errors, self.states = errors, states
+        self.errors, self.states = errors, states
         # Single items of a memory view are read sooner than an array's.
         self._flat: Any = memoryview(states.data).cast("B").cast("f")
         self._size = states.shape[1]
@@ -113,12 +119,11 @@ class Follower:
         self._slots, self._turns = errors.slots, errors.slots * self._count
         self._leads = errors.leads.tolist()
         self._usual, self._low, self._high = (one.tolist() for one in (errors.usual, *errors.ends))
-        # Where in a window a naive forecast made for its last value stood, [naive][lead].
         backs = [[errors.back(season, lead) for lead in self._leads] for season in errors.naive]
-        self._places = np.array([[window - 1 - one for one in own] for own in backs], np.int64)
-        self._listed = self._places.tolist()
+        self.places = np.array([[window - 1 - one for one in own] for own in backs], np.int64)
+        self._listed = self.places.tolist()
         ahead = np.arange(1, errors.horizon + 1)
-        self._maps = np.array(
+        self.maps = np.array(
             [window - 1 + (ahead - season * -(-ahead // season) if season else 0 * ahead) for season in errors.naive]
         )
 
@@ -126,7 +131,7 @@ class Follower:
         return (count - lead) // self._count % self._slots
 
     def _slots_of(self, count: NDArray[np.int64], turn: NDArray[np.int64]) -> NDArray[np.int64]:
-        return (count - self._errors.leads[turn]) // self._count % self._slots
+        return (count - self.errors.leads[turn]) // self._count % self._slots
 
     def follow_one(self, number: int, window: NDArray[np.float32], *, missing: bool) -> None:
         """Look at what was forecast for the last value of a window [size] of one series."""
@@ -160,12 +165,12 @@ class Follower:
                 least, best = flat[others + place], place
         if first > CLEARLY * least:
             share = np.float32(min((first / least - CLEARLY) * STEEP if least > 0 else 1.0, 1.0))
-            mixed = forecast + share * (window[self._maps[best]] - forecast)
+            mixed = forecast + share * (window[self.maps[best]] - forecast)
         count = int(self._flat[begin + COUNT])
         if count % self._count == 0:
             state = self.states[number]
             kept = self._behind + 2 * (count // self._count % self._slots) * self._count
-            places = self._errors.leads - 1
+            places = self.errors.leads - 1
             state[kept : kept + 2 * self._count : 2] = forecast[places]
             state[kept + 1 : kept + 2 * self._count : 2] = mixed[places]
         return mixed
@@ -173,7 +178,7 @@ class Follower:
     def begin_anew(self, which: "NDArray[np.int64] | int") -> None:
         """Forget what was forecast and how it erred, as a series begins anew; its first reading is counted next."""
         self.states[which, self._behind :] = np.nan
-        self.states[which, WIDTH], self.states[which, LOSSES : self._behind] = 1, self._errors.losses[which]
+        self.states[which, WIDTH], self.states[which, LOSSES : self._behind] = 1, self.errors.losses[which]
         self.states[which, COUNT] = -1
 
     def follow(self, which: NDArray[np.int64], windows: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
@@ -186,13 +191,13 @@ class Follower:
         rows = np.arange(len(which))
         own, final = (states[rows, kept + one].astype(np.float64) for one in (0, 1))
         look = ~missing & (own == own)
-        value, usual = windows[:, -1].astype(np.float64), self._errors.usual[which, turn]
+        value, usual = windows[:, -1].astype(np.float64), self.errors.usual[which, turn]
         error, width = value - final, states[:, WIDTH].astype(np.float64)
-        low, high = (one[which, turn] * width for one in self._errors.ends)
+        low, high = (one[which, turn] * width for one in self.errors.ends)
         wider = np.where((error < low) | (error > high), WIDER, NARROWER)
         width = np.minimum(np.maximum(width * wider, NARROWEST), WIDEST)
         losses = states[:, LOSSES : self._behind].astype(np.float64)
-        naive = windows[rows[:, None], self._places[:, turn].T].astype(np.float64)
+        naive = windows[rows[:, None], self.places[:, turn].T].astype(np.float64)
         found = np.abs(value[:, None] - np.concatenate([own[:, None], naive], axis=1)) / usual[:, None]
         losses = losses + FORGOTTEN * (found - losses)
         seen = which[look]

@@ -41,17 +41,21 @@ class WindowInputs:
 
     Attributes:
         count: inputs of a row.
+        plain: the first of those that are mapped, read as they are.
+        mapped: those that follow from a window; behind them are constants.
     """
 
     def __init__(self, rules: "Rules", learned: "Rules | None" = None) -> None:
         plain = [level_map(rules), *(-_change(rules.history, behind, over, 1) for behind, over in rules.lags)]
-        self._maps, self._plain = np.stack([*plain, *change_maps(rules)], axis=1), len(plain)
+        self._maps, self.plain = np.stack([*plain, *change_maps(rules)], axis=1), len(plain)
+        self.mapped: int = self._maps.shape[1]
         self._constants = _constants(rules, learned or rules)
         self._per_unit = np.asarray(1 / np.array(rules.units), np.float32)
-        self.count: int = self._maps.shape[1] + self._constants.shape[1]
+        self.count: int = self.mapped + self._constants.shape[1]
 
     @functools.cached_property
-    def _product(self) -> "RowProduct":
+    def product(self) -> "RowProduct":
+        """The maps, made ready."""
         from tsuzuki.engine.row_product import RowProduct
 
         return RowProduct(self._maps)
@@ -65,26 +69,17 @@ class WindowInputs:
         """
         found = np.empty((len(windows), self.count), np.float32)
         last, maps = windows[:, -1], self._maps.shape[1]
-        mapped = self._product(windows - last[:, None])
-        plain = self._plain
+        mapped = self.product(windows - last[:, None])
+        plain = self.plain
         found[:, :plain] = mapped[:, :plain]
         found[:, plain:maps] = squashed(mapped[:, plain:] * self._per_unit[series][:, None])
         found[:, maps:] = self._constants[series]
         return found
 
-    def write_one(self, row: NDArray[np.float32], window: NDArray[np.float32], series: int) -> None:
-        """Write the inputs of one row behind its value and flag, from a window [size]; bits as `of`."""
-        mapped, plain = self._product.one(window - window[-1]), 2 + self._plain
-        behind = 2 + len(mapped)
-        row[2:plain] = mapped[: plain - 2]
-        row[plain:behind] = squashed(mapped[plain - 2 :] * self._per_unit[series])
-        if self._constants.shape[1]:
-            row[behind : 2 + self.count] = self._constants[series]
-
     def parts(self, series: int) -> tuple[NDArray[np.float32], NDArray[np.float32], float, NDArray[np.float32]]:
         """What the inputs of a series are made of: the maps of windows less their last value to those read as they are
         and to those squashed after multiplying by a number, this number, and the inputs that are constant."""
-        plain, changes = self._maps[:, : self._plain], self._maps[:, self._plain :]
+        plain, changes = self._maps[:, : self.plain], self._maps[:, self.plain :]
         constants = self._constants[series] if self._constants.shape[1] else np.zeros(0, np.float32)
         return plain, changes, float(self._per_unit[series]), constants
 

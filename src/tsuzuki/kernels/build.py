@@ -37,6 +37,7 @@ UNITS = {
     "rare_updates": ("rare_optimizers",),
     "weight_rules": ("weight_rules",),
     "rare_activations": ("rare_activations",),
+    "committee_step": ("committee_step",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }

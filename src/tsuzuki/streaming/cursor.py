@@ -12,6 +12,7 @@ from tsuzuki.data.zones import check_zone
 from tsuzuki.errors import DataError
 from tsuzuki.layouts.layout import ZERO
 from tsuzuki.streaming.bank import Bank
+from tsuzuki.streaming.committee_step import CommitteeStep
 from tsuzuki.streaming.lines import is_plain, moment
 from tsuzuki.streaming.upcoming_calendar import is_uniform, steps_due
 
@@ -52,8 +53,11 @@ class Cursor:
         self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"
         self._single = self._plain and len(self._call.found) == 1
         self._bounded = bank.recent.bounded
-        self._alone, self._rows = bank.fitted.rules.alone, bank.rows[0][:, number]
+        self._alone, self._untransformed = bank.fitted.rules.alone, bank.recent.transform.kind == "none"
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
+        self._committee = None
+        if not self._alone:
+            self._committee = CommitteeStep(bank.recent, bank.rows[0], number, self._call.found, self._latest)
         # Columns known up to now that come with the next reading.
         self.past: Mapping[str, Any] | None = None
         self.resume()
@@ -65,6 +69,8 @@ class Cursor:
         self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
         self._set_time(bank.now(number))
         self._latest[:] = bank.latest[number]
+        if self._committee is not None:
+            self._committee.bounded[:] = bank.recent.within(self._latest, number)
 
     def _set_time(self, now: int) -> None:
         # The time follows from the row, so that a step need not count it.
@@ -108,7 +114,7 @@ class Cursor:
             self._take_with_care(value)
             return
         if self._bounded:
-            self.bank.recent.free_bounds(self._number, self._reading[0])
+            self.bank.recent.free_bounds_of(self._number, self._reading[0])
         self._at = at = self._at + 1
         if not self._plain:
             self._reading[0] = self.bank.recent.take_one(self._number, at, self._reading[0], anew=False)
@@ -135,10 +141,14 @@ class Cursor:
             outputs = self._call.mean()[0]
             self._latest[:] = outputs if self._plain else recent.finish_alone(self._number, outputs)
             return
-        window = recent.window(self._number, at)
-        recent.write_one(self._rows[at], self._number, window, missing=missing)
+        step = self._committee
+        assert step is not None
+        step.read(at, missing=missing)
         self._run()
-        self._latest[:] = recent.finish_one(self._number, window, self._call.mean()[0])
+        step.forecast()
+        if not self._untransformed:
+            self._latest[:] = recent.finish_alone(self._number, step.finished)
+            step.bounded[:] = recent.within(self._latest, self._number)
 
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
@@ -187,6 +197,8 @@ class Cursor:
     def forecast(self) -> NDArray[np.float32]:
         """The latest forecast, float32 [horizon], in the series' unit."""
         if self._whole:
+            if self._committee is not None:
+                return self._committee.bounded.copy()
             return self.bank.recent.within(self._latest, self._number) if self._bounded else self._latest.copy()
         return np.asarray(self.settle().forecasts(self._only)[0])
 

@@ -43,6 +43,7 @@ class RecentValues:
         committee: how far each forecast is trusted, or None where networks stand alone.
         bounded: whether forecasts of any series have bounds.
         states: float32 [series, numbers], shifts of the level and recent errors.
+        follower: of recent errors, or None where they are not followed.
         values: float32 [cap + shift, series], scaled, without gaps and without shifts.
         shift: the value of a bank's row stands so many rows further back here.
         size: values that forecasts look back on; none where networks stand alone.
@@ -74,11 +75,11 @@ class RecentValues:
             self.inputs = WindowInputs(replace(rules, bases=tuple(seasons), units=tuple(units)), rules)
         which = [self.trained.get(name) for name in ids]
         self._levels = fitted.shifts.select(which)
-        self.states, self._follower = plain_states(len(ids)), None
+        self.states, self.follower = plain_states(len(ids)), None
         if fitted.recent is not None:
             errors = fitted.recent.select(which)
             self.states = errors.initial()
-            self._follower = Follower(errors, self.states, self.size)
+            self.follower = Follower(errors, self.states, self.size)
         # What no trained series can be another cannot be either.
         self.states[:, LOW] = fitted.recent_states[:, LOW].min()
         self.states[:, HIGH] = fitted.recent_states[:, HIGH].max()
@@ -190,8 +191,8 @@ class RecentValues:
     def _begin_anew(self, which: "NDArray[np.int64] | int") -> None:
         """Let nothing of the past be compared with what begins now."""
         self.states[which, RUN], self.states[which, WAIT] = 0, self._levels.season
-        if self._follower is not None:
-            self._follower.begin_anew(which)
+        if self.follower is not None:
+            self.follower.begin_anew(which)
 
     def _watch_levels(self, which: NDArray[np.int64], place: NDArray[np.int64], missing: NDArray[np.bool_]) -> None:
         """See whether the last values of some series, at these places, lie on another level."""
@@ -222,8 +223,8 @@ class RecentValues:
         missing: NDArray[np.bool_],
     ) -> None:
         """Write what networks of a committee read of some series into their rows [cap, series, columns]."""
-        if self._follower is not None:
-            self._follower.follow(which, windows, missing)
+        if self.follower is not None:
+            self.follower.follow(which, windows, missing)
         found = np.concatenate([windows[:, -1:], missing[:, None], self.inputs.of(windows, which)], axis=1)
         rows[at, which, : found.shape[1]] = found
 
@@ -256,13 +257,6 @@ class RecentValues:
                 self.states[number, WAIT] = wait - 1
         return reading
 
-    def write_one(self, row: NDArray[np.float32], number: int, window: NDArray[np.float32], *, missing: bool) -> None:
-        """What `write` does for many, for the row [columns] of one series."""
-        if self._follower is not None:
-            self._follower.follow_one(number, window, missing=missing)
-        row[0], row[1] = window[-1], missing
-        self.inputs.write_one(row, window, number)
-
     def finish(
         self, which: NDArray[np.int64], windows: NDArray[np.float32], outputs: NDArray[np.float32]
     ) -> NDArray[np.float64]:
@@ -277,23 +271,10 @@ class RecentValues:
             return self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
         found = self.committee.combine(outputs * self.committee.units[which, None], windows, which)
-        if self._follower is not None:
-            found = self._follower.mixed(which, found, windows)
+        if self.follower is not None:
+            found = self.follower.mixed(which, found, windows)
         mean = mean + self.states[which, OFFSET, None] * scale
         return self.transform.inverse(found * scale + mean, which)
-
-    def finish_one(self, number: int, window: NDArray[np.float32], outputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What `finish` does for many, for one series, to the same bits."""
-        assert self.committee is not None
-        mean, scale = self.scales[number, :1], self.scales[number, 1:]
-        changes = outputs * self.committee.units[number]
-        combined = self.committee.combine_one(changes, window, number)
-        if self._follower is not None:
-            combined = self._follower.mixed_one(number, combined, window)
-        if offset := self._flat[number * self.states.shape[1] + OFFSET]:
-            mean = mean + np.float32(offset) * scale
-        found = np.asarray(combined * scale + mean)
-        return found if self.transform.kind == "none" else self.finish_alone(number, found)
 
     def free_bounds(self, which: "NDArray[np.int64] | int", readings: "NDArray[np.float64] | float") -> None:
         """Drop the bounds that readings of some series lie beyond."""
@@ -301,6 +282,14 @@ class RecentValues:
             states = self.states[which]
             free_bounds(states, readings)
             self.states[which] = states
+
+    def free_bounds_of(self, number: int, reading: float) -> None:
+        """Drop the bounds that a reading of one series lies beyond."""
+        first = number * self.states.shape[1]
+        if reading < self._flat[first + LOW]:
+            self._flat[first + LOW] = -np.inf
+        if reading > self._flat[first + HIGH]:
+            self._flat[first + HIGH] = np.inf
 
     def within(self, values: NDArray[Any], which: "NDArray[np.int64] | int") -> NDArray[Any]:
         """Forecasts [..., horizon] of some series within their bounds."""
