@@ -25,6 +25,7 @@ WIDTH = 5
 def graphs(draw) -> Network:
     """One to three inputs, two to six layers of cells, Dense and merges, one or two outputs."""
     inputs = {f"input {i}": draw(st.integers(1, 3)) for i in range(draw(st.integers(1, 3)))}
+    shared: dict[str, str] = {}
     layers, unread = {"first": (draw(st.sampled_from([SimpleRNN, GRU, LSTM]))(WIDTH), "input 0")}, {"first"}
     unread |= set(list(inputs)[1:])
 
@@ -33,8 +34,14 @@ def graphs(draw) -> Network:
         unread.difference_update(read)
         unread.add(name)
 
+    def width(name):
+        if name in inputs:
+            return inputs[name]
+        layer, *read = layers[name]
+        return sum(map(width, read)) if isinstance(layer, Concatenate) else WIDTH
+
     for i in range(draw(st.integers(1, 5))):
-        kind, name = draw(st.sampled_from(["cell", "dense", "merge", "concatenate"])), f"layer {i}"
+        kind, name = draw(st.sampled_from(["cell", "dense", "merge", "concatenate", "again"])), f"layer {i}"
         if kind == "cell":
             cell = draw(st.sampled_from([SimpleRNN, GRU, LSTM]))
             add(name, cell(WIDTH), draw(st.sampled_from([*inputs, *layers])))
@@ -44,6 +51,13 @@ def graphs(draw) -> Network:
                 Dense(WIDTH, draw(st.sampled_from(["tanh", "sigmoid"]))),
                 draw(st.sampled_from([*inputs, *layers])),
             )
+        elif kind == "again":
+            # The weights of an earlier layer once more, on what has as many values as that reads.
+            first = draw(st.sampled_from([of for of, (layer, *_) in layers.items() if layer.shapes(1)]))
+            layer, read = layers[first]
+            alike = [one for one in [*inputs, *layers] if width(one) == width(read)]
+            add(name, layer, draw(st.sampled_from(alike)))
+            shared[name] = shared.get(first, first)
         elif kind == "merge":
             same = [of for of, (layer, *_) in layers.items() if not isinstance(layer, Concatenate)]
             merge = draw(st.sampled_from(MERGES))
@@ -55,6 +69,6 @@ def graphs(draw) -> Network:
     end = next(iter(unread))
     add("mean", Dense(1), end)
     if not draw(st.booleans()):
-        return graph(inputs, layers, "mean")
+        return graph(inputs, layers, "mean", shared)
     layers["other"] = (Dense(draw(st.integers(1, 2))), end)
-    return graph(inputs, layers, draw(st.sampled_from([("mean", "other"), ("other", "mean")])))
+    return graph(inputs, layers, draw(st.sampled_from([("mean", "other"), ("other", "mean")])), shared)

@@ -158,8 +158,10 @@ def zero_states(network: Network, lanes: int) -> list[list[Array]]:
 
 def split(network: Network, weights: Sequence[Array]) -> list[list[Array]]:
     """Weights layer by layer."""
-    rest = list(weights)
-    return [[rest.pop(0) for _ in layer.shapes(1)] for layer in network.layers]
+    rest, found = list(weights), []
+    for i, layer in enumerate(network.layers):
+        found.append(found[network.owner(i)] if network.owner(i) != i else [rest.pop(0) for _ in layer.shapes(1)])
+    return found
 
 
 def run(

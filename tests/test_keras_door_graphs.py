@@ -51,7 +51,9 @@ def nested():
     inner = keras.Sequential([keras.Input((6, 1)), L.Dense(3, "tanh"), L.GRU(4, return_sequences=True)])
     a, b = keras.Input((6, 4)), keras.Input((6, 1))
     mixing = keras.Model([a, b], L.Concatenate()([L.Dense(2)(a), b]))
-    return keras.Sequential([keras.Model(inputs, mixing([inner(inputs), inputs])), L.LSTM(3), L.Dense(1)])
+    # The inner model's weights stand at two places.
+    twice = L.Add()([inner(inputs), inner(-0.5 * inputs)])
+    return keras.Sequential([keras.Model(inputs, mixing([twice, inputs])), L.LSTM(3), L.Dense(1)])
 
 
 class Own(keras.Model):

@@ -120,7 +120,7 @@ def sequential(*layers, shape=(6, 1), rows=None):
 
 
 def twice():
-    inputs, layer = keras.Input((6, 1)), L.GRU(1, return_sequences=True)
+    inputs, layer = keras.Input(batch_shape=(2, 6, 1)), L.GRU(1, return_sequences=True, stateful=True)
     return keras.Model(inputs, layer(layer(inputs)))
 
 
@@ -185,7 +185,7 @@ MODELS = [
     ),
     (lambda: sequential(L.GRU(2, dtype="mixed_float16")), "computes in mixed_float16; make the model under float32"),
     (lora, "has LoRA enabled, which is not supported; use a plain Dense"),
-    (twice, r"GRU\) is called 2 times; give each place a layer of its own"),
+    (twice, r"GRU\) is called at several places and carries its state from one to the other"),
     (several_ends, "some outputs have a value for each step and others one; give all of them alike"),
     (Own, "the model is a Own, wh"),
     (lambda: sequential(L.Dense(1)), "no layer of the network is recurrent; put a SimpleRNN, GRU or LSTM"),

@@ -168,7 +168,7 @@ class StepGraph:
         handed_on = len(self._states)
         for i, (layer, read) in enumerate(zip(network.layers, network.sources, strict=True)):
             sources = [found[place] if place >= 0 else given[-1 - place] for place in read]
-            found.append(self._layer(i, layer, sources, arrays[i]))
+            found.append(self._layer(i, layer, sources, arrays[network.owner(i)]))
         assert len(self._states) - handed_on == len(self._begun)
         return self.node("Concat", [found[i] for i in network.last], axis=-1)
 

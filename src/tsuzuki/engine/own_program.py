@@ -27,7 +27,17 @@ LOOK_FOR, MAKE = 0.1, 10.0
 # What the table says of a job that trains, and does not change from call to call...
 FIXED = (
     *(p.FEATURES, p.SPACING, p.TARGET_STRIDE, p.RESIDUAL, p.WEIGHT_STRIDE, p.LAG_COUNT, p.IMPUTE_FROM),
-    *(p.LAST_FORECAST, p.LAST_FORECAST_STATE, p.LANES, p.TIMESTEPS, p.BLOCKS, p.BLOCK_LANES, p.WORK_SIZE, p.SIZE),
+    *(
+        p.LAST_FORECAST,
+        p.LAST_FORECAST_STATE,
+        p.LANES,
+        p.TIMESTEPS,
+        p.BLOCKS,
+        p.GRADIENT_PARTS,
+        p.BLOCK_LANES,
+        p.WORK_SIZE,
+        p.SIZE,
+    ),
     *(
         p.VARIABLE_COUNT,
         p.SOME_SQUARES,

@@ -22,6 +22,7 @@ from tsuzuki.kernels.table import (
     LINEAR,
     OUT,
     PANEL,
+    PLACE_OF_WEIGHTS,
     RECURRENT_DROPOUT,
     RETURNS_ALL,
     ROW,
@@ -94,6 +95,11 @@ class Plan:
         """Those of the places that optimisers move."""
         return tuple(place for place in self.places if place[0].trained)
 
+    @property
+    def gradient_parts(self) -> int:
+        """How many gradients are summed: one of each block for every time that the most used weights are."""
+        return self.blocks * (1 + int(self.rows[:, PLACE_OF_WEIGHTS].max()))
+
 
 # A block of lanes is what one thread takes at a time. Below this many multiplications in an update a second block costs
 # more (its own gradients, a meeting of threads) than it gains. Eight blocks keep the threads busy; there are more only
@@ -154,6 +160,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     branches = []
     for row, (kind, layer, number, read) in zip(rows, order, strict=True):
         row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
+        row[PLACE_OF_WEIGHTS] = network.place_of_weights(number)
         steps = outputs.seen[number]
         row[STEPS] = steps
         if layer is None:
@@ -172,7 +179,9 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
             sources = (replace(sources[0], mask=-1), *sources[1:])
         input_steps = sources[0].steps if read else int(outputs.rows[number][INPUT_STEPS])
         row[INPUT_STEPS], row[RETURNS_ALL] = input_steps, steps == input_steps
-        place = Place(row, sources, named.get(number, {}), input_steps, steps, each, spaces, HEADER + rows.size)
+        place = Place(
+            row, sources, named.get(network.owner(number), {}), input_steps, steps, each, spaces, HEADER + rows.size
+        )
         module_of(kind).lay_out(layer, place)
         if outputs.is_masked(number) and row[STEP_MASK] < 0:
             row[[STEP_MASK, STEP_MASK_SKIP]] = mask, mask_skip + input_steps - steps

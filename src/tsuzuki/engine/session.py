@@ -81,7 +81,7 @@ class Session:
             slots = aligned((SLOTS + averages) * plan.size)
             slots[: plan.size] = first_slot(optimizer)
         self.slots = slots
-        self.gradients = aligned(plan.blocks * plan.size)
+        self.gradients = aligned(plan.gradient_parts * plan.size)
         self.bank = bank if bank is not None else aligned(plan.state_size)
         self._packed = aligned(plan.packed_size)
         self._work = aligned(plan.blocks * plan.work_size)
@@ -151,6 +151,7 @@ class Session:
         self._keep(p.COUNTS, np.zeros(self.threads * len(self.objectives), np.int64))
         job[p.BLOCKS], job[p.BLOCK_LANES], job[p.WORK_SIZE] = plan.blocks, plan.block_lanes, plan.work_size
         job[p.WORK], job[p.GRADIENTS] = self._work.ctypes.data, self.gradients.ctypes.data
+        job[p.GRADIENT_PARTS] = plan.gradient_parts
         job[p.BLOCK_LOSSES], job[p.BARRIER] = self._block_losses.ctypes.data, self._barrier.ctypes.data
         job[p.PARAMETERS], job[p.SIZE] = self.parameters.ctypes.data, plan.size
         job[p.SLOTS], job[p.PACKED] = self.slots.ctypes.data, self._packed.ctypes.data

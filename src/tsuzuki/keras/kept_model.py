@@ -85,7 +85,7 @@ class KeptModel:
         check_weights(network, weights)
         self.variables = KeptVariables()
         self._weights = self.variables.add(map(_place, weights, self.parameters.views()))
-        pairs = zip(state_variables(model), self.states.views(), strict=True)
+        pairs = zip(state_variables(model, network), self.states.views(), strict=True)
         self._states = self.variables.add(_place(one, view) for one, view in pairs if one is not None)
         self._optimized = model.optimizer if optimizer is not None else None
         if optimizer is not None:

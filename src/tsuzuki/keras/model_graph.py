@@ -88,7 +88,11 @@ def walk(
 
 class _Walker:
     def __init__(self, draft: Draft) -> None:
-        self._draft, self._count = draft, 0
+        self._draft = draft
+        # Of each operation its number, and its layers with weights where it was first called; those that are refused.
+        self._numbers: dict[int, int] = {}
+        self._refused: set[int] = set()
+        self._first: dict[int, list[int]] = {}
 
     def run(
         self, model: Any, numbers: Sequence[Number], shapes: Sequence[Shape | None]
@@ -98,28 +102,29 @@ class _Walker:
         if graph is model and type(model) is keras.Sequential:
             return self._chain(model, list(numbers), list(shapes))
         known = {id(tensor): number for tensor, number in zip(graph.inputs, numbers, strict=True)}
-        computed = _computed(graph)
+        computed, waiting = _computed(graph), list[tuple[Any, Any]]()
         for operation in graph.operations:
             nodes = [node for node in _nodes(operation, graph) if id(node) in computed]
-            if not nodes:
-                continue
-            if len(nodes) > 1:
-                self._count += 1
-                self._draft.problems.append(
-                    f"{self._name(operation)} is called {len(nodes)} times; give each place a layer of its own"
-                )
-                known |= {id(tensor): None for node in nodes for tensor in node.outputs}
-                continue
-            tensors = _read(nodes[0])
-            read = [(tensor, known.get(id(tensor))) for tensor in tensors]
-            given = nodes[0].arguments.kwargs.items()
-            options = {name: value for name, value in given if value is not None and name != "training"}
-            if not any(option is tensor for option in keras.tree.flatten(options.get("mask")) for tensor in tensors):
-                options.pop("mask", None)
-            shapes = [tensor.shape for tensor, _ in read]
-            found = self._one(operation, [number for _, number in read], shapes, nodes[0].arguments.args, options)
-            known |= {id(t): n for t, n in zip(nodes[0].outputs, found, strict=False)}
+            waiting += [(operation, node) for node in nodes]
+            # A layer that is called at several places may read what comes behind the first of them.
+            while ready := [one for one in waiting if all(id(tensor) in known for tensor in _read(one[1]))]:
+                for one in ready:
+                    self._node(*one, known)
+                waiting = [one for one in waiting if one not in ready]
+        for one in waiting:
+            self._node(*one, known)
         return [known.get(id(tensor)) for tensor in graph.outputs], [tensor.shape for tensor in graph.outputs]
+
+    def _node(self, operation: Any, node: Any, known: dict[int, Number]) -> None:
+        """Read one call of an operation; what it gives is known from then on."""
+        tensors = _read(node)
+        given = node.arguments.kwargs.items()
+        options = {name: value for name, value in given if value is not None and name != "training"}
+        if not any(option is tensor for option in keras.tree.flatten(options.get("mask")) for tensor in tensors):
+            options.pop("mask", None)
+        read, shapes = [known.get(id(tensor)) for tensor in tensors], [tensor.shape for tensor in tensors]
+        found = self._one(operation, read, shapes, node.arguments.args, options)
+        known |= {id(t): n for t, n in zip(node.outputs, found, strict=False)}
 
     def _chain(
         self, model: Any, numbers: list[Number], shapes: list[Shape | None]
@@ -140,9 +145,28 @@ class _Walker:
         """The numbers of an operation's outputs; all problems are noted."""
         if type(operation) is keras.Sequential or is_functional(operation):
             return self.run(operation, numbers, shapes)[0]
-        self._count += 1
         name, draft = self._name(operation), self._draft
-        reader = reader_of(operation)
+        if id(operation) in self._refused:
+            return [None]
+        begin, before = len(draft.layers), len(draft.problems)
+        found = self._read(operation, name, numbers, shapes, arguments, options)
+        self._share(operation, name, range(begin, len(draft.layers)))
+        if len(draft.problems) > before:
+            self._refused.add(id(operation))
+            return [None]
+        return found
+
+    def _read(
+        self,
+        operation: Any,
+        name: str,
+        numbers: list[Number],
+        shapes: Sequence[Shape | None],
+        arguments: Sequence[Any],
+        options: dict[str, Any],
+    ) -> list[Number]:
+        """The numbers of a layer's outputs, as its reader describes it."""
+        draft, reader = self._draft, reader_of(operation)
         if reader is None:
             nearest = NEAREST.get(type(operation).__name__, f"one of {supported()}")
             draft.problems.append(f"{name} is not supported; use {nearest}")
@@ -170,8 +194,27 @@ class _Walker:
         rule = getattr(operation, "activity_regularizer", None)
         return list(found) if rule is None else [draft.add(penalty(rule), (one,)) for one in found]
 
+    def _share(self, operation: Any, name: str, added: range) -> None:
+        """Let the layers of an operation that was called before have the weights of those of its first place."""
+        draft = self._draft
+        weighted = [i for i in added if draft.layers[i].shapes(1)]
+        first = self._first.setdefault(id(operation), weighted)
+        if first is weighted:
+            return
+        if getattr(operation, "stateful", False):
+            draft.problems.append(
+                f"{name} is called at several places and carries its state from one to the other; give each place a "
+                "layer of its own, or leave out stateful"
+            )
+        elif [draft.layers[i] for i in weighted] != [draft.layers[i] for i in first]:
+            draft.problems.append(
+                f"{name} is called at several places in different ways; call it alike, or give each a layer of its own"
+            )
+        draft.shared |= dict(zip(weighted, first, strict=False))
+
     def _name(self, operation: Any) -> str:
-        return f"layer {self._count} ({operation.name!r}, {type(operation).__name__})"
+        number = self._numbers.setdefault(id(operation), len(self._numbers) + 1)
+        return f"layer {number} ({operation.name!r}, {type(operation).__name__})"
 
 
 def _layers(graph: Any) -> Iterator[Any]:

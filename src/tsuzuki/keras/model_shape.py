@@ -69,7 +69,8 @@ def _moved_as_here(network: Network) -> Network:
     where no penalty is added to it. What squares or clips gradients then comes to another thing than with their sum.
     """
     penalised = {rule.layer for rule in network.rules if rule.l1 or rule.l2}
-    apart = [i for i, layer in enumerate(network.layers) if layer.table_rows() and i not in penalised]
+    tables = [i for i, layer in enumerate(network.layers) if layer.table_rows()]
+    apart = [i for i in tables if network.owner(i) not in penalised]
     if not apart or keras.backend.backend() != "tensorflow":
         return network
     layers: list[Any] = list(network.layers)

@@ -97,6 +97,7 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
             wiring,
             tuple(sizes) if len(sizes) > 1 else (),
             () if ends == [last] else tuple(end for end in ends if end is not None),
+            shared=tuple(draft.shared.items()),
         )
     except SettingError as error:
         raise UnsupportedModel(str(error)) from error
@@ -160,10 +161,11 @@ def _leave_out_unread(draft: Draft, ends: Sequence[int | None]) -> list[int | No
         if one >= 0 and one not in read:
             read.add(one)
             left += draft.wiring[one]
-    kept = [i for i, layer in enumerate(draft.layers) if i in read or layer.shapes(1)]
+    kept = [i for i, layer in enumerate(draft.layers) if i in read or (layer.shapes(1) and i not in draft.shared)]
     number = {old: new for new, old in enumerate(kept)}
     draft.wiring[:] = [tuple(number.get(source, source) for source in draft.wiring[i]) for i in kept]
     draft.layers[:] = [draft.layers[i] for i in kept]
+    draft.shared = {number[i]: number[first] for i, first in draft.shared.items() if i in number}
     return [end if end is None else number.get(end, end) for end in ends]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.keras.model_graph import layers_of, weights_of
+from tsuzuki.network.network import Network
 
 # Keras's lists of slots for each optimiser, in the order in which the kernels keep theirs; an absent one is empty.
 SLOTS = {
@@ -53,16 +54,24 @@ def carried_states(model: Any) -> list[NDArray[np.float32]]:
     return [np.array(_values(variable)) for variable in state_variables(model) if variable is not None]
 
 
-def state_variables(model: Any) -> list[Any]:
-    """A variable for each state of the engine's recurrent layers, None where Keras keeps none: stateless, not built."""
-    found = []
+def state_variables(model: Any, network: Network | None = None) -> list[Any]:
+    """A variable for each state of the engine's recurrent layers, None where Keras keeps none: stateless, not built.
+
+    A layer that is called at several places has states at each in the network, where that is given.
+    """
+    found: list[Any] = []
     for layer in layers_of(model):
         both = type(layer) is keras.layers.Bidirectional
         for one in (layer.forward_layer, layer.backward_layer) if both else (layer,):
             if isinstance(one, keras.layers.RNN):
                 kept = one.stateful and one.states is not None
                 found += keras.tree.flatten(one.states if kept else [None for _ in keras.tree.flatten(one.state_size)])
-    return found
+    if network is None or not network.shared:
+        return found
+    each, owned = [], iter(found)
+    for i, layer in enumerate(network.layers):
+        each += [next(owned) if network.owner(i) == i else None for _ in range(layer.states)]
+    return each
 
 
 def _values(variable: Any) -> NDArray[Any]:

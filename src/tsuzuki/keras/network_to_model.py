@@ -51,7 +51,8 @@ def to_keras(
     check_weights(network, weights)
     if stateful and batch_size is None:
         raise SettingError("stateful=True without batch_size; give the rows of a batch, for which Keras keeps states")
-    layers, finals = [], set[int]()
+    layers: list[Any] = []
+    finals, seen = set[int](), network.all_seen(every_step)
     for layer, read in zip(network.layers, network.sources, strict=True):
         finals |= {*read} if isinstance(layer, FinalState) else set()
     for i, layer in enumerate(network.layers):
@@ -59,9 +60,14 @@ def to_keras(
             raise SettingError(
                 f"layer {i + 1} ({layer}) reverses a mask, which no layer of Keras does by itself; leave out the mask"
             )
-        given = getattr(layer, "return_sequences", None)
-        returns = network.all_seen(every_step)[i] if given is None else given
-        layers.append(_layer(layer, stateful, returns))
+        given, first = getattr(layer, "return_sequences", None), network.owner(i)
+        if first != i and stateful and layer.states:
+            raise SettingError(
+                f"layer {i + 1} ({layer}) has the weights of layer {first + 1} and a state of its own, which no layer "
+                "of Keras does; leave out stateful"
+            )
+        returns = any(seen[j] for j in range(len(seen)) if network.owner(j) == i) if given is None else given
+        layers.append(_layer(layer, stateful, returns) if first == i else layers[first])
         if i in finals:
             layers[-1].return_state = True
     # Layers that look numbers up take inputs without an axis of values.
@@ -71,11 +77,11 @@ def to_keras(
         for i, size in enumerate(network.input_sizes or (network.inputs,))
     ]
     if network.wiring or network.looks_ahead or any(isinstance(layer, LastSteps) for layer in network.layers):
-        model = keras.Model(inputs, _wired(network, layers, inputs))
+        model = keras.Model(inputs, _wired(network, layers, inputs, seen))
     else:
         model = keras.Sequential([*inputs, *layers])
     at = 0
-    for layer in [layer for layer in layers if isinstance(layer, keras.Layer)]:
+    for layer in {id(layer): layer for layer in layers if isinstance(layer, keras.Layer)}.values():
         layer.set_weights(weights[at : at + len(layer.weights)])
         at += len(layer.weights)
     if states is not None:
@@ -96,8 +102,8 @@ def _carry(model: Any, states: "Sequence[NDArray[np.float32]]") -> None:
         variable.assign(state)
 
 
-def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
-    """The outputs of a network's layers, each called on what it reads."""
+def _wired(network: Network, layers: list[Any], inputs: list[Any], seen: Sequence[bool]) -> list[Any]:
+    """The outputs of a network's layers, each called on what it reads; of cells all steps where they are seen."""
     outputs: list[Any] = []
     states: dict[int, list[Any]] = {}
     for layer, described, read in zip(layers, network.layers, network.sources, strict=True):
@@ -117,7 +123,8 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any]) -> list[Any]:
             begin = [_without_steps(tensor) for tensor in begin]
             given = layer(first, initial_state=begin) if begin else layer(first)
             given, *states[len(outputs)] = given if layer.return_state else [given]
-            outputs.append(given)
+            # A cell with the same weights may be read at each step.
+            outputs.append(given if seen[len(outputs)] or described.return_sequences else _without_steps(given))
         elif isinstance(described, RepeatVector):
             outputs.append(layer(_without_steps(tensors[0])))
         else:

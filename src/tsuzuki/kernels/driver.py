@@ -73,6 +73,7 @@ from tsuzuki.kernels.table import (
     PENALISE,
     PENALTIES,
     PENALTY,
+    PLACE_OF_WEIGHTS,
     RECURRENT_KERNEL,
     ROW,
     RULES,
@@ -130,10 +131,14 @@ def forward(job, work, lanes, k, first_lane, first, end, meets):
 
 @kernel
 def backward(job, work, lanes, k, first_lane, gradients, first, end, meets):
-    """The layers from before `end` to `first`; with `meets`, of the first only the block's share in its gradients."""
+    """The layers from before `end` to `first`; with `meets`, of the first only the block's share in its gradients.
+
+    A layer whose weights others before it have too has gradients behind those of all blocks.
+    """
     for back in range(end - 1, first - 1 + meets, -1):
         row = shift(job, HEADER + back * ROW)
-        call_backward(row[BACKWARD], job, row, work, lanes, gradients)
+        own = shift(gradients, row[PLACE_OF_WEIGHTS] * job[BLOCKS] * job[SIZE])
+        call_backward(row[BACKWARD], job, row, work, lanes, own)
     if meets:
         row = shift(job, HEADER + first * ROW)
         call_forward(row[SHARE_BACKWARD], job, row, work, lanes, job[FIRST_UPDATE] + k, first_lane)

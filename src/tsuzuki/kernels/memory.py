@@ -214,8 +214,13 @@ def take_outputs(place: Place) -> None:
 
 
 def take_array(place: Place, name: str) -> int:
-    """Reserve an array of weights whose last axis is the layer's values; return where it begins."""
+    """Reserve an array of weights whose last axis is the layer's values, unless a layer before has the same; return
+    where it begins.
+    """
     parameter = place.parameters[name]
+    for other, offset, _ in place.spaces.places:
+        if other is parameter:
+            return offset
     shape = (int(np.prod(parameter.shape)) // parameter.shape[-1], parameter.gates, int(place.row[WIDE]))
     space = place.spaces.weights if parameter.trained else place.spaces.statistics
     offset = space.take(int(np.prod(shape)))
@@ -228,9 +233,10 @@ def take_squares(place: Place, name: str) -> int:
     if not place.parameters[name].trained:
         return -1
     (offset, shape) = next(found[1:] for found in reversed(place.spaces.places) if found[0] is place.parameters[name])
-    beside = place.spaces.weights.take(int(np.prod(shape)))
-    place.spaces.squares.append((offset, beside))
-    return beside
+    if offset not in (squares := dict(place.spaces.squares)):
+        squares[offset] = place.spaces.weights.take(int(np.prod(shape)))
+        place.spaces.squares.append((offset, squares[offset]))
+    return squares[offset]
 
 
 def take_vectors(place: Place, fields: Mapping[str, int]) -> None:

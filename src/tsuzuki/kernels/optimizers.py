@@ -30,7 +30,6 @@ from tsuzuki.kernels.language import (
 )
 from tsuzuki.kernels.table import (
     ADAM,
-    BLOCKS,
     CLIP,
     CLIP_GLOBAL_NORM,
     CLIP_LIMIT,
@@ -39,6 +38,7 @@ from tsuzuki.kernels.table import (
     DECAYED,
     DECAYS,
     FLAG,
+    GRADIENT_PARTS,
     GRADIENTS,
     OPTIMIZER,
     OPTIMIZER_SETTINGS,
@@ -62,14 +62,14 @@ f32 = np.float32
 
 @procedure("tii")
 def sum_gradients(job, first, last):
-    """Add the blocks' gradients into the first block's, always in the same order, between two places."""
-    gradients, size = floats_at(job[GRADIENTS]), job[SIZE]
-    if job[BLOCKS] == 1:
+    """Add all gradients into the first block's, always in the same order, between two places."""
+    gradients, size, parts = floats_at(job[GRADIENTS]), job[SIZE], job[GRADIENT_PARTS]
+    if parts == 1:
         return
     for at in range(first, last, WIDTH):
         total = load(gradients, at)
-        for block in range(1, job[BLOCKS]):
-            total = total + load(gradients, block * size + at)
+        for part in range(1, parts):
+            total = total + load(gradients, part * size + at)
         store(gradients, at, total)
 
 

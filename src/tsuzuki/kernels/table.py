@@ -42,8 +42,9 @@ AVERAGE_SLOT = 3
     FRESH,
     # the rows: addresses of starts, valid, entries and exits, [updates, lanes] each
     STARTS, VALID, ENTRIES, EXITS, UPDATES, LANES, TIMESTEPS,
-    # blocks of lanes, each with its own work space, gradients and loss
-    BLOCKS, BLOCK_LANES, WORK, WORK_SIZE, GRADIENTS, BLOCK_LOSSES,
+    # blocks of lanes, each with its own work space, gradients and loss; how many gradients are summed: one of each
+    # block for every time that the most used weights are
+    BLOCKS, BLOCK_LANES, WORK, WORK_SIZE, GRADIENTS, GRADIENT_PARTS, BLOCK_LOSSES,
     # the parameters: address, floats, slots of the optimiser, packed copies, and the table of single variables
     PARAMETERS, SIZE, SLOTS, PACKED, VARIABLES, VARIABLE_COUNT, SOME_SQUARES,
     # states saved and taken up again
@@ -71,7 +72,7 @@ AVERAGE_SLOT = 3
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(74)
+) = range(75)
 
 (
     # addresses of the layer kind's two procedures
@@ -107,10 +108,12 @@ AVERAGE_SLOT = 3
     MEETS, SHARE_FORWARD, SHARE_BACKWARD, SETTLE,
     # where the layer leaves a block's share of what it adds to the loss (-1: nothing)
     PENALTY,
+    # how many layers before it have the same weights: its gradients have a place of their own
+    PLACE_OF_WEIGHTS,
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4, OWN_5, OWN_6, OWN_7, OWN_8,
     ROW,
-) = range(64)
+) = range(65)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

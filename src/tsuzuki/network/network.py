@@ -29,6 +29,8 @@ class Network:
         input_sizes: features of each input where there are several, side by side in a step; they add up to `inputs`.
         ends: the layers whose outputs, side by side, are the network's, or () for the last layer alone.
         rules: penalties and bounds of single arrays of weights, and which are not trained.
+        shared: pairs of layers of which the first has the weights of the second, an earlier one of the same
+            description; each place has a state of its own.
     """
 
     inputs: int
@@ -37,6 +39,7 @@ class Network:
     input_sizes: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     rules: tuple[WeightRule, ...] = ()
+    shared: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.inputs < 1:
@@ -59,6 +62,7 @@ class Network:
         for end in self.ends:
             if not 0 <= end < len(self.layers):
                 raise SettingError(f"output {end} is no layer; name layers from 0 to {len(self.layers) - 1}")
+        self._check_shared()
         read_by_some = {source for read in self.sources for source in read} | set(self.last)
         for i, layer in enumerate(self.layers):
             if i not in read_by_some:
@@ -75,6 +79,34 @@ class Network:
                 raise SettingError(
                     f"there is a rule for {rule.name!r} of layer {rule.layer + 1}, which has none to train"
                 )
+
+    def _check_shared(self) -> None:
+        for i, other in self.shared:
+            if not 0 <= other < i < len(self.layers) or self.owner(other) != other:
+                raise SettingError(f"layer {i + 1} has the weights of layer {other + 1}; name the first that has them")
+            if self.layers[i] != self.layers[other]:
+                raise SettingError(
+                    f"layer {i + 1} ({self.layers[i]}) has the weights of layer {other + 1} ({self.layers[other]}); "
+                    "describe both alike"
+                )
+            if self.read_values(i) != self.read_values(other):
+                raise SettingError(
+                    f"layer {i + 1} ({self.layers[i]}) reads {self.read_values(i)} values a step, but layer "
+                    f"{other + 1}, whose weights it has, {self.read_values(other)}; give both as many"
+                )
+
+    def read_values(self, i: int) -> int:
+        """Values of a step that layer i multiplies."""
+        return sum(self.width_of(source, self.widths) for source in self.read_in_time(i))
+
+    def owner(self, i: int) -> int:
+        """The first layer that has the weights of layer i: itself, but for those of `shared`."""
+        return dict(self.shared).get(i, i)
+
+    def place_of_weights(self, i: int) -> int:
+        """How many layers before layer i have its weights."""
+        own = self.owner(i)
+        return 0 if own == i else 1 + sum(other == own and number < i for number, other in self.shared)
 
     @cached_property
     def sources(self) -> tuple[tuple[int, ...], ...]:
@@ -187,7 +219,10 @@ class Network:
 
 
 def graph(
-    inputs: int | Mapping[str, int], layers: Mapping[str, tuple[Layer, *tuple[str, ...]]], outputs: str | Sequence[str]
+    inputs: int | Mapping[str, int],
+    layers: Mapping[str, tuple[Layer, *tuple[str, ...]]],
+    outputs: str | Sequence[str],
+    shared: Mapping[str, str] | None = None,
 ) -> Network:
     """Describe a network that branches and merges.
 
@@ -208,6 +243,8 @@ def graph(
             alone is one input named "inputs".
         layers: each layer by name, with the names of the inputs or earlier layers that it reads.
         outputs: the layer or layers whose outputs, side by side, are the network's.
+        shared: of a layer, by name, an earlier one of the same description whose weights it has, as a Keras layer that
+            is called at several places.
 
     Raises:
         SettingError: a name that is not known where it is read, or sizes that do not fit.
@@ -227,12 +264,17 @@ def graph(
     for name in wanted:
         if numbers.get(name, -1) < 0:
             raise SettingError(f"output {name!r} is no layer; choose among {', '.join(layers)}")
+    pairs = {} if shared is None else dict(shared)
+    for name in [*pairs, *pairs.values()]:
+        if numbers.get(name, -1) < 0:
+            raise SettingError(f"shared names {name!r}, which is no layer; choose among {', '.join(layers)}")
     return Network(
         sum(sizes.values()),
         tuple(layer for layer, *_ in layers.values()),
         tuple(wiring),
         tuple(sizes.values()),
         tuple(numbers[name] for name in wanted),
+        shared=tuple((numbers[name], numbers[first]) for name, first in pairs.items()),
     )
 
 
@@ -256,10 +298,12 @@ class Parameter:
 
 
 def parameters(network: Network) -> tuple[Parameter, ...]:
-    """List the weights of a network in Keras's order."""
-    found = []
+    """List the weights of a network in Keras's order; those that several layers have once, at the first."""
+    found: list[Parameter] = []
     for i, layer in enumerate(network.layers):
-        inputs = sum(network.width_of(source, network.widths) for source in network.read_in_time(i))
+        if network.owner(i) != i:
+            continue
+        inputs = network.read_values(i)
         found += [
             Parameter(i, name, shape, layer.gates, name not in layer.untrained())
             for name, shape in layer.shapes(inputs).items()

@@ -37,6 +37,10 @@ def to_torch(network: Network, weights: Sequence[NDArray[np.float32]]) -> Recurr
         SettingError: weights that do not fit, or a layer that PyTorch has no module for.
     """
     check_weights(network, weights)
+    if network.shared:
+        raise SettingError(
+            f"layer {network.shared[0][0] + 1} has the weights of another; only a single path has a module"
+        )
     of_layer: dict[int, Arrays] = {}
     for parameter, array in zip(parameters(network), weights, strict=True):
         of_layer.setdefault(parameter.layer, []).append(array)

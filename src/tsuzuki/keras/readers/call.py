@@ -23,6 +23,7 @@ class Draft:
         masked: whether the output of each has a mask.
         problems: what has no equal, each a sentence that says what to use in its place.
         shorter: the steps of inputs of numbers that have fewer than others, by their numbers here.
+        shared: of layers that have the weights of an earlier one, which.
     """
 
     layers: list[Layer] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Draft:
     masked: list[bool] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     shorter: dict[int, int] = field(default_factory=dict)
+    shared: dict[int, int] = field(default_factory=dict)
 
     def add(self, layer: Layer, sources: Sequence[int]) -> int:
         """Add a layer that reads others, or inputs (-1, -2, …); its number."""
