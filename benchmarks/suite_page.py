@@ -58,7 +58,7 @@ def _head(tasks: dict[str, dict[str, Any]], versions: dict[str, str]) -> list[st
         "of a data set changes; `python benchmarks/suite_page.py measured.json` writes this page from it. Recipes were "
         "chosen on what lies before the test parts (`--before-test`), never on these. Other libraries (extra "
         "`accuracy`, `--rivals`) run in the same process; where one was asked at fewer origins, our error at the same "
-        "ones stands beside it. Errors, the seconds of a fit (on the machine of the run, which was busy), and the "
+        "ones stands beside it. Errors, the seconds of CPU of a fit (which two cores share), and the "
         "share of actual values inside the intervals.",
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
@@ -89,7 +89,14 @@ def _inside(found: dict[str, Any], level: int) -> float:
 def _group(group: str, tasks: dict[str, dict[str, Any]]) -> list[str]:
     scores = next(iter(tasks.values()))["score"]
     shown = " / ".join(NAMES[score] for score in scores)
-    head = ["", f"tsuzuki, {shown}", "best built-in reference", "ours in its units", "inside 80 / 95 %", "fit, s"]
+    head = [
+        "",
+        f"tsuzuki, {shown}",
+        "best built-in reference",
+        "ours in its units",
+        "inside 80 / 95 %",
+        "fit, s of CPU",
+    ]
     lines = ["", f"## {TITLES[group]}", "", TEXTS[group], "", _row(head), "|" + "---|" * len(head)]
     beside: list[str] = []
     for name, found in tasks.items():

@@ -1,10 +1,12 @@
 """Who is trusted how far: weights keep their bounds and are the best, and one matrix says what all members do."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tsuzuki import Forecaster
 from tsuzuki.forecasting import history as maps
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.committee import committee, nonnegative, stack
@@ -108,3 +110,23 @@ def test_a_gap_in_a_history_holds_what_stood_a_season_before(gap):
     plain = maps.history_of(spoiled, (Segment(0, 20),), 0, 6)
     np.testing.assert_array_equal(plain.windows(places)[:, -1], np.full(gap, 9.0))
     np.testing.assert_array_equal(plain.windows(np.array([2]))[0], [0, 0, 0, 0, 1, 2])
+
+
+def test_a_panel_of_short_series_learns_across_them_what_none_of_them_shows():
+    # Oscillations of one kind about levels of their own, some thirty months of each.
+    generator, parts = np.random.default_rng(0), []
+    for number in range(30):
+        points = int(generator.integers(26, 36))
+        noise, swing = generator.normal(0, 0.1, points), np.zeros(points)
+        for step in range(2, points):
+            swing[step] = 1.5 * swing[step - 1] - 0.8 * swing[step - 2] + noise[step]
+        times = pd.date_range("2020-01-01", periods=points, freq="MS")
+        level = np.exp(generator.normal(4, 1))
+        parts.append(pd.DataFrame({"unique_id": f"s{number}", "ds": times, "y": level * (1 + swing)}))
+    frame = pd.concat(parts)
+    table = Forecaster(6, units=16, head=16, ensemble=2).backtest(frame, windows=1, step=1)
+    # The series are of very different sizes; each counts in its own.
+    size = table["unique_id"].map(frame.groupby("unique_id")["y"].mean())
+    error = table[["tsuzuki", "persistence", "climatology", "drift"]].sub(table["y"], axis=0).abs()
+    error = error.div(size, axis=0).mean()
+    assert error["tsuzuki"] < 0.85 * error.drop("tsuzuki").min()

@@ -48,3 +48,10 @@ def changes_to(
     beyond = np.full(bases.shape[1] - 1, np.nan, np.float32)
     ahead = np.lib.stride_tricks.sliding_window_view(np.concatenate([targets[:, 0], beyond]), bases.shape[1])
     return np.asarray((ahead - bases) / units, np.float32)
+
+
+def masked(changes: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Changes [points, horizon] of bases with NaN for the targets that are hidden [points]."""
+    horizon = changes.shape[1]
+    shown = np.where(np.concatenate([hidden, np.zeros(horizon - 1, bool)]), np.float32(np.nan), np.float32(0))
+    return np.asarray(changes + np.lib.stride_tricks.sliding_window_view(shown, horizon))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.architecture import model_spec
-from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units
+from tsuzuki.forecasting.base import base_forecasts, changes_to, masked, row_units
 from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_panel import PanelRows
@@ -63,8 +63,8 @@ class _Job:
 
     Attributes:
         panel: the data.
-        bases: float32 [points, horizon], the forecasts that networks add to, or None where they stand alone.
-        units: float32 [points, 1], what changes of the bases are measured in.
+        changes: float32 [points, horizon], the targets as changes of the forecasts that networks add to, or None where
+            they stand alone.
         histories: the last values of each series.
         rules: what was chosen from the data.
         wanted: bool [points], the rows that every network forecasts from when it is trained.
@@ -79,8 +79,7 @@ class _Job:
     """
 
     panel: Panel
-    bases: NDArray[np.float32] | None
-    units: NDArray[np.float32]
+    changes: NDArray[np.float32] | None
     histories: list[History]
     rules: Rules
     wanted: NDArray[np.bool_]
@@ -137,16 +136,17 @@ def train(
         history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
     ]
     panel = build_panel(with_windows(inputs, histories, rules), spec.before, settings.horizon)
-    bases = None if rules.alone else base_forecasts(panel, histories, rules)
+    changes = None
+    if not rules.alone:
+        changes = changes_to(panel.targets, base_forecasts(panel, histories, rules), row_units(panel, rules))
     held_out = [held_out_of(points, settings, member) for member in range(settings.ensemble)]
     checked = bool(held_out[0])
     if not checked:
         held_out = [HeldOut((0,) * len(points), points)] * settings.ensemble
     # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
     wanted = origin_rows(panel, held_out[-1].first, points)
-    units = row_units(panel, rules)
     told = (on_progress, checkpoint, every, drawn)
-    job = _Job(panel, bases, units, histories, rules, wanted, spec, settings, points, *told)
+    job = _Job(panel, changes, histories, rules, wanted, spec, settings, points, *told)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
     again = None if drawn is not None or rules.alone else passes_again([one.training.history for one in members])
     if again is not None:
@@ -232,9 +232,11 @@ def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]
     return _Member(trained, state, changes)
 
 
-def _learned(job: _Job, targets: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Targets [points, 1] as networks learn them."""
-    return targets if job.bases is None else changes_to(targets, job.bases, job.units)
+def _known(job: _Job, hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Targets as networks learn them, NaN where they are hidden [points]."""
+    if job.changes is None:
+        return np.where(hidden[:, None], np.float32(np.nan), job.panel.targets)
+    return masked(job.changes, hidden)
 
 
 def _train(
@@ -266,11 +268,9 @@ def _train(
     here = np.zeros(len(panel.targets), bool)
     for segment in held_out_segments:
         here[segment.start : segment.stop] = True
-    targets = np.where(here[:, None], np.float32(np.nan), panel.targets)
-    held_out_targets = np.where(here[:, None], panel.targets, np.float32(np.nan))
-    known = _learned(job, targets), _learned(job, held_out_targets)
+    known = _known(job, here), _known(job, ~here)
     inputs, hidden = panel.inputs, (VALUE if member % 2 else LEVEL)
-    if job.bases is not None:
+    if job.changes is not None:
         # A mean of all data says most in steady times, one of the last days after a shift; networks of both kinds err
         # at other times. A column of zeros teaches no weight, so that all may read the same rows afterwards.
         inputs = inputs.copy()
@@ -285,7 +285,7 @@ def _train(
         trained = _train_whole(
             job, member, inputs, known, layout, epochs, validation, path, (report_progress, check_cancelled)
         )
-    if job.bases is not None:
+    if job.changes is not None:
         trained.weights[0][hidden] = 0
     if trained.interrupted:
         # `on_progress` raised it: half a training is none.
@@ -323,14 +323,14 @@ def _train_whole(
             global_clipnorm=1.0,
         ),
         loss=Pinball(tuple(settings.quantiles)) if settings.quantiles else settings.loss,
-        horizon=None if job.bases is not None else settings.horizon,
-        residual=job.bases is None,
+        horizon=None if job.changes is not None else settings.horizon,
+        residual=job.changes is None,
         lags=spec.lags,
         impute_from=spec.impute_from,
         validation=validation,
         validation_targets=known[1],
         # A held-out stretch of another level picks early epochs; a cosine's last weights are an average of late ones.
-        early_stopping=EarlyStopping(patience=epochs) if validation is not None and job.bases is None else None,
+        early_stopping=EarlyStopping(patience=epochs) if validation is not None and job.changes is None else None,
         seed=settings.seed + member,
         threads=1 if settings.ensemble > 1 else None,
         checkpoint=path,
