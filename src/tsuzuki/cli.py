@@ -10,7 +10,7 @@ import typer
 from tsuzuki import __version__
 from tsuzuki.commands import backtest, compare, fit, forecast, info, plotting, run, streaming
 from tsuzuki.commands.grouped import Grouped, Spoken
-from tsuzuki.commands.terminal import log_to_stderr
+from tsuzuki.commands.terminal import log_to_stderr, never_fail_to_print
 
 app = typer.Typer(
     name="tsuzuki",
@@ -47,6 +47,7 @@ for _command, _example in run.EXAMPLES:
 
 def main() -> None:
     """Run the command line."""
+    never_fail_to_print()
     log_to_stderr()
     app(prog_name="tsuzuki")
 

@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import secrets
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT, VERSION = "tsuzuki", 1
+# How often, and after how many seconds each, a file is replaced on Windows while a reader holds it.
+TRIES, PAUSE = 40, 0.05
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        replace(temporary, target)
         _sync_folder(target.parent)
     except BaseException as error:
         if temporary is not None:
@@ -67,6 +71,36 @@ def write_bytes(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):
             raise FileError(f"{path} cannot be written ({error.strerror}); name another place") from error
         raise
+
+
+def replace(source: Path, target: Path) -> None:
+    """Put a file in another's place in one step.
+
+    Windows refuses it while anyone, a virus scanner say, has the other one open, so there it is tried for two seconds.
+
+    Raises:
+        OSError: the other one cannot be replaced; both are as they were.
+    """
+    for _ in range(TRIES if sys.platform == "win32" else 0):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            time.sleep(PAUSE)
+    os.replace(source, target)
+
+
+def user_cache_folder() -> Path:
+    """TSUZUKI_CACHE_DIR, or a folder among the user's cached files as this platform's conventions ask."""
+    if chosen := os.environ.get("TSUZUKI_CACHE_DIR"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return base / "tsuzuki"
 
 
 def remove_leftovers(path: Path) -> None:

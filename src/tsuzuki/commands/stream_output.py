@@ -1,5 +1,6 @@
 """What `tsuzuki stream` says: forecasts on standard output, and messages about lines that are left out."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -40,7 +41,9 @@ class Output:
             # Else Python writes the rest once more when it ends, and fails with an exit code of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             kept = said("states hold", line=line)
-            if isinstance(error, BrokenPipeError):
+            # Windows calls a pipe whose reader went away an invalid argument.
+            gone = sys.platform == "win32" and error.errno == errno.EINVAL
+            if gone or isinstance(error, BrokenPipeError):
                 typer.echo(said("reader gone", kept=kept), err=True)
                 raise typer.Exit(BROKEN_PIPE) from None
             raise FileError(f"standard output cannot be written ({error.strerror}); {kept}") from None

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from tsuzuki import formatting as numerals
+from tsuzuki.commands.terminal import print_data
 from tsuzuki.commands.texts import folded, language, said
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def write_csv(path: str, table: "pd.DataFrame") -> None:
 
     text = table.to_csv(index=False)
     if path == "-":
-        typer.echo(text, nl=False)
+        print_data(text)
     else:
         write_bytes(Path(path), text.encode())
 

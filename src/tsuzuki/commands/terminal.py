@@ -1,7 +1,9 @@
 """Shared by all commands: error messages, exit codes, progress bars, checks of output files."""
 
+import io
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -174,9 +176,24 @@ def log_to_stderr() -> None:
         raise SystemExit(WRONG_INPUT)
 
 
+def never_fail_to_print() -> None:
+    """Letters that an old encoding of the terminal lacks (µ in cp932, Japanese in cp1252) become question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="replace")
+
+
+def print_data(text: str) -> None:
+    """Print what another program is to read: in UTF-8 whatever the terminal's encoding, as in a file."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    typer.echo(text, nl=False)
+
+
 def command_line() -> str:
     """The running command, as typed."""
-    return shlex.join(["tsuzuki", *sys.argv[1:]])
+    words = ["tsuzuki", *sys.argv[1:]]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 @contextmanager
@@ -226,6 +243,6 @@ def write_json(path: str, outcome: object) -> None:
 
     text = json.dumps(outcome, indent=1, ensure_ascii=False, allow_nan=False)
     if path == "-":
-        typer.echo(text)
+        print_data(f"{text}\n")
     else:
         write_bytes(Path(path), text.encode() + b"\n")

@@ -6,7 +6,6 @@ A store is a folder: `values.f32`, the readings of all series one after another 
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tsuzuki.data.arrow_batches import PanelColumns, columns_of
 from tsuzuki.data.files import named
 from tsuzuki.data.ingest import FORMAT, ingest
 from tsuzuki.errors import FileError
+from tsuzuki.storage import user_cache_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,11 +118,7 @@ def panel_store(
 
 def stores_folder(cache: str | Path | None) -> Path:
     """The folder of all stores: the one that is named, or one among the user's cached files."""
-    if cache is not None:
-        return Path(cache)
-    chosen = os.environ.get("TSUZUKI_CACHE_DIR")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tsuzuki"
-    return base / "panels"
+    return user_cache_folder() / "panels" if cache is None else Path(cache)
 
 
 def _fingerprint(paths: Sequence[Path], columns: PanelColumns) -> str:

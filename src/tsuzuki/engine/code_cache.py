@@ -18,21 +18,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tsuzuki.storage import replace, user_cache_folder
+
 KEYED, DIGEST = "code.key", 32
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
-
-
-def chosen_folder() -> Path:
-    """The folder that was asked for: TSUZUKI_CACHE_DIR, or the user's cache folder of this platform."""
-    if chosen := os.environ.get("TSUZUKI_CACHE_DIR"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "tsuzuki"
 
 
 def _configuration_folder() -> Path:
@@ -47,7 +36,7 @@ def _configuration_folder() -> Path:
 
 def cache_folder() -> Path:
     """The folder that serves: the one asked for, or a private one where others can write there."""
-    return _checked(chosen_folder())
+    return _checked(user_cache_folder())
 
 
 @functools.cache
@@ -167,4 +156,8 @@ def _make_folders(folder: Path) -> None:
 def _replace(path: Path, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)
-    os.replace(file.name, path)
+    try:
+        replace(Path(file.name), path)
+    except OSError:
+        os.unlink(file.name)
+        raise

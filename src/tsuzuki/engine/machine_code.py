@@ -13,6 +13,7 @@ import ctypes
 import functools
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -171,11 +172,22 @@ def _link(code: bytes) -> None:
         binding.add_symbol(name, _addresses[name])
 
 
+@functools.cache
+def _name_what_windows_lacks() -> None:
+    """On Windows, have the kernels' calls of POSIX's sched_yield reach SwitchToThread, which does the same."""
+    if sys.platform == "win32":
+        from llvmlite import binding
+
+        switch = ctypes.WinDLL("kernel32").SwitchToThread
+        binding.add_symbol("sched_yield", ctypes.cast(switch, ctypes.c_void_p).value)
+
+
 def load(units: Sequence[str] = ()) -> None:
     """Have the driver and some layer kinds in memory, compiling first what this machine has not compiled yet."""
     with _lock:
         missing = [unit for unit in dict.fromkeys((*ALWAYS, *units)) if unit not in _loaded]
         if missing:
+            _name_what_windows_lacks()
             code = _code_of(missing)
             for unit in missing:
                 _link(code[unit])

@@ -26,7 +26,7 @@ def threads_allowed() -> int:
 
 def threads_for(blocks: int, asked: int | None) -> int:
     """How many threads to use: what is asked, or what is allowed; never more than there are blocks of lanes."""
-    # Threads wait for each other through POSIX's sched_yield, which Windows lacks.
+    # How threads wait for each other has been tried with POSIX's sched_yield alone.
     return 1 if os.name == "nt" else max(1, min(threads_allowed() if asked is None else asked, blocks))
 
 
