@@ -5,11 +5,14 @@ import os
 import numpy as np
 import pytest
 
+from traced_once import trace_once
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
 pytest.importorskip("tensorflow", reason='TensorFlow is not installed: pip install "tsuzuki[keras]"')
+trace_once()
 
 WAVE = np.sin(np.arange(1001, dtype=np.float32) / 7) + np.float32(0.1) * np.cos(np.arange(1001, dtype=np.float32))
 

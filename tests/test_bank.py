@@ -88,6 +88,10 @@ def test_new_series_begin_from_zero_with_the_scale_they_are_given(pair):
     np.testing.assert_array_equal(found[0], found[299])
     assert not np.allclose(found[7], found[0])
     assert str(bank.stamps[0])[:16] == "2025-01-01T01:00"
+    # Nanoseconds would count it as a day of another century.
+    for far in ("9000-01-01", np.datetime64("9000-01-01"), "soon"):
+        with pytest.raises(DataError, match=r"is no time; give one such as 2026-01-31 12:00"):
+            pair.bank(["new"], start=far)
 
 
 def test_a_saved_bank_goes_on_bit_for_bit(tmp_path, pair):

@@ -124,7 +124,7 @@ def test_lines_that_cannot_be_taken_are_named_and_the_others_are(model, tmp_path
         assert words in line
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_missing_readings_gaps_and_batches_of_any_size_end_in_the_same_states(model, tmp_path_factory, seed, series):
     generator = random.Random(seed)

@@ -19,6 +19,15 @@ def test_a_higher_level_never_gives_a_narrower_interval(seed, rows, one, other):
     assert (high <= higher).all()
 
 
+def test_an_interval_holds_its_forecast_where_all_errors_have_one_sign():
+    for sign in (1, -1):
+        errors = sign * np.random.default_rng(0).gamma(2, 1, (7, 3)).astype(np.float32)
+        for level in (20, 80, 95):
+            low, high = calibrate([errors]).interval_offsets(level)
+            assert (low <= 0).all()
+            assert (high >= 0).all()
+
+
 @pytest.mark.parametrize("level", [50, 80, 95])
 @pytest.mark.parametrize("rows", [40, 500])
 def test_fresh_errors_of_the_same_kind_are_covered_as_often_as_promised(level, rows):

@@ -14,10 +14,10 @@ from tsuzuki.commands import streaming
 from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
 from tsuzuki.forecaster import Forecaster, load
-from tsuzuki.streaming.cursor import nanoseconds
 from tsuzuki.streaming.line_headers import Places, places_in
 from tsuzuki.streaming.line_runner import LineRunner
 from tsuzuki.streaming.lines import encoding_of, format_of, is_plain, moment
+from tsuzuki.streaming.readings import nanoseconds
 
 NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
 SMALL = [*NETWORK, "--horizon", "2", "--quiet"]

@@ -83,6 +83,16 @@ def test_a_model_whose_networks_lack_their_committee_is_refused(made, tmp_path):
         load(tmp_path / "m")
 
 
+@pytest.mark.parametrize("name", ["layers", "ensemble"])
+def test_a_model_that_claims_layers_without_end_is_refused_at_once(made, tmp_path, name):
+    made.save(tmp_path / "m")
+    stored = unpack((tmp_path / "m").read_bytes(), "m")
+    forged = stored.facts | {"settings": stored.facts["settings"] | {name: 10**9}}
+    (tmp_path / "m").write_bytes(pack("forecaster", forged, stored.arrays))
+    with pytest.raises(FileError, match="is not a consistent forecaster"):
+        load(tmp_path / "m")
+
+
 @pytest.mark.parametrize(("points", "lanes"), [(100, 2), (143, 2), (144, 3), (2000, 8)])
 def test_short_series_get_fewer_lanes_and_long_ones_more(points, lanes, monkeypatch):
     settings = Settings(3, lanes=8, timesteps=12)

@@ -85,7 +85,7 @@ def test_no_command_writes_over_what_it_reads(readings, tmp_path, arguments, mes
 
 
 def test_a_network_larger_than_the_memory_is_named(readings):
-    shown = run("compare", readings, "--units", "100000000", "--seeds", "1")
+    shown = run("compare", readings, "--units", "10000000", "--seeds", "1")
     assert shown.exit_code == 2
     assert "error: this needs more memory than is available (" in shown.stderr
 

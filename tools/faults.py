@@ -32,20 +32,27 @@ class Fault:
 
     Attributes:
         line: where.
+        last: the last line of it.
         before: what stood there.
         after: what stands there now.
-        plant: makes the whole module with it.
+        plant: makes the whole module with it, in which all stands in the lines where it stood.
     """
 
     line: int
+    last: int
     before: str
     after: str
-    plant: Callable[[], str]
+    plant: Callable[[], ast.Module]
+
+    @property
+    def tree(self) -> ast.Module:
+        """The whole module, parsed."""
+        return self.plant()
 
     @property
     def source(self) -> str:
-        """The whole module."""
-        return self.plant()
+        """The whole module as text, without its comments."""
+        return ast.unparse(self.tree) + "\n"
 
 
 def faults(source: str) -> Iterator[Fault]:
@@ -58,13 +65,16 @@ def faults(source: str) -> Iterator[Fault]:
             after = ast.unparse(twin)
             if after != before:
                 plant = functools.partial(_planted, source, number, change)
-                yield Fault(getattr(node, "lineno", 0), before, after, plant)
+                line = getattr(node, "lineno", 0)
+                # Of a condition and what it guards, the condition.
+                ends = node.test if isinstance(node, ast.If) else node
+                yield Fault(line, getattr(ends, "end_lineno", line) or line, before, after, plant)
 
 
-def _planted(source: str, number: int, change: int) -> str:
+def _planted(source: str, number: int, change: int) -> ast.Module:
     tree = ast.parse(source)
     _changes(_parts(tree)[number])[change]()
-    return ast.unparse(tree) + "\n"
+    return ast.fix_missing_locations(tree)
 
 
 def _is_said(node: ast.AST) -> bool:
@@ -137,4 +147,4 @@ def replaced(source: str, before: str, after: str) -> Fault:
     if before not in source:
         raise ValueError(f"{before!r} does not stand in the module any more")
     line = 1 + source[: source.index(before)].count("\n")
-    return Fault(line, before, after, lambda: source.replace(before, after))
+    return Fault(line, line + before.count("\n"), before, after, lambda: ast.parse(source.replace(before, after)))

@@ -255,8 +255,18 @@ def _limited(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def full(kind: str, shares: list[float], folder: Path) -> Counter[str]:
-    """Write with room for each of these shares of a file, and again with room for all."""
+def _resized(folder: Path, room: int) -> None:
+    """Leave so much room on the file system that is mounted at a folder."""
+    now = os.statvfs(folder)
+    size = (now.f_blocks - now.f_bfree) * now.f_frsize + room
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
+def full(kind: str, shares: list[float], folder: Path, *, mounted: bool = False) -> Counter[str]:
+    """Write with room for each of these shares of a file, and again with room for all.
+
+    A limit on the size of files stands for the full disk; mounted, it is a file system of that size.
+    """
     prepare(folder / "given")
     file, whole, most = FILES[kind], folder / "whole", 0
     shutil.copytree(folder / "given", whole)
@@ -273,17 +283,29 @@ def full(kind: str, shares: list[float], folder: Path) -> Counter[str]:
     for share in shares:
         again = folder / "again"
         shutil.rmtree(again, ignore_errors=True)
-        shutil.copytree(folder / "given", again)
-        there_was_room = _write(file, again, int(share * most), f"{kind} with {share:.0%} of {most} bytes", expected)
+        if mounted:
+            again.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(again)], check=True)
+        try:
+            shutil.copytree(folder / "given", again, dirs_exist_ok=True)
+            what = f"{kind} with {share:.0%} of {most} bytes"
+            there_was_room = _write(file, again, int(share * most), what, expected, mounted=mounted)
+        finally:
+            if mounted:
+                subprocess.run(["umount", str(again)], check=True)
         found[f"{kind} {'written' if there_was_room else 'refused'}"] += 1
     return found
 
 
-def _write(file: Written, folder: Path, size: int, what: str, expected: str) -> bool:
+def _write(file: Written, folder: Path, size: int, what: str, expected: str, *, mounted: bool) -> bool:
     """Write with so much room; whether it was enough."""
     if file.kept:
         (folder / file.path).write_bytes(BEFORE)
-    code, error = _ended(file.begin(folder, functools.partial(_limited, size)))
+    if mounted:
+        _resized(folder, size)
+    code, error = _ended(file.begin(folder, None if mounted else functools.partial(_limited, size)))
+    if mounted:
+        _resized(folder, 1 << 30)
     said = [line for line in error.splitlines() if line.strip()]
     if code not in (0, 2) or (code and (len(said) != 1 or not said[0].startswith("error: "))):
         raise Wrong(f"{what} ended with {code} and said {error!r}")
@@ -307,6 +329,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="in all: a third each of a fit, a backtest, a stream")
     parser.add_argument("--places", type=int, default=50, help="for each kind of file")
     parser.add_argument("--place", type=int, action="append", help="this one of them")
+    parser.add_argument("--mount", action="store_true", help="full disks are file systems that are mounted, as root")
     parser.add_argument("--only", action="append", choices=[*BEGIN, *FILES], metavar="KIND")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
@@ -324,18 +347,20 @@ def main() -> None:
                 if kinds[0] in BEGIN:
                     found.update(killed(kinds[0], asked.kills, random.Random(asked.seed), Path(name)))
                 else:
-                    found.update(full(kinds[0], [place / asked.places for place in asked.place], Path(name)))
+                    shares = [place / asked.places for place in asked.place]
+                    found.update(full(kinds[0], shares, Path(name), mounted=asked.mount))
             except Wrong as error:
                 wrong.append(str(error))
     else:
         each = -(-asked.kills // sum(kind in BEGIN for kind in kinds)) if BEGIN.keys() & set(kinds) else 0
+        mounted = ["--mount"] * asked.mount
         commands = [
             tool("interrupt", "--only", kind, "--kills", kills, "--seed", asked.seed + job)
             for kind in BEGIN
             if kind in kinds
             for job, kills in enumerate(pieces(each, max(2, asked.jobs)))
         ] + [
-            tool("interrupt", "--only", kind, "--places", asked.places, *(f"--place={at}" for at in places))
+            tool("interrupt", "--only", kind, "--places", asked.places, *(f"--place={at}" for at in places), *mounted)
             for kind in FILES
             if kind in kinds
             for start in range(max(2, asked.jobs // 2))

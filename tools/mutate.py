@@ -8,38 +8,40 @@
     python tools/mutate.py --known         those that no test noticed once (tools/known_faults.py)
     python tools/mutate.py --again tools/first_run.txt     those of the first run, as far as they can still be planted
 
-Each fault is planted in a copy of the package, and of the tests that belong to the module those that run its line, the
-fastest first, until one fails; where none runs it in its own process, all of them. What no test notices is printed: the
-place, what stood there, what was planted. A run can be done in pieces: --first 100 passes over the faults before the
-hundredth. Tests that cannot be run where this runs, because a package is not installed, are left out and named.
+First the tests run once, each telling which lines it runs (tools/reach.py; --reach FOLDER keeps that). Then a process
+that has loaded all parts for each fault, plants it in the loaded module and in a copy of the package for the processes
+that tests start, and runs the tests that run its line, the fastest first, until one fails; where none is known to run
+it, those that belong to the module. What no test notices is printed: the place, what stood there, what was planted. A
+run can be done in pieces: --first 100 passes over the faults before the hundredth. Tests that cannot be run where this
+runs, because a package is not installed, are left out and named.
 """
 
 import argparse
-import ast
 import contextlib
+import gc
+import importlib
+import io
 import json
 import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import types
+import xml.etree.ElementTree
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What every test needs is loaded once, before the processes part.
-import hypothesis  # noqa: F401
-import numpy  # noqa: F401
-import pandas  # noqa: F401
 import pytest
 from faults import Fault, faults, replaced
 from known_faults import KNOWN
+from reach import PACKAGE, ROOT, Reach
 
-ROOT = Path(__file__).parents[1]
 # Modules in which nothing is drawn: what they hold is mostly checked elsewhere.
 ONLY_KNOWN = ("engine/compiled_network.py", "network/optimizers.py", "report/backtest.py")
 # Modules outside the kernels, and the tests that see to them.
@@ -101,6 +103,30 @@ TESTS = {
 }
 
 
+# Tests that belong to none of them alone, and run many.
+MORE = (
+    "test_bounds",
+    "test_commands_covariates",
+    "test_commands_forecasting",
+    "test_engine_frames",
+    "test_forecast_pictures",
+    "test_info",
+    "test_new_series",
+    "test_noise",
+    "test_panel_store",
+    "test_passes",
+    "test_recent_errors",
+    "test_report_figures",
+    "test_same_as_before",
+    "test_search",
+    "test_sharded_bank",
+    "test_smoothing",
+    "test_store_fit",
+    "test_streamed_covariates",
+    "test_terminal",
+)
+
+
 def drawn(count: int, seed: int, modules: list[str]) -> list[tuple[str, Fault]]:
     """Faults over all modules, as many from each as may be, in an order that the seed gives."""
     generator = random.Random(seed)
@@ -141,146 +167,134 @@ def faults_again(listed: Path) -> list[tuple[str, Fault]]:
     return found
 
 
-@dataclass
-class Module:
-    """A module whose faults are planted, and what its tests do without one.
+def slow_tests(report: Path) -> set[str]:
+    """The tests that took half a second or longer, from a report of the suite (`pytest --junitxml`)."""
+    found = set()
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        home, _, inside = (case.get("classname") or "").removeprefix("tests.").partition(".")
+        if float(case.get("time") or 0) >= 0.5:
+            parts = [f"tests/{home}.py", *filter(None, inside.split(".")), case.get("name") or ""]
+            found.add("::".join(parts))
+    return found
 
-    Attributes:
-        name: of its file in the package.
-        waiting: its faults with their numbers.
-        tests: by test how long it takes and which lines it runs; of those that pass.
-        left_out: tests and files of tests that cannot be run here.
+
+class Loaded:
+    """The functions of modules as they were loaded, whose code can be exchanged for that of a module with a fault.
+
+    A process that has loaded all once parts for each fault: starting would take longer than most tests.
+
+    Args:
+        modules: their names.
     """
 
-    name: str
-    waiting: list[tuple[int, Fault]]
-    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    def __init__(self, modules: list[str]) -> None:
+        files = {}
+        for name in modules:
+            dotted = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            files[importlib.import_module(f"tsuzuki.{dotted}").__file__] = name
+        self._functions: dict[tuple[str, str, int], list[types.FunctionType]] = {}
+        for thing in gc.get_objects():
+            if isinstance(thing, types.FunctionType) and thing.__code__.co_filename in files:
+                code = thing.__code__
+                key = (files[code.co_filename], code.co_qualname, code.co_firstlineno)
+                self._functions.setdefault(key, []).append(thing)
 
-    def learn(self, output: Path) -> None:
-        """Take over what the recorder has written."""
-        if not output.exists():
-            self.left_out = [f"tests/{test}.py" for test in TESTS[self.name]]
-            return
-        found = json.loads(output.read_text())
-        self.tests = {name: one for name, one in found["tests"].items() if one["passed"] and "seconds" in one}
-        self.left_out = sorted({*found["left out"], *(found["tests"].keys() - self.tests.keys())})
+    def exchange(self, name: str, fault: Fault) -> bool:
+        """Plant a fault in this process; False where it lies in what runs as the module is loaded."""
+        path = str(PACKAGE / name)
+        sound = _codes(compile((PACKAGE / name).read_text(), path, "exec", dont_inherit=True))
+        bad = _codes(compile(fault.tree, path, "exec", dont_inherit=True))
+        if sound.keys() != bad.keys():
+            return False
+        changed = [key for key, code in sound.items() if _without_parts(code) != _without_parts(bad[key])]
+        for key in changed:
+            # A part of a function comes with it.
+            owners = [own for own in self._owners(name, key) if own in sound]
+            if not owners:
+                return False
+            for owner in owners:
+                alike = self._functions[name, *owner]
+                if len({id(function.__code__) for function in alike}) > 1:
+                    return False
+                for function in alike:
+                    if function.__code__.co_freevars != bad[owner].co_freevars:
+                        return False
+                    function.__code__ = bad[owner]
+        return bool(changed)
 
-    def at(self, line: int) -> tuple[list[str], bool]:
-        """The tests that run a line, the fastest first, and whether there are any; all where there is none.
-
-        What a fixture runs counts for all tests of its file. Lines outside of functions are run by every test.
-        """
-        ordered = sorted(self.tests, key=lambda test: float(self.tests[test]["seconds"]))
-        running = [test for test in ordered if line in self.tests[test]["lines"]]
-        within = line in _inside((ROOT / "src" / "tsuzuki" / self.name).read_text())
-        return (running, True) if running else (ordered, not within)
-
-
-def _inside(source: str) -> set[int]:
-    """The lines of a module that stand in functions."""
-    return {
-        line
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.Lambda)
-        for part in (node.body if isinstance(node.body, list) else [node.body])
-        for line in range(part.lineno, (part.end_lineno or part.lineno) + 1)
-    }
+    def _owners(self, name: str, key: tuple[str, int]) -> list[tuple[str, int]]:
+        """The loaded functions that a piece of code is or stands in."""
+        qualified, line = key
+        names = [qualified]
+        while ".<locals>" in names[-1]:
+            names.append(names[-1].rpartition(".<locals>")[0])
+        found = [own[1:] for own in self._functions if own[0] == name and own[1] in names and own[2] <= line]
+        return [max(own for own in found if own[0] == one) for one in names if any(own[0] == one for own in found)]
 
 
-class Recorder:
-    """A plugin of pytest that writes down which lines of a file each test runs, and how long it takes."""
+def _codes(code: types.CodeType) -> dict[tuple[str, int], types.CodeType]:
+    """A module's pieces of code by name and line."""
+    found = {(code.co_qualname, code.co_firstlineno): code}
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            found |= _codes(part)
+    return found
 
-    def __init__(self, path: str, output: str) -> None:
-        self.path, self.output = path, output
-        self._lines: set[int] = set()
-        self._tests: dict[str, dict[str, Any]] = {}
-        self._fixtures: dict[str, set[int]] = {}
-        self._left_out: list[str] = []
 
-    def _trace(self, frame: Any, event: str, _: object) -> Any:
-        if frame.f_code.co_filename != self.path:
-            return None
-        self._lines.add(frame.f_lineno)
-        return self._trace
+def _without_parts(code: types.CodeType) -> tuple[Any, ...]:
+    """What a piece of code does by itself."""
+    own = tuple(repr(part) for part in code.co_consts if not isinstance(part, types.CodeType))
+    return (code.co_code, own, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-        began = time.monotonic()
-        self._tests[item.nodeid] = {"passed": True}
-        yield
-        self._tests[item.nodeid]["seconds"] = time.monotonic() - began
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        self._tests[report.nodeid]["passed"] &= report.passed
+class Limits:
+    """A plugin of pytest that ends the process where a test computes far longer than it did without a fault.
 
-    def pytest_collectreport(self, report: Any) -> None:
-        if not report.passed:
-            self._left_out.append(report.nodeid)
+    Args:
+        seconds: by test.
+    """
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
-        with self._recording():
-            yield
-        self._fixtures.setdefault(str(item.path), set()).update(self._lines)
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
-        with self._recording():
-            yield
-        self._tests[item.nodeid] |= {"lines": sorted(self._lines), "file": str(item.path)}
-
-    @contextlib.contextmanager
-    def _recording(self) -> Iterator[None]:
-        self._lines = set()
-        threading.settrace(self._trace)
-        sys.settrace(self._trace)
-        try:
-            yield
-        finally:
-            sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
-
-    def pytest_sessionfinish(self) -> None:
-        for test in self._tests.values():
-            test["lines"] = sorted({*test.get("lines", ()), *self._fixtures.get(test.get("file", ""), ())})
-        Path(self.output).write_text(json.dumps({"tests": self._tests, "left out": self._left_out}))
+    def pytest_runtest_setup(self, item: Any) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 20 + 10 * self._seconds.get(item.nodeid, 10.0))
 
 
 @dataclass(frozen=True)
 class Job:
-    """Tests that run in a process of their own, on a copy of the package of their own.
+    """Tests that run in a process of their own.
 
     Attributes:
-        module: whose they are.
-        number: of the fault that is planted there; 0 for none.
+        number: of the fault.
+        module: in which it is planted.
         fault: it.
-        reached: whether a test is known to run its line.
+        tests: that run its line.
         began: when.
-        until: when they will have run on for ever, and so have noticed.
     """
 
-    module: Module
     number: int
-    fault: Fault | None
-    reached: bool
+    module: str
+    fault: Fault
+    tests: list[str]
     began: float
-    until: float
 
 
 class Planter:
-    """Copies of the package, a job at a time in each.
+    """Processes with a fault each, and a copy of the package for each, which the processes that tests start load.
 
     Args:
-        folder: where they are made.
+        folder: where the copies are made.
         jobs: how many.
-        limit: seconds for one fault's tests.
+        limit: seconds after which tests will not end any more.
+        reach: which tests run what.
+        loaded: the modules.
     """
 
-    def __init__(self, folder: Path, jobs: int, limit: float) -> None:
-        self._limit = limit
+    def __init__(self, folder: Path, jobs: int, limit: float, reach: Reach, loaded: Loaded) -> None:
+        self._limit, self._reach, self._loaded = limit, reach, loaded
         self._free = [folder / str(number) for number in range(jobs)]
-        self._running: dict[int, tuple[Path, Job]] = {}
+        self._running: dict[int, tuple[Path, Job | str]] = {}
         for copied in self._free:
             shutil.copytree(ROOT / "src", copied / "src", ignore=shutil.ignore_patterns("__pycache__"))
 
@@ -292,31 +306,33 @@ class Planter:
         """Whether none is."""
         return not self._running
 
-    def begin(self, module: Module, number: int = 0, fault: Fault | None = None) -> None:
-        """Run a module's tests without a fault, or those that a fault concerns with it."""
-        copied, now = self._free.pop(0), time.monotonic()
-        path = copied / "src" / "tsuzuki" / module.name
-        if fault is None:
-            recorder = Recorder(str(path), str(copied / "recorded"))
-            tests = [str(ROOT / "tests" / f"{test}.py") for test in TESTS[module.name]]
-            job = Job(module, 0, None, True, now, now + 3600)
-            process = _fork(copied, ["--continue-on-collection-errors", *tests], recorder)
-        else:
-            path.write_text(fault.source)
-            tests, reached = module.at(fault.line)
-            if not tests:
-                raise SystemExit(f"none of the tests of {module.name} can be run here: {module.left_out}")
-            # Other jobs slow this one down.
-            patience = max(self._limit, 10 * sum(float(module.tests[test]["seconds"]) for test in tests))
-            job = Job(module, number, fault, reached, now, now + patience)
-            process = _fork(copied, ["-x", *tests], None)
-        self._running[process] = (copied, job)
+    def record(self, name: str) -> None:
+        """Find out what the tests of a file run."""
+        copied = self._free.pop(0)
+        self._running[_fork(copied, lambda: self._reach.record(name))] = (copied, name)
 
-    def ended(self) -> Iterator[tuple[Job, int]]:
-        """The jobs that have ended since, with pytest's exit code; -1 for those that ran on for ever."""
+    def begin(self, number: int, module: str, fault: Fault, tests: list[str]) -> None:
+        """Run tests with a fault."""
+        copied = self._free.pop(0)
+        path = copied / "src" / "tsuzuki" / module
+        path.write_text(fault.source)
+        own = ["-p", "no:xdist", f"--basetemp={copied / 'temporary'}", "-o", "addopts=-q", "-x", *tests]
+        limits = Limits(self._reach.tests)
+
+        def run() -> int:
+            if self._loaded.exchange(module, fault):
+                return int(pytest.main(own, plugins=[limits]))
+            command = [sys.executable, "-m", "pytest", *own]
+            return subprocess.run(command, check=False, timeout=self._limit).returncode
+
+        self._running[_fork(copied, run)] = (copied, Job(number, module, fault, tests, time.monotonic()))
+
+    def ended(self) -> Iterator[tuple[Job | str, int]]:
+        """What has ended since, with pytest's exit code; below 0 for tests that ran on for ever."""
         for process, (copied, job) in list(self._running.items()):
             done, status = os.waitpid(process, os.WNOHANG)
-            if not done and time.monotonic() < job.until:
+            endless = isinstance(job, Job) and time.monotonic() > job.began + self._limit
+            if not done and not endless:
                 continue
             # A test that was stopped leaves processes behind.
             with contextlib.suppress(ProcessLookupError):
@@ -324,13 +340,16 @@ class Planter:
             if not done:
                 os.waitpid(process, 0)
             del self._running[process]
-            name = job.module.name
-            shutil.copyfile(ROOT / "src" / "tsuzuki" / name, copied / "src" / "tsuzuki" / name)
-            if job.fault is None:
-                job.module.learn(copied / "recorded")
-                (copied / "recorded").unlink(missing_ok=True)
+            if isinstance(job, Job):
+                shutil.copyfile(PACKAGE / job.module, copied / "src" / "tsuzuki" / job.module)
+            else:
+                self._reach.learn(job)
             self._free.append(copied)
             yield job, os.waitstatus_to_exitcode(status) if done else -1
+
+    def under_way(self) -> int:
+        """How many faults are being tested."""
+        return sum(isinstance(job, Job) for _, job in self._running.values())
 
     def stop(self) -> None:
         """End what still runs."""
@@ -341,8 +360,8 @@ class Planter:
         self._running.clear()
 
 
-def _fork(copied: Path, arguments: list[str], plugin: object | None) -> int:
-    """Run tests in a process of their own, which has the heavy libraries already; its number."""
+def _fork(copied: Path, work: Callable[[], int | None]) -> int:
+    """Do something in a process of its own, which has all modules already; its number."""
     child = os.fork()
     if child:
         with contextlib.suppress(OSError):
@@ -352,21 +371,32 @@ def _fork(copied: Path, arguments: list[str], plugin: object | None) -> int:
     with contextlib.suppress(BaseException):
         os.setpgid(0, 0)
         os.environ["PYTHONPATH"] = str(copied / "src")
-        # The same examples each time, and no compiled file of the module without the fault.
-        os.environ["CI"] = "1"
-        # Two cores each: threads that wait for one another in a circle would else take those of all.
-        if hasattr(os, "sched_setaffinity"):
-            cores = sorted(os.sched_getaffinity(0))
-            os.sched_setaffinity(0, {cores[(2 * int(copied.name) + at) % len(cores)] for at in (0, 1)})
         sys.dont_write_bytecode = True
-        sys.path.insert(0, str(copied / "src"))
         os.chdir(ROOT)
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        own = ["-p", "no:xdist", f"--basetemp={copied / 'temporary'}", "-o", "addopts=-q"]
-        code = int(pytest.main([*own, *arguments], plugins=[] if plugin is None else [plugin]))
+        code = work() or 0
     os._exit(code)
+
+
+def chosen_tests(reach: Reach, module: str, fault: Fault, seconds: float) -> tuple[list[str], bool]:
+    """The tests that run a fault's line, and whether any is known to; of none, all that belong to the module.
+
+    First the fast ones of those that belong to it, then the others, as many as take so long.
+    """
+    belong = tuple(f"tests/{name}.py::" for name in TESTS[module])
+    running = reach.at(module, fault.line, fault.last)
+    reached = bool(running)
+    if not reached:
+        running = {test for test in reach.tests if test.startswith(belong)}
+    ordered = sorted(running, key=lambda test: (reach.tests[test] * (1 if test.startswith(belong) else 5), test))
+    found, left = [], seconds
+    for test in ordered:
+        left -= reach.tests[test]
+        if left > 0 or not found:
+            found.append(test)
+    return found, reached
 
 
 def main() -> None:
@@ -377,52 +407,70 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="number of the first fault to plant")
     parser.add_argument("--only", type=int, action="append", metavar="NUMBER", help="plant this fault again")
     parser.add_argument("--module", action="append", choices=sorted(TESTS), metavar="MODULE")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one fault's tests, at least")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds after which tests will not end any more")
     parser.add_argument("--jobs", type=int, default=1, help="faults side by side")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="in all; what is left then is not planted")
     parser.add_argument("--known", action="store_true", help="plant the known ones")
     parser.add_argument("--again", type=Path, help="plant those of a list")
+    parser.add_argument("--reach", type=Path, help="a folder that keeps which tests run what")
+    parser.add_argument("--times", type=Path, help="a report of the suite, by which slow tests are left out")
+    parser.add_argument("--each", type=float, default=30.0, help="seconds of tests for one fault, at most")
     asked = parser.parse_args()
     until = time.monotonic() + asked.seconds
-    modules: dict[str, Module] = {}
     chosen = asked.module or sorted(TESTS.keys() - set(ONLY_KNOWN))
     if asked.again is not None:
         numbered = [one for one in faults_again(asked.again) if one[0] in chosen]
     else:
         numbered = known_faults(asked.module) if asked.known else drawn(asked.count, asked.seed, chosen)
-    for number, (name, fault) in enumerate(numbered, start=1):
-        if number in asked.only if asked.only else number >= asked.first:
-            modules.setdefault(name, Module(name, [])).waiting.append((number, fault))
-    # Modules with more tests take longer.
-    unknown = sorted(modules.values(), key=lambda module: -len(TESTS[module.name]))
-    known: list[Module] = []
-    left, killed, survivors, endless = sum(len(module.waiting) for module in unknown), 0, [], []
+    waiting = [
+        (number, name, fault)
+        for number, (name, fault) in enumerate(numbered, start=1)
+        if (number in asked.only if asked.only else number >= asked.first)
+    ]
+    names = sorted({test for _, module, _ in waiting for test in TESTS[module]})
+    if asked.module is None:
+        names = sorted({*names, *MORE})
+    # The same examples each time.
+    os.environ["CI"] = "1"
+    sys.path.insert(0, str(ROOT / "src"))
+    with contextlib.redirect_stdout(io.StringIO()):
+        files = [str(ROOT / "tests" / f"{name}.py") for name in names]
+        pytest.main(["-p", "no:xdist", "-o", "addopts=-q", "--collect-only", "--continue-on-collection-errors", *files])
+    loaded = Loaded(sorted({module for _, module, _ in waiting}))
+    killed, survivors, endless = 0, [], []
     with tempfile.TemporaryDirectory() as folder:
-        planter = Planter(Path(folder), asked.jobs, asked.limit)
+        reach = Reach(asked.reach or Path(folder) / "reach", names, asked.times and slow_tests(asked.times))
+        planter = Planter(Path(folder), asked.jobs, asked.limit, reach, loaded)
+        reached: dict[int, bool] = {}
+        unknown = list(reach.unknown)
         while time.monotonic() < until:
-            while not planter.is_full() and unknown:
-                planter.begin(unknown.pop(0))
-            for module in known:
-                while not planter.is_full() and module.waiting:
-                    planter.begin(module, *module.waiting.pop(0))
-            if planter.is_idle():
+            while unknown and not planter.is_full():
+                planter.record(unknown.pop(0))
+            while waiting and not planter.is_full() and reach.is_known():
+                number, module, fault = waiting.pop(0)
+                tests, reached[number] = chosen_tests(reach, module, fault, asked.each)
+                if not tests:
+                    raise SystemExit(f"none of the tests of {module} can be run here: {reach.left_out}")
+                planter.begin(number, module, fault, tests)
+            if planter.is_idle() and not waiting and not unknown:
                 break
             for job, code in planter.ended():
-                if job.fault is None:
-                    known.append(job.module)
+                if isinstance(job, str):
                     continue
-                left, killed = left - 1, killed + (code != 0)
-                place, change = f"{job.module.name}:{job.fault.line}", _short(job.fault)
+                killed += code != 0
+                place, change = f"{job.module}:{job.fault.line}", _short(job.fault)
                 if code == 0:
-                    survivors.append([job.number, place, change, "run by tests" if job.reached else "run by no test"])
-                if code == -1:
+                    word = "run by tests" if reached[job.number] else "run by no test"
+                    survivors.append([job.number, place, change, word])
+                if code < 0:
                     endless.append([job.number, place, change])
-                word = "killed  " if code else "SURVIVED" if job.reached else "NOT RUN "
+                word = "killed  " if code else "SURVIVED" if reached[job.number] else "NOT RUN "
                 print(f"{job.number:3} {word} {place:40} {time.monotonic() - job.began:5.0f} s  {change}", flush=True)
             time.sleep(0.02)
+        left = len(waiting) + planter.under_way()
         planter.stop()
     planted = killed + len(survivors)
-    left_out = sorted({test for module in known for test in module.left_out})
+    left_out = sorted(reach.left_out)
     found = {"planted": planted, "killed": killed, "in no time": left, "tests left out": left_out, "endless": endless}
     print(json.dumps(found | {"survivors": survivors}, ensure_ascii=False))
     print(f"{killed} of {planted} faults were noticed")

@@ -52,6 +52,11 @@ class Life:
         # The header comes with the first line.
         self._header = True
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not answered yet: its first round has its start in it."""
+        return not self.first_memory
+
     def say(self, text: bytes, count: int) -> tuple[float, list[int]]:
         """Bring so many lines; how long their forecasts took, and the numbers of the lines they are of."""
         assert self._process.stdin is not None
@@ -123,7 +128,9 @@ def main() -> None:
         Forecaster(4, units=8, layers=1, ensemble=1, epochs=1).fit(
             pd.Series(np.sin(np.arange(len(hours)) / 4), hours, name="s0")
         ).save(model)
-        life, seconds, grown, rounds = Life(model, states), [], [], asked.lines // asked.series
+        life, grown, rounds = Life(model, states), [], asked.lines // asked.series
+        seconds: list[float] = []
+        starts: list[float] = []
         kills = rotations = number = 0
         until = time.monotonic() + asked.seconds
         for number in range(rounds):
@@ -134,7 +141,8 @@ def main() -> None:
             killed = number and (said // asked.kill) != ((said - asked.series) // asked.kill)
             rotated = number and (said // asked.rotate) != ((said - asked.series) // asked.rotate)
             if killed or rotated:
-                grown.append(life.memory() / life.first_memory)
+                if not life.is_new:
+                    grown.append(life.memory() / life.first_memory)
                 if killed:
                     life.interrupt(b"".join(text))
                 else:
@@ -145,8 +153,9 @@ def main() -> None:
             else:
                 held = 0
             if held < asked.series:
+                times = starts if life.is_new else seconds
                 took, numbers = life.say(b"".join(text[held:]), asked.series - held)
-                seconds.append(took if not (killed or rotated) else np.nan)
+                times.append(took)
                 if numbers != list(range(said + held + 1, said + asked.series + 1)):
                     raise SystemExit(f"round {number}: forecasts of other lines than were brought")
         grown.append(life.memory() / life.first_memory)
@@ -154,8 +163,7 @@ def main() -> None:
         held = describe(states)
         if held["line"] != rounds * asked.series or held["series"] != asked.series or held["damaged"]:
             raise SystemExit(f"the states hold {held['line']} lines of {held['series']} series")
-        took = np.array(seconds)[1:]
-        took = took[np.isfinite(took)] * 1000
+        took = np.array(seconds) * 1000
         print(
             json.dumps(
                 {
@@ -169,6 +177,7 @@ def main() -> None:
                     "milliseconds a round": {
                         f"{share:g} %": round(float(np.percentile(took, share)), 2) for share in (50, 99, 99.9, 100)
                     },
+                    "longest start in seconds": round(max(starts), 2),
                     "lines a second": round(len(took) * asked.series / took.sum() * 1000),
                 }
             )

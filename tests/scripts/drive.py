@@ -51,6 +51,10 @@ def drive(run, paths):
 if __name__ == "__main__":
     way, *paths = sys.argv[1:]
     if way == "today":
+        sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        from traced_once import trace_once
+
+        trace_once()
         found = {"today": drive(plainly, paths)}
     elif way == "once":
         found = {"once": drive(swapped(), paths)}

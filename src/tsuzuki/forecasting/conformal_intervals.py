@@ -36,9 +36,13 @@ class Calibration:
     offsets: NDArray[np.float32]
 
     def interval_offsets(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The offsets from a forecast to the lower and the upper bound of an interval, [series or 1, horizon] each."""
+        """The offsets from a forecast to the lower and the upper bound of an interval, [series or 1, horizon] each.
+
+        An interval holds its forecast: where a short series leaves few errors, all of one sign, it reaches to it.
+        """
         check_levels([level])
-        return self.percentile(0.5 - level / 200), self.percentile(0.5 + level / 200)
+        low, high = self.percentile(0.5 - level / 200), self.percentile(0.5 + level / 200)
+        return np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))
 
     def percentile(self, probability: float) -> NDArray[np.float32]:
         """The errors' percentile, [series or 1, horizon]."""

@@ -18,7 +18,7 @@ from tsuzuki.forecasting.settings import Settings
 from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.covariate_rows import CovariateRows, run_waiting
 from tsuzuki.streaming.prepared_step import LANES, PreparedStep, prepare
-from tsuzuki.streaming.readings import checked_readings, places_of
+from tsuzuki.streaming.readings import checked_readings, nanoseconds, places_of
 from tsuzuki.streaming.recent_values import RecentValues
 from tsuzuki.streaming.state_file import put_states, read_states, states_of, write_states
 from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform, next_stamps
@@ -63,6 +63,7 @@ class Bank:
 
     Raises:
         SettingError: no ids, or one twice; a scale that cannot be.
+        DataError: a start that is no time, or one that nanoseconds cannot count.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Bank:
         source = np.array([trained[self.ids[i]] for i in known], np.int64)
         self.recent.put(known, fitted.windows[source])
         ends = np.array([times[-1] for times in fitted.times], "datetime64[ns]")
-        self.stamps[:] = ends.max() if start is None else np.datetime64(start, "ns")
+        self.stamps[:] = ends.max() if start is None else np.datetime64(nanoseconds(start, fitted.zone), "ns")
         self.stamps[known] = ends[source]
         self.rows: list[NDArray[np.float32]] = []
         self.saved_states: list[SavedStates] = []

@@ -1,19 +1,15 @@
 """Where the networks stand in one series of a bank, moved on a reading at a time without the bookkeeping of many."""
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.timestamps import LAST_DAY
-from tsuzuki.data.zones import check_zone
 from tsuzuki.errors import DataError
 from tsuzuki.layouts.layout import ZERO
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.committee_step import CommitteeStep
-from tsuzuki.streaming.lines import is_plain, moment
 from tsuzuki.streaming.upcoming_calendar import is_uniform, steps_due
 
 if TYPE_CHECKING:
@@ -228,36 +224,3 @@ def as_number(value: Any) -> float:
 def flat(array: Any, kind: str) -> Any:
     """An array's memory as a memory view of items of one kind, as `struct` names them."""
     return memoryview(array).cast("B").cast(kind)  # type: ignore[call-overload]
-
-
-def nanoseconds(ds: Any, zone: str | None = None) -> int:
-    """A time as nanoseconds since 1970.
-
-    Args:
-        ds: a text, a `datetime`, a pandas `Timestamp`, or NumPy's `datetime64`, which is UTC where there is a zone.
-        zone: the time zone that the training data name, or None.
-
-    Raises:
-        DataError: it is no time, or names a zone where the training data name none, or otherwise.
-    """
-    if type(ds) is str and not is_plain(ds):
-        try:
-            stamp, zoned = moment(ds)
-        except DataError:
-            raise DataError(f"{ds!r:.60} is no time; give one such as 2026-01-31 12:00") from None
-    else:
-        zoned = getattr(ds, "tzinfo", None) is not None
-        try:
-            plain = ds.astimezone(UTC).replace(tzinfo=None) if zoned else ds
-            found = np.datetime64(plain, "ns")
-            # NumPy takes a year that nanoseconds cannot count for one of another century.
-            if abs(np.datetime64(plain, "D").astype(np.int64)) > LAST_DAY:
-                found = np.datetime64("NaT")
-        except (ValueError, TypeError, OverflowError):
-            found = np.datetime64("NaT")
-        if np.isnat(found):
-            raise DataError(f"{ds!r:.60} is no time; give one such as 2026-01-31 12:00")
-        stamp = int(found.astype(np.int64))
-    if zoned != (zone is not None) and type(ds) is not np.datetime64:
-        check_zone("a time zone" if zoned else None, zone, f"the time {ds}")
-    return stamp

@@ -1,12 +1,16 @@
-"""What is given to many series at once, checked: whose readings they are, and whether a network can take them."""
+"""What is given to series, checked: whose readings they are, when, and whether a network can take them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.timestamps import LAST_DAY
+from tsuzuki.data.zones import check_zone
 from tsuzuki.errors import DataError
+from tsuzuki.streaming.lines import is_plain, moment
 
 
 def places_of(ids: Sequence[str], places: Mapping[str, int]) -> NDArray[np.int64]:
@@ -49,3 +53,36 @@ def checked_readings(
         said = "infinite" if np.isinf(value) else f"too far away: {value:g}"
         raise DataError(f"the reading of series {name!r} is {said}")
     return found
+
+
+def nanoseconds(ds: Any, zone: str | None = None) -> int:
+    """A time as nanoseconds since 1970.
+
+    Args:
+        ds: a text, a `datetime`, a pandas `Timestamp`, or NumPy's `datetime64`, which is UTC where there is a zone.
+        zone: the time zone that the training data name, or None.
+
+    Raises:
+        DataError: it is no time, or names a zone where the training data name none, or otherwise.
+    """
+    if type(ds) is str and not is_plain(ds):
+        try:
+            stamp, zoned = moment(ds)
+        except DataError:
+            raise DataError(f"{ds!r:.60} is no time; give one such as 2026-01-31 12:00") from None
+    else:
+        zoned = getattr(ds, "tzinfo", None) is not None
+        try:
+            plain = ds.astimezone(UTC).replace(tzinfo=None) if zoned else ds
+            found = np.datetime64(plain, "ns")
+            # NumPy takes a year that nanoseconds cannot count for one of another century.
+            if abs(np.datetime64(plain, "D").astype(np.int64)) > LAST_DAY:
+                found = np.datetime64("NaT")
+        except (ValueError, TypeError, OverflowError):
+            found = np.datetime64("NaT")
+        if np.isnat(found):
+            raise DataError(f"{ds!r:.60} is no time; give one such as 2026-01-31 12:00")
+        stamp = int(found.astype(np.int64))
+    if zoned != (zone is not None) and type(ds) is not np.datetime64:
+        check_zone("a time zone" if zoned else None, zone, f"the time {ds}")
+    return stamp

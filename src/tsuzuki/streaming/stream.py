@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.streaming.bank import Bank
-from tsuzuki.streaming.cursor import Cursor, as_number, nanoseconds
+from tsuzuki.streaming.cursor import Cursor, as_number
+from tsuzuki.streaming.readings import nanoseconds
 from tsuzuki.streaming.upcoming_calendar import ahead, steps_due
 
 if TYPE_CHECKING:
