@@ -42,6 +42,7 @@ def samples(kind, *, outputs=CLASSES, sequences=False, seed=0):
 
 def assert_same_epochs(make, x, y, *, epochs=5, **options):
     """Train both from the same weights; losses, metrics and weights must agree."""
+    keras.utils.set_random_seed(0)
     ours, theirs = make(), make()
     theirs.set_weights(ours.get_weights())
     options = {"batch_size": ROWS, "epochs": epochs, "shuffle": False, "verbose": 0, **options}
@@ -49,7 +50,9 @@ def assert_same_epochs(make, x, y, *, epochs=5, **options):
     expected = theirs.fit(x, y, **options).history
     assert list(found) == list(expected)
     for name, values in expected.items():
-        assert found[name] == pytest.approx(values, rel=1e-3, abs=1e-5), name
+        # An output that rounds to the other side of a threshold moves the area under a curve by more.
+        rel = 5e-3 if "auc" in name else 1e-3
+        assert found[name] == pytest.approx(values, rel=rel, abs=1e-5), name
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         assert np.abs(mine - other).max() <= 1e-3 * max(np.abs(other).max(), 1e-2)
     return ours
