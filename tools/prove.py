@@ -126,8 +126,9 @@ def main() -> None:
         run.say("soak", 0, lines, "--kill", max(3000, lines // 20), "--rotate", max(4000, lines * 7 // 100))
 
     def mutate() -> None:
-        run.say("mutate known", 10, "--known", "--jobs", asked.jobs)
-        run.say("mutate", 10, share(200), "--seed", asked.seed, "--jobs", asked.jobs)
+        both = ("--jobs", asked.jobs, "--reach", out / "reach")
+        run.say("mutate", 10, share(200), "--seed", asked.seed, *both)
+        run.say("mutate known", 10, "--known", *both)
 
     def bend() -> None:
         if "interrupt" in chosen:
