@@ -13,7 +13,7 @@ from tsuzuki.data import delimited, files
 from tsuzuki.data.covariates import CovariateNames
 from tsuzuki.data.date_forms import date_numbers, match
 from tsuzuki.data.readers import read, read_future
-from tsuzuki.data.resampling import on_grid
+from tsuzuki.data.resampling import fitting_freq, on_grid
 from tsuzuki.data.value_columns import is_pattern, marked
 from tsuzuki.engine import object_file
 from tsuzuki.errors import DataError, FileError, SettingError, TooShortError
@@ -192,3 +192,10 @@ def test_a_series_of_two_readings_is_too_short():
 
     with pytest.raises(TooShortError, match="a step with its target"):
         Streams(5, 2).after([], [Segment(3, 4)])
+
+
+def test_a_step_is_suggested_where_as_many_readings_follow_one_another_as_are_asked_for():
+    hour = 3600 * 10**9
+    # Four of five follow, and fewer where one more is left out.
+    assert fitting_freq(np.array([0, 1, 2, 3, 4, 6]) * hour) == "h"
+    assert fitting_freq(np.array([0, 1, 2, 3, 5, 7]) * hour) == "3h"

@@ -25,7 +25,7 @@ from tsuzuki.forecasting.ridge import Sums
 from tsuzuki.forecasting.rules import naive_error
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.transforms import Transform, transform_of
-from tsuzuki.forecasting.window_inputs import LEVEL, VALUE
+from tsuzuki.forecasting.window_inputs import LEVEL, VALUE, squashed
 from tsuzuki.layouts.layout import ZERO
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
@@ -287,3 +287,7 @@ def test_an_epochs_loss_is_the_mean_over_all_its_targets():
         on_epoch=lambda record: seen.append(record.loss),
     )
     assert seen[0] == seen[1]
+
+
+def test_values_are_drawn_together_by_the_root_of_what_they_are_and_one():
+    np.testing.assert_allclose(squashed(np.array([0, 8, -8, 99], np.float32)), [0, 8 / 3, -8 / 3, 9.9], rtol=1e-6)

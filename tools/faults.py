@@ -1,8 +1,9 @@
 """Small faults that can be planted in a module: a comparison turned, a number one off, a condition dropped.
 
-Left out is what no result depends on, or no test should repeat: decorators, the `strict` of `zip`, messages, types and
-what is imported for them alone, numbers that a module names in capitals (tuned limits: a test that held them would only
-say them again), and choices by the operating system, of which a run sees one.
+Left out is what no result depends on, or no test should repeat: decorators, the `strict` of `zip`, whether pandas
+copies, messages, types and what is imported for them alone, numbers that a module names in capitals (tuned limits: a
+test that held them would only say them again), whether two clocks may read the same, and choices by the operating
+system, of which a run sees one.
 """
 
 import ast
@@ -91,6 +92,15 @@ def _is_limit(node: ast.AST) -> bool:
     )
 
 
+def _is_of_words(node: ast.AST) -> bool:
+    """Whether a node makes what a message says."""
+    return isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["said"]
+
+
+def _is_of_clocks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Compare) and "time.monotonic()" in ast.unparse(node)
+
+
 def _is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
@@ -104,13 +114,15 @@ def _parts(tree: ast.AST) -> list[ast.AST]:
     """The nodes of a module in order, less those left out."""
     left_out = set()
     for node in ast.walk(tree):
+        if _is_of_clocks(node):
+            left_out.add(id(node))
         if _is_limit(node) or _is_for_types(node) or _is_by_system(node):
             left_out |= {id(part) for part in ast.walk(node)}
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             left_out |= {id(part) for decorator in node.decorator_list for part in ast.walk(decorator)}
-        if isinstance(node, ast.keyword) and node.arg == "strict":
+        if isinstance(node, ast.keyword) and node.arg in ("strict", "deep", "copy"):
             left_out |= {id(part) for part in ast.walk(node)}
-        if isinstance(node, ast.Raise | ast.JoinedStr):
+        if isinstance(node, ast.Raise | ast.JoinedStr) or _is_of_words(node):
             left_out |= {id(part) for part in ast.walk(node)}
     return [node for node in ast.walk(tree) if not _is_said(node) and id(node) not in left_out]
 

@@ -17,6 +17,8 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".gz", ".zst")
 NO_LETTERS = re.compile("[\x80\uf8f0-\uf8f3]")
 # Bytes that a packed file may unfold to.
 LARGEST = 1 << 32
+# Bytes in which a file that is no text shows that it is none.
+LOOKED_THROUGH = 1 << 16
 # Rows that are read at once: a time, a name and a value of each take 1 GB.
 MOST_ROWS = 1 << 25
 
@@ -145,7 +147,7 @@ def _decoded(content: bytes, name: str) -> str:
             return content.decode("utf-16")
         except UnicodeDecodeError:
             raise FileError(f"{name} begins like UTF-16 text but cannot be read; save it as UTF-8") from None
-    if b"\0" in content[:65536]:
+    if b"\0" in content[:LOOKED_THROUGH]:
         raise FileError(f"{name} is not text (it holds NUL bytes); give CSV in UTF-8 or cp932, or Parquet")
     for encoding in ("utf-8-sig", "cp932"):
         try:

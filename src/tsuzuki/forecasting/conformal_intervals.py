@@ -36,13 +36,9 @@ class Calibration:
     offsets: NDArray[np.float32]
 
     def interval_offsets(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The offsets from a forecast to the lower and the upper bound of an interval, [series or 1, horizon] each.
-
-        An interval holds its forecast: where a short series leaves few errors, all of one sign, it reaches to it.
-        """
+        """The offsets from a forecast to the lower and the upper bound of an interval, [series or 1, horizon] each."""
         check_levels([level])
-        low, high = self.percentile(0.5 - level / 200), self.percentile(0.5 + level / 200)
-        return np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))
+        return self.percentile(0.5 - level / 200), self.percentile(0.5 + level / 200)
 
     def percentile(self, probability: float) -> NDArray[np.float32]:
         """The errors' percentile, [series or 1, horizon]."""
@@ -90,7 +86,10 @@ def _percentiles(errors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _with_tails(percentiles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Percentiles [PROBABILITIES] whose ends lie as far beyond the 10th and the 90th as a normal distribution's."""
+    """Percentiles [PROBABILITIES] whose ends lie as far beyond the 10th and the 90th as a normal distribution's.
+
+    That few errors have one sign is no reason for an interval that its own forecast lies outside of.
+    """
     deviations = np.array([NormalDist().inv_cdf(one) for one in PROBABILITIES])
     low, middle, high = (int(np.searchsorted(PROBABILITIES, one)) for one in (0.1, 0.5, 0.9))
     found = percentiles.copy()
@@ -98,4 +97,6 @@ def _with_tails(percentiles: NDArray[np.float32]) -> NDArray[np.float32]:
         reach = (percentiles[end] - percentiles[middle]) * deviations / deviations[end]
         tail = np.s_[: end + 1] if end < middle else np.s_[end:]
         found[tail] = beyond(percentiles[tail], percentiles[middle] + reach[tail])
+        half = np.s_[:middle] if end < middle else np.s_[middle + 1 :]
+        found[half] = beyond(found[half], 0)
     return found

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Updates whose rows stand for a layout in a run's identity: no other begins like it.
 IDENTIFYING = 64
+# Bytes of an array that are made contiguous at once.
+PIECE = 1 << 26
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -48,7 +50,7 @@ def identity_of(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            for piece in np.array_split(part, max(1, part.nbytes >> 26)):
+            for piece in np.array_split(part, max(1, part.nbytes // PIECE)):
                 digest.update(np.ascontiguousarray(piece).view(np.uint8).data)
         else:
             digest.update(repr(part).encode())
