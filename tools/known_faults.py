@@ -12,13 +12,13 @@ KNOWN = (
     # Held-out values as training targets of the rows before, and rows of the other kind in validation.
     (
         "forecasting/fit.py",
-        "targets = np.where(here[:, None], np.float32(np.nan), panel.targets)",
-        "targets = panel.targets",
+        "known = _known(job, here), _known(job, ~here)",
+        "known = _known(job, here & False), _known(job, ~here)",
     ),
     (
         "forecasting/fit.py",
-        "held_out_targets = np.where(here[:, None], panel.targets, np.float32(np.nan))",
-        "held_out_targets = panel.targets",
+        "known = _known(job, here), _known(job, ~here)",
+        "known = _known(job, here), _known(job, here & False)",
     ),
     # Held-out rows one early, one late, one too many.
     (

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,8 @@ class Reach:
     """
 
     def __init__(self, kept: Path, names: list[str], slow: set[str] | None = None) -> None:
-        self._kept, self._slow, self._left = kept, slow or set(), 0
+        self._kept, self._slow = kept, slow or set()
+        self._known: set[str] = set()
         kept.mkdir(parents=True, exist_ok=True)
         self.unknown = [name for name in names if not self._is_new(name)]
         self.tests: dict[str, float] = {}
@@ -130,11 +131,10 @@ class Reach:
         for name in names:
             if name not in self.unknown:
                 self.learn(name)
-        self._left = len(self.unknown)
 
-    def is_known(self) -> bool:
-        """Whether all files have been learned."""
-        return self._left <= 0
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether these files have been learned."""
+        return self._known.issuperset(names)
 
     def _is_new(self, name: str) -> bool:
         path = self._kept / f"{name}.json"
@@ -158,7 +158,7 @@ class Reach:
     def learn(self, name: str) -> None:
         """Take over what a recorder has written."""
         path = self._kept / f"{name}.json"
-        self._left -= 1
+        self._known.add(name)
         if not path.exists():
             self.left_out.append(f"tests/{name}.py")
             return
