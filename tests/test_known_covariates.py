@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.forecaster import Forecaster
+from tsuzuki import Forecaster, load
 
 HORIZON, END, ORIGINS = 5, 400, 12
 SMALL = {"units": 6, "layers": 1, "head": 0, "ensemble": 2, "epochs": 3, "known": ["promo"], "past": ["wind"]}
@@ -146,3 +146,24 @@ def test_a_promotion_moves_a_forecast_by_what_promotions_moved_before():
     found = fitted.predict(future=frame[["unique_id", "ds", "promo"]][cut : cut + 7])["tsuzuki"].to_numpy()
     assert promo[cut : cut + 7].all()
     assert abs(np.mean(found - values[cut : cut + 7])) < 0.05 * 30 + 1.2
+
+
+def test_intervals_follow_recent_errors_and_a_file_and_a_stream_agree(history, tmp_path):
+    noise = np.random.default_rng(5).normal(0, 4, 60)
+    frame = frame_of(4, np.concatenate([history, np.arange(60 + HORIZON) % 3]), missing=0)
+    fitted = Forecaster(HORIZON, **SMALL).fit(frame[:END])
+    before = fitted.predict(future=future_of(frame, END))
+    frame.loc[END : END + 59, "y"] += noise
+    fitted.update(frame[END : END + 57]).save(tmp_path / "m")
+    stream = load(tmp_path / "m").stream()
+    for row in range(END + 57, END + 60):
+        stream.update(frame["y"][row], known={"promo": frame["promo"][row : row + HORIZON + 1]})
+    after = fitted.update(frame[END + 57 : END + 60]).predict(future=future_of(frame, END + 60))
+
+    def width(table):
+        return (table["tsuzuki-hi-80"] - table["tsuzuki-lo-80"]).mean()
+
+    assert width(after) > 1.3 * width(before)
+    # The wind of a stream stays what it was last, unless it is told.
+    shown = stream.predict()
+    assert width(shown) == pytest.approx(width(after), rel=1e-3)

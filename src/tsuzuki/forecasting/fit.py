@@ -166,12 +166,13 @@ def train(
             committee = None if rules.alone else committee
         calibration = calibrate(errors)
         error = error_in_units(errors, rules)
-        if committee is not None and not settings.columns.known:
+        if committee is not None:
             recent = recent_errors(histories, rules, errors, calibration)
     shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
     states = plain_states(len(series)) if recent is None else recent.initial()
     since = [one.segments[-1].stop - one.segments[-1].start for one in inputs]
     states[:, [LOW, HIGH]] = [bounds_of(one.values) for one in read]
+    waiting = rows_kept(settings) - 1
     states[:, WAIT] = np.maximum(shifts.season - np.array(since), 0)
     return Fitted(
         ids=tuple(one.name for one in series),
@@ -198,6 +199,8 @@ def train(
         recent=recent,
         recent_states=states,
         window_shifts=np.zeros((len(series), rules.history), np.float32),
+        earlier=np.stack([one.before_last(waiting, np.repeat(one.values[:1], waiting)) for one in histories]),
+        unfollowed=np.ones(len(series), np.int64),
         window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
         checked=checked,
         held_out_error=error,

@@ -66,6 +66,10 @@ class Fitted:
         recent: what recent errors are measured by, or None where none are followed.
         recent_states: float32 [series, numbers], the shift of each series and its recent errors; see `recent_errors`.
         window_shifts: float32 [series, values], the shifts that were taken off the windows.
+        earlier: float32 [series, values], those before the windows, which rows look back on that wait for what is known
+            ahead.
+        unfollowed: int64 [series], the rows at the end whose forecasts recent errors have yet to take up; the reading
+            of the first of them is counted.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
         held_out_error: mean absolute error where networks were held out, in units of the best naive forecast's; None
             where it is not known, as of a model from a file.
@@ -98,6 +102,8 @@ class Fitted:
     recent: "RecentErrors | None"
     recent_states: "NDArray[np.float32]"
     window_shifts: "NDArray[np.float32]"
+    earlier: "NDArray[np.float32]"
+    unfollowed: "NDArray[np.int64]"
     checked: bool = True
     held_out_error: float | None = None
     source: Source | None = None

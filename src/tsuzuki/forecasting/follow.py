@@ -69,7 +69,7 @@ def follow_panel(
         history: the last values at each of its positions from 0 on.
         places: int64 [rows], their positions, one after the other. The reading of the first is counted already, unless
             the series begins anew with it.
-        past: float32 [size], the window at position -1.
+        past: float32 [waiting, size], the windows at the positions before 0.
 
     Returns:
         Forecasts [rows, horizon] in units of its scale, and how wide intervals are, [rows].
@@ -78,7 +78,45 @@ def follow_panel(
     rows = rows[np.isin(every, places)]
     begins = np.isin(rows, [one.start for one in panel.stretches if one.series == place and one.entry == ZERO])
     windows = history.windows(np.maximum(places, 0))
-    if past is not None and len(places) and places[0] < 0:
-        windows[0] = past
+    if past is not None:
+        windows[places < 0] = past[places[places < 0]]
     forecasts = combined(fitted, outputs, windows, number)
     return follow_rows(follower, number, forecasts, windows, panel.inputs[rows, 1] != 0, begins)
+
+
+def waiting_windows(fitted: "Fitted", number: int) -> NDArray[np.float32]:
+    """The last values of one series at each of the rows that may wait for what is known ahead, [waiting, size]."""
+    joined = np.concatenate([fitted.earlier[number], fitted.windows[number]])
+    return np.lib.stride_tricks.sliding_window_view(joined, fitted.rules.history)
+
+
+def follow_waiting(
+    fitted: "Fitted",
+    follower: Follower,
+    number: int,
+    outputs: NDArray[np.float32],
+    missing: NDArray[np.bool_],
+    place: int | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Move one series on over the rows that wait, now that it is known what follows them.
+
+    Args:
+        fitted: what training left.
+        follower: of some series.
+        number: the series.
+        outputs: float32 [rows, horizon], the mean of the networks' forecasts at all of these rows, or at all but the
+            last.
+        missing: bool [rows], where the last value is none.
+        place: which of the follower's series it is; as in `fitted` if None.
+
+    Returns:
+        As from `follow_panel`, for these outputs.
+    """
+    place, rows = number if place is None else place, len(missing)
+    windows = waiting_windows(fitted, number)[-rows:]
+    some = windows[: len(outputs)]
+    forecasts = combined(fitted, outputs, some, number)
+    found = follow_rows(follower, place, forecasts, some, missing[: len(outputs)], np.zeros(len(outputs), bool))
+    if 0 < len(outputs) < rows:
+        follower.follow_one(place, windows[-1], missing=bool(missing[-1]))
+    return found

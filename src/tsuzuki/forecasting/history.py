@@ -58,6 +58,11 @@ class History:
         """The window at the end, [size]."""
         return self.values[-self.size :].copy()
 
+    def before_last(self, count: int, older: NDArray[np.float32]) -> NDArray[np.float32]:
+        """So many values before the window at the end, [count]; where it has fewer, from older ones [count]."""
+        whole = np.concatenate([older, self.values])
+        return whole[len(whole) - self.size - count : len(whole) - self.size]
+
     def last_absent(self) -> NDArray[np.bool_]:
         """Where something stands in for a value in the window at the end, [size]."""
         return self.absent[-self.size :].copy()

@@ -107,6 +107,8 @@ def with_new_series(
         recent=recent,
         recent_states=np.concatenate([fitted.recent_states, states]),
         window_shifts=longer(fitted.window_shifts),
+        earlier=longer(fitted.earlier),
+        unfollowed=longer(fitted.unfollowed, 1),
     )
     return found, rows
 

@@ -50,7 +50,7 @@ def pending_rows(
 
 def rows_that_wait(
     fitted: Fitted, number: int, known: "NDArray[np.float64]"
-) -> "list[tuple[NDArray[np.float32], NDArray[np.float32]]]":
+) -> "tuple[list[tuple[NDArray[np.float32], NDArray[np.float32]]], NDArray[np.float32], NDArray[np.bool_]]":
     """Run the rows of one series that wait for what is known ahead, but for the last.
 
     Args:
@@ -60,22 +60,27 @@ def rows_that_wait(
 
     Returns:
         For each network the last row with those that lags read before it, [before + 1, columns], and the state before
-        it, [1, sizes].
+        it, [1, sizes]; the mean of what networks say at those of these rows that recent errors have yet to take up, but
+        for the last, [rows, outputs]; and which of these, the last among them, have no reading, bool [1 + rows].
     """
     import numpy as np
 
     from tsuzuki.forecasting.panel import Panel, Stretch
     from tsuzuki.forecasting.stepwise import run_stepwise
 
-    found = []
+    found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    total, unfollowed = np.zeros(0, np.float32), int(fitted.unfollowed[number])
+    rows = np.zeros((0, 0), np.float32)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         rows, count = pending_rows(fitted, state, number, known), int(state.pending[number])
         stretch = Stretch(0, len(rows) - count, len(rows), -count, 0)
         panel = Panel(rows, np.zeros((0, 1), np.float32), (stretch,), 1)
-        nothing = np.zeros(len(rows), bool)
-        _, moved = run_stepwise(fitted.way, weights, panel, nothing, select_series(state, [number]))
+        wanted = np.zeros(len(rows), bool)
+        wanted[len(rows) - unfollowed : len(rows) - 1] = True
+        said, moved = run_stepwise(fitted.way, weights, panel, wanted, select_series(state, [number]))
+        total = said if len(found) == 0 else total + said
         found.append((moved.rows[0], moved.saved))
-    return found
+    return found, total / np.float32(len(found)), rows[-unfollowed:, 1] != 0
 
 
 def select_series(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
@@ -87,25 +92,30 @@ def select_series(state: "SeriesState", which: Sequence[int]) -> "SeriesState":
 
 def forecast_next_steps(
     fitted: Fitted, settings: Settings, future: Any = None
-) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-    """The next steps of every series and what is known ahead adds to them.
+) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]":
+    """The next steps of every series, what is known ahead adds to them, and how wide intervals are.
 
     Returns:
         Forecasts [series, horizon, quantiles or 1], increasing by quantile, in the series' unit, transformed, without
-        effects; and the effects, [series, horizon].
+        effects; the effects, [series, horizon]; and how many times as wide as in usual times intervals are, [series].
     """
     import numpy as np
 
-    from tsuzuki.forecasting.follow import combined, follower_of
+    from tsuzuki.forecasting.follow import combined, follow_waiting, follower_of
     from tsuzuki.forecasting.panel import Panel, Stretch
-    from tsuzuki.forecasting.recent_errors import OFFSET
+    from tsuzuki.forecasting.recent_errors import OFFSET, WIDTH
     from tsuzuki.forecasting.stepwise import run_stepwise
 
     series = len(fitted.ids)
     ahead = (
         _known_ahead(fitted, settings, future) if settings.columns.known else np.zeros((series, settings.horizon, 0))
     )
-    total = np.zeros((series, fitted.way.network.outputs), np.float32)
+    # Rows that waited are followed with what is known now; in `fitted` they wait on.
+    recent = fitted.recent_states.copy()
+    follower = follower_of(fitted, recent)
+    unfollowed = np.ones(series, np.int64) if follower is None else fitted.unfollowed
+    total = np.zeros((int(unfollowed.sum()), fitted.way.network.outputs), np.float32)
+    missing = np.zeros(len(total), bool)
     for weights, state in zip(fitted.members, fitted.states, strict=True):
         rows = [pending_rows(fitted, state, number, ahead[number]) for number in range(series)]
         ends = np.cumsum([len(one) for one in rows])
@@ -115,17 +125,22 @@ def forecast_next_steps(
         )
         panel = Panel(np.concatenate(rows), np.zeros((0, 1), np.float32), stretches, series)
         wanted = np.zeros(len(panel.inputs), bool)
-        wanted[ends - 1] = True
+        for end, count in zip(ends, unfollowed, strict=True):
+            wanted[end - count : end] = True
+        missing = panel.inputs[wanted, 1] != 0
         found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
         total += found
     outputs, every = total / np.float32(len(fitted.members)), np.arange(series)
-    if fitted.committee is not None:
+    if follower is not None and (unfollowed > 1).any():
+        parts, flags = (np.split(one, np.cumsum(unfollowed)[:-1]) for one in (outputs, missing))
+        outputs = np.stack([follow_waiting(fitted, follower, n, parts[n], flags[n])[0][-1] for n in range(series)])
+    elif fitted.committee is not None:
         outputs = combined(fitted, outputs, fitted.windows, every)
-        # What is written down of this forecast is of this copy.
-        if follower := follower_of(fitted, fitted.recent_states.copy()):
+        if follower is not None:
             outputs = follower.mixed(every, outputs, fitted.windows)
     usual = in_units(fitted, outputs, every, fitted.recent_states[:, OFFSET])
-    return usual, np.stack([fitted.effects.of(own, number) for number, own in enumerate(ahead)])
+    effects = np.stack([fitted.effects.of(own, number) for number, own in enumerate(ahead)])
+    return usual, effects, recent[:, WIDTH]
 
 
 def in_units(
@@ -255,9 +270,8 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     from tsuzuki.data.grid import following_times
     from tsuzuki.data.zones import in_zone
     from tsuzuki.forecasting.bounds import within
-    from tsuzuki.forecasting.recent_errors import WIDTH
 
-    found, moved = forecast_next_steps(fitted, settings, future)
+    found, moved, widths = forecast_next_steps(fitted, settings, future)
 
     def back(values: "NDArray[np.float64]", number: int) -> "NDArray[np.float64]":
         usual = fitted.transform.inverse(values, number)
@@ -274,7 +288,7 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     }
     for level in levels:
         ends = [
-            interval_bounds(fitted, settings, own, number, level, width=float(fitted.recent_states[number, WIDTH]))
+            interval_bounds(fitted, settings, own, number, level, width=float(widths[number]))
             for number, own in enumerate(found)
         ]
         columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([back(low, i) for i, (low, _) in enumerate(ends)])

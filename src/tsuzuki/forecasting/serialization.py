@@ -106,6 +106,7 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     found |= {"effects": fitted.effects.slopes, "window effects": fitted.window_effects}
     found |= {"shift limits": fitted.shifts.limits, "window shifts": fitted.window_shifts}
     found["recent states"] = fitted.recent_states
+    found |= {"earlier": fitted.earlier, "unfollowed": fitted.unfollowed}
     if fitted.recent is not None:
         recent = fitted.recent
         found |= {"recent usual": recent.usual, "recent ends": recent.ends, "recent losses": recent.losses}
@@ -248,6 +249,9 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         if pending.min() < 1 or pending.max() > kept:
             raise ValueError(f"network {number} has rows to run that it has not")
         states.append(SeriesState(saved, rows, pending))
+    unfollowed = array("unfollowed", np.int64, series)
+    if (unfollowed < 1).any() or any((unfollowed > state.pending).any() for state in states):
+        raise ValueError("there are rows to follow that are not there")
     counts = [int(count) for count in facts["kept_times"]]
     if len(counts) != series or min(counts) < 2:
         raise ValueError("the times of the series are missing")
@@ -306,6 +310,8 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         recent=_recent(arrays, rules, series),
         recent_states=np.ascontiguousarray(arrays["recent states"]),
         window_shifts=array("window shifts", np.float32, series, size),
+        earlier=array("earlier", np.float32, series, rows_kept(settings) - 1),
+        unfollowed=unfollowed,
         checked=bool(facts["checked"]),
         source=_source(facts.get("source")),
         zone=_zone(facts.get("zone")),

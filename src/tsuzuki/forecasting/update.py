@@ -16,7 +16,7 @@ from tsuzuki.data.zones import check_zone
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.bounds import free_bounds
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
-from tsuzuki.forecasting.follow import follow_panel, follower_of, put_standing, standing_of
+from tsuzuki.forecasting.follow import follow_panel, follower_of, put_standing, standing_of, waiting_windows
 from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.level_shift import take_off_shifts
 from tsuzuki.forecasting.new_series import with_new_series
@@ -53,6 +53,8 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
     histories: list[History] = []
     windows, absent, window_effects = fitted.windows.copy(), fitted.absent.copy(), fitted.window_effects.copy()
     recent, window_shifts = fitted.recent_states.copy(), fitted.window_shifts.copy()
+    earlier, unfollowed = fitted.earlier.copy(), fitted.unfollowed.copy()
+    breaks: dict[int, int] = {}
     of_windows = None if fitted.rules.alone else WindowInputs(fitted.rules, rules)
     for number, name in enumerate(fitted.ids):
         if name not in groups:
@@ -91,6 +93,8 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             free_bounds(recent[number], reading)
         history = history_of(scaled, segments, season, size, past, past_absent, shifted.breaks)
         windows[number], absent[number] = history.last(), history.last_absent()
+        earlier[number] = history.before_last(earlier.shape[1], earlier[number])
+        breaks[number] = shifted.breaks[-1].place if shifted.breaks else -len(earlier[number]) - 1
         window_shifts[number] = np.concatenate([window_shifts[number], shifted.offsets])[len(effect) :]
         one = SeriesInputs(scaled, others, segments)
         inputs.append((one if of_windows is None else of_windows.read(one, history, number), goes_on, known))
@@ -116,9 +120,14 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
     if follower := follower_of(fitted, recent):
         outputs = total / np.float32(len(fitted.members))
         for place, number in enumerate(which):
-            places, past = panel.rows_of(place)[1], fitted.windows[number]
-            ahead_of, outputs = outputs[: len(places)], outputs[len(places) :]
-            follow_panel(fitted, follower, number, ahead_of, panel, place, histories[place], places, past)
+            places, past = panel.rows_of(place)[1], waiting_windows(fitted, number)
+            said, outputs = outputs[: len(places)], outputs[len(places) :]
+            some = places >= -unfollowed[number]
+            at = places[some]
+            # What waits is followed once more when it is known what follows it, but for what lies before another level.
+            unfollowed[number] = left = min(int(states[-1].pending[number]), len(at), int((at >= breaks[number]).sum()))
+            at = at[: len(at) - left + 1]
+            follow_panel(fitted, follower, number, said[some][: len(at)], panel, place, histories[place], at, past)
     return replace(
         fitted,
         states=states,
@@ -129,6 +138,8 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         window_effects=window_effects,
         recent_states=recent,
         window_shifts=window_shifts,
+        earlier=earlier,
+        unfollowed=unfollowed,
     )
 
 

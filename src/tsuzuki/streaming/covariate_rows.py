@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.covariates import align_to_grid
 from tsuzuki.data.public_holidays import is_computed
 from tsuzuki.errors import DataError, SettingError
+from tsuzuki.forecasting.follow import follow_waiting
 from tsuzuki.forecasting.predict import rows_that_wait
 from tsuzuki.streaming.upcoming_calendar import ahead
 
@@ -244,7 +245,9 @@ def run_waiting(bank: "Bank", which: NDArray[np.int64]) -> None:
     for number in which[covariates.waiting[which]].tolist():
         plan = covariates.plan(number, bank.now(number))
         source, only = bank.recent.trained[bank.ids[number]], np.array([number])
-        found = rows_that_wait(bank.fitted, source, plan[:-1])
+        found, outputs, missing = rows_that_wait(bank.fitted, source, plan[:-1])
+        if bank.recent.follower is not None:
+            follow_waiting(bank.fitted, bank.recent.follower, source, outputs, missing, number)
         for rows, saved, (row, state) in zip(bank.rows, bank.saved_states, found, strict=True):
             rows[: bank.before + 1, number] = row
             saved.set_states(state, only)
