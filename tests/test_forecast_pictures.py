@@ -229,6 +229,35 @@ def test_the_command_writes_a_page_and_a_picture_of_what_it_forecasts(files, tmp
     assert pixels.std() > 0.05
 
 
+def test_what_holds_one_series_is_called_by_it_and_its_column_and_else_by_the_models_file(two):
+    from types import SimpleNamespace
+
+    from tsuzuki.commands.forecast import _name
+    from tsuzuki.forecasting.fitted import Source
+
+    def name(ids, *columns):
+        source = Source(columns, None) if columns else None
+        return _name(SimpleNamespace(fitted=SimpleNamespace(ids=ids, source=source)), "models/m.tsuzuki")
+
+    assert name(("電力使用量",), "電力(kWh)") == "電力使用量, 電力(kWh)"
+    assert name(("readings",), "y") == name(("readings",)) == name(("readings",), "readings") == "readings"
+    assert name(("a", "b"), "y") == "m.tsuzuki"
+
+
+def test_japanese_dates_have_no_leading_zeros(monkeypatch):
+    from matplotlib.figure import Figure
+
+    from tsuzuki.report import png
+
+    monkeypatch.setattr(png, "_in", lambda lang, text: "区間")
+    axis = Figure().subplots()
+    axis.plot(np.arange("2026-06-05", "2026-06-10", dtype="datetime64[h]"), np.arange(120))
+    png._dates(axis, "ja")
+    formatter = axis.xaxis.get_major_formatter()
+    assert [one for one in formatter.format_ticks(axis.get_xticks()) if one][:2] == ["5日", "6日"]
+    assert formatter.get_offset() == "2026年6月"
+
+
 def test_on_a_terminal_a_chart_stands_above_the_table(files, monkeypatch):
     plain = run("forecast", files / "m.tsuzuki").stdout
     assert "⠀" not in plain

@@ -110,20 +110,25 @@ def forecast(
             from tsuzuki.report import forecast_page
 
             assert forecaster.fitted is not None
-            title, command = Path(model).name, command_line()
             page = forecast_page(
-                outlooks, table, forecaster.fitted, title=title, unit=unit, command=command, lang=language()
+                outlooks,
+                table,
+                forecaster.fitted,
+                title=_name(forecaster, model),
+                unit=unit,
+                command=command_line(),
+                lang=language(),
             )
             write_report(report, page, quiet)
         if png is not None:
             from tsuzuki.report.png import forecast_png, forecast_title
             from tsuzuki.storage import write_bytes
 
-            title = forecast_title(Path(model).name, language())
+            title = forecast_title(_name(forecaster, model), language())
             write_bytes(Path(png), forecast_png(outlooks, title, unit, language()))
             if not quiet:
                 typer.echo(said("picture", path=png), err=True)
-            say_lacking([Path(model).name, unit or "", *(one.name for one in outlooks)])
+            say_lacking([title, unit or "", *(one.name for one in outlooks)])
 
 
 def _future(
@@ -200,6 +205,15 @@ def _outlooks(forecaster: "Forecaster", table: "pd.DataFrame", newer: "pd.DataFr
     assert forecaster.fitted is not None
     long = None if newer is None else settings.long(newer)
     return outlooks(forecaster.fitted, settings.horizon, table, long)
+
+
+def _name(forecaster: "Forecaster", model: str) -> str:
+    """What a page and a picture are called: the series and its column, or the model's file where it holds several."""
+    fitted = forecaster.fitted
+    if fitted is None or len(fitted.ids) != 1:
+        return Path(model).name
+    columns = () if fitted.source is None else fitted.source.columns
+    return ", ".join(dict.fromkeys([fitted.ids[0], *(one for one in columns if one not in ("y", "value"))]))
 
 
 def _draw(outlooks: "list[Outlook]") -> None:

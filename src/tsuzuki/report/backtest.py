@@ -62,7 +62,7 @@ def backtest_page(
     if fitted is not None and settings is not None:
         learned = (_lanes(collection, fitted, settings), learning(fitted))
         shown = ", ".join(
-            f"{name} {value}"
+            f"{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"
             for name in settings.__dataclass_fields__
             if (value := getattr(settings, name)) not in ((), None, "")
         )

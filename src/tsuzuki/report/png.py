@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,9 +125,21 @@ def _dates(axis: Any, lang: str) -> None:
     making: Any = dates
     locator = making.AutoDateLocator()
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(
-        making.ConciseDateFormatter(locator, formats=formats, zero_formats=zero, offset_formats=offset)
-    )
+
+    class Formatter(making.ConciseDateFormatter):  # type: ignore[misc]
+        """Without leading zeros of months and days: 2026年6月, 9日."""
+
+        def format_ticks(self, values: Any) -> list[str]:
+            return [_unpadded(text) for text in super().format_ticks(values)]
+
+        def get_offset(self) -> str:
+            return _unpadded(super().get_offset())
+
+    axis.xaxis.set_major_formatter(Formatter(locator, formats=formats, zero_formats=zero, offset_formats=offset))
+
+
+def _unpadded(text: str) -> str:
+    return re.sub(r"(?<!\d)0(?=\d[月日])", "", text)
 
 
 def _bytes(figure: Any) -> bytes:
