@@ -43,14 +43,15 @@ def trained(monkeypatch):
 
 
 def test_the_better_half_goes_on_for_twice_the_passes_and_the_best_stays(trained):
-    settings = Settings(3, units=5, epochs=16, search=60)
+    settings = Settings(3, units=5, epochs=16, ensemble=4, search=60)
     frame = wave(300)
     found = module.search(series_of(frame, settings), settings)
     assert found.settings.units == 8
     assert found.settings.search == 0
     assert [one.share for one in found.trials] == [0.25] * 7 + [0.5] * 4 + [1.0] * 3
     assert [asked.epochs for asked, _ in trained] == [4] * 7 + [8] * 4 + [16] * 3
-    assert {asked.ensemble for asked, _ in trained} == {2}
+    assert [asked.ensemble for asked, _ in trained] == [2] * 11 + [4] * 3
+    assert found.settings.ensemble == 4
     assert max(last for _, last in trained) == frame.index[-1]
 
 
@@ -99,7 +100,6 @@ def test_a_forecaster_is_trained_with_what_the_search_found(monkeypatch, tmp_pat
     trials = forecaster.trials_
     assert trials["recipe"].isin(["as given", "units=6", "learning_rate=0.01"]).all()
     assert (trials["error"] > 0).all()
-    assert forecaster.settings.ensemble == module.MOST_NETWORKS
     forecaster.save(tmp_path / "m")
     assert load(tmp_path / "m").predict().equals(forecaster.predict())
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # What is tried beside the settings themselves, the most promising first.
 RECIPES: tuple[dict[str, Any], ...] = (
+    {"units": 32, "head": 32},
     {"units": 96, "timesteps": 24, "lanes": 16, "learning_rate": 1e-2, "head": 0},
     {"epochs": 40},
-    {"units": 32, "head": 32},
     {"timesteps": 24},
     {"learning_rate": 2.5e-3},
     {"units": 96, "head": 96},
@@ -39,7 +39,8 @@ RECIPES: tuple[dict[str, Any], ...] = (
     {"base": "season"},
     {"units": 24, "head": 0, "weight_decay": 0.3},
 )
-# Networks of a trial, and the share of the passes that the first round has.
+# Networks of a trial before the last round, which has as many as stay, each with a stretch held out; the share of the
+# passes that the first round has.
 NETWORKS, FIRST_SHARE = 2, 0.25
 # Points that trials are trained on at most: fewer series, then the end of each.
 POINTS = 40_000
@@ -48,8 +49,6 @@ POINTS = 40_000
 BETTER = 0.98
 # Share of the seconds that trials may take; what is left trains the networks that stay.
 SEARCHED = 0.6
-# Networks that stay where there is time for them; more would be held out where a series begins, with nothing before it.
-MOST_NETWORKS = 6
 
 
 @dataclass(frozen=True)
@@ -132,15 +131,7 @@ def search(
         left, share = [own.recipe, *better], min(1.0, 2 * share)
     own = next(one for one in ranked if not one.recipe)
     best = ranked[0] if share >= 1 and ranked[0].error < BETTER * own.error else own
-    # What a network of a sample took, for all data and all passes.
-    points = sum(len(one.values) for one in series) / max(1, sum(len(one.values) for one in some))
-    each = best.seconds / NETWORKS / best.share * points
-    rest = settings.search - spent - (time.perf_counter() - began)
-    networks = settings.ensemble
-    fits = settings.validation_fraction * MOST_NETWORKS <= 1
-    if fits and settings.ensemble < MOST_NETWORKS and each * MOST_NETWORKS < rest:
-        networks = MOST_NETWORKS
-    return Searched(replace(settings, **best.recipe, search=0, ensemble=networks), tuple(trials))
+    return Searched(replace(settings, **best.recipe, search=0), tuple(trials))
 
 
 def trials_table(trials: Sequence[Trial]) -> "pd.DataFrame":
@@ -164,9 +155,8 @@ def trials_table(trials: Sequence[Trial]) -> "pd.DataFrame":
 def _tried(series: "Sequence[CovariateSeries]", settings: "Settings", recipe: dict[str, Any], share: float) -> Trial:
     began = time.perf_counter()
     chosen = replace(settings, **recipe)
-    chosen = replace(
-        chosen, epochs=max(1, round(chosen.epochs * share)), ensemble=min(NETWORKS, settings.ensemble), budget=""
-    )
+    networks = settings.ensemble if share >= 1 else min(NETWORKS, settings.ensemble)
+    chosen = replace(chosen, epochs=max(1, round(chosen.epochs * share)), ensemble=networks, budget="")
     error = train(series, chosen).held_out_error
     return Trial(recipe, share, float("inf") if error is None else error, time.perf_counter() - began)
 
