@@ -1,10 +1,10 @@
 """Keras models as people use them, an epoch of `fit` in each engine: rows of `make bench`.
 
-    python benchmarks/keras_rows.py [--rows 0,1,…] [--peers "PyTorch" "Keras, JAX"]
+    python benchmarks/keras_rows.py [--rows lstm3,letters,…] [--peers "PyTorch" "Keras, JAX"] [--updates 3]
 
 Each engine runs in a process of its own, ours before and after the others; what it does not support is said. The first
 epoch, with its compilation, does not count. PyTorch's loop begins every batch from a zero state and does not mask: it
-does a little less than the others.
+does a little less than the others. JAX's scan carries states and does not mask; convolutions are not written for it.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 OURS, KERAS_TF, KERAS_XLA, KERAS_JAX, TORCH = "tsuzuki", "Keras, TensorFlow", "Keras, TF + jit", "Keras, JAX", "PyTorch"
-PEERS = {KERAS_TF: "tensorflow", KERAS_XLA: "tensorflow", KERAS_JAX: "jax", TORCH: "torch"}
+SCAN = "JAX scan"
+PEERS = {KERAS_TF: "tensorflow", KERAS_XLA: "tensorflow", KERAS_JAX: "jax", TORCH: "torch", SCAN: "jax"}
 ROUNDS = 3
 
 
@@ -31,6 +32,7 @@ class Row:
     """One model and its data.
 
     Attributes:
+        key: what it is asked for by.
         name: what is shown.
         layers: of the Keras model, made from `keras.layers`; the first is the input.
         torch: the same for PyTorch: (modules, which of them are recurrent and give (outputs, state)).
@@ -41,6 +43,7 @@ class Row:
         reach: times faster than the best peer, and than Keras on TensorFlow where that is asked for.
     """
 
+    key: str
     name: str
     layers: Callable[[Any], list[Any]]
     torch: Callable[[Any], list[Any]]
@@ -67,6 +70,7 @@ def _floats(shape: tuple[int, ...], classes: int) -> Callable[[np.random.Generat
 
 ROWS = (
     Row(
+        "lstm3",
         "LSTM(32) x 3 stateful, softmax of 10, 32 x 8 x 16",
         lambda k: [
             k.Input(batch_shape=(32, 8, 16)),
@@ -83,6 +87,7 @@ ROWS = (
         {"best": 8.0, KERAS_TF: 40.0},
     ),
     Row(
+        "letters",
         "Embedding(65, 64), GRU(128) stateful, logits of 65, 32 x 50",
         lambda k: [
             k.Input(batch_shape=(32, 50)),
@@ -98,6 +103,7 @@ ROWS = (
         {"best": 3.0},
     ),
     Row(
+        "tutorial",
         "Embedding(65, 256), GRU(1024), logits of 65, 64 x 100",
         lambda k: [
             k.Input(batch_shape=(64, 100)),
@@ -113,6 +119,7 @@ ROWS = (
         {"best": 1.3},
     ),
     Row(
+        "reviews",
         "Embedding(10k, 64, mask_zero), Bidirectional(LSTM(64)), sigmoid, 32 x 200",
         lambda k: [
             k.Input((200,)),
@@ -136,6 +143,7 @@ ROWS = (
         {"best": 2.5},
     ),
     Row(
+        "activity",
         "Conv1D(32, 5), MaxPooling1D, LSTM(64), softmax of 6, 64 x 128 x 9",
         lambda k: [
             k.Input((128, 9)),
@@ -161,6 +169,7 @@ ROWS = (
         {"best": 2.5},
     ),
     Row(
+        "weather",
         "LSTM(32), Dense(1), 256 x 120 x 7",
         lambda k: [k.Input((120, 7)), k.layers.LSTM(32), k.layers.Dense(1)],
         lambda n: [n.LSTM(7, 32, batch_first=True), "last", n.Linear(32, 1)],
@@ -173,12 +182,19 @@ ROWS = (
 )
 
 
-def keras_seconds(row: Row, who: str) -> list[float]:
+def _data_of(row: Row, updates: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """x and y of an epoch, or of its first updates."""
+    x, y = row.data(np.random.default_rng(0))
+    count = len(x) if updates is None else updates * row.lanes
+    return x[:count], y[:count]
+
+
+def keras_seconds(row: Row, who: str, updates: int | None) -> list[float]:
     """Seconds of each epoch of `fit`, Keras's own or ours."""
     import keras
 
     keras.utils.set_random_seed(0)
-    x, y = row.data(np.random.default_rng(0))
+    x, y = _data_of(row, updates)
     model = keras.Sequential(row.layers(keras))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if row.loss == "logits" else row.loss
     # On the JAX backend "auto" compiles; on TensorFlow both are timed.
@@ -198,12 +214,12 @@ def keras_seconds(row: Row, who: str) -> list[float]:
     return found[1:]
 
 
-def torch_seconds(row: Row) -> list[float]:
+def torch_seconds(row: Row, updates: int | None) -> list[float]:
     """Seconds of each epoch of a hand-written loop, on as many threads as do best."""
     import torch
     from torch import nn
 
-    x, y = (torch.tensor(array) for array in row.data(np.random.default_rng(0)))
+    x, y = (torch.tensor(array) for array in _data_of(row, updates))
     kinds = {"mse": nn.MSELoss(), "binary_crossentropy": nn.BCEWithLogitsLoss()}
     loss_of = kinds.get(row.loss, nn.CrossEntropyLoss())
     best: list[float] = []
@@ -236,10 +252,24 @@ def torch_seconds(row: Row) -> list[float]:
     return best
 
 
-def measure(number: int, who: str) -> list[float] | str:
+def scan_seconds(row: Row, updates: int | None) -> list[float]:
+    """Seconds of each epoch as one jitted `lax.scan` over updates, in each a scan over steps (`keras_scan.py`)."""
+    from keras_scan import epoch_of
+
+    x, y = _data_of(row, updates)
+    epoch, found = epoch_of(row, x, y), []
+    for _ in range(ROUNDS + 1):
+        began = time.perf_counter()
+        epoch()
+        found.append(time.perf_counter() - began)
+    return found[1:]
+
+
+def measure(row: Row, who: str, updates: int | None) -> list[float] | str:
     """Run one engine on one row in a process of its own; its seconds, or why there are none."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": PEERS.get(who, "tensorflow")}
-    command = [sys.executable, __file__, "--child", who, "--rows", str(number)]
+    command = [sys.executable, __file__, "--child", who, "--rows", row.key]
+    command += [] if updates is None else ["--updates", str(updates)]
     done = subprocess.run(command, env={**os.environ, **quiet}, capture_output=True, text=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if done.returncode or not lines:
@@ -247,12 +277,11 @@ def measure(number: int, who: str) -> list[float] | str:
     return json.loads(lines[-1].removeprefix("RESULT "))
 
 
-def run_row(number: int, peers: list[str]) -> dict[str, Any]:
+def run_row(row: Row, peers: list[str], updates: int | None) -> dict[str, Any]:
     """Measure everybody on one row and print the table."""
-    row = ROWS[number]
-    found: dict[str, Any] = {OURS: measure(number, OURS)}
-    found |= {who: measure(number, who) for who in peers}
-    again = measure(number, OURS)
+    found: dict[str, Any] = {OURS: measure(row, OURS, updates)}
+    found |= {who: measure(row, who, updates) for who in peers}
+    again = measure(row, OURS, updates)
     if isinstance(found[OURS], list) and isinstance(again, list):
         found[OURS] += again
     print(f"\n{row.name}\n  {'':22}{'s per epoch':>14}{'ratio':>10}{'to reach':>10}")
@@ -280,17 +309,23 @@ def _target(row: Row, who: str, ratios: dict[str, float]) -> str:
 def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     """Run the rows that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", default=",".join(map(str, range(len(ROWS)))), help="numbers of rows, from 0")
+    keys = [row.key for row in ROWS]
+    parser.add_argument("--rows", default=",".join(keys), help=f"of {', '.join(keys)}, or their numbers from 0")
+    parser.add_argument("--updates", type=int, help="of an epoch, instead of a whole one: to try a row out")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--json", default=str(Path(__file__).parent / "results" / "keras_rows.json"))
     given = parser.parse_args(arguments)
-    numbers = [int(number) for number in given.rows.split(",") if number]
+    asked = [keys[int(one)] if one.isdigit() else one for one in given.rows.split(",") if one]
+    if unknown := [one for one in asked if one not in keys]:
+        parser.error(f"there is no row {', '.join(unknown)}; name some of {', '.join(keys)}")
+    rows = [row for row in ROWS if row.key in asked]
     if given.child:
-        row = ROWS[numbers[0]]
-        print("RESULT " + json.dumps(torch_seconds(row) if given.child == TORCH else keras_seconds(row, given.child)))
+        hand_written = {TORCH: torch_seconds, SCAN: scan_seconds}.get(given.child)
+        seconds = hand_written or (lambda row, updates: keras_seconds(row, given.child, updates))
+        print("RESULT " + json.dumps(seconds(rows[0], given.updates)))
         return []
-    found = [run_row(number, given.peers) for number in numbers]
+    found = [run_row(row, given.peers, given.updates) for row in rows]
     path = Path(given.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=1))

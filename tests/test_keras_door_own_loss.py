@@ -10,6 +10,8 @@ import pytest
 import tsuzuki
 from keras_models import classic, difference, keras, states
 from tsuzuki.errors import DataError, SettingError, UnsupportedModel
+from tsuzuki.keras.batch_calls import test_on_batch as score_batch
+from tsuzuki.keras.batch_calls import train_on_batch
 from tsuzuki.keras.forward import prepare_evaluate
 
 pytest.importorskip("tensorflow")
@@ -90,6 +92,12 @@ def test_it_is_trained_and_scored_as_in_keras(name):
     assert difference(ours, theirs) < 2e-5
     for mine, other in zip(states(ours), states(theirs), strict=True):
         np.testing.assert_allclose(mine, other, atol=2e-5)
+    if name == "a function of masked steps":
+        batch = x[:ROWS], y[:ROWS], weights[:ROWS]
+        found, expected = train_on_batch(ours, *batch), theirs.train_on_batch(*batch)
+        assert found == pytest.approx(expected, rel=2e-4)
+        assert score_batch(ours, *batch) == pytest.approx(theirs.test_on_batch(*batch), rel=2e-4)
+        assert difference(ours, theirs) < 2e-5
     forward = prepare_evaluate(theirs, x, y, ROWS, 0, weights)
     logs = forward.evaluate()
     scores = [logs[name] for name in forward.job.in_order(logs)]

@@ -46,7 +46,7 @@ USES = {
     },
     "Concatenate": {"engine/plan.py"},
     "FinalState": {"engine/plan.py"},
-    "LastSteps": {"keras/model_to_network.py"},
+    "LastSteps": {"keras/model_to_network.py", "keras/readers/merges.py"},
 }
 
 

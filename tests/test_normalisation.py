@@ -19,7 +19,7 @@ from tsuzuki.layouts.windows import Windows
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.layers import GRU, LSTM, Dense, SimpleRNN
 from tsuzuki.network.network import Network, parameters
-from tsuzuki.network.normalisation import BatchNormalization, Normalization
+from tsuzuki.network.normalisation import BatchNormalization, Normalization, UnitNormalization
 
 L = keras.layers
 
@@ -57,6 +57,27 @@ def test_moments_over_blocks_of_lanes_and_rows_that_end_early_agree_with_the_pla
                 layout.every_step, states, 2, training=training,
             )  # fmt: skip
             assert values[k] == pytest.approx(expected, rel=1e-3, abs=2e-5)
+
+
+@given(st.integers(2, 4), st.integers(1, 4), st.integers(0, 999))
+@settings(max_examples=8)
+def test_the_gradient_of_a_step_of_zeros_that_is_brought_to_one_length_is_keras_own(units, steps, seed):
+    tf, generator = pytest.importorskip("tensorflow"), np.random.default_rng(seed)
+    network = Network(2, (Dense(units), UnitNormalization(), SimpleRNN(2), Dense(1)))
+    inputs = generator.normal(size=(steps + 1, 2)).astype(np.float32)
+    inputs[generator.random(steps + 1) < 0.5] = 0
+    targets, weights = np.ones((steps + 1, 1), np.float32), initialise(network, seed)
+    layout = Streams(steps, 1).over([Segment(0, steps + 1)])
+    session = session_of(network, weights, inputs, targets, layout, threads=1)
+    session.run(layout.block(0, 1))
+    layers = [L.Dense(units), L.UnitNormalization(), L.SimpleRNN(2, return_sequences=True), L.Dense(1)]
+    model = keras.Sequential([keras.Input((steps, 2)), *layers])
+    model.set_weights(weights)
+    with tf.GradientTape() as tape:
+        value = tf.reduce_mean((model(inputs[None, :-1]) - 1) ** 2)
+    expected = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+    for found, exact in zip(unpad(session.plan, session.gradients), expected, strict=True):
+        np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("lanes", [1, 16, 65])

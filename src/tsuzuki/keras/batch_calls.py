@@ -26,7 +26,6 @@ from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all
 from tsuzuki.keras.outputs import taken_apart
 from tsuzuki.keras.prepared_batch import PreparedBatch, PreparedForecast
-from tsuzuki.keras.shape import Shape
 from tsuzuki.network.optimizers import SGD
 
 
@@ -123,7 +122,7 @@ def put(
 ) -> PreparedBatch:
     """A batch in its place; nothing is computed."""
     x = _samples(model, x)
-    key = kind, x.shape, given_lengths(model), _weights_of(weights, by_class), as_keras
+    key = kind, x.shape, getattr(y, "shape", None), given_lengths(model), _weights_of(weights, by_class), as_keras
     kept, made = known(model), made_of(model)
     found: tuple[Any, PreparedBatch] | None = None if kept is None else kept.prepared(key)
     if found is None or found[0] != made:
@@ -132,7 +131,7 @@ def put(
         together = Together(model)
         joined = together.weights(weights, "sample_weight") if by_class is None else np.ones(len(x))
         wide = 0 if joined is None else np.shape(joined)[-1] if together.several and np.ndim(joined) > 1 else 1
-        batch = ready(model, x, wide, as_keras)
+        batch = ready(model, x, np.shape(y) if not together.several else (), wide, as_keras)
         batch.together = together if together.several else None
         made, kept = made_of(model), known(model)
         assert kept is not None
@@ -158,14 +157,13 @@ def _weights_of(weights: Any, by_class: Any) -> Any:
     return weights is not None or by_class is not None
 
 
-def _ready_to_train(model: Any, x: NDArray[Any], weighted: int, as_keras: bool) -> PreparedBatch:
+def _ready_to_train(model: Any, x: NDArray[Any], y: tuple[int, ...], weighted: int, as_keras: bool) -> PreparedBatch:
     (network, shape), losses, optimizer = read_all(
         lambda: shape_of(model, len(x), x.shape),
         lambda: losses_of(model),
         lambda: optimizer_of(model, model.trainable_variables),
     )
-    shape = shape.scored_by(losses)
-    _check_loss(shape)
+    shape = shape.scored_by(losses).aimed_at(y)
     job = Job(network, shape, optimizer, metrics_of(model, shape.each), carries=shape.stateful)
     _check_backend(job, as_keras)
     check_tables(network, optimizer)
@@ -176,22 +174,16 @@ def _ready_to_train(model: Any, x: NDArray[Any], weighted: int, as_keras: bool) 
     return PreparedBatch(kept, job, x.shape[1], trains=True, weighted=weighted, seed=seed)
 
 
-def _ready_to_test(model: Any, x: NDArray[Any], weighted: int, as_keras: bool) -> PreparedBatch:
+def _ready_to_test(model: Any, x: NDArray[Any], y: tuple[int, ...], weighted: int, as_keras: bool) -> PreparedBatch:
     losses = losses_of(model)
     network, shape = shape_of(model, len(x), x.shape, builds=not as_keras)
     if not model.built:
         raise SettingError("the model is not built yet")
-    shape = shape.scored_by(losses)
-    _check_loss(shape)
+    shape = shape.scored_by(losses).aimed_at(y)
     job = Job(network, shape, SGD(0.0), metrics_of(model, shape.each), carries=shape.stateful)
     _check_backend(job, as_keras)
     build_metrics(model, shape.each)
     return PreparedBatch(kept_model(model, network), job, x.shape[1], weighted=weighted)
-
-
-def _check_loss(shape: Shape) -> None:
-    if shape.own is not None:
-        raise SettingError(f"the loss {shape.own.loss.name} is none of ours, which single batches need; call fit")
 
 
 def _check_compiled(model: Any) -> None:

@@ -92,6 +92,7 @@ class _Walker:
         # Of each operation its number, and its layers with weights where it was first called; those that are refused.
         self._numbers: dict[int, int] = {}
         self._refused: set[int] = set()
+        self._followed: list[Any] = []
         self._first: dict[int, list[int]] = {}
 
     def run(
@@ -145,6 +146,8 @@ class _Walker:
         """The numbers of an operation's outputs; all problems are noted."""
         if type(operation) is keras.Sequential or is_functional(operation):
             return self.run(operation, numbers, shapes)[0]
+        if type(operation) is keras.layers.Lambda and (inside := self._inside(operation, numbers, shapes)) is not None:
+            return inside
         name, draft = self._name(operation), self._draft
         if id(operation) in self._refused:
             return [None]
@@ -193,6 +196,27 @@ class _Walker:
             found = sources
         rule = getattr(operation, "activity_regularizer", None)
         return list(found) if rule is None else [draft.add(penalty(rule), (one,)) for one in found]
+
+    def _inside(self, layer: Any, numbers: list[Number], shapes: Sequence[Shape | None]) -> list[Number] | None:
+        """The numbers of a Lambda's outputs, where its function can be followed and does what is read; else None."""
+        masked = any(number is not None and number >= 0 and self._draft.masked[number] for number in numbers)
+        if masked or None in shapes or layer.mask is not None:
+            return None
+        inputs, problems = [keras.Input(batch_shape=shape) for shape in shapes], self._draft.problems
+        try:
+            outputs = layer.function(inputs if len(inputs) > 1 else inputs[0], **layer.arguments)
+            inside = keras.Model(inputs, outputs)
+        except Exception:
+            # Whatever a user's function does with what is no array, as calling TensorFlow itself.
+            return None
+        # As long as it lives, no other operation has the identity of one inside.
+        self._followed.append(inside)
+        before = len(problems)
+        found = self.run(inside, numbers, shapes)[0]
+        if len(problems) == before:
+            return found
+        del problems[before:]
+        return None
 
     def _share(self, operation: Any, name: str, added: range) -> None:
         """Let the layers of an operation that was called before have the weights of those of its first place."""

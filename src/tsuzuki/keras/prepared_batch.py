@@ -5,6 +5,7 @@ into its place and run.
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tsuzuki.keras.epochs import Job
 from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import KeptModel
 from tsuzuki.keras.metrics import EpochMetrics
+from tsuzuki.keras.own_loss import updates
 from tsuzuki.layouts.layout import Block
 from tsuzuki.network.network import Network, parameters
 from tsuzuki.training.epoch import diverged
@@ -59,7 +61,7 @@ class PreparedBatch:
         shape, rows = job.shape, job.shape.lanes
         scored = shape.scored_steps(steps)
         wanted = (rows, scored) if shape.every_step else (rows,)
-        self._wanted = (*wanted, shape.targets)
+        self._wanted = (*wanted, shape.targets if shape.own is None else shape.each[0].aims)
         self._epoch = epoch = from_arrays(
             shape,
             np.zeros((rows, steps, shape.inputs), np.float32),
@@ -116,12 +118,15 @@ class PreparedBatch:
         """
         shape, epoch = self.shape, self._epoch
         self.put_samples(x)
-        y = targets_of(self._wanted, as_array(y, "y"), "")
+        given = as_array(y, "y")
+        y = targets_of(self._wanted, given, "")
         check_class_numbers(shape, y, "y")
         if finite and not np.isfinite(y.sum()) and not np.isfinite(y).all():
             raise SettingError("y is not finite everywhere")
         self._targets[self._places] = y
-        if epoch.unmasked is not None and epoch.data.targets is not None:
+        if epoch.own is not None:
+            self._put_own(given, weights)
+        elif epoch.unmasked is not None and epoch.data.targets is not None:
             scored = epoch.unmasked[self._places]
             for number, output in enumerate(shape.each):
                 if output.mask is not None:
@@ -133,6 +138,26 @@ class PreparedBatch:
             if given.shape not in (wanted, (*wanted, 1)):
                 raise SettingError(f"sample_weight has shape {given.shape}; give it as {wanted}")
             placed[self._places] = given.reshape(wanted)
+
+    def _put_own(self, y: NDArray[Any], weights: Any) -> None:
+        """Hand a batch's targets, weights and mask to a loss that no kernel knows."""
+        epoch, mask = self._epoch, self.shape.each[0].mask
+        assert epoch.own is not None
+        counts = None if mask is None else mask(self._inputs)
+        if epoch.counts is not None:
+            epoch.counts[self._places] = counts
+        if weights is not None:
+            weights = np.asarray(weights, np.float32).reshape(self._places.shape)
+        y = y.astype(np.float32) if y.dtype.kind == "f" else y
+        self._epoch = replace(epoch, own=replace(epoch.own, y=y, weights=weights, mask=counts))
+
+    def _update(self) -> NDArray[np.float64]:
+        """One update."""
+        epoch, scored = self._epoch, self.shape.each[0].scored
+        if epoch.own is None or scored.own is None:
+            return self._compiled.run(epoch.block, self._forecasts)
+        done = updates(scored.own, scored.weight, epoch.own, self._compiled, epoch.places, epoch.block, self._forecasts)
+        return np.concatenate([result for _, result in done])
 
     def train(self) -> dict[str, Any]:
         """Train on the batch; its loss and metrics before the update, by name.
@@ -150,7 +175,7 @@ class PreparedBatch:
             compiled.set_learning_rate(trained.rate)
         before = kept.states.snapshot()
         metrics = EpochMetrics(epoch, self.shape, self.job.metrics, self._forecasts)
-        result = compiled.run(epoch.block, self._forecasts)
+        result = self._update()
         if not np.isfinite(result[0, 0]):
             kept.states.restore(before)
             raise self._diverged(trained.updates_done)
@@ -164,7 +189,8 @@ class PreparedBatch:
     def test(self) -> dict[str, Any]:
         """The batch's loss and metrics, by name."""
         metrics = EpochMetrics(self._epoch, self.shape, self.job.metrics, self._forecasts)
-        metrics.add(self._epoch.block, self._forward(self._forecasts))
+        result = self._epoch.scored(self.shape, self._forecasts, self._forward(self._forecasts))
+        metrics.add(self._epoch.block, result)
         return metrics.logs()
 
     def _forward(self, forecasts: Floats | None) -> NDArray[np.float64]:

@@ -10,37 +10,23 @@ import math
 import numpy as np
 
 from tsuzuki.kernels.activations import softmax_into
-from tsuzuki.kernels.language import (
-    doubles_at,
-    floats_at,
-    ints_at,
-    kernel,
-    procedure,
-    shift,
-    small_ints_at,
-)
-from tsuzuki.kernels.losses import clear, first_step_of, known, record, scored, share_of, weight_of
+from tsuzuki.kernels.language import doubles_at, floats_at, kernel, procedure, shift
+from tsuzuki.kernels.losses import clear, known, outputs_of, position_of, record, share_of, slopes_of, weight_of
 from tsuzuki.kernels.table import (
     BINARY,
-    END_D_OUT,
-    END_OUT,
-    END_SKIP,
     END_STEPS,
     END_UNITS,
     END_WIDE,
     FIRST_TARGET,
     HORIZON,
-    LANES,
     LEFT_ACTIVATION,
     LINEAR,
     LOSS,
     LOSS_SETTINGS,
     MASKED_TARGETS,
     SPARSE,
-    STARTS,
     TARGET_STRIDE,
     TARGETS,
-    VALID,
 )
 
 f32 = np.float32
@@ -146,26 +132,19 @@ def of_two_classes(objective, settings, targets, outputs, slopes, from_logits):
 @procedure("ttfiiii", "d")
 def score(job, objective, work, lanes, k, first_lane, count):
     """As `losses.score`; only where there are targets."""
-    wide, units = objective[END_WIDE], objective[END_UNITS]
-    settings, stride = doubles_at(objective[LOSS_SETTINGS]), job[TARGET_STRIDE]
-    starts = shift(ints_at(job[STARTS]), k * job[LANES] + first_lane)
-    valid = shift(small_ints_at(job[VALID]), k * job[LANES] + first_lane)
-    out = shift(work, objective[END_OUT] + objective[END_SKIP] * lanes * wide)
-    d_out = shift(work, objective[END_D_OUT])
+    settings = doubles_at(objective[LOSS_SETTINGS])
     targets = shift(floats_at(job[TARGETS]), objective[FIRST_TARGET])
     scale = f32(1.0 / count) if count > 0 else f32(0)
-    first_step, share, total = first_step_of(job, objective), share_of(objective), 0.0
+    share, total = share_of(objective), 0.0
     from_logits = objective[LEFT_ACTIVATION] != LINEAR or settings[FROM_LOGITS] != 0
     for s in range(objective[END_STEPS]):
-        step = first_step + s
         for lane in range(lanes):
-            at = (s * lanes + lane) * wide
-            here, slopes = shift(out, at), shift(d_out, at)
-            clear(slopes, wide)
-            if not scored(job, objective, valid[lane], step):
+            slopes = slopes_of(objective, work, lanes, s, lane)
+            position = position_of(job, objective, k, first_lane, s, lane)
+            if position < 0:
                 continue
-            position = starts[lane] + step + 1
-            own, value = shift(targets, position * stride), 0.0
+            here, own = outputs_of(objective, work, lanes, s, lane), shift(targets, position * job[TARGET_STRIDE])
+            value = 0.0
             if objective[LOSS] == BINARY:
                 value = of_two_classes(objective, settings, own, here, slopes, from_logits)
             elif from_logits:
@@ -174,10 +153,10 @@ def score(job, objective, work, lanes, k, first_lane, count):
                 value = of_probabilities(objective, settings, own, here, slopes)
             record(job, objective, work, here, f32(0), k, first_lane, lane, position)
             if objective[MASKED_TARGETS] and known(objective, own) == 0:
-                clear(slopes, wide)
+                clear(slopes, objective[END_WIDE])
                 continue
             weight = scale * weight_of(job, objective, position)
             total += value * weight
-            for o in range(units):
+            for o in range(objective[END_UNITS]):
                 slopes[o] *= weight * share
     return total

@@ -86,6 +86,31 @@ def scored(job, objective, valid, step):
 
 
 @kernel
+def position_of(job, objective, k, first_lane, s, lane):
+    """Where the target of a lane's step `s` of the outputs in update k lies; -1 where it is not scored."""
+    at, step = k * job[LANES] + first_lane + lane, first_step_of(job, objective) + s
+    if scored(job, objective, small_ints_at(job[VALID])[at], step):
+        return ints_at(job[STARTS])[at] + step + 1
+    return -1
+
+
+@kernel
+def outputs_of(objective, work, lanes, s, lane):
+    """A row's outputs."""
+    at = ((objective[END_SKIP] + s) * lanes + lane) * objective[END_WIDE]
+    return shift(work, objective[END_OUT] + at)
+
+
+@kernel
+def slopes_of(objective, work, lanes, s, lane):
+    """A row's slopes at the outputs, cleared."""
+    wide = objective[END_WIDE]
+    slopes = shift(work, objective[END_D_OUT] + (s * lanes + lane) * wide)
+    clear(slopes, wide)
+    return slopes
+
+
+@kernel
 def missing(objective, y):
     """Whether a target is not scored."""
     return math.isnan(y) or (objective[IGNORES] != 0 and y == f32(objective[IGNORED]))

@@ -4,22 +4,17 @@ import math
 
 import numpy as np
 
-from tsuzuki.kernels.language import floats_at, ints_at, kernel, procedure, shift, small_ints_at
-from tsuzuki.kernels.losses import clear, first_step_of, known, missing, record, scored, share_of, weight_of
+from tsuzuki.kernels.language import floats_at, kernel, procedure, shift
+from tsuzuki.kernels.losses import known, missing, outputs_of, position_of, record, share_of, slopes_of, weight_of
 from tsuzuki.kernels.table import (
     CATEGORICAL_HINGE,
     COSINE_SIMILARITY,
     COUNTED_WHOLE,
-    END_D_OUT,
-    END_OUT,
-    END_SKIP,
     END_STEPS,
     END_UNITS,
-    END_WIDE,
     FIRST_TARGET,
     HORIZON,
     KL_DIVERGENCE,
-    LANES,
     LOG_COSH,
     LOSS,
     MAPE,
@@ -27,10 +22,8 @@ from tsuzuki.kernels.table import (
     MSLE,
     POISSON,
     SQUARED_HINGE,
-    STARTS,
     TARGET_STRIDE,
     TARGETS,
-    VALID,
 )
 
 f32 = np.float32
@@ -136,25 +129,17 @@ def of_row(objective, targets, outputs, slopes):
 @procedure("ttfiiii", "d")
 def score(job, objective, work, lanes, k, first_lane, count):
     """As `losses.score`; only where there are targets."""
-    wide, stride = objective[END_WIDE], job[TARGET_STRIDE]
-    starts = shift(ints_at(job[STARTS]), k * job[LANES] + first_lane)
-    valid = shift(small_ints_at(job[VALID]), k * job[LANES] + first_lane)
-    out = shift(work, objective[END_OUT] + objective[END_SKIP] * lanes * wide)
-    d_out = shift(work, objective[END_D_OUT])
     targets = shift(floats_at(job[TARGETS]), objective[FIRST_TARGET])
     scale = f32(1.0 / count) if count > 0 else f32(0)
-    first_step, share, total = first_step_of(job, objective), share_of(objective), 0.0
+    share, total = share_of(objective), 0.0
     for s in range(objective[END_STEPS]):
-        step = first_step + s
         for lane in range(lanes):
-            at = (s * lanes + lane) * wide
-            here, slopes = shift(out, at), shift(d_out, at)
-            clear(slopes, wide)
-            if not scored(job, objective, valid[lane], step):
+            slopes = slopes_of(objective, work, lanes, s, lane)
+            position = position_of(job, objective, k, first_lane, s, lane)
+            if position < 0:
                 continue
-            position = starts[lane] + step + 1
+            here, own = outputs_of(objective, work, lanes, s, lane), shift(targets, position * job[TARGET_STRIDE])
             record(job, objective, work, here, f32(0), k, first_lane, lane, position)
-            own = shift(targets, position * stride)
             if objective[MASKED_TARGETS] and objective[COUNTED_WHOLE] and known(objective, own) == 0:
                 continue
             weight = scale * weight_of(job, objective, position)

@@ -74,7 +74,8 @@ class RMSNormalization(OverValues):
 class UnitNormalization(OverValues):
     """The values of a step over the root of their sum of squares, as `keras.layers.UnitNormalization`.
 
-    A step of zeros stays as it is and passes no gradient back.
+    A step of zeros stays as it is, and its gradient is 1e12 times that of the output, as in Keras: lengths are at least
+    1e-12 (keras/src/ops/nn.py).
     """
 
     @property

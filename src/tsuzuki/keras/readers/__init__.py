@@ -22,7 +22,7 @@ DESCRIBED: set[type] = {keras.layers.Normalization}
 OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
-    "Lambda": "the computation done on the arrays beforehand",
+    "Lambda": "the computation done on the arrays beforehand, or operations that are read (a + b, 2.0 * x, x[:, -1])",
 }
 
 

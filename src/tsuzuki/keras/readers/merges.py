@@ -1,6 +1,7 @@
 """Layers that merge several inputs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from tsuzuki.network.layers import (
     Subtract,
 )
 from tsuzuki.network.normalisation import BatchNormalization, Rescaling
+from tsuzuki.network.shaping import LastSteps
 
 MERGES: dict[type, Callable[[], Layer]] = {
     keras.layers.Add: Add,
@@ -58,16 +60,30 @@ def operation(call: Call) -> Found:
 
 
 def last_step(call: Call) -> Found:
-    """Read `x[:, -1]`: nothing but the last step is scored behind it anyhow."""
+    """Read `x[:, -1]`: nothing but the last step is scored behind it anyhow; and `x[:, -n:]`, the last n steps."""
     shape, key = call.shapes[0], call.options.get("key", (*call.arguments, None)[1])
     whole = slice(None)
+    if shape is not None and len(shape) == 3 and (steps := _last_steps(key)):
+        call.refuse_masks("use return_sequences=False")
+        return LastSteps(steps)
     if shape is None or len(shape) != 3 or key not in ((whole, -1), (whole, -1, whole), (whole, -1, Ellipsis)):
-        call.refuse("takes a part that is not supported; use x[:, -1], or return_sequences=False")
+        call.refuse("takes a part that is not supported; use x[:, -1], x[:, -n:] or return_sequences=False")
         return None
     if _averages_steps(call):
         call.refuse("takes the last step behind a BatchNormalization, which looks at all steps; put it before that")
         return None
     return []
+
+
+def _last_steps(key: Any) -> int:
+    """n where a key is that of `x[:, -n:]`, else 0."""
+    whole = slice(None)
+    if not isinstance(key, tuple) or len(key) < 2 or key[0] != whole or key[2:] not in ((), (whole,), (Ellipsis,)):
+        return 0
+    part = key[1]
+    if not isinstance(part, slice) or not isinstance(part.start, int) or (part.stop, part.step) != (None, None):
+        return 0
+    return max(0, -part.start)
 
 
 def quotient(call: Call) -> Found:

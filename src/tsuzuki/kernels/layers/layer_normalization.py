@@ -42,6 +42,9 @@ GAMMA, BETA = KERNEL, BIAS
 # SIGNIFICAND * 2^EXPONENT; and what the size is.
 NORMAL, FACTOR, SIGNIFICAND, EXPONENT, HOW = OWN_1, OWN_2, OWN_3, OWN_4, OWN_5
 
+# The least length by which values are divided.
+SHORTEST = 1e-12
+
 f32 = np.float32
 
 
@@ -74,7 +77,7 @@ def forward(job, row, work, lanes, update, first_lane):
         for unit in range(units):
             square += (x[unit] - mean) * (x[unit] - mean)
         if how == BY_LENGTH:
-            factor = 1.0 / math.sqrt(square) if square > 0.0 else 0.0
+            factor = 1.0 / max(math.sqrt(square), SHORTEST)
         else:
             factor = 1.0 / math.sqrt(square / units + epsilon)
         shift(work, row[FACTOR])[i] = f32(factor)
@@ -115,6 +118,10 @@ def backward(job, row, work, lanes, gradients):
         if row[D_X] >= 0:
             d_x, factor = shift(work, row[D_X] + i * stride), shift(work, row[FACTOR])[i]
             shared = total / units if how == BY_DEVIATION else 0.0
-            along = along if how == BY_LENGTH else along / units
+            if how != BY_LENGTH:
+                along /= units
+            elif factor >= f32(1.0 / SHORTEST):
+                # As in Keras, what is shorter is multiplied by a constant.
+                along = 0.0
             for unit in range(units):
                 d_x[unit] = factor * f32(d_out[unit] - shared - normal[unit] * along)
