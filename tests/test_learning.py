@@ -212,3 +212,5 @@ def test_the_newest_rows_target_stands_behind_all_rows_and_is_not_known(forecast
             beyond = learner._read[len(learner._rows) :]
             assert len(beyond) >= 1
             assert np.isnan(beyond).all()
+            # One that stands alone learns values, one of a committee by how much the others' forecasts are wrong.
+            assert learner._read.shape[1] == (1 if model is alone else 2)

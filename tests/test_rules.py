@@ -139,3 +139,10 @@ def test_forecasts_of_every_kind_stream_as_they_are_predicted(kind):
     expected = fitted.predict(series)["tsuzuki"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(by_bank[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_transformation_is_the_same_in_every_unit():
+    generator = np.random.default_rng(0)
+    level = np.repeat(np.exp(generator.normal(0, 1, 60)), 24)
+    values = level * (1 + 0.1 * generator.random(len(level)))
+    assert [transform_for([unit * values], 24) for unit in (1e-6, 1.0, 1e6)] == ["log"] * 3
