@@ -58,8 +58,8 @@ def _head(tasks: dict[str, dict[str, Any]], versions: dict[str, str]) -> list[st
         "of a data set changes; `python benchmarks/suite_page.py measured.json` writes this page from it. Recipes were "
         "chosen on what lies before the test parts (`--before-test`), never on these. Other libraries (extra "
         "`accuracy`, `--rivals`) run in the same process; where one was asked at fewer origins, our error at the same "
-        "ones stands beside it. Errors, the seconds of CPU of a fit (which two cores share), and the "
-        "share of actual values inside the intervals.",
+        "ones stands beside it. Errors, the seconds of CPU of a fit (which two cores share; none where a row is of an "
+        "earlier state of this version), and the share of actual values inside the intervals.",
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "",
@@ -86,6 +86,10 @@ def _inside(found: dict[str, Any], level: int) -> float:
     return float(found["scores"]["tsuzuki"][f"coverage-{level}"])
 
 
+def _seconds(measured: float | None) -> str:
+    return "" if measured is None else f"{measured:.1f}"
+
+
 def _group(group: str, tasks: dict[str, dict[str, Any]]) -> list[str]:
     scores = next(iter(tasks.values()))["score"]
     shown = " / ".join(NAMES[score] for score in scores)
@@ -109,19 +113,19 @@ def _group(group: str, tasks: dict[str, dict[str, Any]]) -> list[str]:
             f"{who} " + " / ".join(_figure(found["scores"][who][score]) for score in scores),
             f"{_ratio(found, scores[-1]):.3f}",
             f"{_inside(found, 80):.1f} / {_inside(found, 95):.1f}",
-            f"{found['seconds']['tsuzuki']:.1f}",
+            _seconds(found["seconds"]["tsuzuki"]),
         ]
         lines.append(_row(cells))
         for label, one in found.get("rivals", {}).items():
             theirs, ours = (" / ".join(_figure(one[key][score]) for score in scores) for key in ("theirs", "ours"))
             fewer = "" if one["origins"] == found["origins"] else f", {one['origins']} origins"
-            beside.append(_row([name, label, f"{theirs}{fewer}", ours, f"{one['seconds']:.1f}"]))
+            beside.append(_row([name, label, f"{theirs}{fewer}", ours, _seconds(one["seconds"])]))
         for label, figures, source in found.get("published", ()):
             theirs = " / ".join(_figure(figure) for figure in figures)
             ours = " / ".join(_figure(own[score]) for score in scores)
             beside.append(_row([name, label, f"{theirs}, published ({source})", ours, ""]))
     if beside:
-        lines += ["", _row(["", "beside it", shown, "tsuzuki there", "s"]), "|" + "---|" * 5, *beside]
+        lines += ["", _row(["", "beside it", shown, "tsuzuki there", "s of CPU"]), "|" + "---|" * 5, *beside]
     return lines
 
 
