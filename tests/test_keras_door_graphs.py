@@ -105,11 +105,15 @@ def scaled():
     return branched(lambda a, b: L.Lambda(lambda t: (2.0 * t - 0.3) / 4.0)(a) + (1.0 - b) * 0.5)
 
 
+def compared():
+    return branched(lambda a, b: L.Dot(1, normalize=True)([a, b]))
+
+
 def concatenated():
     return branched(lambda a, b: L.Concatenate()([a, b]))
 
 
-@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked, own, attention, scaled])
+@pytest.mark.parametrize("make", [concatenated, residual, nested, last_step, masked, own, attention, scaled, compared])
 def test_a_model_that_branches_is_trained_as_in_keras(make):
     keras.utils.set_random_seed(3)
     ours = make()

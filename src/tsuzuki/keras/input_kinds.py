@@ -15,12 +15,19 @@ _given: WeakKeyDictionary[Any, tuple[int, ...]] = WeakKeyDictionary()
 
 
 def readers_of(model: Any, i: int) -> list[Any]:
-    """The operations that read input i of a model, () where it is not built."""
+    """The operations that read input i of a model, those of a model inside in its place; [] where it is not built."""
     graph = graph_of(model)
     if not hasattr(graph, "operations"):
         return [model.layers[0]] if model.layers else []
     nodes = [node for operation in graph.operations for node in operation._inbound_nodes]
-    return [node.operation for node in nodes if any(tensor is graph.inputs[i] for tensor in node.input_tensors)]
+    reading = [
+        (node.operation, k)
+        for node in nodes
+        for k, tensor in enumerate(node.input_tensors)
+        if tensor is graph.inputs[i]
+    ]
+    inside = [readers_of(one, k) if isinstance(one, keras.Model) else [one] for one, k in reading]
+    return [one for part in inside for one in part]
 
 
 def is_read_as_numbers(model: Any, i: int) -> bool:

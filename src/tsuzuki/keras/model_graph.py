@@ -146,9 +146,9 @@ class _Walker:
         """The numbers of an operation's outputs; all problems are noted."""
         if type(operation) is keras.Sequential or is_functional(operation):
             return self.run(operation, numbers, shapes)[0]
+        name, draft = self._name(operation), self._draft
         if type(operation) is keras.layers.Lambda and (inside := self._inside(operation, numbers, shapes)) is not None:
             return inside
-        name, draft = self._name(operation), self._draft
         if id(operation) in self._refused:
             return [None]
         begin, before = len(draft.layers), len(draft.problems)
@@ -212,7 +212,9 @@ class _Walker:
         # As long as it lives, no other operation has the identity of one inside.
         self._followed.append(inside)
         before = len(problems)
-        found = self.run(inside, numbers, shapes)[0]
+        number, found = len(self._numbers), self.run(inside, numbers, shapes)[0]
+        # What is named in messages are the user's layers.
+        self._numbers = dict([*self._numbers.items()][:number])
         if len(problems) == before:
             return found
         del problems[before:]

@@ -18,8 +18,9 @@ from tsuzuki.network.layers import (
     Recurrent,
     Subtract,
 )
-from tsuzuki.network.normalisation import BatchNormalization, Rescaling
-from tsuzuki.network.shaping import LastSteps
+from tsuzuki.network.normalisation import BatchNormalization, Rescaling, UnitNormalization
+from tsuzuki.network.shaping import LastSteps, Reshape
+from tsuzuki.network.windows import GlobalAveragePooling1D
 
 MERGES: dict[type, Callable[[], Layer]] = {
     keras.layers.Add: Add,
@@ -48,6 +49,22 @@ def concatenate_operation(call: Call) -> Found:
     """Read `keras.ops.concatenate`."""
     call.refuse_masks("use keras.layers.Concatenate")
     return concatenate(call)
+
+
+def dot(call: Call) -> Found:
+    """Read a Dot of two layers without steps: their products are summed, as the mean of so many times their number."""
+    shapes, axes = call.shapes, call.layer.axes
+    vectors = len(shapes) == 2 and all(shape is not None and len(shape) == 2 for shape in shapes)
+    sizes = {shape[-1] for shape in shapes if shape is not None}
+    along = {*axes} if isinstance(axes, tuple | list) else {axes}
+    if not vectors or len(sizes) > 1 or along - {1, -1}:
+        call.refuse("multiplies along steps; give it two layers of as many values without steps, and axes=-1")
+        return None
+    both, values = call.sources, int(sizes.pop() or 1)
+    if call.layer.normalize:
+        both = tuple(call.add(UnitNormalization(), one) for one in both)
+    products = call.add(Reshape((values, 1), 1), call.add(Multiply(), *both))
+    return call.add(Rescaling(float(values)), call.add(GlobalAveragePooling1D(), products))
 
 
 def operation(call: Call) -> Found:
@@ -133,7 +150,10 @@ def _alike(call: Call, kind: Callable[[], Layer]) -> Found:
     return kind()
 
 
-READERS: dict[type, Reader] = dict.fromkeys(MERGES, merge) | {keras.layers.Concatenate: concatenate}
+READERS: dict[type, Reader] = dict.fromkeys(MERGES, merge) | {
+    keras.layers.Concatenate: concatenate,
+    keras.layers.Dot: dot,
+}
 OPERATIONS: dict[str, Reader] = {
     **dict.fromkeys(("Add", "Maximum", "Minimum", "Multiply", "Subtract"), operation),
     "Concatenate": concatenate_operation,
