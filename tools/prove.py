@@ -7,7 +7,7 @@ Side by side: 200 planted faults and those that no test noticed once (`mutate.py
 and models, 2,000 checkpoints and 1,000 stores (`fuzz.py`), 200 kills and 50 places of a full disk for each kind of file
 (`interrupt.py`), and a stream of 1,000 series for ten million lines (`soak.py`). Each is ended when the time is over,
 and says how far it came. The folder gets what each said, and `proof.json`; rows of tables are printed. Needs no git and
-no Keras.
+no Keras, but Coverage.
 """
 
 import argparse
