@@ -18,7 +18,6 @@ TODAY = sorted(path.stem for path in (SCRIPTS / "today").glob("*.py"))
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf)")
 # Calls that have no equal here, by script; all others must be swapped.
 LEFT = {
-    "generators": {"predict"},
     "two_models": {"fit"},
     "diverges": {"fit"},
     "wrong": {"predict"},

@@ -7,6 +7,8 @@ swapping         Keras's methods, done by the engine or by Keras
 ├── call_log         which was which, and the table at the end
 └── old_names        what Keras 3 no longer takes, made to work
     old_functions    the same for functions, optimisers and keys of logs
+    keras_1          arguments of Keras 1
+    old_files        files of weights of any name
     old_modules      the same for modules; also tells when Keras has been imported
     notices          what is said about old names
     texts            what is said, in English and Japanese
@@ -27,14 +29,6 @@ def _keras_is_there(keras: ModuleType) -> None:
     swapping.swap(keras)
 
 
-def _watch_datasets(module: ModuleType) -> None:
-    from tsuzuki.keras import window_datasets
-
-    name = window_datasets.NAME
-    if not hasattr(getattr(module, name), "__wrapped__"):
-        setattr(module, name, window_datasets.watching(getattr(module, name)))
-
-
 def _activate() -> None:
     loaded: dict[str, Callable[[ModuleType], None]] = {"keras": _keras_is_there, KERAS_2: notices.say_left_alone}
     for root in ROOTS:
@@ -44,7 +38,6 @@ def _activate() -> None:
         loaded[f"{root}.backend"] = old_functions.teach_backend
         loaded[f"{root}.callbacks"] = old_functions.teach_callbacks
         loaded[f"{root}.models"] = loaded[f"{root}.saving"] = old_functions.teach_loading
-        loaded[f"{root}.preprocessing"] = loaded[f"{root}.utils"] = _watch_datasets
     for name in [name for name in loaded if name in sys.modules]:
         loaded.pop(name)(sys.modules[name])
     sys.meta_path.insert(0, old_modules.OldModules(loaded))

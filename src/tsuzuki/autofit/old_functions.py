@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from tsuzuki.autofit.notices import say_once
-from tsuzuki.keras.private_names import old_backend
+from tsuzuki.autofit.old_files import teach_checkpoints
+from tsuzuki.keras.private_names import logs_module, old_backend
 
 # Keys of logs before Keras 2.3, where a metric was spelt "accuracy" in `compile`.
 KEYS = {"acc": "accuracy", "val_acc": "val_accuracy"}
@@ -81,14 +82,42 @@ def teach_loading(module: ModuleType) -> None:
 
 
 class OldKeys(dict[str, Any]):
-    """What a History holds, in which `acc` is found too."""
+    """What a History or a callback is given, in which `acc` is found too."""
+
+    said = "logs"
 
     def __missing__(self, key: str) -> Any:
         new = KEYS.get(key, key)
         if new not in self:
             raise KeyError(key)
-        say_once(f"history[{key!r}]", f"history[{new!r}]")
+        say_once(f"{self.said}[{key!r}]", f"{self.said}[{new!r}]")
         return self[new]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, old or new."""
+        return self[key] if key in self or KEYS.get(key) in self else default
+
+    def __reduce__(self) -> Any:
+        # Whoever reads it from a file has no need of this class.
+        return dict, (dict(self),)
+
+
+class OldHistory(OldKeys):
+    """What a History holds."""
+
+    said = "history"
+
+
+def teach_logs() -> None:
+    """Let callbacks find the old keys of logs."""
+    module = logs_module()
+    plain = module.pythonify_logs
+
+    @wraps(plain)
+    def pythonify_logs(logs: Any) -> Any:
+        return OldKeys(plain(logs))
+
+    module.pythonify_logs = pythonify_logs
 
 
 def teach_callbacks(module: ModuleType) -> None:
@@ -101,11 +130,12 @@ def teach_callbacks(module: ModuleType) -> None:
     @wraps(begin)
     def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807
         begin(self, *arguments, **options)
-        self.history = OldKeys(self.history)
+        self.history = OldHistory(self.history)
 
     history.__init__ = __init__
     for kind in (module.EarlyStopping, module.ModelCheckpoint, module.ReduceLROnPlateau):
         kind.on_epoch_end = _watching_new_keys(kind.on_epoch_end)
+    teach_checkpoints(module.ModelCheckpoint)
 
 
 def _watching_new_keys(plain: Callable[..., Any]) -> Callable[..., Any]:

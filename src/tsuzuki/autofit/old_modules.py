@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from tsuzuki.autofit.keras_1 import Merge
 from tsuzuki.autofit.notices import say_once
 from tsuzuki.keras.private_names import INNER_KERAS, KEPT_FOR_TF, KERAS_2, ROOTS
 
@@ -39,6 +40,13 @@ SUCCESSORS = {
     "engine.input_layer": "layers",
     "engine.training": "models",
     "engine.sequential": "models",
+    "engine.base_layer": "layers",
+    "engine.network": "models",
+    "layers.local": "layers",
+    "layers.convolutional_recurrent": "layers",
+    "objectives": "losses",
+    "initializations": "initializers",
+    "utils.visualize_util": "utils",
 }
 
 
@@ -96,6 +104,8 @@ class _Copy:
                 setattr(module, name, getattr(successor, name))
         if hasattr(successor, "__getattr__"):
             module.__getattr__ = successor.__getattr__  # type: ignore[method-assign]
+        if self._name.endswith(".layers.merge"):
+            module.__class__ = Merge
 
 
 class _Told:

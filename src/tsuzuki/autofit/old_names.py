@@ -4,44 +4,33 @@ Each is set on Keras's own public classes, says once that it is old, and then do
 """
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from tsuzuki.autofit.keras_1 import teach_dense_of_steps, teach_keras_1
 from tsuzuki.autofit.notices import say_once
+from tsuzuki.autofit.old_files import teach_files
+from tsuzuki.autofit.old_functions import teach_logs
 from tsuzuki.keras.private_names import has_first_layer, timeseries_generator
 
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl")
 # Arguments of `fit_generator` and its kin that only said how to read the generator.
 READING = ("max_queue_size", "max_q_size", "workers", "use_multiprocessing", "pickle_safe", "nb_worker")
 GENERATORS = {"fit_generator": "fit", "evaluate_generator": "evaluate", "predict_generator": "predict"}
-# Arguments of layers in Keras 1, by their names of today.
-RENAMED = {
-    "output_dim": "units",
-    "init": "kernel_initializer",
-    "inner_init": "recurrent_initializer",
-    "inner_activation": "recurrent_activation",
-    "W_regularizer": "kernel_regularizer",
-    "U_regularizer": "recurrent_regularizer",
-    "b_regularizer": "bias_regularizer",
-    "dropout_W": "dropout",
-    "dropout_U": "recurrent_dropout",
-}
-# Arguments of recurrent layers that only said how to compute; `time_major` where it is False.
-HOW = ("consume_less", "time_major")
 _batch_shapes: "WeakKeyDictionary[Any, tuple[int | None, ...]]" = WeakKeyDictionary()
 
 
 def teach(keras: ModuleType) -> None:
     """Let Keras's classes take the old arguments and have the old methods."""
     _teach_layers(keras)
-    for name in ("SimpleRNN", "GRU", "LSTM", "Dense"):
-        _rename_arguments(getattr(keras.layers, name), RENAMED)
-    _rename_arguments(keras.layers.Dropout, {"p": "rate"})
+    teach_keras_1(keras)
     _teach_models(keras)
+    teach_files(keras)
+    teach_logs()
     for name in OPTIMIZERS:
         if hasattr(keras.optimizers, name):
             _teach_optimizer(keras, getattr(keras.optimizers, name))
@@ -61,6 +50,7 @@ def teach_layers_module(layers: ModuleType) -> None:
     for name, kind in (("CuDNNLSTM", layers.LSTM), ("CuDNNGRU", layers.GRU)):
         if not hasattr(layers, name):
             setattr(layers, name, cudnn(name, kind))
+    teach_dense_of_steps(layers)
 
 
 def teach_sequence_module(sequence: ModuleType) -> None:
@@ -120,25 +110,6 @@ def _teach_layers(keras: ModuleType) -> None:
                 variable.assign(state)
 
     recurrent.reset_states = reset_states
-
-
-def _rename_arguments(kind: Any, renamed: Mapping[str, str]) -> None:
-    """Let a class of layers take arguments under their names in Keras 1."""
-    plain = kind.__init__
-
-    @wraps(plain)
-    def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807
-        for old in [name for name in options if name in renamed]:
-            say_once(f"{old}=", f"{renamed[old]}=")
-            options[renamed[old]] = options.pop(old)
-        for name in HOW:
-            if name in options and (name != "time_major" or not options[name]):
-                del options[name]
-        plain(self, *arguments, **options)
-
-    # Keras looks at the signature, and takes positional arguments by their names.
-    __init__.__signature__ = signature(plain)  # type: ignore[attr-defined]
-    kind.__init__ = __init__
 
 
 def _batch_shape(options: dict[str, Any], recurrent: bool) -> tuple[int | None, ...] | None:

@@ -88,11 +88,11 @@ def _in_front(method: str, plain: Callable[..., Any], run: Callable[..., tuple[A
     return call
 
 
-class _GoesOnError(DivergedError):
+class _GoesOnError(TsuzukiError):
     """The engine has left the rest of an epoch, and what follows, to Keras."""
 
-    def __init__(self, error: DivergedError, left: Any) -> None:
-        super().__init__(str(error), error.weights)
+    def __init__(self, error: TsuzukiError, left: Any) -> None:
+        super().__init__(str(error))
         self.left = left
 
 
@@ -127,8 +127,12 @@ def _fit(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
         return None, 0
     if isinstance(x, _Remembered):
         x.forget()
+        run.renew = x.kept_by(run.renew)
     try:
         history = run.go(first)
+    except SettingError as error:
+        # This epoch's batches are not like the first one's, or have run out.
+        raise _GoesOnError(error, run.whole_epoch()) from None
     except DivergedError as error:
         if run.unfinished is not None:
             raise _GoesOnError(error, run.unfinished) from None
@@ -155,8 +159,13 @@ def _evaluate(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
 
 
 def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
+    from tsuzuki.keras.batches import comes_in_batches
     from tsuzuki.keras.forward import is_a_batch, prepare_predict
+    from tsuzuki.keras.model_to_network import reading_of
 
+    if settings.explain and comes_in_batches(given.get("x")):
+        reading_of(model)
+        return None, 0
     quiet = given.get("verbose") == 0 and not given.keys() - {"x", "batch_size", "verbose"}
     if quiet and not settings.explain and is_a_batch(given.get("x"), given.get("batch_size")):
         return _predict_on_batch(model, given)
@@ -273,6 +282,18 @@ class _Remembered(Iterator[Any]):
         """A generator of everything from the start."""
         yield from self._read
         yield from self._given
+
+    def kept_by(self, read: Callable[[Any], None] | None) -> Callable[[Any], None] | None:
+        """A function that reads an epoch, whose values can be read again until it is done."""
+        if read is None:
+            return None
+
+        def kept(given: Any) -> None:
+            self._keeps = True
+            read(given)
+            self.forget()
+
+        return kept
 
     def forget(self) -> None:
         """Keep no values: they are not read again."""

@@ -39,6 +39,7 @@ JAPANESE_WORDS = {
     "an argument of ": "引数の指定先: ",
     " or TensorFlow's own": "、または TensorFlow の関数",
     "left out": "省略",
+    ", in batches": "（バッチ数で指定）",
     ", or > 0.5 for a single output": "（出力が 1 つなら > 0.5）",
 }
 

@@ -2,7 +2,7 @@
 
 The engine reads arrays, so the batches of an epoch are laid one after another before it begins. What is read anew each
 epoch is read in the order in which Keras reads it: without `steps` from the first batch on, with `steps` from where the
-epoch before ended.
+epoch before ended. How long a dataset is that does not say so shows when it has been read.
 """
 
 import math
@@ -48,7 +48,7 @@ class Batches:
         self._given, self._what, self._joiner = given, what, joiner
         self._once = isinstance(given, Iterator)
         length = None if self._once else length_of(given)
-        if steps is None and length is None and not (self._once and epochs == 1):
+        if steps is None and self._once and epochs > 1:
             raise SettingError(
                 f"{what} is a {type(given).__name__} that does not say how many batches an epoch has; "
                 "give steps_per_epoch (validation_steps for validation data)"
@@ -71,17 +71,7 @@ class Batches:
         Args:
             generator: to read a PyDataset's batches in a random order, as Keras does with `shuffle=True`.
         """
-        if isinstance(self._given, keras.utils.PyDataset) and not self._continues:
-            self._given.on_epoch_begin()
-            order = np.arange(self.steps) if generator is None else generator.permutation(self.steps)
-            found = [self._given[int(i)] for i in order]
-            self._given.on_epoch_end()
-        else:
-            found = list(self._take())
-        if not found:
-            raise SettingError(f"{self._what} is a {type(self._given).__name__} that gave no batch")
-        batches = [_parts(batch, self._what, self._joiner) for batch in found]
-        self.steps = len(batches)
+        batches = [_parts(batch, self._what, self._joiner) for batch in self._read(generator)]
         sizes = [len(x) for x, _, _ in batches]
         self.rows = self.rows or sizes[0]
         odd = [i for i, size in enumerate(sizes) if size != self.rows]
@@ -97,6 +87,32 @@ class Batches:
         if len(shapes) > 1:
             raise SettingError(f"the batches of {self._what} differ in shape ({sorted(shapes)[:2]}); make them alike")
         return np.concatenate([x for x, _, _ in batches]), np.concatenate([y for _, y, _ in batches]), weights
+
+    def inputs(self, of_one_size: bool) -> NDArray[Any]:
+        """Read the batches of an epoch for a forecast: x alone, whatever else they hold."""
+        name = f"a batch of {self._what}"
+        found = [as_array(self._joiner.x(_input_of(batch, self._once), name), name) for batch in self._read()]
+        sizes = [len(x) for x in found]
+        self.rows = max(sizes)
+        if of_one_size and set(sizes) != {self.rows}:
+            raise SettingError(f"{self._what} has batches of {min(sizes)} and of {self.rows} samples; give one size")
+        if len({x.shape[1:] for x in found}) > 1:
+            raise SettingError(f"the batches of {self._what} differ in shape; make them alike")
+        return np.concatenate(found)
+
+    def _read(self, generator: np.random.Generator | None = None) -> list[Any]:
+        """The batches of the next epoch as they are given."""
+        if isinstance(self._given, keras.utils.PyDataset) and not self._continues:
+            self._given.on_epoch_begin()
+            order = np.arange(self.steps) if generator is None else generator.permutation(self.steps)
+            found = [self._given[int(i)] for i in order]
+            self._given.on_epoch_end()
+        else:
+            found = list(self._take())
+        if not found:
+            raise SettingError(f"{self._what} is a {type(self._given).__name__} that gave no batch")
+        self.steps = len(found)
+        return found
 
     def _take(self) -> Iterator[Any]:
         if self._running is None or not self._continues:
@@ -154,6 +170,15 @@ def single(given: Any, name: str) -> Any:
 
 def _is_tf_dataset(given: Any) -> bool:
     return hasattr(given, "element_spec") and hasattr(given, "cardinality")
+
+
+def _input_of(batch: Any, from_iterator: bool) -> Any:
+    """The x of a batch, which may stand alone where it does not come from a generator."""
+    if isinstance(batch, tuple | list):
+        return batch[0]
+    if from_iterator:
+        raise SettingError(f"a batch of x is a {type(batch).__name__}; Keras wants (x,) of a generator")
+    return batch
 
 
 def _parts(batch: Any, what: str, joiner: Joiner) -> Arrays:

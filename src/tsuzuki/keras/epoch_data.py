@@ -57,7 +57,7 @@ class Epoch:
         unmasked: the targets where `data` has something else: NaN at masked steps, or slopes; or None.
         own: what a loss is given that no kernel knows.
         counts: [points], which targets' steps count, where `data` does not tell; or None.
-        ranks: how many axes x and y were given with.
+        ranks: how many axes the arrays of x and of y were given with.
     """
 
     data: Data
@@ -68,7 +68,7 @@ class Epoch:
     unmasked: NDArray[np.float32] | None = None
     own: Targets | None = None
     counts: NDArray[np.bool_] | None = None
-    ranks: tuple[int, int] = (3, 3)
+    ranks: tuple[tuple[int, ...], tuple[int, ...]] = ((3,), (3,))
 
     def places(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the targets of rows lie, [..., scored steps]: the last ones of a row, or from its first on."""
@@ -123,7 +123,7 @@ def from_arrays(
         DataError: x is not finite.
     """
     x = as_array(x, f"{what}x")
-    ranks = x.ndim, np.ndim(y)
+    ranks = (x.ndim,), (np.ndim(y),)
     if x.ndim == 2 and shape.inputs == 1:
         x = x[:, :, None]
     if x.ndim != 3 or x.shape[2] != shape.inputs or 0 in x.shape or shape.timesteps not in (None, x.shape[1]):

@@ -79,7 +79,7 @@ class Run:
     """One call of `fit`: the network made ready, the callbacks, and the epochs.
 
     Where `hands_over`, an epoch whose loss stops being finite is left in `unfinished`, for Keras to go on with, and the
-    model is as it was before that update; None where its samples cannot be told apart again.
+    model is as it was before that update; None where an output has no loss, so that Keras takes no targets for it.
     """
 
     def __init__(
@@ -167,6 +167,11 @@ class Run:
         """Give the model back what it had when the epochs began."""
         self._take_back(self.start)
 
+    def whole_epoch(self) -> Unfinished:
+        """The epoch that has begun, all of it left."""
+        rows = self.training.layout.lanes
+        return Unfinished(self.running, 0, False, None, None, None, rows, self.callbacks, lambda: None)
+
     def _take_back(self, reached: tuple[Any, ...]) -> None:
         *snapshots, updates_done, rate = reached
         for memory, snapshot in zip(self._memories(), snapshots, strict=True):
@@ -182,6 +187,7 @@ class Run:
         return self.kept.parameters, self.trained.slots, self.kept.states
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
+        self.running = epoch
         self.callbacks.on_epoch_begin(epoch)
         self._listen()
         if self.renew is not None and self.read_once:
@@ -258,12 +264,12 @@ class Run:
             self._run(done, tally.forecasts)
             tally.add(done, result[:-1])
         self._show()
-        alone = len(self.job.shape.each) == 1 and not self.job.network.input_sizes and self.job.shape.own is None
-        if alone:
-            x, y, weights = samples_left(self.training, block, last)
+        shape = self.job.shape
+        if all(one.scored.loss is not None for one in shape.each) or shape.own is not None:
+            samples = samples_left(self.model, shape, self.job.network.input_sizes, self.training, block, last)
             sums = sums_of(tally, self.model, int((block.valid[:last] > 0).sum()))
             rows = self.training.layout.lanes
-            self.unfinished = Unfinished(epoch, last, self.by_batch, x, y, weights, rows, self.callbacks, sums)
+            self.unfinished = Unfinished(epoch, last, self.by_batch, *samples, rows, self.callbacks, sums)
         raise diverged(epoch + 1, last + 1, self.compiled.weights())
 
     def _validate(self, held_out: Epoch) -> dict[str, Any]:

@@ -205,19 +205,22 @@ def prepare(
             stacklevel=4,
         )
     check_arguments(job, x, y, series, timesteps, shuffle, validation_split, as_keras)
-    if class_weight is not None:
-        if len(job.shape.each) > 1:
-            raise SettingError("class_weight is given for a model with several outputs; give sample_weight for each")
-        sample_weight = class_weights(y, class_weight, sample_weight)
-    apart = job.needs_forecasts(sample_weight is not None or has_weights(validation_data))
+    if class_weight is not None and len(job.shape.each) > 1:
+        raise SettingError("class_weight is given for a model with several outputs; give sample_weight for each")
+    weighted = class_weight is not None or sample_weight is not None
+    apart = job.needs_forecasts(weighted or has_weights(validation_data))
     if series is not None:
         training, held_out = _lay_out_series(
             job, series, targets, sample_weight, timesteps, validation_split, validation_data, apart
         )
     else:
-        joined = validation_data is None
+        joined, ranks = validation_data is None, together.ranks
         (x, y, sample_weight), validation_data = split_off(x, y, sample_weight, validation_split, validation_data)
+        if class_weight is not None:
+            # Of training alone.
+            sample_weight = class_weights(y, class_weight, sample_weight)
         training = from_arrays(job.shape, x, y, sample_weight, scored_apart=apart, carries=job.carries)
+        training = replace(training, ranks=ranks)
         if as_keras:
             check_as_keras(job, training)
         elif job.shape.stateful:

@@ -23,7 +23,7 @@ from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import kept_model
 from tsuzuki.keras.metrics import EpochMetrics
 from tsuzuki.keras.model_shape import shape_of
-from tsuzuki.keras.model_to_network import reading_of
+from tsuzuki.keras.model_to_network import reading_of, stateful_batch
 from tsuzuki.keras.outputs import taken_apart
 from tsuzuki.keras.shape import Shape
 from tsuzuki.keras.window_datasets import window_dataset
@@ -115,14 +115,15 @@ class Forward:
         )
 
 
-def predict(model: Any, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
+def predict(model: Any, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None) -> Any:
     """Forecast samples, as `model.predict` does; one batch of a shape that was there before takes microseconds.
 
     Args:
         model: a built model of Keras 3; it need not be compiled.
-        x: [samples, timesteps, features].
-        batch_size: 32 if None, or what a stateful model was built with.
+        x: [samples, timesteps, features]; or batches of x, (x, y) or (x, y, sample_weight), as in `fit`.
+        batch_size: 32 if None, or what a stateful model was built with; not given where x comes in batches.
         verbose: as in Keras, where it is "auto" by default.
+        steps: batches to forecast; all if None.
 
     Returns:
         [samples, outputs], or [samples, timesteps, outputs] if the model returns sequences; of several outputs as the
@@ -133,9 +134,9 @@ def predict(model: Any, x: Any, batch_size: int | None = None, verbose: Any = 0)
         SettingError: x does not fit it.
         DataError: x is not finite.
     """
-    if verbose == 0 and is_a_batch(x, batch_size):
+    if verbose == 0 and steps is None and is_a_batch(x, batch_size):
         return predict_on_batch(model, x)
-    return prepare_predict(model, x, batch_size, verbose).predict()
+    return prepare_predict(model, x, batch_size, verbose, steps).predict()
 
 
 def is_a_batch(x: Any, batch_size: int | None) -> bool:
@@ -151,6 +152,7 @@ def evaluate(
     verbose: Any = 0,
     sample_weight: Any = None,
     return_dict: bool = False,
+    steps: int | None = None,
 ) -> Any:
     """Score samples, as `model.evaluate` does.
 
@@ -162,6 +164,7 @@ def evaluate(
         verbose: as in `predict`.
         sample_weight: as in `fit`.
         return_dict: return the loss and metrics by name.
+        steps: batches to score; all if None.
 
     Returns:
         The loss, or a list of it and the metrics, in Keras's order; or a dict.
@@ -171,7 +174,7 @@ def evaluate(
         SettingError: arguments that do not fit the model or one another.
         DataError: x is not finite.
     """
-    return prepare_evaluate(model, x, y, batch_size, verbose, sample_weight).score(return_dict)
+    return prepare_evaluate(model, x, y, batch_size, verbose, sample_weight, steps).score(return_dict)
 
 
 def prepare_predict(
@@ -183,9 +186,20 @@ def prepare_predict(
         UnsupportedModel: the model has no equal.
         SettingError: arguments that Keras must take care of.
     """
+    if callbacks:
+        raise SettingError("callbacks are given; leave them out")
     if (windows := window_dataset(x)) is not None and batch_size is None:
         x, batch_size = windows.x, windows.rows
-    x = _only_arrays(model, x, steps, callbacks)
+    if comes_in_batches(x):
+        if batch_size is not None:
+            raise SettingError(f"x is a {type(x).__name__}, which says its batch size; leave batch_size out")
+        # Nothing is read for a model that has no equal.
+        reading_of(model)
+        batches = Batches(x, steps, 1, Together(model))
+        x = batches.inputs(of_one_size=stateful_batch(model) is not None)
+        batch_size = batches.rows
+    else:
+        x = _first(as_array(side_by_side(model, x, "x"), "x"), steps, batch_size)
     network, shape = _built_shape(model, batch_size, x)
     # Every value is there, though none is scored.
     steps = (shape.scored_steps(x.shape[1]),) if shape.every_step else ()
@@ -210,13 +224,15 @@ def prepare_evaluate(
     """Read and check a call of `model.evaluate`; x may come in batches. Raises as `prepare_predict`."""
     if not model.compiled:
         raise SettingError("the model is not compiled")
+    if callbacks:
+        raise SettingError("callbacks are given; leave them out")
     losses = losses_of(model)
     together = Together(model)
     windows = window_dataset(x) if y is None and sample_weight is None and batch_size is None else None
     if windows is not None:
         x, y, batch_size = windows.x, windows.y, windows.rows
     if comes_in_batches(x):
-        if not model.built or callbacks or y is not None or sample_weight is not None:
+        if not model.built or y is not None or sample_weight is not None:
             raise SettingError("x comes in batches; give nothing else with it, and a model that is built")
         # Nothing is read for a model that has no equal.
         reading_of(model)
@@ -224,8 +240,11 @@ def prepare_evaluate(
         x, y, sample_weight = batches.epoch()
         batch_size = batches.rows
     else:
-        x = _only_arrays(model, x, steps, callbacks)
-        y, sample_weight = together.y(y, "y"), together.weights(sample_weight, "sample_weight")
+        given = side_by_side(model, x, "x"), together.y(y, "y"), together.weights(sample_weight, "sample_weight")
+        x, y, sample_weight = (
+            one if one is None or steps is None else _first(as_array(one, "x"), steps, batch_size) for one in given
+        )
+        x = as_array(x, "x")
     network, shape = _built_shape(model, batch_size, x)
     shape = shape.scored_by(losses).aimed_at(np.shape(y))
     job = Job(network, shape, SGD(0.0), metrics_of(model, shape.each), carries=shape.stateful)
@@ -242,12 +261,11 @@ def _built_shape(model: Any, batch_size: int | None, x: NDArray[Any]) -> tuple[N
     return network, shape
 
 
-def _only_arrays(model: Any, x: Any, steps: Any, callbacks: Any) -> NDArray[Any]:
-    x = side_by_side(model, x, "x")
-    if comes_in_batches(x):
-        raise SettingError(f"x is a {type(x).__name__}; give arrays")
-    if steps is not None:
-        raise SettingError("steps is given; leave it out")
-    if callbacks:
-        raise SettingError("callbacks are given; leave them out")
-    return as_array(x, "x")
+def _first(array: NDArray[Any], steps: int | None, rows: int | None) -> NDArray[Any]:
+    """The samples of the first so many batches; all of them where no number is given."""
+    if steps is None:
+        return array
+    rows = rows or 32
+    if steps > -(-len(array) // rows):
+        raise SettingError(f"steps is {steps}, but there are {len(array)} samples in batches of {rows}")
+    return array[: steps * rows]

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import comes_in_batches, single
-from tsuzuki.keras.input_kinds import note_lengths, without_steps
+from tsuzuki.keras.input_kinds import lengths_of, note_lengths, without_steps
 
 
 def side_by_side(model: Any, given: Any, name: str) -> Any:
@@ -59,6 +60,40 @@ def side_by_side(model: Any, given: Any, name: str) -> Any:
         for array in arrays
     ]
     return np.concatenate(arrays, axis=2, dtype=np.float32)
+
+
+def ranks_of(model: Any, given: Any) -> tuple[int, ...]:
+    """How many axes each array of x has, in the order of the inputs."""
+    if isinstance(given, Mapping):
+        given = [given.get(name) for name in input_names(model)] if len(given) > 1 else [*given.values()]
+    several = isinstance(given, list | tuple) and len(given) and hasattr(given[0], "shape") and np.ndim(given[0]) > 1
+    return tuple(map(np.ndim, given)) if several else (np.ndim(given),)
+
+
+def taken_apart_inputs(model: Any, x: NDArray[Any], sizes: Sequence[int], ranks: Sequence[int]) -> Any:
+    """The arrays of a model's inputs as they were before `side_by_side`: alone, a list, or a dict if made with one.
+
+    Args:
+        model: a built Keras model.
+        x: [samples, timesteps, features of all inputs].
+        sizes: features of each input.
+        ranks: axes that each had.
+    """
+    found, first = [], 0
+    pairs = zip(without_steps(model), lengths_of(model), sizes, ranks, strict=True)
+    for without, length, size, rank in pairs:
+        part = x[:, x.shape[1] - (length or x.shape[1]) :, first : first + size]
+        found.append(part[:, 0] if without else of_rank(part, rank))
+        first += size
+    made_with = getattr(model, "_inputs_struct", None)
+    if isinstance(made_with, Mapping):
+        return dict(zip(input_names(model), found, strict=True))
+    return found if len(found) > 1 else found[0]
+
+
+def of_rank(array: NDArray[Any], rank: int) -> NDArray[Any]:
+    """An array without its last axis where it was given without."""
+    return array[..., 0] if array.ndim > rank else array
 
 
 def input_names(model: Any) -> list[str]:

@@ -11,7 +11,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import single
 from tsuzuki.keras.compiled_loss import losses_of
-from tsuzuki.keras.inputs import side_by_side
+from tsuzuki.keras.inputs import ranks_of, side_by_side
 from tsuzuki.keras.outputs import keys_of, tensors_of
 from tsuzuki.keras.shape import Output, OutputLoss
 
@@ -24,12 +24,14 @@ class Together:
 
     Attributes:
         several: whether the model has several outputs.
+        ranks: how many axes the arrays had that were given last, of each input and of each output.
     """
 
     def __init__(self, model: Any) -> None:
         self._model, self._tensors = model, tensors_of(model)
         self.several = len(self._tensors) > 1
         self._keys = keys_of(model) if self.several else [""]
+        self.ranks: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     @cached_property
     def _losses(self) -> tuple[OutputLoss, ...]:
@@ -37,14 +39,17 @@ class Together:
 
     def x(self, given: Any, name: str) -> Any:
         """Inputs side by side."""
+        self.ranks = ranks_of(self._model, given), self.ranks[1]
         return side_by_side(self._model, given, name)
 
     def y(self, given: Any, name: str) -> Any:
         """Targets [samples, (steps,) those of all outputs]; what a model with one output takes as it is."""
         if not self.several or given is None:
+            self.ranks = self.ranks[0], (np.ndim(single(given, name)),)
             return single(given, name)
         scored = [number for number, loss in enumerate(self._losses) if loss.loss is not None]
         parts = self._parts(given, name, scored)
+        self.ranks = self.ranks[0], tuple(map(np.ndim, parts))
         arrays = [None if part is None else self._aims(i, part, name) for i, part in enumerate(parts)]
         first = next(array for array in arrays if array is not None)
         for number, array in enumerate(arrays):

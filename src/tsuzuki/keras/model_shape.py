@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tsuzuki.errors import SettingError
-from tsuzuki.keras.input_kinds import fixed_steps
+from tsuzuki.keras.input_kinds import fixed_steps, is_read_as_numbers
 from tsuzuki.keras.model_to_network import reading_of, stateful_batch
 from tsuzuki.keras.output_mask import masks_of
 from tsuzuki.keras.shape import Output, Shape
@@ -46,7 +46,8 @@ def shape_of(
             f"give batch_size={fixed}, or rebuild the model with keras.Input(batch_shape=({lanes}, …))"
         )
     if builds and not model.built:
-        model.build((int(lanes), steps, features))
+        numbers = len(given) == 2 and is_read_as_numbers(model, 0)
+        model.build((int(lanes), steps) if numbers else (int(lanes), steps, features))
     if model.built:
         network = _moved_as_here(replace(network, rules=rules_of(model, network)))
     masks = masks_of(network) if reading.every_step else [None] * len(network.last)

@@ -4,17 +4,24 @@ Keras trains on where the engine stopped: with the samples that are left, the su
 callbacks that hear nothing twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
+from tsuzuki.keras.compiled_metrics import zeros_of
 from tsuzuki.keras.epoch_data import Epoch
+from tsuzuki.keras.inputs import of_rank, taken_apart_inputs
 from tsuzuki.keras.metrics import EpochMetrics
+from tsuzuki.keras.outputs import structure_of
+from tsuzuki.keras.private_names import loss_objects, metric_objects
+from tsuzuki.keras.shape import Shape
 from tsuzuki.layouts.layout import Block, slice_block
+
+# x, y and weights, in the structures that the model takes.
+Samples = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Unfinished:
         epoch: counted from 0.
         batches: those of it that are done.
         heard: whether callbacks have heard of the batch that is next.
-        x: the samples left.
+        x: the samples left; None where the whole epoch is, and is to be read anew.
         y: their targets.
         weights: their sample weights, or None.
         rows: samples of a batch.
@@ -36,48 +43,71 @@ class Unfinished:
     epoch: int
     batches: int
     heard: bool
-    x: NDArray[Any]
-    y: NDArray[Any]
-    weights: NDArray[Any] | None
+    x: Any
+    y: Any
+    weights: Any
     rows: int
     callbacks: Any
     put_sums: Callable[[], None]
 
 
-def samples_left(data: Epoch, block: Block, first: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    """The samples of the updates from `first` on, of a model with one input and one output: x, y and weights."""
+def samples_left(model: Any, shape: Shape, sizes: Sequence[int], data: Epoch, block: Block, first: int) -> Samples:
+    """The samples of the updates from `first` on, as the model takes them: x, y and weights.
+
+    Args:
+        model: the Keras model.
+        shape: what it takes and gives.
+        sizes: features of each input where it has several.
+        data: all samples.
+        block: the rows of the epoch.
+        first: the update.
+    """
     left = slice_block(block, first, len(block.starts))
     starts = left.starts[left.valid > 0]
+    x = data.data.inputs[starts[:, None] + np.arange(data.layout.timesteps)]
+    x = taken_apart_inputs(model, x, sizes or (shape.inputs,), data.ranks[0])
+    if data.own is not None:
+        samples = starts // data.own.step
+        return x, data.own.y[samples], None if data.own.weights is None else data.own.weights[samples]
     places = data.places(starts) if data.layout.every_step else data.places(starts)[:, 0]
     targets = data.data.targets if data.unmasked is None else data.unmasked
     assert targets is not None
-    weights = data.data.sample_weights
-    x, y = data.data.inputs[starts[:, None] + np.arange(data.layout.timesteps)], targets[places]
+    weights = None if data.data.sample_weights is None else data.data.sample_weights[places]
+    y = targets[places]
+    if len(shape.each) > 1 and weights is not None and weights.ndim > places.ndim:
+        columns = [weights[..., i] for i in range(len(shape.each))]
+        weights = keras.tree.pack_sequence_as(structure_of(model), columns)
+    parts = np.split(y, np.cumsum([one.targets for one in shape.each])[:-1], axis=-1)
     # A last axis that was left out stays so, or Keras would trace its step for another shape.
-    x, y = (array[..., 0] if array.ndim > rank else array for array, rank in zip((x, y), data.ranks, strict=True))
-    return x, y, None if weights is None else weights[places]
+    parts = [of_rank(part, rank) for part, rank in zip(parts, data.ranks[1], strict=True)]
+    return x, keras.tree.pack_sequence_as(structure_of(model), parts) if len(parts) > 1 else parts[0], weights
 
 
 def sums_of(tally: EpochMetrics, model: Any, samples: int) -> Callable[[], None]:
     """A function that puts what a tally has counted in `samples` samples into the model's own objects."""
     logs = tally.logs()
-    # Those of `compile` stand in a group of their own.
-    objects = {one.name: one for group in model.metrics for one in (group, *getattr(group, "metrics", ()))}
     values: dict[str, list[Any]] = {"loss": [logs["loss"] * samples, samples]}
+    shown = [one.scored.shown for one in tally.shape.each if one.scored.shown]
+    # Where Keras's graph knows the size of a batch, it weights the losses of outputs by it.
+    rows, known = tally.shape.lanes, tally.shape.stateful or not tally.epoch.samples % tally.shape.lanes
+    counts = samples if tally.by_batch is None else tally.batches * (rows if known else 1)
+    values |= {name: [logs[name] * counts, counts] for name in shown}
+    counted: list[list[Any]] = []
     for metric in tally.metrics:
         if metric.fed is not None:
-            values[metric.name] = [np.array(keras.ops.convert_to_numpy(one)) for one in metric.fed.variables]
+            counted.append([np.array(keras.ops.convert_to_numpy(one)) for one in metric.fed.variables])
         elif metric.name in tally.sums:
-            values[metric.name] = list(tally.sums[metric.name])
+            counted.append(list(tally.sums[metric.name]))
         else:
             count = samples * tally.epoch.scored_steps
-            values[metric.name] = [logs[metric.name] ** (2 if metric.root else 1) * count, count]
+            counted.append([logs[metric.name] ** (2 if metric.root else 1) * count, count])
 
     def put() -> None:
-        for name, numbers in values.items():
-            if name in objects and len(objects[name].variables) == len(numbers):
-                for variable, number in zip(objects[name].variables, numbers, strict=True):
-                    variable.assign(number)
+        objects = {one.name: one for one in loss_objects(model, *zeros_of(structure_of(model), tally.shape.each))}
+        pairs = [(objects[name], numbers) for name, numbers in values.items() if name in objects]
+        for one, numbers in [*pairs, *zip(metric_objects(model), counted, strict=True)]:
+            for variable, number in zip(one.variables, numbers, strict=True):
+                variable.assign(number)
 
     return put
 

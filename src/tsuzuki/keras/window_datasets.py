@@ -1,20 +1,17 @@
-"""The series under a dataset of `timeseries_dataset_from_array`, where the call that made it was seen.
+"""The series under a dataset of `timeseries_dataset_from_array`, read from what the dataset is made of.
 
 Read as batches, all windows of an epoch are laid out side by side, and read anew for the next one: a hundred times the
 series for windows of a hundred steps. As a view of the series they are read where they lie.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-NAME = "timeseries_dataset_from_array"
+from tsuzuki.keras.private_names import WindowPart, window_parts
 
 
 @dataclass(frozen=True)
@@ -39,62 +36,53 @@ class WindowDataset:
         return -(-len(self.x) // self.rows)
 
 
-_seen: "WeakKeyDictionary[Any, WindowDataset]" = WeakKeyDictionary()
+_seen: "WeakKeyDictionary[Any, WindowDataset | None]" = WeakKeyDictionary()
 
 
 def window_dataset(given: Any) -> WindowDataset | None:
-    """What is known of a dataset; None of one that was made otherwise, or from another dataset."""
-    return _seen.get(given) if hasattr(given, "element_spec") else None
-
-
-def watching(make: Callable[..., Any]) -> Callable[..., Any]:
-    """`timeseries_dataset_from_array` itself, its calls seen."""
-    bind = signature(make).bind
-
-    @wraps(make)
-    def call(*arguments: Any, **options: Any) -> Any:
-        made = make(*arguments, **options)
-        bound = bind(*arguments, **options)
-        bound.apply_defaults()
-        found = _windows(**bound.arguments)
-        if found is not None:
-            _seen[made] = found
-        return made
-
-    return call
-
-
-def _windows(
-    data: Any,
-    targets: Any,
-    sequence_length: int,
-    sequence_stride: int = 1,
-    sampling_rate: int = 1,
-    batch_size: int | None = 128,
-    shuffle: bool = False,
-    seed: int | None = None,
-    start_index: int | None = None,
-    end_index: int | None = None,
-    format: str = "tf",
-) -> WindowDataset | None:
-    if (
-        batch_size is None
-        or format != "tf"
-        or not all(hasattr(one, "__array__") for one in (data, targets) if one is not None)
-    ):
+    """What stands under a dataset; None of one that was made otherwise, or from another dataset."""
+    if not hasattr(given, "element_spec"):
         return None
-    # The script may write into its arrays; the dataset holds what was there.
-    series = np.array(data)[start_index or 0 : end_index]
-    span = (sequence_length - 1) * sampling_rate + 1
-    count = len(series) - span + 1
-    if targets is not None:
-        count = min(count, len(targets))
-    if count < 1:
+    if given not in _seen:
+        _seen[given] = _read(given)
+    return _seen[given]
+
+
+def _read(dataset: Any) -> WindowDataset | None:
+    found = window_parts(dataset)
+    if found is None:
         return None
-    windows = np.lib.stride_tricks.sliding_window_view(series, span, axis=0)[
-        :count:sequence_stride, ..., ::sampling_rate
-    ]
-    y = None if targets is None else np.array(targets)[start_index or 0 : end_index][:count:sequence_stride]
-    if y is not None and len(y) < len(windows):
+    windows, *others = found.parts
+    starts = _starts(windows, found.shuffles)
+    # The places of the first window's values say how long it is and what it leaves out.
+    first = windows.first
+    if starts is None or first.ndim != 1 or not len(first):
         return None
-    return WindowDataset(np.moveaxis(windows, -1, 1), y, int(batch_size), bool(shuffle))
+    rate = int(first[1] - first[0]) if len(first) > 1 else 1
+    count = len(starts)
+    stride = int(starts[1] - starts[0]) if count > 1 else 1
+    span = (len(first) - 1) * rate + 1
+    if (count - 1) * stride + span > len(windows.data):
+        return None
+    rolled = np.lib.stride_tricks.sliding_window_view(windows.data, span, axis=0)
+    x = np.moveaxis(rolled[: (count - 1) * stride + 1 : stride, ..., ::rate], -1, 1)
+    y = None
+    if others:
+        (targets,) = others
+        places = _starts(targets, found.shuffles)
+        if (
+            targets.first.ndim
+            or places is None
+            or not np.array_equal(places, starts)
+            or starts[-1] >= len(targets.data)
+        ):
+            return None
+        y = targets.data[: int(starts[-1]) + 1 : stride]
+    return WindowDataset(x, y, found.rows, found.shuffles)
+
+
+def _starts(part: WindowPart, shuffled: bool) -> NDArray[Any] | None:
+    """The starts of windows in their order in time; None where they do not lie evenly from the first value on."""
+    starts = np.sort(part.starts) if shuffled else part.starts
+    even = len(starts) and starts[0] == 0 and len(set(np.diff(starts).tolist())) <= 1
+    return starts if even else None

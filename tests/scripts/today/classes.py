@@ -26,3 +26,5 @@ print("losses", *carrying.fit(x, y, batch_size=3, epochs=2, shuffle=False, verbo
 carrying.layers[0].reset_state()
 rate = float(carrying.optimizer.learning_rate)
 print("rate", rate, "loss", carrying.evaluate(x, y, batch_size=3, verbose=0))
+weighted = carrying.fit(x, y, batch_size=3, class_weight={1: 3.0}, validation_split=0.25, shuffle=False, verbose=0)
+print("losses", *weighted.history["loss"], *weighted.history["val_loss"])

@@ -46,3 +46,16 @@ cell = keras.layers.SimpleRNN(3, activation="linear", stateful=True)
 model = keras.Sequential([keras.Input(batch_shape=(10, 6, 1)), cell, keras.layers.Dense(1)])
 model.compile(keras.optimizers.SGD(2.0), "mse", metrics=["mae"])
 model.fit(x[:60], y[:60], epochs=2, callbacks=[Batches()], sample_weight=np.linspace(0, 2, 60), **options)
+
+# Several inputs and outputs, one of them without steps.
+near, far, fixed = keras.Input((6, 1), name="near"), keras.Input((4, 2), name="far"), keras.Input((3,), name="fixed")
+kinds = {"activation": "linear"}
+found = [keras.layers.SimpleRNN(3, **kinds)(near), keras.layers.SimpleRNN(2, **kinds)(far), fixed]
+joined = keras.layers.concatenate(found)
+model = keras.Model(
+    [near, far, fixed], [keras.layers.Dense(1, name="one")(joined), keras.layers.Dense(2, name="pair")(joined)]
+)
+model.compile(keras.optimizers.SGD(1.2), ["mse", "mae"], metrics=[["mae", "mape"], ["mse"]])
+drawn = np.random.rand(60, 13).astype("float32")
+given = [x[:60], drawn[:, :8].reshape(60, 4, 2), drawn[:, 8:11]]
+model.fit(given, [y[:60], drawn[:, 11:]], epochs=2, callbacks=[Heard()], validation_split=0.2, **options)
