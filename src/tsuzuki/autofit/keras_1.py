@@ -95,7 +95,10 @@ class Merge(ModuleType):
 
 def _teach_models(keras: ModuleType) -> None:
     model, functional = keras.Model, functional_model()
-    new, begin, plain = model.__new__, functional.__init__, model.compile
+    new, begin = model.__new__, functional.__init__
+    # Keras asks whether a class has another `compile` than this one.
+    trainer = next(kind for kind in model.__mro__ if "compile" in vars(kind))
+    plain = trainer.compile
 
     def named(options: dict[str, Any]) -> dict[str, Any]:
         if not {"input", "output"} & options.keys():
@@ -120,7 +123,7 @@ def _teach_models(keras: ModuleType) -> None:
         return plain(self, *arguments, **options)
 
     __init__.__signature__ = signature(begin)  # type: ignore[attr-defined]
-    model.__new__, functional.__init__, model.compile = __new__, __init__, compile
+    model.__new__, functional.__init__, trainer.compile = __new__, __init__, compile
 
 
 def _rename_arguments(kind: Any, renamed: Mapping[str, str]) -> None:

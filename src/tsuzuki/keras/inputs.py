@@ -66,8 +66,14 @@ def ranks_of(model: Any, given: Any) -> tuple[int, ...]:
     """How many axes each array of x has, in the order of the inputs."""
     if isinstance(given, Mapping):
         given = [given.get(name) for name in input_names(model)] if len(given) > 1 else [*given.values()]
-    several = isinstance(given, list | tuple) and len(given) and hasattr(given[0], "shape") and np.ndim(given[0]) > 1
-    return tuple(map(np.ndim, given)) if several else (np.ndim(given),)
+    several = isinstance(given, list | tuple) and len(given) and rank_of(given[0]) > 1
+    return tuple(map(rank_of, given)) if several else (rank_of(given),)
+
+
+def rank_of(given: Any) -> int:
+    """How many axes an array has; 0 of what is none, which is not read to find out."""
+    shape = getattr(given, "shape", None)
+    return np.ndim(given) if isinstance(given, list) else 0 if shape is None else len(shape)
 
 
 def taken_apart_inputs(model: Any, x: NDArray[Any], sizes: Sequence[int], ranks: Sequence[int]) -> Any:

@@ -11,7 +11,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.keras.arrays import as_array
 from tsuzuki.keras.batches import single
 from tsuzuki.keras.compiled_loss import losses_of
-from tsuzuki.keras.inputs import ranks_of, side_by_side
+from tsuzuki.keras.inputs import rank_of, ranks_of, side_by_side
 from tsuzuki.keras.outputs import keys_of, tensors_of
 from tsuzuki.keras.shape import Output, OutputLoss
 
@@ -45,11 +45,11 @@ class Together:
     def y(self, given: Any, name: str) -> Any:
         """Targets [samples, (steps,) those of all outputs]; what a model with one output takes as it is."""
         if not self.several or given is None:
-            self.ranks = self.ranks[0], (np.ndim(single(given, name)),)
+            self.ranks = self.ranks[0], (rank_of(single(given, name)),)
             return single(given, name)
         scored = [number for number, loss in enumerate(self._losses) if loss.loss is not None]
         parts = self._parts(given, name, scored)
-        self.ranks = self.ranks[0], tuple(map(np.ndim, parts))
+        self.ranks = self.ranks[0], tuple(map(rank_of, parts))
         arrays = [None if part is None else self._aims(i, part, name) for i, part in enumerate(parts)]
         first = next(array for array in arrays if array is not None)
         for number, array in enumerate(arrays):

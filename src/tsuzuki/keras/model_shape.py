@@ -46,8 +46,8 @@ def shape_of(
             f"give batch_size={fixed}, or rebuild the model with keras.Input(batch_shape=({lanes}, …))"
         )
     if builds and not model.built:
-        numbers = len(given) == 2 and is_read_as_numbers(model, 0)
-        model.build((int(lanes), steps) if numbers else (int(lanes), steps, features))
+        rows = None if fixed is None else int(lanes)
+        model.build((rows, steps) if is_read_as_numbers(model, 0) else (rows, steps, features))
     if model.built:
         network = _moved_as_here(replace(network, rules=rules_of(model, network)))
     masks = masks_of(network) if reading.every_step else [None] * len(network.last)
