@@ -82,10 +82,11 @@ def losses_of(model: Any) -> tuple[OutputLoss, ...]:
     for place, (number, loss, weight, name) in enumerate(_flat_losses(model)):
         try:
             if found[number].loss is not None:
-                raise UnsupportedModel(f"output {number} has several losses, which is not supported; give it one")
+                raise UnsupportedModel("it has several losses, which is not supported; give it one")
             found[number] = OutputLoss(read_loss(loss), 1.0 if weight is None else float(weight), name, place)
         except UnsupportedModel as error:
-            problems += error.problems
+            own = " (one of your own is possible where there is a single output)" if callable(loss) else ""
+            problems += [f"output {number}: {problem}{own}" for problem in error.problems]
     if not problems and all(one.loss is None for one in found):
         problems.append(f"no output has a loss; {INSTEAD}")
     if problems:
