@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from competitor import answer, job_from
-from jobs import CHECKED
 
 
 def model_of(job):
@@ -33,7 +32,7 @@ def main(rounds: int = 3) -> None:
     x = series[starts.reshape(-1, 1) + np.arange(job.steps)][:, :, None]
     y = series[starts.reshape(-1) + job.steps][:, None]
     model = model_of(job)
-    batches = [slice(k * job.lanes, (k + 1) * job.lanes) for k in range(CHECKED)]
+    batches = [slice(k * job.lanes, (k + 1) * job.lanes) for k in range(job.checked)]
     losses = [float(np.asarray(model.train_on_batch(x[batch], y[batch]))) for batch in batches]
     model = model_of(job)
     times = []

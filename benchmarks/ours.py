@@ -29,7 +29,6 @@ def main(threads: int | None = None, rounds: int = 9) -> None:
 
 
 def _first_losses(job, series, weights, layout) -> float:
-    from jobs import CHECKED
     from tsuzuki.engine.compiled_network import CompiledNetwork
     from tsuzuki.engine.data import Data, RowShape
     from tsuzuki.engine.memory import SavedStates
@@ -38,7 +37,7 @@ def _first_losses(job, series, weights, layout) -> float:
     data, states = Data(series, series, 1), SavedStates(job.network, layout.slots)
     compiled = CompiledNetwork(job.network, RowShape.of(layout), data, optimizer=RMSprop(), saved_states=states)
     compiled.set_weights(weights)
-    return float(np.mean(compiled.run(layout.block(0, CHECKED))[:, 0]))
+    return float(np.mean(compiled.run(layout.block(0, job.checked))[:, 0]))
 
 
 if __name__ == "__main__":

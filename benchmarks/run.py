@@ -39,10 +39,10 @@ IGNORES_STATE = {KERAS_JAX}
 
 
 def competitors(job: Job) -> list[str]:
-    """Who runs on a job; Keras's `fit` cannot score streams, and the C limit is made for one job."""
+    """Who runs on a job; Keras's `fit` cannot score streams, and C limits are made for the small jobs."""
     if job.every_step:
         return [TORCH, JAX]
-    return [*([LIMIT] if job.classic_head else []), KERAS_TF, KERAS_JAX, TORCH, JAX]
+    return [*([LIMIT] if LIMIT in job.reach else []), KERAS_TF, KERAS_JAX, TORCH, JAX]
 
 
 def measure(name: str, number: int) -> dict | str:

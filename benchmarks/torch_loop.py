@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from competitor import answer, job_from
-from jobs import CHECKED
 
 
 class Net(torch.nn.Module):
@@ -86,7 +85,7 @@ def train(job, updates, checked=False):
 def main(rounds: int = 3) -> None:
     """Time the loop."""
     job = job_from(sys.argv)
-    losses, warm = train(job, CHECKED, checked=True)
+    losses, warm = train(job, job.checked, checked=True)
     best = None
     for threads in (1, 2):
         torch.set_num_threads(threads)

@@ -8,20 +8,19 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels.host import WIDTH, padded
 from tsuzuki.kernels.layers import kind_of, module_of
+from tsuzuki.kernels.matrix import scratch_floats
 from tsuzuki.kernels.memory import Place, Source, Spaces
 from tsuzuki.kernels.table import (
     ACTIVATION,
     D_FINAL,
     D_OUT,
     D_X,
-    DEPTH_BLOCK,
     DROP_LAYER,
     DROPOUT,
     HEADER,
     INPUT_STEPS,
     LINEAR,
     OUT,
-    PANEL,
     PLACE_OF_WEIGHTS,
     RECURRENT_DROPOUT,
     RETURNS_ALL,
@@ -142,7 +141,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     widest = max(layer.gates * padded(units) for layer, units in zip(network.layers, network.widths, strict=True))
     deepest = max(padded(int(np.prod(parameter.shape[:-1]))) for parameter in _multiplied(network))
     shared = {
-        "SCRATCH": spaces.work.take(DEPTH_BLOCK * PANEL),
+        "SCRATCH": spaces.work.take(scratch_floats(deepest)),
         "ONES": spaces.work.take(WIDTH),
         "ZEROS": spaces.work.take(max(widest, deepest, padded(network.inputs))),
         # An input that stands beside others is read a little past the end.

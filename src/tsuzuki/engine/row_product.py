@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tsuzuki.engine.machine_code import address_of, load
 from tsuzuki.engine.padding import aligned
 from tsuzuki.kernels.host import WIDTH, padded
-from tsuzuki.kernels.table import DEPTH_BLOCK, PANEL
+from tsuzuki.kernels.matrix import scratch_floats
 
 
 @functools.cache
@@ -39,7 +39,7 @@ class RowProduct:
         whole = self._matrix[: self._depth * self._wide].reshape(self._depth, self._wide)
         whole[:, : self._columns] = matrix
         self._zeros: NDArray[np.float32] = aligned(self._wide + WIDTH)
-        self._scratch: NDArray[np.float32] = aligned(DEPTH_BLOCK * PANEL)
+        self._scratch: NDArray[np.float32] = aligned(scratch_floats(0))
 
     def __reduce__(self) -> tuple[type["RowProduct"], tuple[NDArray[np.float32]]]:
         """Made anew from its matrix where it is copied or pickled: it holds addresses of this process."""

@@ -58,6 +58,15 @@ class VectorModel(PrimitiveModel):
         super().__init__(manager, fe_type, VECTOR)
 
 
+def prefetch(builder, place):
+    """Emit a hint that what lies at an address will be read; it may lie outside what can be read."""
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    hint = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+    # A read, to be kept in every cache, of data.
+    builder.call(hint, [builder.bitcast(place, byte), number(0), number(3), number(1)])
+
+
 def broadcast(builder, scalar):
     undefined = ir.Constant(VECTOR, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(INT, 0))

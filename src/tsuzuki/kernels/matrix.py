@@ -7,7 +7,15 @@ together first (`pack`, `pack_transposed`, or inside `product`, for one block of
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
 from tsuzuki.kernels.language import kernel, load, procedure, shift, store, tile, transpose_square
-from tsuzuki.kernels.table import DEPTH_BLOCK, PANEL, SHORT_ROW
+from tsuzuki.kernels.table import DEEP, DEPTH_BLOCK, PANEL, ROWS_TOGETHER, SHORT_ROW
+
+# Where a transposed left side meets fewer columns, copying it is not worth its time.
+COLUMNS_WORTH_COPYING = 4 * PANEL
+
+
+def scratch_floats(rows: int) -> int:
+    """Floats that `product` needs beside its operands where a transposed left side has so many rows."""
+    return DEPTH_BLOCK * (PANEL + min(rows, ROWS_TOGETHER)) + WIDTH
 
 
 @procedure("iifif")
@@ -48,7 +56,7 @@ def next_rows(left):
 
 @procedure("iiiiiifiifiififi", inlines=True)
 def product_of_pieces(
-    in_order, m, n, depth, pieces, gap, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
+    manner, m, n, depth, pieces, gap, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
 ):
     """`product_of_panels` where the depth comes in `pieces` with a `gap` of padding behind each in both A and B."""
     column = 0
@@ -63,7 +71,7 @@ def product_of_pieces(
             tile(
                 rows,
                 width,
-                in_order,
+                manner,
                 a_rows,
                 a_stride,
                 a_step,
@@ -83,18 +91,88 @@ def product_of_pieces(
 
 
 @procedure("iiiifiifiififi", inlines=True)
-def product_of_panels(
-    in_order, m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
-):
-    """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n."""
+def product_of_panels(manner, m, n, depth, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride):
+    """C[m, n] = start + A[m, depth] @ B, B's panel p at b + p * b_panel with rows b_stride apart; WIDTH divides n.
+
+    `manner` is that of the tiles (see `register_tile`); DEEP is worth it where B is so large that it was packed.
+    """
     product_of_pieces(
-        in_order, m, n, depth, 1, 0, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
+        manner, m, n, depth, 1, 0, a, a_stride, a_step, b, b_stride, b_panel, start, start_stride, c, c_stride
     )
+
+
+@procedure("iifif")
+def pack_rows(depth, m, a, a_step, packed):
+    """Copy the transpose of A[depth, m] in the pieces that a product's tiles read, [depth, rows of the tile] each.
+
+    Where it lies, the rows of one tile are a whole row of A apart: a page, for large networks, for each step of the
+    depth. What is written past the rows of a step is written again by the next one, or by the next tile.
+    """
+    row = 0
+    while row < m:
+        rows = next_rows(m - row)
+        at = row * depth
+        for k in range(depth):
+            for more in range(0, rows, WIDTH):
+                store(packed, at + more, load(a, k * a_step + row + more))
+            at += rows
+        row += rows
+
+
+@procedure("iiiffififi")
+def product_of_packed_rows(m, n, depth, packed, b, b_stride, start, start_stride, c, c_stride):
+    """C[m, n] = start + A @ B for a panel B of n columns, A as `pack_rows` left it."""
+    columns, row = 2 if n == PANEL else 1, 0
+    while row < m:
+        rows = next_rows(m - row)
+        tile(
+            rows,
+            columns,
+            DEEP,
+            shift(packed, row * depth),
+            1,
+            rows,
+            b,
+            b_stride,
+            shift(start, row * start_stride),
+            start_stride,
+            shift(c, row * c_stride),
+            c_stride,
+            depth,
+            1,
+            0,
+        )
+        row += rows
+
+
+@procedure("iiififififif")
+def product_transposed(m, n, depth, a, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
+    """C[m, n] = start + the transpose of A[depth, m] @ B[depth, n]; `scratch` as for `product`."""
+    packed = shift(scratch, DEPTH_BLOCK * PANEL)
+    first = 0
+    while first < m:
+        together = min(ROWS_TOGETHER, m - first)
+        done = 0
+        while done < depth:
+            count = min(DEPTH_BLOCK, depth - done)
+            pack_rows(count, together, shift(a, done * a_step + first), a_step, packed)
+            for column in range(0, n, PANEL):
+                width = min(PANEL, n - column)
+                pack(count, width, shift(b, done * b_stride + column), b_stride, scratch)
+                to = shift(c, first * c_stride + column)
+                begin, begin_stride = to, c_stride
+                if done == 0:
+                    begin, begin_stride = shift(start, first * start_stride + column), start_stride
+                product_of_packed_rows(
+                    together, width, count, packed, scratch, PANEL, begin, begin_stride, to, c_stride
+                )
+            done += count
+        first += together
 
 
 @procedure("iiiifiifififif")
 def product(in_order, m, n, depth, a, a_stride, a_step, b, b_stride, start, start_stride, c, c_stride, scratch):
-    """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds DEPTH_BLOCK * PANEL floats.
+    """C[m, n] = start + A[m, depth] @ B[depth, n]; `scratch` holds `scratch_floats(m)` floats.
 
     With `in_order` (1, else 0) the bits of a row of C depend on that row of A alone, not on how many rows there are.
     """
@@ -102,6 +180,9 @@ def product(in_order, m, n, depth, a, a_stride, a_step, b, b_stride, start, star
         product_of_panels(
             in_order, m, n, depth, a, a_stride, a_step, b, b_stride, PANEL, start, start_stride, c, c_stride
         )
+        return
+    if a_stride == 1 and a_step > 1 and n >= COLUMNS_WORTH_COPYING:
+        product_transposed(m, n, depth, a, a_step, b, b_stride, start, start_stride, c, c_stride, scratch)
         return
     done = 0
     while done < depth:
@@ -116,7 +197,7 @@ def product(in_order, m, n, depth, a, a_stride, a_step, b, b_stride, start, star
             if done == 0:
                 begin, begin_stride = shift(start, column), start_stride
             product_of_panels(
-                in_order,
+                DEEP - in_order,
                 m,
                 width,
                 count,

@@ -10,6 +10,7 @@ from tsuzuki.kernels.table import (
     BIAS,
     BY_LANE,
     D_X,
+    DEEP,
     DROPOUT,
     GATES,
     INPUT_SIZE,
@@ -23,6 +24,7 @@ from tsuzuki.kernels.table import (
     PANEL,
     PARAMETERS,
     SCRATCH,
+    SHORT_ROW,
     TRAIN,
     UNITS,
     WIDE,
@@ -80,8 +82,24 @@ def input_gradient(job, row, work, count, slopes):
     zeros, d_x = shift(work, job[ZEROS]), shift(work, row[D_X])
     turned = shift(floats_at(job[PACKED]), row[PACKED_KERNEL_T])
     units, gap, panel = row[UNITS], row[WIDE] - row[UNITS], wide * PANEL
+    manner = DEEP if wide > SHORT_ROW else 0
     product_of_pieces(
-        0, count, stride, units, row[GATES], gap, slopes, wide, 1, turned, PANEL, panel, zeros, 0, d_x, stride
+        manner,
+        count,
+        stride,
+        units,
+        row[GATES],
+        gap,
+        slopes,
+        wide,
+        1,
+        turned,
+        PANEL,
+        panel,
+        zeros,
+        0,
+        d_x,
+        stride,
     )
 
 

@@ -12,6 +12,7 @@ from tsuzuki.kernels.table import (
     D_CARRIED,
     D_FINAL,
     D_OUT,
+    DEEP,
     GATES,
     INPUT_STEPS,
     LINK,
@@ -123,7 +124,7 @@ def times_recurrent(job, row, lanes, state, first_gate, count, start, start_stri
     else:
         panels = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT] + first_gate * wide * units)
         product_of_panels(
-            job[BY_LANE],
+            DEEP - job[BY_LANE],
             lanes,
             count * wide,
             units,
@@ -148,7 +149,7 @@ def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, 
     panel = row[GATES] * wide * PANEL
     # A gate's padding holds nothing but zeros, which need not be multiplied.
     product_of_pieces(
-        0,
+        DEEP if row[GATES] * wide > SHORT_ROW else 0,
         lanes,
         wide,
         units,

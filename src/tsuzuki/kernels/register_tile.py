@@ -10,7 +10,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from tsuzuki.kernels.host import MAX_ROWS, WIDTH
-from tsuzuki.kernels.instructions import FLOAT, INDEX, INT, VECTOR, broadcast, floats, llvm, vector_place
+from tsuzuki.kernels.instructions import FLOAT, INDEX, INT, VECTOR, broadcast, floats, llvm, prefetch, vector_place
+from tsuzuki.kernels.table import DEEP, IN_ORDER
 
 
 @intrinsic
@@ -49,6 +50,11 @@ def transpose_square(typing, height, source, source_stride, target, target_strid
     return types.void(index, floats, index, floats, index), generate
 
 
+# The right side of a deep product is asked for so many rows before it is needed, so that what streams from the caches
+# further out has arrived: half as many help less, twice as many no more. Of a shallow one it costs more than it gains.
+ROWS_AHEAD = 16
+
+
 def _chains(rows, columns, in_order):
     # A stream's lane must come to the same bits alone and among others, so there each sum is one chain.
     if in_order:
@@ -64,6 +70,7 @@ def _tile(
     rows,
     columns,
     in_order,
+    deep,
     a,
     a_stride,
     a_step,
@@ -100,6 +107,10 @@ def _tile(
     a_rows = [hidden(builder.gep(a, [builder.mul(a_stride, INDEX(r))])) for r in range(rows)]
 
     def multiply(a_at, b_row, chain):
+        if deep:
+            ahead = builder.gep(b_row, [builder.mul(b_stride, INDEX(ROWS_AHEAD))])
+            for column in range(columns):
+                prefetch(builder, vector_place(builder, ahead, INDEX(column * WIDTH)))
         b_values = []
         for column in range(columns):
             value = builder.load(vector_place(builder, b_row, INDEX(column * WIDTH)))
@@ -166,7 +177,7 @@ def _tile(
             builder.store(parts[0], vector_place(builder, c, at)).align = 4
 
 
-def _tile_function(module, rows, columns, in_order):
+def _tile_function(module, rows, columns, in_order, deep=False):
     """The tile as a function of its own: inside a common one, the address arithmetic of all tiles is hoisted to the
     entry and paid by every call (measured: half of the time of a small network)."""
     pointer, index = FLOAT.as_pointer(), INDEX
@@ -174,25 +185,25 @@ def _tile_function(module, rows, columns, in_order):
         ir.VoidType(), [pointer, index, index, pointer, index, pointer, index, pointer, index, index, index, index]
     )
     in_order = in_order and _chains(rows, columns, False) > 1
-    name = f"tsuzuki_tile_{rows}x{columns}" + ("_in_order" if in_order else "")
+    name = f"tsuzuki_tile_{rows}x{columns}" + ("_in_order" if in_order else "") + ("_deep" if deep else "")
     if name in module.globals:
         return module.globals[name]
     function = ir.Function(module, kind, name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _tile(builder, rows, columns, in_order, *function.args)
+    _tile(builder, rows, columns, in_order, deep, *function.args)
     builder.ret_void()
     return function
 
 
 def _tile_table(module):
-    """The addresses of all tiles, [in order, columns - 1, rows - 1]: calling through it takes one instruction."""
+    """The addresses of all tiles, [manner, columns - 1, rows - 1]: calling through it takes one instruction."""
     if "tsuzuki_tiles" in module.globals:
         return module.globals["tsuzuki_tiles"]
     functions = [
-        _tile_function(module, rows, columns, in_order)
-        for in_order in (False, True)
+        _tile_function(module, rows, columns, manner == IN_ORDER, manner == DEEP and columns > 1)
+        for manner in range(3)
         for columns in (1, 2)
         for rows in range(1, MAX_ROWS + 1)
     ]
@@ -208,7 +219,7 @@ def tile(
     typing,
     rows,
     columns,
-    in_order,
+    manner,
     a,
     a_stride,
     a_step,
@@ -226,14 +237,15 @@ def tile(
 
     1 <= rows <= MAX_ROWS, columns 1 or 2. A is read at a + row * a_stride + k * a_step, so a transposed A is only other
     strides; start_stride 0 adds one row (a bias) to all. The depth comes in pieces, after each of which `gap` positions
-    (padding) are passed over in both A and B. With `in_order` (1, else 0) the bits of a row do not depend on `rows`.
+    (padding) are passed over in both A and B. `manner` is 0, IN_ORDER (the bits of a row do not depend on `rows`)
+    or DEEP (the bits are those of 0; B is asked for ahead).
     """
     index = types.intp
 
     def generate(context, builder, signature, args):
-        rows, columns, in_order, *rest = args
+        rows, columns, manner, *rest = args
         table = _tile_table(builder.module)
-        half = builder.add(builder.mul(in_order, INDEX(2)), builder.sub(columns, INDEX(1)))
+        half = builder.add(builder.mul(manner, INDEX(2)), builder.sub(columns, INDEX(1)))
         number = builder.add(builder.mul(half, INDEX(MAX_ROWS)), builder.sub(rows, INDEX(1)))
         function = builder.load(builder.gep(table, [INDEX(0), number], inbounds=True))
         builder.call(function, rest)
