@@ -66,6 +66,18 @@ def test_all_columns_are_described_where_none_is_named(tmp_path):
     assert run("info", tmp_path / "wide.csv", "--column", "c").stdout.splitlines()[-1].endswith("wide.csv --column c")
 
 
+def test_a_column_of_0_and_1_is_taken_for_one_that_is_known_ahead(tmp_path):
+    frame = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=50, freq="D"), "休業日": np.arange(50) % 5 // 4})
+    frame.assign(**{"電力(kWh)": np.arange(50.0) % 7}).to_csv(tmp_path / "plant.csv", index=False)
+    assert told(tmp_path / "plant.csv")["only_0_and_1"] == ["休業日"]
+    ends = "plant.csv --column '電力(kWh)' --known '休業日'"
+    assert run("info", tmp_path / "plant.csv").stdout.splitlines()[-1].endswith(ends)
+    assert run("info", tmp_path / "plant.csv", "--column", "休業日").stdout.splitlines()[-1].endswith("--column '休業日'")
+    # A file of one such column is a series like any other.
+    frame.to_csv(tmp_path / "open.csv", index=False)
+    assert "only_0_and_1" not in told(tmp_path / "open.csv")
+
+
 def test_several_files_are_described_as_one_source(tmp_path):
     frame = pd.DataFrame({"time": pd.date_range("2024-01-01", periods=50, freq="D"), "y": np.arange(50.0) % 7})
     paths = [tmp_path / "a1.csv", tmp_path / "a2.csv"]

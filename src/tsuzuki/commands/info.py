@@ -125,9 +125,11 @@ def _next(source: list[str], outcome: dict[str, Any], freq: str, column: list[st
     import shlex
 
     wanted = freq or outcome.get("suits", "")
-    columns = outcome["columns"]
-    chosen = column or columns[:1] * (len(columns) > 1)
+    columns, switches = outcome["columns"], [one for one in outcome.get("only_0_and_1", []) if not column]
+    series = [one for one in columns if one not in switches]
+    chosen = column or (series or columns)[:1] * (len(columns) > 1)
     named = [f"--column {shlex.quote(one)}" for one in chosen]
+    named += [f"--known {shlex.quote(one)}" for one in columns if one in switches and series]
     return " ".join(["tsuzuki fit", shlex.join(source), *named, *([f"--freq {wanted}"] if wanted else [])])
 
 

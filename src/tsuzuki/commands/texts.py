@@ -127,6 +127,7 @@ JAPANESE_FACTS = {
     "ids": "系列",
     "columns": "値の列",
     "not used": "使わない列",
+    "only 0 and 1": "0 と 1 だけの列",
     "unit": "単位",
     "zone": "タイムゾーン",
     "time zone": "タイムゾーン",

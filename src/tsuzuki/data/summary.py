@@ -7,6 +7,8 @@ from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, IrregularError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tsuzuki.data.readers import Reading
     from tsuzuki.data.series import Collection, Series
 
@@ -85,6 +87,8 @@ def reading_facts(reading: "Reading", max_gap: int) -> dict[str, Any]:
         "first": str(reading.zoned["ds"].min()),
         "last": str(reading.zoned["ds"].max()),
     }
+    if switches := _switches(frame):
+        facts["only_0_and_1"] = switches
     values = frame["y"].to_numpy(np.float64)
     if np.isfinite(values).any():
         facts |= {
@@ -108,6 +112,14 @@ def reading_facts(reading: "Reading", max_gap: int) -> dict[str, Any]:
         "snapped": repairs.snapped,
         "seasons": _seasons(longest),
     }
+
+
+def _switches(frame: "pd.DataFrame") -> list[str]:
+    """Those of several series that hold nothing but 0 and 1: most often columns known ahead, as holidays are."""
+    known = frame.dropna(subset="y").groupby("unique_id", sort=False)["y"]
+    if len(known) < 2:
+        return []
+    return [str(name) for name, values in known if set(values.unique()) == {0.0, 1.0}]
 
 
 def _longest_gap(series: "Series") -> int:
