@@ -72,7 +72,8 @@ def test_a_column_of_0_and_1_is_taken_for_one_that_is_known_ahead(tmp_path):
     assert told(tmp_path / "plant.csv")["only_0_and_1"] == ["休業日"]
     ends = "plant.csv --column '電力(kWh)' --known '休業日'"
     assert run("info", tmp_path / "plant.csv").stdout.splitlines()[-1].endswith(ends)
-    assert run("info", tmp_path / "plant.csv", "--column", "休業日").stdout.splitlines()[-1].endswith("--column '休業日'")
+    named = run("info", tmp_path / "plant.csv", "--column", "休業日").stdout
+    assert named.splitlines()[-1].endswith("--column '休業日'")
     # A file of one such column is a series like any other.
     frame.to_csv(tmp_path / "open.csv", index=False)
     assert "only_0_and_1" not in told(tmp_path / "open.csv")

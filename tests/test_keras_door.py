@@ -88,7 +88,8 @@ def test_training_goes_on_where_keras_left_off_and_back(name):
     assert found.history["loss"] == pytest.approx(expected.history["loss"], rel=1e-4)
     for mine, other in zip(ours.optimizer.variables, theirs.optimizer.variables, strict=True):
         mine, other = np.asarray(mine), np.asarray(other)
-        assert np.abs(mine - other).max() <= 1e-4 * max(1e-3, np.abs(other).max()), mine.shape
+        # A mean of slopes of both signs is small beside what it has been rounded at.
+        assert np.abs(mine - other).max() <= 1e-4 * max(1e-2, np.abs(other).max()), mine.shape
     for mine, other in zip(states(ours), states(theirs), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-4)
     # And back: Keras goes on from slots, iterations and weights that were written into the model.

@@ -228,7 +228,7 @@ REFUSED = [
     (lambda: branched(lambda a, b: a / b), "divides by another layer"),
     (lambda: branched(lambda a, b: L.Permute((1, 2))(a[:, None])), "takes a part that is not supported"),
     (lambda: branched(lambda a, b: a[:, 1:] + b[:, 1:]), "takes a part that is not supported; use x"),
-    (lambda: branched(lambda a, b: L.Dot(1)([a, b])), r"Dot\) is not supported; use one of Input"),
+    (lambda: branched(lambda a, b: L.Attention()([a, b])), r"Attention\) is not supported; use one of Input"),
 ]
 
 

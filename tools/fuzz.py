@@ -42,8 +42,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from side_by_side import gathered, pieces, tool  # noqa: E402
 
 from strict_reader import Refused, strict  # noqa: E402
-from tsuzuki.commands.stream_output import Messages  # noqa: E402
-from tsuzuki.commands.streaming import _BatchRunner  # noqa: E402
 from tsuzuki.data.readers import read  # noqa: E402
 from tsuzuki.data.segments import Segment  # noqa: E402
 from tsuzuki.errors import TsuzukiError  # noqa: E402
@@ -53,6 +51,7 @@ from tsuzuki.network.initialisers import initialise  # noqa: E402
 from tsuzuki.network.layers import GRU, Dense  # noqa: E402
 from tsuzuki.network.network import Network  # noqa: E402
 from tsuzuki.storage import pack, unpack  # noqa: E402
+from tsuzuki.streaming.line_runner import LineRunner  # noqa: E402
 from tsuzuki.streaming.lines import format_of  # noqa: E402
 from tsuzuki.streaming.state_file import adopt, arrays_of  # noqa: E402
 from tsuzuki.streaming.state_store import NAME, StateStore  # noqa: E402
@@ -181,14 +180,15 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
         format_of("s0,2024-01-06,1", "csv", names, 2),
     )
     with StateStore(folder / "one", "m") as store:
-        runner = _BatchRunner(bank, store, Messages(quiet=True), allowed=False)
+        runner = LineRunner(bank, allows_new=False)
 
         def said(batch: list[bytes]) -> dict[int, str]:
             """The forecasts behind each line of a batch that was taken."""
             adopt(bank, begin)
-            before = store.line
-            found = [line.split(",", 1) for line in runner.process(batch, text).splitlines()]
-            return {int(number) - before - 1: rest for number, rest in found}
+            done = runner.run(list(enumerate(batch, start=store.line + 1)), text)
+            last = store.line + len(batch)
+            store.commit(last, ((name, last, time, missed, one) for name, time, missed, one in done.states))
+            return {number - last + len(batch) - 1: line.split(",", 1)[1] for number, line in done.forecasts}
 
         while True:
             batch, at = [], datetime(2024, 1, 6)
