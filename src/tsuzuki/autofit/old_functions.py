@@ -5,12 +5,12 @@ Each function here teaches one of Keras's modules; nothing is looked up before a
 
 from collections.abc import Callable
 from functools import wraps
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from tsuzuki.autofit.notices import say_once
 from tsuzuki.autofit.old_files import teach_checkpoints
-from tsuzuki.keras.private_names import logs_module, old_backend
+from tsuzuki.keras.private_names import callbacks_module, old_backend
 
 # Keys of logs before Keras 2.3, where a metric was spelt "accuracy" in `compile`.
 KEYS = {"acc": "accuracy", "val_acc": "val_accuracy"}
@@ -110,14 +110,15 @@ class OldHistory(OldKeys):
 
 def teach_logs() -> None:
     """Let callbacks find the old keys of logs."""
-    module = logs_module()
-    plain = module.pythonify_logs
+    module = callbacks_module()
+    plain = module.python_utils.pythonify_logs
 
     @wraps(plain)
     def pythonify_logs(logs: Any) -> Any:
         return OldKeys(plain(logs))
 
-    module.pythonify_logs = pythonify_logs
+    # Keras 3.12 makes logs with the same function where its steps are traced, which no class of ours goes through.
+    module.python_utils = SimpleNamespace(**vars(module.python_utils) | {"pythonify_logs": pythonify_logs})
 
 
 def teach_callbacks(module: ModuleType) -> None:

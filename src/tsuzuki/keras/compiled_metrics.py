@@ -149,7 +149,8 @@ def _of_outputs(model: Any, outputs: Sequence[Output]) -> list[list[tuple[int, s
     return [
         [
             (number, f"{of.output_name}_" if of.output_name else "", one)
-            for number, of in zip(numbers, group, strict=True)
+            # Keras 3.12 has an empty list where none is given.
+            for number, of in zip(numbers, group or [None] * len(numbers), strict=True)
             if of is not None
             for one in of.metrics
         ]

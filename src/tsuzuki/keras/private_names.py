@@ -5,6 +5,7 @@ Tested with Keras 3.12 and 3.15 on TensorFlow 2.21. Nothing is imported before i
 
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import unwrap
 from types import ModuleType
 from typing import Any
 
@@ -47,9 +48,16 @@ def old_weight_files() -> ModuleType:
     return import_module("keras.src.legacy.saving.legacy_h5_format")
 
 
-def logs_module() -> Any:
-    """The module whose `pythonify_logs` makes the logs that callbacks are given."""
-    return import_module("keras.src.utils.python_utils")
+def callbacks_module() -> Any:
+    """The module that gives callbacks their logs, made by `python_utils.pythonify_logs`, a name of its own."""
+    return import_module("keras.src.callbacks.callback_list")
+
+
+def means_of_batches(model: Any) -> bool:
+    """Whether Keras's calls on single batches give means over all since `reset_metrics()`, as up to Keras 3.12, and not
+    the batch's own numbers."""
+    call = next(vars(one)["train_on_batch"] for one in type(model).__mro__ if one.__name__.endswith("Trainer"))
+    return "reset_metrics" not in unwrap(call).__code__.co_names
 
 
 def functional_model() -> Any:
