@@ -266,3 +266,43 @@ def test_a_cloned_model_hands_on_the_same_masks():
     model = keras.Model(numbers, L.LSTM(3)(L.Embedding(9, 4, mask_zero=True)(numbers), mask=own))
     with pytest.raises(tsuzuki.UnsupportedModel, match="is called with mask"):
         tsuzuki.from_keras(model)
+
+
+AFTER_A_MASK = {
+    "Dense": lambda L: L.Dense(2),
+    "Activation": lambda L: L.Activation("tanh"),
+    "ReLU": lambda L: L.ReLU(),
+    "PReLU": lambda L: L.PReLU(shared_axes=[1]),
+    "Softmax": lambda L: L.Softmax(),
+    "Dropout": lambda L: L.Dropout(0.2),
+    "SpatialDropout1D": lambda L: L.SpatialDropout1D(0.2),
+    "GaussianNoise": lambda L: L.GaussianNoise(0.2),
+    "AlphaDropout": lambda L: L.AlphaDropout(0.2),
+    "LayerNormalization": lambda L: L.LayerNormalization(),
+    "RMSNormalization": lambda L: L.RMSNormalization(),
+    "UnitNormalization": lambda L: L.UnitNormalization(),
+    "BatchNormalization": lambda L: L.BatchNormalization(),
+    "Rescaling": lambda L: L.Rescaling(2.0),
+    "Identity": lambda L: L.Identity(),
+    "ActivityRegularization": lambda L: L.ActivityRegularization(0.1),
+    "TimeDistributed": lambda L: L.TimeDistributed(L.Dense(2)),
+    "Bidirectional": lambda L: L.Bidirectional(L.GRU(2, return_sequences=True)),
+    "SimpleRNN": lambda L: L.SimpleRNN(2, return_sequences=True),
+    "Conv1D": lambda L: L.Conv1D(2, 1),
+    "MaxPooling1D": lambda L: L.MaxPooling1D(1),
+    "Reshape": lambda L: L.Reshape((5, 2)),
+    "Reshape of other steps": lambda L: L.Reshape((2, 5)),
+    "Permute": lambda L: L.Permute((2, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", AFTER_A_MASK)
+def test_each_layer_hands_a_mask_on_or_ends_it_as_keras_does(kind):
+    keras = pytest.importorskip("keras", reason='Keras is not installed: pip install "tsuzuki[keras]"')
+    import tsuzuki
+
+    L = keras.layers
+    before = [keras.Input((5, 2)), L.Masking(), L.GRU(2, return_sequences=True)]
+    model = keras.Sequential([*before, AFTER_A_MASK[kind](L)])
+    network = tsuzuki.from_keras(model)[0]
+    assert network.masked[network.last[0]] == (getattr(model.outputs[0], "_keras_mask", None) is not None)

@@ -69,6 +69,10 @@ class RMSNormalization(OverValues):
         """scale."""
         return ("scale",)
 
+    def masks(self, inputs: Sequence[bool]) -> bool:
+        """None: a mask ends here, as Keras's layer does not say that it supports one."""
+        return False
+
 
 @dataclass(frozen=True)
 class UnitNormalization(OverValues):

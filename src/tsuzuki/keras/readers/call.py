@@ -67,9 +67,14 @@ class Call:
         """Say what has no equal, in words that go on after the layer's name."""
         self.draft.problems.append(f"{self.name} {text}")
 
+    @property
+    def reads_a_mask(self) -> bool:
+        """Whether a mask comes with what the call reads."""
+        return any(source >= 0 and self.draft.masked[source] for source in self.sources)
+
     def refuse_masks(self, instead: str) -> None:
         """For operations of keras.ops, which lose the mask of what they read: refuse one."""
-        if any(source >= 0 and self.draft.masked[source] for source in self.sources):
+        if self.reads_a_mask:
             self.refuse(f"is an operation, behind which Keras knows no mask any more; {instead}")
 
     def add(self, layer: Layer, *sources: int) -> int:

@@ -34,8 +34,9 @@ def reshape(call: Call) -> Found:
     if len(target) > 2 or len(shape) > 3:
         call.refuse(f"gives the shape {target}; give (values,) or (timesteps, values)")
         return None
-    if target == shape[1:] or (len(shape) == 2 and target == (shape[1], 1) and call.sources[0] < 0):
-        # An input (samples, steps) is read as steps of one value anyhow.
+    same = target == shape[1:] and not call.reads_a_mask
+    if same or (len(shape) == 2 and target == (shape[1], 1) and call.sources[0] < 0):
+        # An input (samples, steps) is read as steps of one value anyhow. Of the same shape, it ends a mask.
         return []
     return Flatten(timesteps) if len(target) == 1 else Reshape((int(target[0]), int(target[1])), timesteps)
 
@@ -43,7 +44,7 @@ def reshape(call: Call) -> Found:
 def permute(call: Call) -> Found:
     """Read a Permute of steps and values."""
     shape = call.shapes[0]
-    if tuple(call.layer.dims) == (1, 2):
+    if tuple(call.layer.dims) == (1, 2) and not call.reads_a_mask:
         return []
     if tuple(call.layer.dims) != (2, 1) or shape is None or None in shape[1:]:
         call.refuse("permutes other axes than steps and values of known sizes; use dims=(2, 1) behind such")
