@@ -13,7 +13,7 @@ from tsuzuki.layouts.windows import Windows
 from tsuzuki.training.fit import fit
 
 
-def main(threads: int | None = None, rounds: int = 9) -> None:
+def main(threads: int | None = None) -> None:
     """Time whole epochs; the best of them is what the machine can do undisturbed, the median what it did."""
     job = job_from(sys.argv)
     series, weights = job.series()[:, None], job.weights()
@@ -24,7 +24,7 @@ def main(threads: int | None = None, rounds: int = 9) -> None:
     engine.load()
     compiled = time.perf_counter() - began
     first = _first_losses(job, series, weights, layout)
-    records = fit(job.network, weights, series, series, layout, epochs=rounds + 1, threads=threads).history[1:]
+    records = fit(job.network, weights, series, series, layout, epochs=job.rounds + 1, threads=threads).history[1:]
     answer([record.seconds / record.updates * 1e6 for record in records], first, compiled)
 
 

@@ -22,6 +22,8 @@ from tsuzuki.training.fit import fit
 
 # Shares to reach by so many threads.
 REACH, ROUNDS = {1: 0.80, 2: 0.75}, 6
+# Operations of all rounds at most, so that large jobs do not take minutes.
+MOST = 3e12
 
 
 def peak(rounds: int = 7) -> float:
@@ -68,7 +70,8 @@ def seconds_of(job: Job, threads: int) -> float:
     series, segments = job.series()[:, None], [Segment(0, job.points)]
     kind = Streams(job.steps, job.lanes) if job.every_step else Windows(job.steps, job.lanes, stateful=True)
     layout = kind.over(segments)
-    records = fit(job.network, job.weights(), series, series, layout, epochs=ROUNDS, threads=threads).history[1:]
+    epochs = max(2, min(ROUNDS, int(MOST / operations(job) / layout.updates)))
+    records = fit(job.network, job.weights(), series, series, layout, epochs=epochs, threads=threads).history[1:]
     return median(record.seconds / record.updates for record in records)
 
 
