@@ -42,8 +42,12 @@ class TsuzukiForecaster(BaseForecaster):  # type: ignore[misc]
     Attributes:
         model_: the `tsuzuki.Forecaster`.
 
-    Example:
-        TsuzukiForecaster().fit(y, fh=[1, 2, 3]).predict()
+    Examples:
+        >>> from sktime.datasets import load_airline
+        >>> from tsuzuki.sktime import TsuzukiForecaster
+        >>> model = TsuzukiForecaster(units=8, ensemble=1, epochs=2).fit(load_airline(), fh=[1, 2, 3])
+        >>> len(model.predict())
+        3
     """
 
     _tags = {  # noqa: RUF012 - sktime reads a dictionary of the class.
