@@ -55,6 +55,20 @@ static inline void gradients(const float *x, const row *states, const gates *slo
     }
 }
 
+/* The dense head of one output on the last states: the loss, its gradients, and the slopes at the states. */
+static inline float head(const float *x, const row *last, row out, float bias, row *g_out, row *g_bias, row *d_h) {
+    float loss = 0;
+    *g_out = *g_bias = all(0);
+    for (int j = 0; j < LANES; j++) {
+        float error = bias + total(last[j] * out) - x[j + STEPS], slope = error * (2.f / LANES);
+        loss += error * error / LANES;
+        (*g_bias)[0] += slope;
+        *g_out += slope * last[j];
+        d_h[j] = slope * out;
+    }
+    return loss;
+}
+
 /* `rows` rows of Keras's, each with all gates side by side, to rows of each gate. */
 static const float *rows_of(const float *at, row *to, int stride, int rows) {
     for (int m = 0; m < rows; m++)

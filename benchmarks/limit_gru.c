@@ -31,18 +31,9 @@ static float update(const float *x) {
         }
     }
     net g;
-    g.out = g.out_bias = all(0);
     row turned[GATES][UNITS], d_h[LANES];
     for (int gate = 0; gate < GATES; gate++) transpose(w->recurrent[gate], turned[gate]);
-    float loss = 0;
-    for (int j = 0; j < LANES; j++) {
-        row last = h[STEPS][j];
-        float error = w->out_bias[0] + total(last * w->out) - x[j + STEPS], slope = error * (2.f / LANES);
-        loss += error * error / LANES;
-        g.out_bias[0] += slope;
-        g.out += slope * last;
-        d_h[j] = slope * w->out;
-    }
+    float loss = head(x, h[STEPS], w->out, w->out_bias[0], &g.out, &g.out_bias, d_h);
     for (int t = STEPS - 1; t >= 0; t--) {
         ALL_LANES {
             row z = kept[t][j][Z], r = kept[t][j][R], c = kept[t][j][H], d = d_h[j];

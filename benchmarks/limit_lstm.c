@@ -28,18 +28,10 @@ static float update(const float *x) {
         }
     }
     net g;
-    g.out = g.out_bias = all(0);
     row turned[GATES][UNITS], d_h[LANES], d_cell[LANES], unused[GATES];
     for (int gate = 0; gate < GATES; gate++) transpose(w->recurrent[gate], turned[gate]);
-    float loss = 0;
-    for (int j = 0; j < LANES; j++) {
-        row last = h[STEPS][j];
-        float error = w->out_bias[0] + total(last * w->out) - x[j + STEPS], slope = error * (2.f / LANES);
-        loss += error * error / LANES;
-        g.out_bias[0] += slope;
-        g.out += slope * last;
-        d_h[j] = slope * w->out, d_cell[j] = all(0);
-    }
+    float loss = head(x, h[STEPS], w->out, w->out_bias[0], &g.out, &g.out_bias, d_h);
+    ALL_LANES d_cell[j] = all(0);
     for (int t = STEPS - 1; t >= 0; t--) {
         ALL_LANES {
             row i = kept[t][j][I], f = kept[t][j][F], c = kept[t][j][C], o = kept[t][j][O], s = shown[t][j];

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import tsuzuki
 from test_commands_streaming import lines_of, model, start, states, stream  # noqa: F401
 from tsuzuki.distributed.line_workers import LineWorkers, RunnerSettings, owner_of
-from tsuzuki.errors import SettingError
 from tsuzuki.streaming.lines import format_of
 
 NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=8)
@@ -92,7 +91,7 @@ def test_a_line_goes_to_the_worker_of_the_series_that_it_is_of(name, form, worke
 
 
 def test_no_worker_is_a_setting_that_cannot_be_had(model, tmp_path):  # noqa: F811
-    with pytest.raises(SettingError, match="--workers is 0; give a whole number from 1"):
-        opened(model, 0)
-    code, _, said = stream(model, tmp_path / "states", [], "--workers", "0")
-    assert (code, said.splitlines()[-1]) == (2, "error: --workers is 0; give a whole number from 1")
+    for none in ("0", "-3"):
+        code, _, said = stream(model, tmp_path / "states", [], "--workers", none)
+        assert (code, said.splitlines()[-1]) == (2, f"error: --workers is {none}; give a whole number from 1")
+    assert not (tmp_path / "states").exists()

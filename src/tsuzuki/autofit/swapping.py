@@ -178,7 +178,7 @@ def _predict(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
 def _train_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
     from tsuzuki.keras.batch_calls import put, train_on_batch
 
-    _check_batch_calls(model)
+    _check_batch_calls()
     if settings.explain:
         put("train", model, *(given.get(name) for name in ("x", "y", "sample_weight", "class_weight")), as_keras=True)
         return None, 0
@@ -188,17 +188,17 @@ def _train_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
 def _test_on_batch(model: Any, given: dict[str, Any]) -> tuple[Any, int]:
     from tsuzuki.keras.batch_calls import put, test_on_batch
 
-    _check_batch_calls(model)
+    _check_batch_calls()
     if settings.explain:
         put("test", model, *(given.get(name) for name in ("x", "y", "sample_weight")), as_keras=True)
         return None, 0
     return test_on_batch(model, **given, as_keras=True), 1
 
 
-def _check_batch_calls(model: Any) -> None:
+def _check_batch_calls() -> None:
     from tsuzuki.keras.private_names import means_of_batches
 
-    if means_of_batches(model):
+    if means_of_batches():
         raise SettingError("this version of Keras gives means over all batches since reset_metrics(); update Keras")
 
 

@@ -67,6 +67,8 @@ def stream(
             raise SettingError(f"--format is {format_!r}; choose csv, ndjson or auto")
         if new_series not in ("auto", "allow", "refuse"):
             raise SettingError(f"--new-series is {new_series!r}; choose allow, refuse or auto")
+        if workers < 1:
+            raise SettingError(f"--workers is {workers}; give a whole number from 1")
         rejected = _follow(model, state, format_, new_series, begin_anew or (), future, replay, workers, quiet)
         if rejected:
             typer.echo(said("line left out" if rejected == 1 else "lines left out", count=rejected), err=True)

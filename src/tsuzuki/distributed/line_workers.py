@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tsuzuki.errors import SettingError, TsuzukiError
+from tsuzuki.errors import TsuzukiError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.streaming.line_runner import Batch, LineRunner, NumberedLine, StoredState, restored
@@ -60,16 +60,11 @@ class LineWorkers:
 
     Args:
         made_of: what they are made of.
-        workers: how many.
+        workers: how many, at least one.
         stored: gives every series' state as it was committed last.
-
-    Raises:
-        SettingError: `workers` is no whole number from 1.
     """
 
     def __init__(self, made_of: RunnerSettings, workers: int, stored: Callable[[], Sequence[StoredState]]) -> None:
-        if workers < 1:
-            raise SettingError(f"--workers is {workers}; give a whole number from 1")
         self._made_of, self._count, self._stored = made_of, workers, stored
         self._processes: list[tuple[Any, Any]] = []
 

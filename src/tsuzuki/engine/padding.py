@@ -15,9 +15,9 @@ from tsuzuki.kernels.table import SQUARES_APART, STATE, STATES, UNITS, VARIABLE
 
 
 def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
-    """`count` zeros that begin on a cache line."""
+    """`count` zeros that begin on a cache line; a whole vector may be read where the last of them stands."""
     item = np.dtype(kind).itemsize
-    raw = np.zeros(count * item + 64, np.uint8)
+    raw = np.zeros(count * item + 2 * 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + count * item].view(kind)
 

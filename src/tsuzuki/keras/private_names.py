@@ -4,6 +4,7 @@ Tested with Keras 3.12 and 3.15 on TensorFlow 2.21. Nothing is imported before i
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from inspect import unwrap
 from types import ModuleType
@@ -53,11 +54,11 @@ def callbacks_module() -> Any:
     return import_module("keras.src.callbacks.callback_list")
 
 
-def means_of_batches(model: Any) -> bool:
-    """Whether Keras's calls on single batches give means over all since `reset_metrics()`, as up to Keras 3.12, and not
-    the batch's own numbers."""
-    call = next(vars(one)["train_on_batch"] for one in type(model).__mro__ if one.__name__.endswith("Trainer"))
-    return "reset_metrics" not in unwrap(call).__code__.co_names
+@cache
+def means_of_batches() -> bool:
+    """Whether Keras's calls on single batches give means over all since `reset_metrics()`, as those of Keras 3.12, and
+    not the batch's own numbers."""
+    return "reset_metrics" not in unwrap(import_module("keras").Model.train_on_batch).__code__.co_names
 
 
 def functional_model() -> Any:
