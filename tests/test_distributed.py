@@ -65,6 +65,13 @@ def test_each_series_is_forecast_by_a_forecaster_of_its_own(tmp_path, small_unit
     )
 
 
+def test_forecasts_of_files_are_in_the_zone_of_the_files(tmp_path):
+    frame = readings(1).assign(ds=lambda one: one["ds"].dt.tz_localize("Asia/Tokyo"))
+    frame.to_parquet(tmp_path / "own.parquet", index=False)
+    fit_each(tmp_path / "own.parquet", Forecaster(**SMALL), tmp_path / "out", levels=[80])
+    pd.testing.assert_frame_equal(forecasts(tmp_path / "out"), Forecaster(**SMALL).fit(frame).predict(levels=[80]))
+
+
 def test_readings_without_a_grid_are_put_on_the_one_that_is_asked_for(tmp_path):
     frame = readings(2)
     frame["ds"] += pd.to_timedelta(np.random.default_rng(0).integers(0, 3000, len(frame)), "s")

@@ -15,6 +15,7 @@ from tsuzuki.cli import app
 from tsuzuki.data.arrow_batches import PanelColumns, columns_of
 from tsuzuki.data.panel_store import panel_store
 from tsuzuki.forecasting import drawn_training, store_fit, store_predict
+from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.rules import rules_for
 from tsuzuki.forecasting.scaling import series_scales
 from tsuzuki.forecasting.store_fit import sample_of, series_of
@@ -103,6 +104,8 @@ def test_statistics_of_a_store_are_those_of_its_series(store, kind, monkeypatch)
         np.testing.assert_allclose(found.transform.marks, transform.marks, rtol=1e-6)
     np.testing.assert_allclose(found.scales, series_scales(series, transform), rtol=1e-6)
     np.testing.assert_array_equal(found.of(2, 5).scales, found.scales[2:5])
+    np.testing.assert_array_equal(found.bounds.T, [bounds_of(one.values) for one in series])
+    np.testing.assert_array_equal(found.of(2, 5).bounds, found.bounds[:, 2:5])
 
 
 @given(st.integers(1, 4000), st.integers(1, 12))
@@ -221,6 +224,32 @@ def test_what_files_cannot_be_used_for_is_said(files, tmp_path):
     with pytest.raises(SettingError, match="not been fitted"):
         Forecaster(5).forecast_files(files, tmp_path / "out.parquet")
     assert replace(model.settings) == model.settings
+
+
+def test_forecasts_keep_the_zone_and_the_bounds_of_their_files(tmp_path):
+    """Counts and percentages with times of Tokyo; the intervals are wide enough to reach beyond what can be."""
+    counts = readings(4, (120,), gaps=0)
+    shares = counts["y"].where(counts["unique_id"] != "s000", (counts["y"] - 7) * 16).clip(0, 100)
+    shares[[5, 9]] = 0, 100
+    counts["y"] = shares.where(counts["unique_id"] == "s000", (shares - 11).clip(lower=0))
+    there = counts.assign(ds=counts["ds"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"))
+    files, out = as_files(there, tmp_path / "files"), tmp_path / "out.parquet"
+    model = Forecaster(5, **SMALL, budget=8).fit(files, cache=tmp_path / "cache")
+    model.forecast_files(files, out, cache=tmp_path / "cache", levels=[99.9])
+    found, own = pd.read_parquet(out), model.predict(levels=[99.9])
+    assert str(found["ds"].dt.tz) == str(own["ds"].dt.tz) == "Asia/Tokyo"
+    assert found["ds"].min() == there["ds"].max() - pd.Timedelta(hours=2)
+    for name in ("tsuzuki", "tsuzuki-lo-99.9", "tsuzuki-hi-99.9"):
+        np.testing.assert_allclose(found[name], own[name], rtol=1e-3, atol=1e-3)
+    assert found["tsuzuki-lo-99.9"].min() == 0
+    assert found.loc[found["unique_id"] == "s000", "tsuzuki-hi-99.9"].max() == 100
+    plain = as_files(counts, tmp_path / "plain")
+    with pytest.raises(DataError, match=r"one of the files names no time zone, but .* trained on Asia/Tokyo"):
+        model.forecast_files(plain, out, cache=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"part-0.parquet name a time zone, but those in part-0.parquet none"):
+        panel_store([*sorted(files.iterdir()), *sorted(plain.iterdir())], tmp_path / "cache")
+    berlin = as_files(there[240:].assign(ds=there["ds"].dt.tz_convert("Europe/Berlin")), tmp_path / "berlin", 1)
+    assert panel_store([files / "part-0.parquet", *berlin.iterdir()], tmp_path / "cache").zone == "several offsets"
 
 
 def test_the_same_from_the_command_line(files, tmp_path):

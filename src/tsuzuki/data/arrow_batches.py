@@ -117,6 +117,14 @@ def series_and_times(
     return labels, coded.indices.to_numpy().astype(np.int64), stamps
 
 
+def zone_in(batch: "pa.RecordBatch", columns: PanelColumns) -> str | None:
+    """The time zone that some rows' times are of, None for none; a CSV's offsets are in UTC by now."""
+    from tsuzuki.data.zones import zone_name
+
+    zone = getattr(batch.column(columns.time).type, "tz", None)
+    return None if zone is None else zone_name(zone)
+
+
 def numbers_of(path: Path, batch: "pa.RecordBatch", columns: PanelColumns) -> NDArray[np.float64]:
     import pyarrow as pa
 

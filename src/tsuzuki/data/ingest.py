@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.data.arrow_batches import PanelColumns, batches, numbers_of, series_and_times
+from tsuzuki.data.arrow_batches import PanelColumns, batches, numbers_of, series_and_times, zone_in
 from tsuzuki.errors import DataError, FileError
 from tsuzuki.storage import write_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 # A store this much larger than its readings is the mark of a wrong time or a wrong step.
 MOST_STEPS_A_READING = 50
 # Rows that may be merged without a word to the contrary, as everywhere.
@@ -67,6 +67,8 @@ class _Survey:
     last: NDArray[np.int64]
     gaps: Counter[int] = field(default_factory=Counter)
     readings: int = 0
+    # The zones that times name, and a file that names each.
+    zones: dict[str | None, Path] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
@@ -81,6 +83,24 @@ class _Survey:
             self.first = np.concatenate([self.first, np.full(len(self.first), _NOTHING)])
             self.last = np.concatenate([self.last, np.full(len(self.last), -_NOTHING)])
         return np.array([self.numbers[name] for name in names], np.int64)
+
+    def see_zone(self, path: Path, zone: str | None) -> None:
+        """Note the zone of a file's times.
+
+        Raises:
+            DataError: this file names one and another does not, or otherwise.
+        """
+        self.zones.setdefault(zone, path)
+        if None in self.zones and len(self.zones) > 1:
+            other, named = self.zones[None], next(at for own, at in self.zones.items() if own is not None)
+            raise DataError(
+                f"times in {named.name} name a time zone, but those in {other.name} none; write both in the same way"
+            )
+
+    @property
+    def zone(self) -> str | None:
+        """The zone of all times; see `PanelStore`."""
+        return next(iter(self.zones)) if len(self.zones) == 1 else "several offsets"
 
     @cached_property
     def step(self) -> int:
@@ -109,6 +129,7 @@ def _survey(paths: Sequence[Path], columns: PanelColumns, on_progress: Callable[
             names, codes, stamps = series_and_times(path, batch, columns)
             if len(stamps) == 0:
                 continue
+            found.see_zone(path, zone_in(batch, columns))
             numbers = found.numbers_of(names)
             step_ahead = np.diff(codes)
             if (step_ahead < 0).any() or (np.diff(stamps)[step_ahead == 0] < 0).any():
@@ -230,6 +251,7 @@ def _write_index(
         "readings": readings,
         "merged": given - readings,
         "points": int(offsets[-1]),
+        "zone": survey.zone,
     }
     write_bytes(folder / "panel.json", json.dumps(facts).encode())
 

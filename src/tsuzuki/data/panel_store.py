@@ -38,6 +38,7 @@ class PanelStore:
         readings: values that are there.
         merged: readings that gave way to a later one of the same series and time.
         fingerprint: a hash of what the store was made of.
+        zone: the time zone that the times named, in UTC inside; "several offsets", or None for none.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class PanelStore:
     readings: int
     merged: int
     fingerprint: str
+    zone: str | None
 
     @property
     def points(self) -> int:
@@ -161,4 +163,5 @@ def open_store(folder: Path) -> PanelStore:
         int(facts["readings"]),
         int(facts["merged"]),
         str(facts["fingerprint"]),
+        facts["zone"],
     )

@@ -29,13 +29,14 @@ def is_zone(name: str) -> bool:
     import pandas as pd
 
     try:
-        pd.Timestamp(0, tz=_known(name))
+        pd.Timestamp(0, tz=known_zone(name))
     except (ValueError, TypeError, KeyError, OSError, IndexError):
         return False
     return True
 
 
-def _known(zone: str) -> str:
+def known_zone(zone: str) -> str:
+    """The zone's name as pandas and Arrow know it: UTC for several offsets."""
     return UTC if zone == "several offsets" else zone
 
 
@@ -49,7 +50,7 @@ def in_zone(times: Any, zone: str | None) -> "pd.Series[pd.Timestamp]":
     import pandas as pd
 
     found = pd.Series(times).astype("datetime64[ns]")
-    return found if zone is None else found.dt.tz_localize(UTC).dt.tz_convert(_known(zone))
+    return found if zone is None else found.dt.tz_localize(UTC).dt.tz_convert(known_zone(zone))
 
 
 def wall_offset(time: "np.datetime64", zone: str | None) -> "np.timedelta64":
@@ -59,7 +60,7 @@ def wall_offset(time: "np.datetime64", zone: str | None) -> "np.timedelta64":
 
     if zone is None:
         return np.timedelta64(0, "ns")
-    there = pd.Timestamp(time).tz_localize(UTC).tz_convert(_known(zone))
+    there = pd.Timestamp(time).tz_localize(UTC).tz_convert(known_zone(zone))
     gained: pd.Timedelta = there.tz_localize(None) - pd.Timestamp(time)
     return np.timedelta64(gained.value, "ns")
 
@@ -68,7 +69,7 @@ def shown_zone(time: "np.datetime64", zone: str | None) -> str | None:
     """How a picture calls the zone of its times, which have one offset throughout: +09:00, Europe/Berlin (+02:00)."""
     import numpy as np
 
-    if zone is None or _known(zone) == UTC:
+    if zone is None or known_zone(zone) == UTC:
         return None if zone is None else UTC
     minutes = int(wall_offset(time, zone) // np.timedelta64(60, "s"))
     offset = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

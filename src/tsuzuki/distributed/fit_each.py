@@ -64,7 +64,7 @@ def fit_each(
 
     Args:
         source: a long frame; or files as `panel_store` reads them, or a frame of Dask, Spark or Ray. Times are on one
-            step for all series; those of files are read as UTC where they have a time zone.
+            step for all series; forecasts' times are in their time zone, for CSV files with offsets in UTC.
         forecaster: its settings are used; it is not fitted itself. Covariates are not read.
         output: the folder of the results. With a cluster, all machines must see it under this name.
         workers: series that are trained at once; more than one needs the extra `ray`. The results do not depend on it.
@@ -128,7 +128,8 @@ def _store_of(
             raise SettingError(
                 f"fit_each reads files on their own grid, not every {settings.freq}; leave out freq, or give it a frame"
             )
-        return panel_store(paths, folder / "panel", columns), None
+        store = panel_store(paths, folder / "panel", columns)
+        return store, store.zone
     long = settings.long(source)[["unique_id", "ds", "y"]]
     readings = write_readings([pa.Table.from_pandas(long, preserve_index=False)], folder / "panel")
     return panel_store(readings, folder / "panel"), zone_of(long)

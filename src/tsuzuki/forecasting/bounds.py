@@ -24,11 +24,16 @@ def bounds_of(values: NDArray[np.float64]) -> tuple[float, float]:
         0 and infinity where no value lies below 0; 0 and 1 or 100 where besides none lies above that and one there;
         otherwise no bounds.
     """
-    least, most = float(np.nanmin(values)), float(np.nanmax(values))
-    if least < 0:
-        return -np.inf, np.inf
+    low, high = bounds_between(np.nanmin(values), np.nanmax(values))
+    return float(low), float(high)
+
+
+def bounds_between(least: "NDArray[Any] | float", most: "NDArray[Any] | float") -> NDArray[np.float64]:
+    """The bounds of series from their extremes, both of one shape: float64 [2, ...]; see `bounds_of`."""
+    free = np.less(least, 0)
     # One and the same value at all times says nothing of what others there may be.
-    return 0.0, most if most in WHOLES and least < most else np.inf
+    whole = np.isin(most, WHOLES) & np.less(least, most) & ~free
+    return np.stack([np.where(free, -np.inf, 0.0), np.where(whole, most, np.inf)])
 
 
 def free_bounds(states: NDArray[np.float32], values: "NDArray[np.float64] | float") -> None:

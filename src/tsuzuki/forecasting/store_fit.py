@@ -103,7 +103,7 @@ def train_on_store(
     budgeted = replace(settings, budget=settings.budget or "auto", committee=False, base="last")
     drawn = _Drawn(store, budgeted, lambda share: report(LOOKING * share))
     fitted = train(series, budgeted, lambda share: report((1 - LOOKING) * share), checkpoint, every, drawn)
-    return replace(fitted, points=store.readings, fingerprint=store.fingerprint)
+    return replace(fitted, points=store.readings, fingerprint=store.fingerprint, zone=store.zone)
 
 
 class _Drawn:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.panel_store import PanelStore
+from tsuzuki.data.zones import check_zone
 from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.forecasting.conformal_intervals import check_levels
@@ -54,6 +55,7 @@ def forecast_store(
 
     check_settings(settings)
     check_levels(levels)
+    check_zone(store.zone, fitted.zone, "one of the files")
     if not fitted.rules.alone:
         raise SettingError(
             "the networks of this model belong to a committee, which files larger than memory are not read with; fit "
@@ -72,7 +74,7 @@ def forecast_store(
         for first, last, table in _tables(fitted, settings, store, statistics, levels):
             if writer is None:
                 writer = pyarrow.parquet.ParquetWriter(
-                    beside, table.schema, use_dictionary=["unique_id", "ds"], store_schema=False
+                    beside, table.schema, use_dictionary=["unique_id", "ds"], store_schema=fitted.zone is not None
                 )
             writer.write_table(table)
             rows += len(table)
@@ -101,8 +103,9 @@ def _tables(
             forecasts_of(_fitted_for(fitted, statistics.of(begin, min(begin + LANES, last))), settings, store, begin)
             for begin in range(first, last, LANES)
         ]
-        own = _fitted_for(fitted, statistics.of(first, last))
-        return first, last, _table(own, settings, store, first, np.concatenate(forecasts), levels)
+        own = statistics.of(first, last)
+        table = _table(_fitted_for(fitted, own), settings, store, first, np.concatenate(forecasts), levels, own.bounds)
+        return first, last, table
 
     parts = list(parts_of(store, series=TOGETHER))
     threads = threads_allowed()
@@ -255,23 +258,28 @@ def _table(
     first: int,
     forecasts: NDArray[np.float64],
     levels: Sequence[float],
+    bounds: NDArray[np.float64],
 ) -> "pa.Table":
     """The forecasts of some series with the columns of `Forecaster.predict`; numbers have 32 bits."""
     import pyarrow as pa
+
+    from tsuzuki.data.zones import known_zone
 
     count, horizon = forecasts.shape[:2]
     which = np.arange(count)
     ends = _ends(store, first, count)
     times = (ends[:, None] + store.step * np.arange(1, horizon + 1)).ravel()
     numbers = pa.array(np.repeat(which.astype(np.int32), horizon))
-    names = pa.array(store.ids[first : first + count], pa.string())
+    names = pa.DictionaryArray.from_arrays(numbers, pa.array(store.ids[first : first + count], pa.string()))
     columns: dict[str, Any] = {
-        "unique_id": pa.DictionaryArray.from_arrays(numbers, names),
-        "ds": pa.array(times.view("datetime64[ns]")),
+        # Parquet keeps a zone's name only with the schema, which would bring names back as a dictionary, too.
+        "unique_id": names if fitted.zone is None else names.dictionary_decode(),
+        "ds": pa.array(times, pa.timestamp("ns", None if fitted.zone is None else known_zone(fitted.zone))),
     }
 
     def put(name: str, values: NDArray[np.float64]) -> None:
-        columns[name] = pa.array(fitted.transform.inverse(values, which).astype(np.float32).ravel())
+        usual = np.clip(fitted.transform.inverse(values, which), bounds[0, :, None], bounds[1, :, None])
+        columns[name] = pa.array(usual.astype(np.float32).ravel())
 
     put("tsuzuki", point_forecast(settings, forecasts))
     for level in levels:

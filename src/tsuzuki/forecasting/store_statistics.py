@@ -1,4 +1,4 @@
-"""Mean and deviation of each series of a store, in passes over pieces of the store."""
+"""Mean, deviation and bounds of each series of a store, in passes over pieces of the store."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.panel_store import PanelStore
+from tsuzuki.forecasting.bounds import bounds_between
 from tsuzuki.forecasting.transforms import Transform, transform_of
 
 # Readings that are held at once.
@@ -20,10 +21,12 @@ class SeriesStatistics:
     Attributes:
         transform: with a mark for each series.
         scales: float64 [series, 2], mean and deviation, transformed.
+        bounds: float64 [2, series], the least and the largest value that each can have; see `bounds`.
     """
 
     transform: Transform
     scales: NDArray[np.float64]
+    bounds: NDArray[np.float64]
 
     def scaled(self, values: NDArray[np.float32], number: int) -> NDArray[np.float32]:
         """Values of one series in units of its scale."""
@@ -33,7 +36,7 @@ class SeriesStatistics:
     def of(self, first: int, last: int) -> "SeriesStatistics":
         """Those of the series first to last (exclusive)."""
         marks = replace(self.transform, marks=self.transform.marks[first:last])
-        return SeriesStatistics(marks, self.scales[first:last])
+        return SeriesStatistics(marks, self.scales[first:last], self.bounds[:, first:last])
 
 
 def statistics_of(
@@ -47,11 +50,12 @@ def statistics_of(
         on_progress: called with each further share of the work done.
     """
     count = len(store.ids)
-    marks, scales = np.ones(count), np.zeros((count, 2))
+    marks, scales, bounds = np.ones(count), np.zeros((count, 2)), np.zeros((2, count))
     for first, last in parts_of(store):
         values = np.asarray(store.values[store.offsets[first] : store.offsets[last]], np.float64)
         edges = store.offsets[first:last] - store.offsets[first]
         steps = np.diff(np.append(edges, len(values)))
+        bounds[:, first:last] = bounds_between(np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges))
         if kind != "none":
             own = transform_of(kind, np.split(values, edges[1:]))
             marks[first:last] = own.marks
@@ -64,7 +68,7 @@ def statistics_of(
         deviation = np.sqrt(np.add.reduceat(apart**2, edges) / known)
         scales[first:last, 0], scales[first:last, 1] = mean, np.where(deviation > 0, deviation, 1.0)
         on_progress((last - first) / count)
-    return SeriesStatistics(Transform(kind, marks), scales)
+    return SeriesStatistics(Transform(kind, marks), scales, bounds)
 
 
 def parts_of(store: PanelStore, most: int = PIECE, series: int = 1 << 30) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 Where `fit` goes through all data again and again, here a round is as long for ten million readings as for ten billion.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tsuzuki.engine.compiled_network import CompiledNetwork
 from tsuzuki.engine.data import RowShape
 from tsuzuki.engine.memory import Parameters, SavedStates
+from tsuzuki.errors import TooShortError
 from tsuzuki.layouts.layout import blocks, one_step_updates
 from tsuzuki.network.losses import Loss
 from tsuzuki.network.network import Network, check_weights
@@ -99,8 +101,8 @@ def fit_drawn(
         threads=threads,
     )
     imputation = _Imputation(rows, compiled, impute_from)
-    scored = _Scored(source, shape, held_out, compiled, impute_from) if held_out else None
-    run = TrainingState(compiled, None, LossMonitor(EarlyStopping(patience=2**62) if held_out else None, None))
+    scored = _scored(source, shape, held_out, compiled, impute_from)
+    run = TrainingState(compiled, None, LossMonitor(EarlyStopping(patience=2**62) if scored else None, None))
     keeper = None
     if checkpoint is not None:
         described = (network, optimizer, loss, horizon, lags, impute_from, shape, budget, seed, identity)
@@ -158,6 +160,17 @@ class _Imputation:
         self._rows.inputs[self._rows.holes, 0] = np.nan
         for block in blocks(self._rows.with_holes):
             self._compiled.forward(one_step_updates(block, self._rows.shape.timesteps))
+
+
+def _scored(
+    source: RowSource, shape: Shape, pieces: Sequence[Piece], trained: CompiledNetwork, impute_from: int | None
+) -> "_Scored | None":
+    """What is scored after each round; None where nothing is held out, or nothing but gaps."""
+    if not pieces:
+        return None
+    with contextlib.suppress(TooShortError):
+        return _Scored(source, shape, pieces, trained, impute_from)
+    return None
 
 
 class _Scored:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.errors import TooShortError
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.row_sequences import RowSequence, arrange_in_lanes
 
@@ -115,6 +116,9 @@ class DrawnRows:
 
         Returns:
             The layout of their rows; each piece begins from a zero state.
+
+        Raises:
+            TooShortError: no piece has a row that can be used.
         """
         shape, source = self.shape, self._source
         sequences: list[RowSequence] = []
@@ -141,6 +145,11 @@ class DrawnRows:
             at, used = at + width, used + rows
             if used == shape.updates or not together:
                 lane, used = lane + 1, 0
+        if not sequences:
+            raise TooShortError(
+                "none of the stretches drawn holds a reading: there are gaps longer than max_gap everywhere; raise "
+                "max_gap, or give more readings"
+            )
         self.holes = np.concatenate(holes) if holes else np.zeros(0, np.int64)
         self.with_holes = self._layout(holed) if holed else None
         return self._layout(sequences)
