@@ -13,7 +13,8 @@ that has loaded all parts for each fault, plants it in the loaded module and in 
 that tests start, and runs the tests that run its line, the fastest first, until one fails; where none is known to run
 it, those that belong to the module. What no test notices is printed: the place, what stood there, what was planted. A
 run can be done in pieces: --first 100 passes over the faults before the hundredth. Tests that cannot be run where this
-runs, because a package is not installed, are left out and named.
+runs, because a package is not installed, are left out and named. In the last --tail of --seconds no fault is begun, so
+that those that take long are not the ones that are missing, and what was planted is a fair sample.
 """
 
 import argparse
@@ -167,12 +168,12 @@ def faults_again(listed: Path) -> list[tuple[str, Fault]]:
     return found
 
 
-def slow_tests(report: Path) -> set[str]:
-    """The tests that took half a second or longer, from a report of the suite (`pytest --junitxml`)."""
+def slow_tests(report: Path, seconds: float) -> set[str]:
+    """The tests that took so long or longer, from a report of the suite (`pytest --junitxml`)."""
     found = set()
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
         home, _, inside = (case.get("classname") or "").removeprefix("tests.").partition(".")
-        if float(case.get("time") or 0) >= 0.5:
+        if float(case.get("time") or 0) >= seconds:
             parts = [f"tests/{home}.py", *filter(None, inside.split(".")), case.get("name") or ""]
             found.add("::".join(parts))
     return found
@@ -419,10 +420,13 @@ def main() -> None:
     parser.add_argument("--known", action="store_true", help="plant the known ones")
     parser.add_argument("--again", type=Path, help="plant those of a list")
     parser.add_argument("--reach", type=Path, help="a folder that keeps which tests run what")
+    parser.add_argument("--tail", type=float, default=0.0, help="seconds before the end in which no fault is begun")
     parser.add_argument("--times", type=Path, help="a report of the suite, by which slow tests are left out")
+    parser.add_argument("--slow", type=float, default=0.5, help="seconds from which on they are")
     parser.add_argument("--each", type=float, default=30.0, help="seconds of tests for one fault, at most")
     asked = parser.parse_args()
     until = time.monotonic() + asked.seconds
+    last = until - asked.tail
     chosen = asked.module or sorted(TESTS.keys() - set(ONLY_KNOWN))
     if asked.again is not None:
         numbered = [one for one in faults_again(asked.again) if one[0] in chosen]
@@ -443,20 +447,20 @@ def main() -> None:
     loaded = Loaded(sorted({module for _, module, _ in waiting}))
     killed, survivors, endless = 0, [], []
     with tempfile.TemporaryDirectory() as folder:
-        reach = Reach(asked.reach or Path(folder) / "reach", names, asked.times and slow_tests(asked.times))
+        reach = Reach(asked.reach or Path(folder) / "reach", names, asked.times and slow_tests(asked.times, asked.slow))
         planter = Planter(Path(folder), asked.jobs, asked.limit, reach, loaded)
         reached: dict[int, bool] = {}
         unknown = list(reach.unknown)
         while time.monotonic() < until:
             while unknown and not planter.is_full():
                 planter.record(unknown.pop(0))
-            while waiting and not planter.is_full() and reach.knows(names):
+            while waiting and time.monotonic() < last and not planter.is_full() and reach.knows(names):
                 number, module, fault = waiting.pop(0)
                 tests, reached[number] = chosen_tests(reach, module, fault, asked.each)
                 if not tests:
                     raise SystemExit(f"none of the tests of {module} can be run here: {reach.left_out}")
                 planter.begin(number, module, fault, tests)
-            if planter.is_idle() and not waiting and not unknown:
+            if planter.is_idle() and not unknown and (not waiting or time.monotonic() >= last):
                 break
             for job, code in planter.ended():
                 if isinstance(job, str):
