@@ -152,7 +152,7 @@ def _future(
         return None
     last = in_zone([min(times[-1] for times in fitted.times)], fitted.zone)[0]
     if file is not None:
-        found = read_future(file, known, time)
+        found = read_future(file, known, time, None if fitted.source is None else fitted.source.day_first)
     elif newer is not None and (newer["ds"] > last).any():
         found = newer
     else:

@@ -144,8 +144,10 @@ def _plan(forecaster: "Forecaster", model: str, future: str) -> "pd.DataFrame | 
         return None
     import pandas as pd
 
-    found = read_future(future, needed)
+    if future == "-":
+        raise SettingError("standard input brings the lines; give the columns known ahead in a file: --future FILE")
     assert fitted is not None
+    found = read_future(future, needed, day_first=None if fitted.source is None else fitted.source.day_first)
     if found["unique_id"].nunique() == 1 and found["unique_id"].iloc[0] not in fitted.ids:
         # A file that names no series holds for all of them.
         return pd.concat([found.assign(unique_id=name) for name in fitted.ids], ignore_index=True)

@@ -27,23 +27,46 @@ def join(readings: "Sequence[Reading]") -> "pd.DataFrame":
     import pandas as pd
 
     ordered = sorted(readings, key=lambda one: one.frame["ds"].min())
-    first = ordered[0]
-    for one in ordered[1:]:
+    check_kinds(ordered)
+    together = pd.concat(_numbered(ordered), ignore_index=True)
+    keys = ["unique_id", "ds"]
+    overlap = together[together.duplicated(keys, keep=False)]
+    overlap = overlap[overlap.groupby(keys)["file"].transform("nunique") > 1]
+    for column in sorted(set(together.columns) - {*keys, "change", "file"}, key=lambda name: name != "y"):
+        _check_agreement(overlap, column, [one.name for one in ordered])
+    # Of equal readings the first file's stay; one that is missing there is taken from the next that has it.
+    overlap = overlap.assign(missing=overlap["y"].isna()).sort_values(["missing", "file"], kind="stable")
+    gone = overlap.index[overlap.groupby(keys)["file"].transform("first") != overlap["file"]]
+    return together[~together.index.isin(gone)].drop(columns="file").reset_index(drop=True)
+
+
+def check_kinds(readings: "Sequence[Reading]") -> None:
+    """Raise DataError where files have other units, or times with and without a zone."""
+    first = readings[0]
+    for one in readings[1:]:
         for what, a, b in (("unit", first.unit, one.unit), ("time zone", first.zone, one.zone)):
             if a != b and (what == "unit" or (a is None) != (b is None)):
                 raise DataError(
                     f"{first.name} has {a or 'no'} {what} and {one.name} has {b or 'no'} {what}; "
                     "give files of one kind, or read them one by one"
                 )
-    together = pd.concat(_numbered(ordered), ignore_index=True)
-    keys = ["unique_id", "ds"]
-    overlap = together[together.duplicated(keys, keep=False)]
-    overlap = overlap[overlap.groupby(keys)["file"].transform("nunique") > 1]
-    _check_agreement(overlap, [one.name for one in ordered])
-    # Of equal readings the first file's stay; one that is missing there is taken from the next that has it.
-    overlap = overlap.assign(missing=overlap["y"].isna()).sort_values(["missing", "file"], kind="stable")
-    gone = overlap.index[overlap.groupby(keys)["file"].transform("first") != overlap["file"]]
-    return together[~together.index.isin(gone)].drop(columns="file").reset_index(drop=True)
+
+
+def check_single(frame: "pd.DataFrame", columns: Sequence[str], name: str) -> None:
+    """Raise DataError where a column of a long frame has two values for a series at one time.
+
+    Args:
+        frame: unique_id, ds and the columns.
+        columns: those to look at.
+        name: of the file.
+    """
+    for column in columns:
+        own = frame[["unique_id", "ds", column]].dropna().drop_duplicates()
+        twice = own[own.duplicated(["unique_id", "ds"], keep=False)]
+        if len(twice):
+            series, time, value = twice.iloc[0]
+            other = twice[(twice["unique_id"] == series) & (twice["ds"] == time)][column].iloc[1]
+            raise DataError(f"{name}: {column} of series {series!r} is {value:g} and {other:g} at {time}; give it once")
 
 
 def _numbered(ordered: "Sequence[Reading]") -> "list[pd.DataFrame]":
@@ -63,17 +86,18 @@ def _numbered(ordered: "Sequence[Reading]") -> "list[pd.DataFrame]":
     return found
 
 
-def _check_agreement(overlap: "pd.DataFrame", names: Sequence[str]) -> None:
-    """Raise DataError where two files have different values for one reading."""
-    known = overlap[overlap["y"].notna()]
-    means = known.groupby(["unique_id", "ds", "file"])["y"].mean().reset_index()
-    spread = means.groupby(["unique_id", "ds"])["y"].agg(["min", "max"]).reset_index()
+def _check_agreement(overlap: "pd.DataFrame", column: str, names: Sequence[str]) -> None:
+    """Raise DataError where two files have different values for one reading, or for a covariate beside it."""
+    known = overlap[overlap[column].notna()]
+    means = known.groupby(["unique_id", "ds", "file"])[column].mean().reset_index()
+    spread = means.groupby(["unique_id", "ds"])[column].agg(["min", "max"]).reset_index()
     odd = spread[spread["min"] != spread["max"]]
     if len(odd):
         series, time = odd["unique_id"].iloc[0], odd["ds"].iloc[0]
-        two = means[(means["unique_id"] == series) & (means["ds"] == time)].sort_values("y").iloc[[0, -1]]
-        (a, b), (low, high) = two["file"], two["y"]
+        two = means[(means["unique_id"] == series) & (means["ds"] == time)].sort_values(column).iloc[[0, -1]]
+        (a, b), (low, high) = two["file"], two[column]
+        of = "" if column == "y" else f"{column} of "
         raise DataError(
-            f"{names[a]} and {names[b]} disagree on series {series!r} at {time} ({low:g} and {high:g}); "
+            f"{names[a]} and {names[b]} disagree on {of}series {series!r} at {time} ({low:g} and {high:g}); "
             "give one of them"
         )

@@ -81,22 +81,33 @@ def read(
     return _joined(files.named(source), Wanted(columns, time, tuple(covariates), day_first=day_first))
 
 
-def read_future(source: str | Path, covariates: Sequence[str], time: str | None = None) -> "pd.DataFrame":
+def read_future(
+    source: str | Path, covariates: Sequence[str], time: str | None = None, day_first: bool | None = None
+) -> "pd.DataFrame":
     """Read the values of covariates at times to come.
 
     Args:
-        source: as for `read`.
+        source: as for `read`; several files are one source.
         covariates: the columns to read.
         time: as for `read`.
+        day_first: as for `read`.
 
     Returns:
         A frame of unique_id, ds (in the zone that the file names) and the covariates; the file's name is the unique_id
         where no column names series.
+
+    Raises:
+        DataError: as for `read`; or a covariate has two values at one time.
     """
     import pandas as pd
 
-    wanted = Wanted((), time, tuple(covariates), needs_value=False)
-    return pd.concat([_read(path, wanted).zoned for path in files.named(source)], ignore_index=True)
+    paths = files.named(source)
+    wanted = Wanted((), time, tuple(covariates), needs_value=False, day_first=day_first)
+    found = _of_one_series([_read(path, wanted) for path in paths], paths)
+    joining.check_kinds(found)
+    together = pd.concat([one.zoned for one in found], ignore_index=True)
+    joining.check_single(together, covariates, " and ".join(one.name for one in found[:2]))
+    return together
 
 
 def _joined(paths: list[Path], wanted: Wanted) -> Reading:
@@ -107,10 +118,7 @@ def _joined(paths: list[Path], wanted: Wanted) -> Reading:
         found.append(_read(path, wanted))
     if len(found) == 1:
         return found[0]
-    stem = _common_stem([files.stem_of(path) for path in paths])
-    if all(set(one.frame["unique_id"]) == {files.stem_of(path)} for path, one in zip(paths, found, strict=True)):
-        # Series called by their file are stretches of one.
-        found = [replace(one, frame=one.frame.assign(unique_id=stem)) for one in found]
+    found = _of_one_series(found, paths)
     zones = {one.zone for one in found}
     return replace(
         found[0],
@@ -120,6 +128,14 @@ def _joined(paths: list[Path], wanted: Wanted) -> Reading:
         dropped=tuple(dict.fromkeys(label for one in found for label in one.dropped)),
         day_first=next((one.day_first for one in found if one.day_first is not None), None),
     )
+
+
+def _of_one_series(found: list[Reading], paths: list[Path]) -> list[Reading]:
+    """What several files hold; series that are called by their files are stretches of one."""
+    stems = [files.stem_of(path) for path in paths]
+    if any(set(one.frame["unique_id"]) != {stem} for stem, one in zip(stems, found, strict=True)):
+        return found
+    return [replace(one, frame=one.frame.assign(unique_id=_common_stem(stems))) for one in found]
 
 
 def _common_stem(stems: Sequence[str]) -> str:
