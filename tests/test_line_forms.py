@@ -16,7 +16,8 @@ from tsuzuki.errors import DataError
 from tsuzuki.forecaster import Forecaster, load
 from tsuzuki.streaming.line_headers import Places, places_in
 from tsuzuki.streaming.line_runner import LineRunner
-from tsuzuki.streaming.lines import encoding_of, format_of, is_plain, moment
+from tsuzuki.streaming.lines import LineFormat, encoding_of, format_of, is_plain, moment
+from tsuzuki.streaming.plain_lines import plain_readings
 from tsuzuki.streaming.readings import nanoseconds
 
 NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
@@ -133,7 +134,8 @@ def test_headers_that_name_no_time_or_another_value_are_refused(labels, columns,
 def test_a_name_with_a_comma_in_quotes_is_one_cell():
     form = format_of('"a, ""b""",2024-01-01,1', "auto", ["a", "b"], 1)
     assert form.parse('"a, ""b""",2024-01-01,1.5') == ('a, "b"', "2024-01-01", 1.5)
-    assert form.render(3, 'a, "b"', "2024-01-01", [0.5]) == '3,"a, ""b""",2024-01-01,0.5'
+    one = np.array([[0.5]], np.float32)
+    assert form.render([3], ['a, "b"'], ["2024-01-01"], one) == ['3,"a, ""b""",2024-01-01,0.5']
     for line in ("a,b,2024-01-01,1", "a,2024-01-01", '"a,2024-01-01,1'):
         with pytest.raises(ValueError, match=r"is not unique_id,ds,y|cannot be split"):
             form.parse(line)
@@ -145,14 +147,15 @@ def test_lines_without_a_zone_are_left_out_where_the_model_has_one(tmp_path):
     made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series)
     runner = LineRunner(made.bank(), allows_new=False)
     form = format_of("a,2024-01-03 12:00,1", "auto", ["a"], 1)
-    without = runner.run([(1, b"a,2024-01-03 12:00,1"), (2, b"a,2024-01-03 13:00,1")], form)
+    without = runner.run([1, 2], [b"a,2024-01-03 12:00,1", b"a,2024-01-03 13:00,1"], form)
     assert not without.forecasts
     assert without.notes == [
         (line, f"'2024-01-03 {hour}:00' names no time zone, but the model's readings did; left out")
         for line, hour in ((1, 12), (2, 13))
     ]
-    ((number, forecast),) = runner.run([(3, b"a,2024-01-03 12:00+09:00,1")], form).forecasts
-    assert number == 3
+    done = runner.run([3], [b"a,2024-01-03 12:00+09:00,1"], form)
+    (forecast,) = done.forecasts
+    assert done.taken == [3]
     assert forecast.startswith("3,a,2024-01-03 12:00+09:00,")
 
 
@@ -178,3 +181,27 @@ def test_lines_are_in_cp932_where_their_header_is():
     form = format_of(header.decode("cp932"), "auto", ["a"], 1, (), "cp932")
     assert (form.has_header, form.encoding) == (True, "cp932")
     assert format_of("a,2024-01-01,1", "auto", ["a"], 1, (), "cp932").encoding == "utf-8"
+
+
+PLAIN_CELLS = st.tuples(
+    st.sampled_from(["a", "b ", "sensor-1", "東京", 'q"', "", "\x7f"]),
+    st.sampled_from(["2024-01-01", "2024-01-01 05:00", "2024-01-01T05:00:00.5", "now", "2024-1-1", "٢٠٢٤-01-01"]),
+    st.sampled_from(["1", "-2.5", "+.5", "3.", "1e3", "nan", "", "9" * 25, "1_0", " 4"]),
+)
+
+
+@given(st.lists(PLAIN_CELLS, min_size=1, max_size=6), st.sampled_from([",", ";", "\t"]))
+def test_a_batch_that_is_read_at_once_is_what_its_lines_are_one_by_one(rows, separator):
+    lines = [separator.join(row).encode() for row in rows]
+    text = LineFormat("csv", 2, separator)
+    at_once = plain_readings(lines, text)
+    if at_once is None:
+        return
+    assert list(zip(*at_once, strict=True)) == [text.parse(line.decode()) for line in lines]
+    assert all(is_plain(stamp) for stamp in at_once[1])
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 28), st.floats(-1e6, 1e6)), min_size=1, max_size=9))
+def test_plain_batches_are_read_at_once(rows):
+    lines = [f"{name},2024-01-{day:02d},{value:.4f}".encode() for name, day, value in rows]
+    assert plain_readings(lines, LineFormat("csv", 2)) is not None

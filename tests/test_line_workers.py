@@ -17,7 +17,7 @@ NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), mi
 
 
 def numbered(lines, first=1):
-    return [(number, line.encode()) for number, line in enumerate(lines, start=first)]
+    return range(first, first + len(lines)), [line.encode() for line in lines]
 
 
 def opened(path, workers):
@@ -42,11 +42,11 @@ def test_a_worker_that_dies_is_replaced_and_nothing_is_lost_or_repeated(model): 
     lines = lines_of(60, series=5)
     text = format_of(lines[0], "csv", (), 2)
     with opened(model, 1) as one:
-        expected = one.run(numbered(lines), text)
+        expected = one.run(*numbered(lines), text)
     with opened(model, 2) as workers:
         os.kill(workers.pids[0], signal.SIGKILL)
         # Nothing has been committed, so the new one begins where its predecessor did.
-        assert workers.run(numbered(lines), text).forecasts == expected.forecasts
+        assert workers.run(*numbered(lines), text).forecasts == expected.forecasts
 
 
 def test_ctrl_c_ends_all_processes_with_130(model, tmp_path):  # noqa: F811

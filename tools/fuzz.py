@@ -185,10 +185,11 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
         def said(batch: list[bytes]) -> dict[int, str]:
             """The forecasts behind each line of a batch that was taken."""
             adopt(bank, begin)
-            done = runner.run(list(enumerate(batch, start=store.line + 1)), text)
+            done = runner.run(range(store.line + 1, store.line + len(batch) + 1), batch, text)
             last = store.line + len(batch)
             store.commit(last, ((name, last, time, missed, one) for name, time, missed, one in done.states))
-            return {number - last + len(batch) - 1: line.split(",", 1)[1] for number, line in done.forecasts}
+            taken = zip(done.taken, done.forecasts, strict=True)
+            return {number - last + len(batch) - 1: line.split(",", 1)[1] for number, line in taken}
 
         while True:
             batch, at = [], datetime(2024, 1, 6)

@@ -121,11 +121,11 @@ def _follow(
             skip -= passed
             lines = lines[passed:]
             last = store.line + len(lines)
-            batch = run(list(enumerate(lines, start=store.line + 1)), text)
+            batch = run(range(store.line + 1, last + 1), lines, text)
             # Forecasts are written out only after their states are committed.
             store.commit(last, ((name, last, time, missed, one) for name, time, missed, one in batch.states))
             messages.print_notes(batch.notes)
-            out.write("".join(line + "\n" for _, line in batch.forecasts), store.line)
+            out.write("\n".join([*batch.forecasts, ""]), store.line)
         return messages.count
 
 

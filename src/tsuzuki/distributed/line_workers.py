@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tsuzuki.errors import TsuzukiError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.streaming.line_runner import Batch, LineRunner, NumberedLine, StoredState, restored
+from tsuzuki.streaming.line_runner import Batch, LineRunner, StoredState, restored
 from tsuzuki.streaming.lines import LineFormat
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 # How often a batch is given to a new worker whose predecessor died of it.
 TRIES = 3
+# Names whose worker is remembered.
+MOST_NAMES = 1 << 20
+
+# Numbers of lines, and what they hold.
+Share = tuple[list[int], list[bytes]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class LineWorkers:
     def __init__(self, made_of: RunnerSettings, workers: int, stored: Callable[[], Sequence[StoredState]]) -> None:
         self._made_of, self._count, self._stored = made_of, workers, stored
         self._processes: list[tuple[Any, Any]] = []
+        # By what lines have where their series' name stands.
+        self._owners: dict[bytes, int] = {}
 
     def __enter__(self) -> "LineWorkers":
         stored = self._stored()
@@ -88,46 +97,63 @@ class LineWorkers:
         """The process of each worker."""
         return [process.pid for process, _ in self._processes]
 
-    def run(self, lines: Sequence[NumberedLine], text: LineFormat) -> Batch:
+    def run(self, numbers: Sequence[int], lines: Sequence[bytes], text: LineFormat) -> Batch:
         """Forecast after each line, those of different workers side by side; see `LineRunner.run`.
 
         Raises:
             TsuzukiError: workers died again and again.
         """
-        shares: list[list[NumberedLine]] = [[] for _ in range(self._count)]
-        for line in lines:
-            shares[owner_of(text.name_in(line[1]), self._count)].append(line)
-        busy = [number for number, share in enumerate(shares) if share]
+        shares = self._shares(numbers, lines, text)
+        busy = [number for number, share in enumerate(shares) if share[0]]
         for number in busy:
             self._give(number, shares[number], text)
         together = Batch()
         for number in busy:
             found = self._taken(number, shares[number], text)
+            together.taken += found.taken
             together.forecasts += found.forecasts
             together.states += found.states
             together.notes += found.notes
-        together.forecasts.sort()
+        order = np.argsort(np.array(together.taken, np.int64)).tolist()
+        together.taken = [together.taken[i] for i in order]
+        together.forecasts = [together.forecasts[i] for i in order]
         return together
 
-    def _give(self, number: int, lines: list[NumberedLine], text: LineFormat) -> None:
+    def _shares(self, numbers: Sequence[int], lines: Sequence[bytes], text: LineFormat) -> list[Share]:
+        """The lines of each worker."""
+        shares: list[Share] = [([], []) for _ in range(self._count)]
+        cells, owners = text.name_cells(lines), self._owners
+        for number, line, cell in zip(numbers, lines, cells, strict=True):
+            owner = owners.get(cell)
+            if owner is None:
+                # What was never a name of a series is not kept for ever.
+                if len(owners) > MOST_NAMES:
+                    owners.clear()
+                owner = owners[cell] = owner_of(text.name_in(line), self._count)
+            there = shares[owner]
+            there[0].append(number)
+            there[1].append(line)
+        return shares
+
+    def _give(self, number: int, share: Share, text: LineFormat) -> None:
         # One that cannot be written to is found out when it is read from.
         with contextlib.suppress(OSError):
-            self._processes[number][1].send((lines, text))
+            self._processes[number][1].send((*share, text))
 
-    def _taken(self, number: int, lines: list[NumberedLine], text: LineFormat) -> Batch:
+    def _taken(self, number: int, share: Share, text: LineFormat) -> Batch:
         for _ in range(TRIES):
             try:
                 found = self._processes[number][1].recv()
             except (EOFError, OSError):
                 self._replace(number)
-                self._give(number, lines, text)
+                self._give(number, share, text)
                 continue
             if isinstance(found, BaseException):
                 raise found
             assert isinstance(found, Batch)
             return found
         raise TsuzukiError(
-            f"a worker ended {TRIES} times at lines {lines[0][0]} to {lines[-1][0]}; the states are those before them. "
+            f"a worker ended {TRIES} times at lines {share[0][0]} to {share[0][-1]}; the states are those before them. "
             "Run them without --workers to see why"
         )
 
@@ -165,9 +191,9 @@ def _serve(connection: Any, made_of: RunnerSettings) -> None:
     try:
         runner = made_of.runner(connection.recv())
         while True:
-            lines, text = connection.recv()
+            numbers, lines, text = connection.recv()
             try:
-                found: Batch | TsuzukiError = runner.run(lines, text)
+                found: Batch | TsuzukiError = runner.run(numbers, lines, text)
             except TsuzukiError as error:
                 found = error
             connection.send(found)

@@ -38,6 +38,7 @@ UNITS = {
     "weight_rules": ("weight_rules",),
     "rare_activations": ("rare_activations",),
     "committee_step": ("committee_step",),
+    "number_text": ("number_text",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }

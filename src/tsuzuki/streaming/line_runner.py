@@ -14,6 +14,7 @@ from tsuzuki.errors import DataError
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.cursor import Cursor
 from tsuzuki.streaming.lines import LineFormat, is_plain, moment, text_of
+from tsuzuki.streaming.plain_lines import plain_readings
 from tsuzuki.streaming.upcoming_calendar import GRID_TOLERANCE, steps_due
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ MIN_SERIES_PER_ROUND = 16
 
 # A series' id, the time of its last reading (ns), how many it has missed, and its state.
 StoredState = tuple[str, int, int, NDArray[np.float32]]
-# A line's number in the input, from 1, and what it holds.
-NumberedLine = tuple[int, bytes]
 
 
 @dataclass
@@ -33,12 +32,14 @@ class Batch:
     """What came of some lines.
 
     Attributes:
-        forecasts: the number of each line that was taken, and its line of output.
+        taken: the number of each line that was taken.
+        forecasts: its line of output.
         states: of the series that it has changed: id, time, missing, state.
         notes: the number of each line that was left out, and why.
     """
 
-    forecasts: list[tuple[int, str]] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    forecasts: list[str] = field(default_factory=list)
     states: list[tuple[str, int, int, bytes]] = field(default_factory=list)
     notes: list[tuple[int, str]] = field(default_factory=list)
 
@@ -82,23 +83,32 @@ class LineRunner:
         self._zoned = bank.fitted.zone is not None
         self._day_first = None if bank.fitted.source is None else bank.fitted.source.day_first
 
-    def run(self, lines: Sequence[NumberedLine], text: LineFormat) -> Batch:
-        """Forecast after each line."""
+    def run(self, numbers: Sequence[int], lines: Sequence[bytes], text: LineFormat) -> Batch:
+        """Forecast after each line.
+
+        Args:
+            numbers: of the lines in the input, from 1.
+            lines: what they hold.
+            text: their form.
+        """
         self._beside.clear()
         self._notes = []
-        numbers, names, written, values = self._parse(lines, text)
-        if not numbers:
+        given, names, written, values = self._parse(numbers, lines, text)
+        if not given:
             return Batch(notes=self._notes)
-        stamps, good = self._stamps(written, numbers)
-        good = self._known_series(numbers, names, stamps, good)
-        which = np.array([self.bank.number(names[i]) for i in good], np.int64)
-        readings = np.array([values[i] for i in good], np.float64)
+        stamps, good = self._stamps(written, given)
+        places = [*map(self.bank.number, names)]
+        if min(places) < 0:
+            good = self._known_series(given, names, stamps, good)
+            places = [*map(self.bank.number, names)]
+        which = np.array(places, np.int64)[good]
+        readings = np.array(values, np.float64)[good]
         far = self.bank.recent.too_far(which, readings)
         for at in np.flatnonzero(far).tolist():
             i = good[at]
-            self._note(numbers[i], f"the reading {readings[at]:g} of series {names[i]!r} is too far away; left out")
+            self._note(given[i], f"the reading {readings[at]:g} of series {names[i]!r} is too far away; left out")
         which, readings, good = which[~far], readings[~far], [i for i, out in zip(good, far, strict=True) if not out]
-        found, taken = self._run(which, stamps[good], readings, [numbers[i] for i in good])
+        found, taken = self._run(which, stamps[good], readings, [given[i] for i in good])
         touched = np.unique(which[taken])
         states = zip(
             (self.bank.ids[i] for i in touched),
@@ -108,9 +118,11 @@ class LineRunner:
             strict=True,
         )
         shown = [good[i] for i in np.flatnonzero(taken)]
-        forecasts = zip(shown, found[taken].tolist(), strict=True)
-        rendered = [(numbers[i], text.render(numbers[i], names[i], written[i], one)) for i, one in forecasts]
-        return Batch(rendered, list(states), self._notes)
+        if len(shown) < len(given):
+            given = [given[i] for i in shown]
+            names, written = [names[i] for i in shown], [written[i] for i in shown]
+            found = found[taken]
+        return Batch(given, text.render(given, names, written, found), list(states), self._notes)
 
     def _note(self, line: int, why: str) -> None:
         self._notes.append((line, why))
@@ -119,10 +131,14 @@ class LineRunner:
         self._note(line, f"{str(error).rpartition(';')[0]}; left out")
 
     def _parse(
-        self, lines: Sequence[NumberedLine], text: LineFormat
+        self, numbers: Sequence[int], lines: Sequence[bytes], text: LineFormat
     ) -> tuple[list[int], list[str], list[str], list[float]]:
-        numbers, names, stamps, values = [], [], [], []
-        for at, line in lines:
+        """The numbers, names, times and values of the lines that have them."""
+        plain = None if self._past else plain_readings(lines, text)
+        if plain is not None:
+            return list(numbers), *plain
+        taken, names, stamps, values = [], [], [], []
+        for at, line in zip(numbers, lines, strict=True):
             if not line.strip():
                 continue
             try:
@@ -136,19 +152,21 @@ class LineRunner:
             if value in (float("inf"), float("-inf")):
                 self._note(at, f"the reading of series {name!r} is infinite; left out")
                 continue
-            numbers.append(at)
+            taken.append(at)
             names.append(name)
             stamps.append(stamp)
             values.append(value)
-        return numbers, names, stamps, values
+        return taken, names, stamps, values
 
     def _stamps(self, written: list[str], numbers: list[int]) -> tuple[NDArray[np.int64], list[int]]:
         """Times in nanoseconds since 1970, and which lines have one."""
-        plain = [is_plain(one) for one in written]
-        if all(plain) and not self._zoned:
+        # Most lines of a batch have the time of others.
+        distinct = list(set(written))
+        if all(map(is_plain, distinct)) and not self._zoned:
             try:
-                found = np.array(written, "datetime64[ns]").astype(np.int64)
-                return found, list(range(len(written)))
+                instants = np.array(distinct, "datetime64[ns]").astype(np.int64).tolist()
+                of = dict(zip(distinct, instants, strict=True))
+                return np.array([of[one] for one in written], np.int64), list(range(len(written)))
             except ValueError:
                 pass
         found, good = np.zeros(len(written), np.int64), []

@@ -12,15 +12,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsuzuki.data.columns import is_part, joined_cells
 from tsuzuki.data.files import NO_LETTERS
 from tsuzuki.data.timestamps import FIRST_YEAR, LAST_YEAR
 from tsuzuki.errors import DataError
 from tsuzuki.streaming.line_headers import PLAIN, Places, places_in
+from tsuzuki.streaming.number_text import rows_as_text
 
 # No reading needs more; what is longer would be kept whole in memory, and printed.
 MAX_LINE = 10_000
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
+ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|infinity)", re.IGNORECASE | re.ASCII)
 _MISSING = frozenset(("", "nan", "NaN", "NA", "N/A", "null", "NULL", "None"))
 # Seconds, milli-, micro- or nanoseconds since 1970.
@@ -128,6 +132,13 @@ class LineFormat:
         name = cells[self.places.name].decode(self.encoding, "replace")
         return name.strip() if self.has_blanks else name
 
+    def name_cells(self, lines: Sequence[bytes]) -> list[bytes]:
+        """Of each line the cell of the name where that is its first, else all of it: equal ones name equal series."""
+        if self.kind == "csv" and self.places.name == 0:
+            separator = self.separator.encode()
+            return [line if b'"' in line else line.partition(separator)[0] for line in lines]
+        return list(lines)
+
     def beside(self, line: str, columns: Sequence[str]) -> dict[str, float]:
         """The numbers of other columns of a line, NaN where one is missing.
 
@@ -195,13 +206,30 @@ class LineFormat:
         except OverflowError:
             return str(name), str(stamp), float("inf")
 
-    def render(self, line: int, name: str, stamp: str, forecast: Sequence[float]) -> str:
-        """A line of output."""
+    def render(
+        self, lines: Sequence[int], names: Sequence[str], stamps: Sequence[str], forecasts: NDArray[np.float32]
+    ) -> list[str]:
+        """Lines of output.
+
+        Args:
+            lines: the number of each line of input.
+            names: their series.
+            stamps: their times.
+            forecasts: float32 [lines, horizon].
+        """
         if self.kind == "csv":
-            name, stamp = _quoted(name), _quoted(stamp)
-            return f"{line},{name},{stamp}," + ",".join(map("{:.6g}".format, forecast))
-        rounded = [float(f"{value:.6g}") for value in forecast]
-        return json.dumps({"line": line, "unique_id": name, "ds": stamp, "tsuzuki": rounded}, ensure_ascii=False)
+            # Most lines of a batch have the name and the time of others.
+            quoted = {cell: _quoted(cell) for cell in {*names, *stamps}}
+            written = (map(quoted.__getitem__, cells) for cells in (names, stamps))
+            cells = zip(lines, *written, rows_as_text(forecasts), strict=True)
+            return [f"{line},{name},{stamp},{row}" for line, name, stamp, row in cells]
+        return [
+            json.dumps(
+                {"line": line, "unique_id": name, "ds": stamp, "tsuzuki": [float(f"{value:.6g}") for value in row]},
+                ensure_ascii=False,
+            )
+            for line, name, stamp, row in zip(lines, names, stamps, forecasts.tolist(), strict=True)
+        ]
 
 
 def _quoted(cell: str) -> str:
@@ -255,7 +283,7 @@ def is_plain(stamp: str) -> bool:
 
     NumPy reads `now`, too, and takes a year that nanoseconds cannot count for one of another century.
     """
-    return _ISO.fullmatch(stamp) is not None and FIRST_YEAR <= int(stamp[:4]) < LAST_YEAR
+    return ISO.fullmatch(stamp) is not None and FIRST_YEAR <= int(stamp[:4]) < LAST_YEAR
 
 
 @functools.lru_cache(maxsize=4096)
