@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tsuzuki.data.calendar import DAY
 from tsuzuki.errors import SettingError
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.forecasting.naive_errors import naive_errors
 from tsuzuki.forecasting.rules import base_of, cycles_held, history_held, seasons_held, transform_for, wander
 from tsuzuki.forecasting.transforms import transform_of
 
@@ -146,3 +147,27 @@ def test_the_transformation_is_the_same_in_every_unit():
     level = np.repeat(np.exp(generator.normal(0, 1, 60)), 24)
     values = level * (1 + 0.1 * generator.random(len(level)))
     assert [transform_for([unit * values], 24) for unit in (1e-6, 1.0, 1e6)] == ["log"] * 3
+
+
+def naive_error(values, season, horizon):
+    """The slow twin, and what `naive_errors` is named after."""
+    ahead = np.arange(1, horizon + 1)
+    back = ahead - season * -(-ahead // season) if season else 0 * ahead
+    origins = np.arange(max(season, 1), len(values))
+    origins = origins[np.linspace(0, len(origins) - 1, min(300, len(origins))).astype(np.int64)]
+    target = origins[:, None] + ahead - 1
+    errors = np.abs(values[np.minimum(target, len(values) - 1)] - values[origins[:, None] - 1 + back])
+    errors = errors[(target < len(values)) & np.isfinite(errors)]
+    return errors.mean() if len(errors) else np.inf
+
+
+@given(
+    st.lists(st.integers(1, 900), min_size=1, max_size=4), st.integers(1, 60), st.integers(1, 40), st.integers(0, 99)
+)
+def test_naive_forecasts_of_many_series_err_as_each_by_itself(sizes, horizon, season, seed):
+    rng = np.random.default_rng(seed)
+    series = [np.where(rng.random(size) < rng.choice([0, 0.1, 0.9]), np.nan, rng.normal(size=size)) for size in sizes]
+    edges = np.concatenate([[0], np.cumsum(sizes)])
+    found = naive_errors(np.concatenate(series), edges, (0, season, 168), horizon)
+    wanted = [[naive_error(own, one, horizon) for one in (0, season, 168)] for own in series]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)

@@ -20,9 +20,9 @@ from tsuzuki.forecasting.backtest import _origins
 from tsuzuki.forecasting.conformal_intervals import OWN_ROWS, OWN_SERIES, calibrate
 from tsuzuki.forecasting.evaluation import evaluate
 from tsuzuki.forecasting.held_out import HeldOut, base_changes, held_out_forecasts, training_layout
+from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.panel import SeriesInputs, build_panel
 from tsuzuki.forecasting.ridge import Sums
-from tsuzuki.forecasting.rules import naive_error
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.transforms import Transform, transform_of
 from tsuzuki.forecasting.window_inputs import LEVEL, VALUE, squashed
@@ -189,10 +189,10 @@ def test_the_error_of_the_last_and_of_the_last_seasons_value():
     values = np.array([0.0, 1.0, 4.0, 9.0, 16.0, 25.0])
     # From each origin one and two steps ahead, as far as there are values.
     last = [abs(values[o + a - 1] - values[o - 1]) for o in range(1, 6) for a in (1, 2) if o + a - 1 < 6]
-    assert naive_error(values, 0, 2) == pytest.approx(np.mean(last))
+    assert naive_errors_of(values, [0], 2)[0] == pytest.approx(np.mean(last))
     season = [abs(values[o + a - 1] - values[o + a - 1 - 2]) for o in range(2, 6) for a in (1, 2) if o + a - 1 < 6]
-    assert naive_error(values, 2, 2) == pytest.approx(np.mean(season))
-    assert naive_error(values[:1], 0, 2) == float("inf")
+    assert naive_errors_of(values, [2], 2)[0] == pytest.approx(np.mean(season))
+    assert naive_errors_of(values[:1], [0], 2)[0] == float("inf")
 
 
 def test_transformations_move_scale_and_have_their_marks():

@@ -15,13 +15,18 @@ from tsuzuki.cli import app
 from tsuzuki.data.arrow_batches import PanelColumns, columns_of
 from tsuzuki.data.panel_store import panel_store
 from tsuzuki.forecasting import drawn_training, store_fit, store_predict
+from tsuzuki.forecasting.base import base_forecasts, changes_to, masked, row_units
 from tsuzuki.forecasting.bounds import bounds_of
+from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.panel import build_panel
 from tsuzuki.forecasting.rules import rules_for
-from tsuzuki.forecasting.scaling import series_scales
+from tsuzuki.forecasting.scaling import series_inputs, series_scales
 from tsuzuki.forecasting.store_fit import sample_of, series_of
 from tsuzuki.forecasting.store_rows import StoreRows
 from tsuzuki.forecasting.store_statistics import parts_of, statistics_of
+from tsuzuki.forecasting.store_windows import StoreWindows
 from tsuzuki.forecasting.transforms import transform_of
+from tsuzuki.forecasting.window_inputs import LEVEL, hidden_column, with_windows
 from tsuzuki.training.drawn_rows import DrawnRows, Piece, Shape
 
 SMALL = {
@@ -80,7 +85,7 @@ def short_rounds(monkeypatch):
 
 
 def rules_of(store, **given):
-    asked = Forecaster(5, **SMALL, **given).settings
+    asked = Forecaster(5, **SMALL | given).settings
     series = series_of(store, list(range(len(store.ids))), asked)
     return asked, series, rules_for(series, store.step, asked)
 
@@ -89,20 +94,23 @@ def rules_of(store, **given):
 def known(store):
     """What forecasters need to know of it."""
     asked, series, rules = rules_of(store)
-    return asked, series, rules, statistics_of(store, rules.transform)
+    return asked, series, rules, statistics_of(store, rules)
 
 
 @pytest.mark.parametrize("kind", ["none", "log", "asinh"])
 def test_statistics_of_a_store_are_those_of_its_series(store, kind, monkeypatch):
     monkeypatch.setattr("tsuzuki.forecasting.store_statistics.PIECE", 500)
-    _, series, _ = rules_of(store, transform=kind)
+    _, series, rules = rules_of(store, transform=kind, committee=True)
+    assert len(set(rules.bases)) > 1
     shares = []
-    found = statistics_of(store, kind, shares.append)
+    found = statistics_of(store, rules, shares.append)
     assert sum(shares) == pytest.approx(1)
     transform = transform_of(kind, [one.values for one in series])
     if kind != "none":
         np.testing.assert_allclose(found.transform.marks, transform.marks, rtol=1e-6)
     np.testing.assert_allclose(found.scales, series_scales(series, transform), rtol=1e-6)
+    np.testing.assert_array_equal(found.bases, rules.bases)
+    np.testing.assert_allclose(found.units, rules.units, rtol=1e-6)
     np.testing.assert_array_equal(found.of(2, 5).scales, found.scales[2:5])
     np.testing.assert_array_equal(found.bounds.T, [bounds_of(one.values) for one in series])
     np.testing.assert_array_equal(found.of(2, 5).bounds, found.bounds[:, 2:5])
@@ -196,6 +204,118 @@ def test_a_model_is_trained_on_files_and_forecasts_them_all(files, tmp_path, mon
     assert np.abs(joined["tsuzuki_x"] - joined["tsuzuki_y"]).mean() < 0.05 * own["tsuzuki"].std()
 
 
+@pytest.fixture(scope="module")
+def together(store):
+    """What forecasters with a committee need to know of the store, and its series as a panel in memory."""
+    asked, series, rules = rules_of(store, committee=True, lags=None)
+    assert {0, 24} == set(rules.bases)
+    statistics = statistics_of(store, rules)
+    inputs, _ = series_inputs(
+        series, asked, store.step, rules.cycles, statistics.transform, statistics.scales, np.zeros((0, 2))
+    )
+    histories = [
+        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
+    ]
+    panel = build_panel(with_windows(inputs, histories, rules), 0, 5)
+    changes = changes_to(panel.targets, base_forecasts(panel, histories, rules), row_units(panel, rules))
+    return asked, rules, statistics, panel, changes
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 11), st.integers(0, 1), st.data())
+def test_a_committee_reads_a_piece_as_a_panel_in_memory_has_it(store, together, number, member, data):
+    """The slow twin: whole series, their windows, and the changes of their bases."""
+    asked, rules, statistics, panel, changes = together
+    size, begin = int(np.diff(store.offsets)[number]), int(store.offsets[number])
+    low = data.draw(st.integers(0, size))
+    bounds = np.zeros((2, 12), np.int64)
+    bounds[:, number] = low, data.draw(st.integers(low, size))
+    start = data.draw(st.integers(0, size - 2))
+    stop = data.draw(st.integers(start + 1, min(size - 1, start + 90)))
+    scored = data.draw(st.integers(start + 1, stop)) if data.draw(st.booleans()) else 0
+    source = StoreWindows(store, statistics, rules, 0, 5, asked.max_gap, bounds, hidden_column(member))
+    inputs = np.full((stop - start + 5, source.columns), 7, np.float32)
+    targets = np.full((len(inputs), source.stride), 7, np.float32)
+    piece = Piece(begin + start, begin + stop, begin + scored if scored else 0)
+    count = source.read(piece, inputs, targets)
+    own = [one for one in panel.stretches if one.series == number and 0 <= start - one.first < one.stop - one.start]
+    if not own:
+        assert count == 0
+        return
+    at, end = own[0].start + start - own[0].first, own[0].stop
+    # The last value in reach ends a stretch of which nobody knows how it goes on.
+    assert 0 < count <= min(stop - start, end - at)
+    assert count == min(stop - start, end - at) or stop + 5 < size
+    wanted = panel.inputs[at : at + count].copy()
+    wanted[:, hidden_column(member)] = 0
+    np.testing.assert_allclose(inputs[:count], wanted, rtol=1e-4, atol=2e-5)
+    first = own[0].start - own[0].first
+    hidden = np.zeros(len(panel.targets), bool)
+    hidden[first + bounds[0, number] : first + bounds[1, number]] = True
+    of_panel = masked(changes, ~hidden if scored else hidden)[at + 1 : at + count + 1]
+    of_panel[: max(0, scored - start - 1)] = np.nan
+    np.testing.assert_allclose(targets[1 : count + 1], of_panel, rtol=1e-3, atol=1e-4)
+    assert np.isnan(targets[count + 1 :]).all()
+
+
+@pytest.fixture(scope="module")
+def fitted_together(files, tmp_path_factory):
+    """A forecaster with a committee, fitted to files, and its cache."""
+    cache = tmp_path_factory.mktemp("together")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawn_training, "ROUND", 8)
+        patch.setattr(drawn_training, "SCORED", 8)
+        patch.setattr(store_predict, "LANES", 5)
+        small = SMALL | {"committee": True, "lags": None}
+        return Forecaster(5, **small, budget=160).fit(files, cache=cache), cache
+
+
+def same_forecasts(ours, theirs, tolerance):
+    assert len(ours) == len(theirs)
+    joined = ours.merge(theirs, on=["unique_id", "ds"])
+    assert len(joined) == len(ours)
+    for column in [name for name in ours.columns if name.startswith("tsuzuki")]:
+        np.testing.assert_allclose(joined[f"{column}_x"], joined[f"{column}_y"], rtol=tolerance)
+
+
+def test_a_committee_fitted_to_files_forecasts_them_as_a_frame(files, fitted_together, tmp_path, monkeypatch):
+    monkeypatch.setattr(store_predict, "LANES", 5)
+    model, cache = fitted_together
+    losses = [record.validation_loss for record in model.fitted.histories[0]]
+    assert min(losses) < 0.97 * losses[0]
+    assert {"network", "ridge", "seasonal-24", "drift", "smoothing", "last value"} <= set(model.weights_.columns)
+    assert (model.fitted.members[0][0][LEVEL] == 0).all()
+    model.forecast_files(files, tmp_path / "all.parquet", cache=cache)
+    same_forecasts(pd.read_parquet(tmp_path / "all.parquet"), model.predict(), 1e-5)
+
+
+def test_a_series_has_the_same_forecast_by_a_file_as_by_a_frame(fitted_together, tmp_path):
+    """Also its intervals where the files hold no more steps than recent errors are followed over."""
+    model, cache = fitted_together
+    # A level of its own, bounds at 0, and one series that has left the training's ways behind.
+    others = readings(6, (48, 40, 30), seed=5).assign(unique_id=lambda frame: "new " + frame["unique_id"])
+    late = others.groupby("unique_id").cumcount() > 25
+    others.loc[late & (others["unique_id"] == "new s001"), "y"] += 30
+    whole = as_files(others, tmp_path / "others")
+    model.forecast_files(whole, tmp_path / "out.parquet", cache=cache)
+    theirs = model.predict(others)
+    same_forecasts(
+        pd.read_parquet(tmp_path / "out.parquet"), theirs[theirs["unique_id"].isin(others["unique_id"])], 1e-4
+    )
+    longer = readings(3, (300,), seed=6).assign(unique_id=lambda frame: "long " + frame["unique_id"])
+    model.forecast_files(as_files(longer, tmp_path / "longer"), tmp_path / "out.parquet", cache=cache, levels=[])
+    theirs = model.predict(longer, levels=[])
+    same_forecasts(
+        pd.read_parquet(tmp_path / "out.parquet"), theirs[theirs["unique_id"].isin(longer["unique_id"])], 0.02
+    )
+
+
+def test_a_model_of_a_frame_forecasts_files(files, tmp_path):
+    frame = readings(3, (90,))
+    model = Forecaster(5, **SMALL | {"committee": True, "lags": None}, epochs=1).fit(frame)
+    assert model.forecast_files(files, tmp_path / "out.parquet", cache=tmp_path) == 60
+
+
 def test_a_sample_is_drawn_by_the_seed_and_has_all_where_they_are_few(store, monkeypatch):
     assert sample_of(store, 0) == list(range(12))
     monkeypatch.setattr(store_fit, "SAMPLE_SERIES", 4)
@@ -218,9 +338,6 @@ def test_what_files_cannot_be_used_for_is_said(files, tmp_path):
         model.forecast_files(other, tmp_path / "out.parquet", cache=tmp_path)
     with pytest.raises(FileError, match="cannot be written"):
         model.forecast_files(files, tmp_path / "nowhere" / "out.parquet", cache=tmp_path)
-    together = Forecaster(5, **SMALL | {"committee": True}, epochs=1).fit(readings(3, (90,)))
-    with pytest.raises(SettingError, match="belong to a committee"):
-        together.forecast_files(files, tmp_path / "out.parquet", cache=tmp_path)
     with pytest.raises(SettingError, match="not been fitted"):
         Forecaster(5).forecast_files(files, tmp_path / "out.parquet")
     assert replace(model.settings) == model.settings

@@ -59,9 +59,8 @@ class Forecaster:
         """Train on all readings of a frame, or of files that need not fit in memory.
 
         Files are read once into a memory-mapped store (`data.panel_store`). The networks are then trained within a
-        budget, "auto" if the settings name none, on stretches drawn from all series, and stand alone, without a
-        committee; rules and intervals come from a sample of at most 300 series, drawn by the seed. `forecast_files`
-        forecasts all of them.
+        budget, "auto" if the settings name none, on stretches drawn from all series; rules, the committee beside them
+        and intervals come from a sample of at most 300 series, drawn by the seed. `forecast_files` forecasts all.
 
         Args:
             frame: a pandas Series or frame with a DatetimeIndex, or a long one: unique_id, ds, y and covariates;
@@ -164,7 +163,8 @@ class Forecaster:
         """Forecast the next steps of every series of files, which need not fit in memory, into a Parquet file.
 
         The networks are run over the last 48 steps of each series, from a zero state, so a series need not be one that
-        training has seen.
+        training has seen. Of files that the model was not fitted to, the errors of forecasts made at the last steps (48
+        or two horizons) are followed too.
 
         Args:
             source: files, or a frame of Dask, Spark or Ray, as for `fit`.

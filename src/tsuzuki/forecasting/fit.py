@@ -41,7 +41,7 @@ from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
 from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, rows_kept, run_stepwise
 from tsuzuki.forecasting.transforms import transform_of
-from tsuzuki.forecasting.window_inputs import LEVEL, VALUE, with_windows
+from tsuzuki.forecasting.window_inputs import hidden_column, with_windows
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
@@ -64,7 +64,7 @@ class _Job:
     Attributes:
         panel: the data.
         changes: float32 [points, horizon], the targets as changes of the forecasts that networks add to, or None where
-            they stand alone.
+            they stand alone, or are trained on something else.
         histories: the last values of each series.
         rules: what was chosen from the data.
         wanted: bool [points], the rows that every network forecasts from when it is trained.
@@ -137,7 +137,7 @@ def train(
     ]
     panel = build_panel(with_windows(inputs, histories, rules), spec.before, settings.horizon)
     changes = None
-    if not rules.alone:
+    if not rules.alone and drawn is None:
         changes = changes_to(panel.targets, base_forecasts(panel, histories, rules), row_units(panel, rules))
     held_out = [held_out_of(points, settings, member) for member in range(settings.ensemble)]
     checked = bool(held_out[0])
@@ -252,12 +252,16 @@ def _train(
     """Train one network on all but what is held out from it."""
     settings, panel, spec = job.settings, job.panel, job.spec
     path = None if job.checkpoint is None else f"{job.checkpoint}.{member}{'' if job.passes is None else '.again'}"
+    hidden = None if job.rules.alone else hidden_column(member)
     if job.drawn is not None:
         # However few they are, they are not in the panel.
         budget = budget_for(settings, FEW_UPDATES + 1, settings.ensemble)
         assert budget is not None, "a source to draw from needs a budget"
         drawn = job.drawn.rows(member, spec)
-        return _train_drawn(job, member, drawn, budget, (path, job.drawn.identity), report_progress)
+        trained = _train_drawn(job, member, drawn, budget, (path, job.drawn.identity), report_progress)
+        if hidden is not None:
+            trained.weights[0][hidden] = 0
+        return trained
     layout, segments, held_out_segments = training_layout(panel, settings, held_out)
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
@@ -272,10 +276,8 @@ def _train(
     for segment in held_out_segments:
         here[segment.start : segment.stop] = True
     known = _known(job, here), _known(job, ~here)
-    inputs, hidden = panel.inputs, (VALUE if member % 2 else LEVEL)
-    if job.changes is not None:
-        # A mean of all data says most in steady times, one of the last days after a shift; networks of both kinds err
-        # at other times. A column of zeros teaches no weight, so that all may read the same rows afterwards.
+    inputs = panel.inputs
+    if hidden is not None:
         inputs = inputs.copy()
         inputs[:, hidden] = 0
     budget = budget_for(settings, total, settings.ensemble)
@@ -288,7 +290,7 @@ def _train(
         trained = _train_whole(
             job, member, inputs, known, layout, epochs, validation, path, (report_progress, check_cancelled)
         )
-    if job.changes is not None:
+    if hidden is not None:
         trained.weights[0][hidden] = 0
     if trained.interrupted:
         # `on_progress` raised it: half a training is none.

@@ -15,8 +15,9 @@ from tsuzuki.data.grid import step_of
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.level_shift import no_shifts
+from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states
-from tsuzuki.forecasting.rules import base_of, units_of
+from tsuzuki.forecasting.rules import bases_among, units_by
 from tsuzuki.forecasting.scaling import series_scales
 from tsuzuki.forecasting.stepwise import SeriesState
 from tsuzuki.forecasting.transforms import Transform, transform_of
@@ -54,16 +55,10 @@ def with_new_series(
     own = transform_of(rules.transform, [one.values for one in series])
     scales = series_scales(series, own)
     kinds = sorted(set(rules.bases))
-    usual = max(kinds, key=rules.bases.count)
-    bases, units = [], []
-    for number, one in enumerate(series):
-        there = own.forward(one.values, number)
-        fits = tuple(season for season in rules.seasons if season <= len(there) // 2)
-        base = base_of(there, fits, rules.horizon) if len(kinds) > 1 and fits else usual
-        bases.append(base if base in kinds else usual)
-    units = (
-        [1.0] * count if rules.alone else units_of([one.values for one in series], own, rules.seasons, rules.horizon)
-    )
+    moved = [own.forward(one.values, number) for number, one in enumerate(series)]
+    errors = np.stack([naive_errors_of(one, (0, *rules.seasons), rules.horizon) for one in moved])
+    bases = bases_among(errors, [len(one) for one in moved], rules).tolist()
+    units = np.ones(count) if rules.alone else units_by(errors, np.array([np.nanstd(one) for one in moved]))
 
     def longer(array: NDArray[Any], more: Any = 0) -> NDArray[Any]:
         """An array with rows for the new series."""
@@ -82,7 +77,7 @@ def with_new_series(
         committee = replace(
             committee,
             bases=np.concatenate([committee.bases, more]),
-            units=np.concatenate([committee.units, np.array(units, np.float32)]),
+            units=np.concatenate([committee.units, units.astype(np.float32)]),
         )
     if calibration is not None and len(calibration.offsets) > 1:
         calibration = replace(calibration, offsets=longer(calibration.offsets, calibration.offsets.mean(axis=0)))
@@ -96,7 +91,7 @@ def with_new_series(
         scales=np.concatenate([fitted.scales, scales]),
         last_covariates=longer(fitted.last_covariates),
         calibration=calibration,
-        rules=replace(rules, bases=(*rules.bases, *bases), units=(*rules.units, *units)),
+        rules=replace(rules, bases=(*rules.bases, *bases), units=(*rules.units, *units.tolist())),
         transform=Transform(rules.transform, np.concatenate([fitted.transform.marks, own.marks])),
         committee=committee,
         windows=longer(fitted.windows),

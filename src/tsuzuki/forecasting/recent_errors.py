@@ -208,15 +208,29 @@ class Follower:
         self, which: NDArray[np.int64], forecasts: NDArray[np.float32], windows: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """What `mixed_one` does, for many series: forecasts [series, horizon] from windows [series, size]."""
-        losses = self.states[which, LOSSES : self._behind]
-        due = self.states[which, COUNT].astype(np.int64) % self._count == 0
-        gives_way = losses[:, 0].astype(np.float64) > CLEARLY * losses[:, 1:].min(axis=1).astype(np.float64)
-        if not (due.any() or gives_way.any()):
-            return forecasts
-        found = np.asarray(forecasts, np.float32).copy()
-        for place in np.flatnonzero(due | gives_way):
-            found[place] = self.mixed_one(int(which[place]), found[place], windows[place])
+        losses = self.states[which, LOSSES : self._behind].astype(np.float64)
+        first, least, best = losses[:, 0], losses[:, 1:].min(axis=1), losses[:, 1:].argmin(axis=1)
+        kept, gives_way = np.flatnonzero(self.due(which)), np.flatnonzero(first > CLEARLY * least)
+        if len(gives_way):
+            found = np.array(forecasts, np.float32)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share = np.where(least > 0, (first / least - CLEARLY) * STEEP, 1.0)[gives_way]
+            naive = windows[gives_way[:, None], self.maps[best[gives_way]]]
+            own = found[gives_way]
+            found[gives_way] = own + np.minimum(share, 1).astype(np.float32)[:, None] * (naive - own)
+        else:
+            found = forecasts
+        if len(kept):
+            numbers, places = which[kept], self.errors.leads - 1
+            slots = self.states[numbers, COUNT].astype(np.int64) // self._count % self._slots
+            at = (self._behind + 2 * slots * self._count)[:, None] + 2 * np.arange(self._count)
+            self.states[numbers[:, None], at] = forecasts[kept[:, None], places]
+            self.states[numbers[:, None], at + 1] = found[kept[:, None], places]
         return found
+
+    def due(self, which: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of which series the forecasts made now are kept."""
+        return np.asarray(self.states[which, COUNT].astype(np.int64) % self._count == 0)
 
     def widths(self, number: int) -> float:
         """How many times as wide as in usual times intervals of a series are."""

@@ -5,7 +5,7 @@ last value. Transformation: where a series' spread grows with its level. Calenda
 several times, as a network otherwise learns the level of a stretch by its date.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.calendar import DAY, cycles, seasons
 from tsuzuki.forecasting.architecture import default_lags
+from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.transforms import Transform, transform_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 HELD = {"hour": (DAY, 3), "weekday": (7 * DAY, 3), "day of year": (365.2425 * DAY, 2.9)}
 # The seasonal naive forecast is the base where its error is below this share of the last value's.
 BASE_SHARE = 0.5
-# Origins of a series that the rules look at.
-ORIGINS = 300
 # Values that the ridge regression reads, and the longest season that a window may hold.
 RIDGE_VALUES, LONGEST = 336, 2048
 # Of shorter series a window holds half, as far as that is no more than this.
@@ -95,23 +94,33 @@ def base_of(values: NDArray[np.floating[Any]], seasons: Sequence[int], horizon: 
         seasons: that may be.
         horizon: steps ahead.
     """
-    errors = {season: naive_error(values, season, horizon) for season in (0, *seasons)}
-    best = min(seasons, key=lambda season: errors[season], default=0)
-    return best if errors[best] < BASE_SHARE * errors[0] else 0
+    return base_by(naive_errors_of(values, (0, *seasons), horizon), seasons)
 
 
-def naive_error(values: NDArray[np.floating[Any]], season: int, horizon: int) -> float:
-    """The mean absolute error of the last season's value (0: of the last value) over a horizon; inf if unknown."""
-    ahead = np.arange(1, horizon + 1)
-    back = ahead - season * -(-ahead // season) if season else 0 * ahead
-    origins = np.arange(max(season, 1), len(values))
-    if len(origins) == 0:
-        return float("inf")
-    origins = origins[np.linspace(0, len(origins) - 1, min(ORIGINS, len(origins))).astype(np.int64)]
-    target = origins[:, None] + ahead - 1
-    inside = target < len(values)
-    errors = np.abs(values[np.minimum(target, len(values) - 1)] - values[origins[:, None] - 1 + back])[inside]
-    return float(np.nanmean(errors)) if np.isfinite(errors).any() else float("inf")
+def base_by(errors: NDArray[np.float64], seasons: Sequence[int]) -> int:
+    """The same by naive errors, float64 [1 + seasons], the last value's first."""
+    best = min(range(len(seasons)), key=lambda place: errors[1 + place], default=None)
+    return seasons[best] if best is not None and errors[1 + best] < BASE_SHARE * errors[0] else 0
+
+
+def bases_among(errors: NDArray[np.float64], steps: Iterable[int], learned: Rules) -> NDArray[np.int64]:
+    """The bases of series that training has not seen, among those of the ones that it has, int64 [series].
+
+    Args:
+        errors: float64 [series, 1 + seasons], of naive forecasts, the last value's first.
+        steps: of each series.
+        learned: the rules of the series that were learned from.
+    """
+    kinds = sorted(set(learned.bases))
+    usual = max(kinds, key=learned.bases.count)
+    if len(kinds) == 1:
+        return np.full(len(errors), usual, np.int64)
+    found = np.empty(len(errors), np.int64)
+    for number, (own, size) in enumerate(zip(errors, steps, strict=True)):
+        fits = tuple(season for season in learned.seasons if season <= size // 2)
+        base = base_by(own[: 1 + len(fits)], fits)
+        found[number] = base if base in kinds else usual
+    return found
 
 
 def transform_for(values: Sequence[NDArray[np.float64]], season: int) -> str:
@@ -207,11 +216,13 @@ def units_of(
     values: Sequence[NDArray[np.float64]], transform: Transform, seasons: Sequence[int], horizon: int
 ) -> list[float]:
     """The best naive forecast's error of each series, in its deviations; 1 where it is not known."""
-    found = []
-    for number, own in enumerate(values):
-        there = transform.forward(own, number)
-        error = min(naive_error(there, season, horizon) for season in (0, *seasons))
-        deviation = float(np.nanstd(there))
-        unit = error / deviation if deviation > 0 else 1.0
-        found.append(unit if np.isfinite(unit) and unit > 0 else 1.0)
-    return found
+    moved = [transform.forward(own, number) for number, own in enumerate(values)]
+    errors = np.stack([naive_errors_of(own, (0, *seasons), horizon) for own in moved])
+    return [float(unit) for unit in units_by(errors, np.array([np.nanstd(own) for own in moved]))]
+
+
+def units_by(errors: NDArray[np.float64], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same by naive errors [series, 1 + seasons] and deviations [series]."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(deviations > 0, errors.min(axis=1) / deviations, 1.0)
+    return np.where(np.isfinite(found) & (found > 0), found, 1.0)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.committee import LEVEL, Committee, committee, stack
 from tsuzuki.forecasting.history import History, differences, drift_map, mean_map, seasonal_map, seasonal_mean_map
+from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.ridge import ridge
-from tsuzuki.forecasting.rules import Rules, naive_error, ridge_values, wander
+from tsuzuki.forecasting.rules import Rules, ridge_values, wander
 from tsuzuki.forecasting.smoothing import smoothing_maps
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
@@ -152,9 +153,7 @@ def _apart(rows: int, most: int, rules: Rules) -> int:
 
 def _importance(values: Sequence[NDArray[np.float32]], rules: Rules, horizon: int) -> NDArray[np.float64]:
     """How much the errors of each series count: the less, the more the best naive forecast errs."""
-    errors = np.array(
-        [min(naive_error(own, season, horizon) for season in (0, *rules.seasons)) for own in values], np.float64
-    )
+    errors = np.array([naive_errors_of(own, (0, *rules.seasons), horizon).min() for own in values])
     known = errors[np.isfinite(errors) & (errors > 0)]
     usual = float(np.median(known)) if len(known) else 1.0
     errors = np.where(np.isfinite(errors), errors, usual)

@@ -1,8 +1,7 @@
 """One global model from a store of readings that do not fit in memory.
 
-What is chosen from the data and the intervals come from a sample of the series, drawn by the seed; the networks are
-trained within a budget on stretches drawn from all series. They stand alone, without a committee, and forecast changes
-of the last value.
+What is chosen from the data, the committee beside the networks and the intervals come from a sample of the series,
+drawn by the seed; the networks are trained within a budget on stretches drawn from all series.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +18,8 @@ from tsuzuki.forecasting.held_out import held_out_of
 from tsuzuki.forecasting.rules import Rules
 from tsuzuki.forecasting.store_rows import StoreRows
 from tsuzuki.forecasting.store_statistics import statistics_of
+from tsuzuki.forecasting.store_windows import StoreWindows
+from tsuzuki.forecasting.window_inputs import hidden_column
 
 if TYPE_CHECKING:
     from tsuzuki.data.arrow_batches import PanelColumns
@@ -100,7 +101,10 @@ def train_on_store(
     check_settings(settings)
     report = on_progress or (lambda share: None)
     series = series_of(store, sample_of(store, settings.seed), settings)
-    budgeted = replace(settings, budget=settings.budget or "auto", committee=False, base="last")
+    budgeted = replace(settings, budget=settings.budget or "auto")
+    if settings.quantiles or not settings.committee:
+        # Networks that stand alone forecast changes of the last value.
+        budgeted = replace(budgeted, committee=False, base="last")
     drawn = _Drawn(store, budgeted, lambda share: report(LOOKING * share))
     fitted = train(series, budgeted, lambda share: report((1 - LOOKING) * share), checkpoint, every, drawn)
     return replace(fitted, points=store.readings, fingerprint=store.fingerprint, zone=store.zone)
@@ -115,12 +119,11 @@ class _Drawn:
 
     def prepare(self, rules: Rules) -> None:
         self._rules = rules
-        self._statistics = statistics_of(self._store, rules.transform, self._report)
+        self._statistics = statistics_of(self._store, rules, self._report)
 
     def rows(self, member: int, spec: "ModelSpec") -> StoreRows:
         settings = self._settings
         held_out = held_out_of(np.diff(self._store.offsets).tolist(), settings, member)
         bounds: NDArray[np.int64] = np.array([held_out.first, held_out.last], np.int64)
-        return StoreRows(
-            self._store, self._statistics, self._rules, spec.before, settings.horizon, settings.max_gap, bounds
-        )
+        read = (self._store, self._statistics, self._rules, spec.before, settings.horizon, settings.max_gap, bounds)
+        return StoreRows(*read) if self._rules.alone else StoreWindows(*read, hidden_column(member))

@@ -81,7 +81,7 @@ class StoreRows:
         if count == 0:
             return 0
         inputs[:, 0], inputs[:, 1] = values, np.isnan(values)
-        inputs[:, 2:] = self._calendar(number, first - begin, last - first)
+        inputs[:, 2:] = self.calendar(number, first - begin, last - first)
         values[stop:] = np.nan
         held = np.maximum(self.held_out[:, number] + begin - first, 0)
         if piece.scored:
@@ -91,7 +91,7 @@ class StoreRows:
         targets[:, 0] = values
         return count
 
-    def _calendar(self, number: int, first: int, count: int) -> NDArray[np.float32]:
+    def calendar(self, number: int, first: int, count: int) -> NDArray[np.float32]:
         """The calendar of some steps of a series, which may lie outside it, [count, columns]."""
         start = int(self.store.starts[number]) + first * self.store.step
         places, beside = divmod(start - self._earliest, self.store.step)
@@ -133,16 +133,25 @@ def _unbroken(values: NDArray[np.float32], start: int, count: int, max_gap: int)
         How many rows of the piece lie before the next long gap, and where that begins.
     """
     known = np.flatnonzero(~np.isnan(values))
-    if len(known) == 0:
+    if len(known) == 0 or known[0] > start:
         return 0, start
+    first, stop = stretch_at(known, start, max_gap)
+    if first > known[0]:
+        values[:first] = values[first]
+    return max(0, min(count, stop - start)), stop
+
+
+def stretch_at(known: NDArray[np.int64], start: int, max_gap: int) -> tuple[int, int]:
+    """Where the unbroken stretch of a row begins and stops (exclusive); it stops before the row if that is in a gap.
+
+    Args:
+        known: int64, the rows that have a value, the first of them no later than `start`.
+        start: the row.
+        max_gap: longest run of missing values in a stretch.
+    """
     long = np.flatnonzero(np.diff(known) - 1 > max_gap)
     begins, ends = known[long], known[long + 1]
-    past = ends[ends <= start]
-    if len(past):
-        values[: past[-1]] = values[past[-1]]
-    elif known[0] > start:
-        return 0, start
-    inside = np.flatnonzero(ends > start)
+    past, inside = ends[ends <= start], np.flatnonzero(ends > start)
     # A gap that has no end here may be a long one, and its rows have no target.
     stop = int(begins[inside[0]]) + 1 if len(inside) else int(known[-1]) + 1
-    return max(0, min(count, stop - start)), stop
+    return int(past[-1]) if len(past) else int(known[0]), stop

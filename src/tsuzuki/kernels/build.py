@@ -39,6 +39,7 @@ UNITS = {
     "rare_activations": ("rare_activations",),
     "committee_step": ("committee_step",),
     "number_text": ("number_text",),
+    "naive_errors": ("naive_errors",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }
