@@ -1,5 +1,7 @@
 """A stream never recomputes the past, and never differs from one that does."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,13 @@ from hypothesis import strategies as st
 
 from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.forecaster import Forecaster
+from tsuzuki.streaming import quick_reading
+from tsuzuki.streaming.quick_reading import takes_none
 
 START = 24 * 50
+WALK = pd.Series(
+    np.cumsum(np.random.default_rng(2).normal(size=150)), pd.date_range("2024-01-01", periods=150, freq="h")
+)
 SMALL = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "epochs": 1}
 
 
@@ -163,3 +170,52 @@ def test_a_stream_of_many_series_must_be_told_which(daily):
     with pytest.raises(SettingError, match=r"series 'c' is not known .a, b.; use a bank for new series"):
         forecaster.stream("c")
     assert forecaster.stream("b").forecast().shape == (2,)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """One network without a committee."""
+    return Forecaster(2, committee=False, **SMALL).fit(WALK)
+
+
+READINGS = st.lists(
+    st.sampled_from([1.5, -3.25, 8, True, None, float("nan"), 2e9, np.float64(4.5), np.float32(0.5), 1e300, "x", 0.1]),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=30)
+@given(READINGS)
+def test_readings_that_compiled_code_takes_leave_the_bits_of_those_that_python_takes(alone, readings):
+    quick, slow = alone.stream(), alone.stream()
+    assert quick._quick is not takes_none
+    slow._quick = takes_none
+
+    def said(stream, value):
+        try:
+            return stream.update(value).tobytes(), stream.at, stream.now
+        except DataError as error:
+            return str(error)
+
+    for value in readings:
+        assert said(quick, value) == said(slow, value)
+
+
+def test_a_quick_reading_counts_who_holds_true_and_false_as_python_does(alone):
+    stream = alone.stream()
+    before = sys.getrefcount(True), sys.getrefcount(False)
+    for _ in range(2000):
+        stream._quick(1.0)
+        stream.resume()
+        stream._quick("no float")
+    assert np.abs(np.subtract((sys.getrefcount(True), sys.getrefcount(False)), before)).max() < 50
+    assert stream._quick(np.float64(1.0)) is True
+    assert stream._quick(np.float32(1.0)) is False
+    assert stream._quick() is False
+    assert stream._quick(1.0, 2.0) is False
+
+
+def test_another_interpreter_takes_readings_in_python(alone, monkeypatch):
+    monkeypatch.setattr(quick_reading, "can_be_called", lambda: False)
+    assert alone.stream()._quick is takes_none

@@ -187,6 +187,11 @@ class CompiledNetwork:
         """
         return self._session.prepare(block, forecasts, scales=scales, readings=readings, learns=learns)
 
+    @property
+    def address(self) -> int:
+        """The address of the table that the program is called with; it moves as little as this object's memory."""
+        return self._session.address
+
     def weights(self) -> list[NDArray[np.float32]]:
         """Copies of the weights, in the order and shapes of `network.parameters`, which is Keras's."""
         return self.parameters.weights()

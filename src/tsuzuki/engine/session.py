@@ -94,7 +94,7 @@ class Session:
         table = plan.rows.size + plan.links.size
         self._job = aligned(p.HEADER + table + p.OBJECTIVE * len(self.objectives), np.int64)
         # Asking an array for its address takes longer than a prepared call.
-        self._address = self._job.ctypes.data
+        self.address = self._job.ctypes.data
         rows = self._job[p.HEADER : p.HEADER + plan.rows.size].reshape(plan.rows.shape)
         rows[:] = plan.rows
         self._job[p.HEADER + plan.rows.size : p.HEADER + table] = plan.links
@@ -301,7 +301,7 @@ class Session:
         job[p.UPDATES], job[p.FRESH] = len(block.starts), not learns
         if self.threads > 1:
             return self._launch
-        call = bind(self._address, briefly=self.plan.lanes == 1)
+        call = bind(self.address, briefly=self.plan.lanes == 1)
         # The buffers live as long as the function.
         call.session = self  # type: ignore[attr-defined]
         return call
@@ -373,11 +373,11 @@ class Session:
 
     def _launch(self) -> int:
         if self._own is not None and self._job[p.TRAIN]:
-            return self._own.run(self._address)
+            return self._own.run(self.address)
         run = program()
         if self.threads == 1:
-            return run(self._address, 0)
-        return run_threads(run, self._address, self.threads, self._barrier)
+            return run(self.address, 0)
+        return run_threads(run, self.address, self.threads, self._barrier)
 
 
 def _check_whole(block: Block, timesteps: int) -> None:

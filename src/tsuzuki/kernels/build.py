@@ -40,6 +40,7 @@ UNITS = {
     "committee_step": ("committee_step",),
     "number_text": ("number_text",),
     "naive_errors": ("naive_errors",),
+    "one_reading": ("one_reading",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }

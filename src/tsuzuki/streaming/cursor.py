@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.errors import DataError
+from tsuzuki.kernels.one_reading import AT, LARGE, LAST
 from tsuzuki.layouts.layout import ZERO
+from tsuzuki.streaming import quick_reading
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.committee_step import CommitteeStep
 from tsuzuki.streaming.upcoming_calendar import is_uniform, steps_due
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.settings import Settings
 
 NAN = float("nan")
-# Smaller readings are not asked whether they are too far away.
-LARGE = 1e9
 
 
 class Cursor:
@@ -40,7 +40,8 @@ class Cursor:
         self._call.block.valid[0, 0], self._call.block.exits[0, 0] = 1, number
         # Where the call reads its row's number and the reading from: memory views, whose single items are written
         # sooner than an array's.
-        self._start, self._reading = flat(self._call.block.starts, "q"), flat(self._call.readings, "d")
+        start, reading = self._call.block.starts, self._call.readings
+        self._start, self._reading = flat(start, "q"), flat(reading, "d")
         self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
         # The row behind which care is needed: the last one there is, and any where months differ.
         self._last = bank.cap - 1 if is_uniform(self._step) else -1
@@ -54,6 +55,12 @@ class Cursor:
         self._committee = None
         if not self._alone:
             self._committee = CommitteeStep(bank.recent, bank.rows[0], number, self._call.found, self._latest)
+        # Where the series stands, which compiled code moves on, too.
+        self._fields = quick_reading.row_table(self._every, number, start, reading, self._call.jobs[0])
+        self._place = flat(self._fields, "q")
+        quickly = self._single and self._whole and not self._bounded
+        # Takes a usual reading where one network alone has to be run; says whether it did.
+        self._quick = quick_reading.taker(self._fields) if quickly else quick_reading.takes_none
         # Columns known up to now that come with the next reading.
         self.past: Mapping[str, Any] | None = None
         self.resume()
@@ -62,25 +69,30 @@ class Cursor:
         """Go to where the bank has been put."""
         bank, number = self.bank, self._number
         self._call.block.entries[0, 0] = number
-        self._at, self._missed = int(bank.at[number]), int(bank.missing[number])
+        self._stand(int(bank.at[number]), int(bank.missing[number]))
         self._set_time(bank.now(number))
         self._latest[:] = bank.latest[number]
         if self._committee is not None:
             self._committee.bounded[:] = bank.recent.within(self._latest, number)
 
+    def _stand(self, at: int, missed: int) -> None:
+        self._place[AT], self._missed = at, missed
+        # While readings are missing, the next one needs care.
+        self._place[LAST] = -1 if missed else self._last
+
     def _set_time(self, now: int) -> None:
         # The time follows from the row, so that a step need not count it.
-        self._origin = now - self._at * self._step
+        self._origin = now - self._place[AT] * self._step
 
     @property
     def now(self) -> int:
         """The time of the last reading, missing or not, in nanoseconds since 1970."""
-        return self._origin + self._at * self._step
+        return int(self._origin + self.at * self._step)
 
     @property
     def at(self) -> int:
         """Which of the series' rows was run last."""
-        return self._at
+        return int(self._place[AT])
 
     @property
     def missed(self) -> int:
@@ -98,6 +110,8 @@ class Cursor:
         Raises:
             DataError: the value is infinite or no number; nothing has moved.
         """
+        if self._quick(value):
+            return
         if self.bank.covariates is not None:
             self._take_beside(value)
             return
@@ -106,12 +120,12 @@ class Cursor:
             usual = -LARGE < value < LARGE  # type: ignore[operator]
         except (TypeError, ValueError, OverflowError):
             usual = False
-        if not usual or self._missed or self._at >= self._last:
+        if not usual or self._missed or self.at >= self._last:
             self._take_with_care(value)
             return
         if self._bounded:
             self.bank.recent.free_bounds_of(self._number, self._reading[0])
-        self._at = at = self._at + 1
+        self._place[AT] = at = self.at + 1
         if not self._plain:
             self._reading[0] = self.bank.recent.take_one(self._number, at, self._reading[0], anew=False)
         self._start[0] = at * self._every + self._number
@@ -154,13 +168,13 @@ class Cursor:
         if bank.recent.too_far(self._only, np.array([reading]))[0]:
             raise DataError(f"the reading {reading:g} is too far away; give None where it is missing")
         later = int(bank.next_stamps(self._only)[0].astype(np.int64))
-        if self._at + 1 == bank.cap:
+        if self.at + 1 == bank.cap:
             bank.wrap(self._only)
-            self._at = int(bank.at[number])
+            self._place[AT] = bank.at[number]
         bank.recent.free_bounds(number, reading)
         anew = not absent and self._missed > self._settings.max_gap
-        self._missed = self._missed + 1 if absent else 0
-        self._at = at = self._at + 1
+        at = self.at + 1
+        self._stand(at, self._missed + 1 if absent else 0)
         self._set_time(later)
         reading = bank.recent.take_one(number, at, reading, anew=anew)
         if anew:
@@ -201,7 +215,7 @@ class Cursor:
     def settle(self) -> Bank:
         """Tell the bank where the series has got to, and return it."""
         bank, number = self.bank, self._number
-        bank.at[number], bank.missing[number] = self._at, self._missed
+        bank.at[number], bank.missing[number] = self.at, self._missed
         bank.stamps[number] = self.time
         bank.latest[number] = self._latest
         return bank

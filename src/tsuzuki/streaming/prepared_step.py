@@ -36,12 +36,14 @@ class PreparedStep(NamedTuple):
             are written likewise.
         found: for each network float32 [updates * lanes, outputs], the forecasts of the last run.
         run: runs the rows.
+        jobs: the addresses of the networks' tables, of the first share of the rows.
     """
 
     block: Block
     readings: NDArray[np.float64]
     found: Sequence[NDArray[np.float32]]
     run: Callable[[], object]
+    jobs: Sequence[int]
 
     def mean(self) -> NDArray[np.float32]:
         """The mean of what the networks found; of a single one, what it found itself."""
@@ -85,7 +87,7 @@ def prepare(
     readings = np.zeros(updates * lanes)
     found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for _ in networks]
     shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
-    runs = []
+    runs, jobs = [], []
     for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
         own, some = slice_block(block, first, last), slice(first * lanes, last * lanes)
         every = []
@@ -98,9 +100,10 @@ def prepare(
             )
             new = readings[some] if reads else None
             units = scales if alone else None
+            jobs.append(compiled.address)
             every.append(compiled.prepare(own, forecasts[some], scales=units, readings=new, learns=learns))
         runs.append(_one_by_one(every))
-    return PreparedStep(block, readings, found, _together(runs))
+    return PreparedStep(block, readings, found, _together(runs), jobs[: len(found)])
 
 
 def _one_by_one(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:

@@ -62,6 +62,8 @@ class Stream(Cursor):
             DataError: an infinite value, a late or repeated time, or one beside the grid; columns that lack a value.
             SettingError: columns that the networks do not read.
         """
+        if ds is None and known is None and not past and self._quick(value):
+            return self._latest.copy()
         if self.bank.covariates is not None or known is not None or past:
             return self._update_beside(value, ds, known, past)
         if ds is not None:
