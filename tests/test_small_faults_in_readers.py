@@ -64,6 +64,13 @@ def test_how_far_zones_are_ahead_of_utc():
     assert [offset_minutes(zone) for zone in ("Z", "+09:00", "+0530", "-03", "-09:30")] == [0, 540, 330, -180, -570]
 
 
+@pytest.mark.parametrize("offset", ["+24:00", "+16", "-16:00", "+00:60", "+0960", "+99"])
+def test_an_offset_that_no_clock_has_is_named(tmp_path, offset):
+    (tmp_path / "a.csv").write_text(f"time,y\n2020-01-01T00:00{offset},1\n2020-01-01T01:00{offset},2\n")
+    with pytest.raises(DataError, match=r"which is no date"):
+        read(tmp_path / "a.csv")
+
+
 def test_of_very_many_columns_those_are_kept_that_are_named_or_tell_what_they_are(monkeypatch):
     text = "first,unique_id,wanted,TIME,other\nNA,NA,NA,2020-01-01,5\n1,007,2.5,,6\n"
     monkeypatch.setattr(delimited, "WIDE", 4)

@@ -107,6 +107,8 @@ def _is_for_types(node: ast.AST) -> bool:
 
 def _is_by_system(node: ast.AST) -> bool:
     test = node.test if isinstance(node, ast.If | ast.IfExp) else node
+    if isinstance(test, ast.BoolOp):
+        return any(_is_by_system(value) for value in test.values)
     return isinstance(test, ast.Compare) and ast.unparse(test.left) in ("os.name", "sys.platform")
 
 

@@ -28,7 +28,8 @@ _TIMES = (
     r"(?P<hour>\d{1,2})\s*時(?:\s*(?P<minute>\d{1,2})\s*分(?:\s*(?P<second>\d{1,2})\s*秒)?)?",
     r"(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?",
 )
-_ZONE = r"(?:\s*(?P<zone>Z|UTC|GMT|JST|[-+]\d{2}(?::?\d{2})?)(?:\[[\w/+-]+\])?)?"
+# No clock is sixteen hours from UTC, and none can be a day.
+_ZONE = r"(?:\s*(?P<zone>Z|UTC|GMT|JST|[-+](?:0\d|1[0-5])(?::?[0-5]\d)?)(?:\[[\w/+-]+\])?)?"
 _BETWEEN = r"(?:\s*[T,]\s*|\s+)"
 _FORMS = [
     re.compile(rf"{date}(?:{_BETWEEN}{'?' if '日' in date else ''}{time}{_ZONE})?")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LAST_DAY, FIRST_YEAR, LAST_YEAR = 106_750, 1678, 2262
 # What pandas reads fast and in one way only.
 _ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?"
-_ISO_ZONED = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[-+]\d{2}:?\d{2})"
+_ISO_ZONED = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[-+](?:0\d|1[0-5]):?[0-5]\d)"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,225 @@
+"""What one small slip would change, found by planting slips anew: a step too many, a mean over one value less."""
+
+import struct
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from test_object_files import NAMES, SYSTEMS, objects  # noqa: F401
+from tsuzuki.data import jma
+from tsuzuki.data.files import named, paths_of
+from tsuzuki.data.newer_rows import newer_rows
+from tsuzuki.data.resampling import on_grid
+from tsuzuki.data.segments import Segment
+from tsuzuki.engine import object_file
+from tsuzuki.errors import TooShortError
+from tsuzuki.experiment import verdict
+from tsuzuki.experiment.paired_statistics import PairedDifference
+from tsuzuki.forecasting import ridge, rules
+from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, _with_tails
+from tsuzuki.forecasting.ridge import Sums
+from tsuzuki.forecasting.transforms import Transform
+from tsuzuki.forecasting.window_inputs import SEASONS, change_maps, level_map
+from tsuzuki.layouts import windows as windows_module
+from tsuzuki.layouts.layout import NOWHERE
+from tsuzuki.layouts.streams import Streams
+from tsuzuki.layouts.windows import Windows
+from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor
+from tsuzuki.training.records import EpochRecord
+
+
+@pytest.mark.parametrize(
+    ("size", "seasons"),
+    [
+        (1, ()),
+        (2, ()),
+        (9, (4,)),
+        (8, (4,)),
+        (7, (4,)),
+        (5, (4,)),
+        (4, (4,)),
+        (40, (3, 12)),
+        (15, (3, 12)),
+        (14, (3, 12)),
+    ],
+)
+def test_a_windows_level_and_changes_are_those_written_out(size, seasons):
+    window = np.random.default_rng(size).normal(size=size)
+    rules = SimpleNamespace(history=size, seasons=seasons)
+    long = [season for season in seasons if 2 * season <= size]
+    half = max(long) if long else max(1, size // 4)
+    weights = [0.5 ** (age / half) for age in range(size - 1, -1, -1)]
+    mean = sum(weight * value for weight, value in zip(weights, window, strict=True)) / sum(weights)
+    assert level_map(rules) @ (window - window[-1]) == pytest.approx(window[-1] - mean, abs=1e-5)
+    expected = [window[-1] - window[-2]] if size > 1 else []
+    for season in seasons[:SEASONS]:
+        if season < size:
+            expected.append(window[-1] - window[-1 - season])
+        over = seasons[0]
+        if season + over <= size:
+            expected.append(window[size - over :].mean() - window[size - over - season : size - season].mean())
+    if size > 1:
+        np.testing.assert_allclose([one @ window for one in change_maps(rules)], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("first", "last", "whole"), [(30, 210, True), (31, 211, False), (29, 209, False)])
+def test_a_step_is_covered_where_its_readings_leave_one_and_a_half_of_their_distance_free(first, last, whole):
+    minutes = np.arange(first, last + 1, 20)
+    times = pd.Timestamp("2020-01-01") + pd.to_timedelta(minutes, "min")
+    made = on_grid(pd.DataFrame({"unique_id": "a", "ds": times, "y": np.arange(len(times), dtype=float)}), "h", "mean")
+    known = made["y"].notna().tolist()
+    # Thirty minutes before the first reading and behind the last one are free.
+    assert known[1:-1] == [True] * (len(known) - 2)
+    assert known[0] == (first <= 30)
+    assert known[-1] == (last >= 210)
+    assert whole == (known[0] and known[-1])
+
+
+def test_the_tails_of_few_errors_lie_on_their_own_side_of_the_forecast():
+    middle = int(np.searchsorted(PROBABILITIES, 0.5))
+    for moved in (-3.0, 0.0, 3.0):
+        found = _with_tails((np.linspace(-1, 1, len(PROBABILITIES)) + moved).astype(np.float32))
+        assert (found[:middle] <= 0).all()
+        assert (found[middle + 1 :] >= 0).all()
+        assert found[0] < -0.5 or moved > 0
+        assert found[-1] > 0.5 or moved < 0
+        assert (np.diff(found) >= 0).all()
+
+
+def test_of_a_validation_loss_and_a_training_loss_the_first_is_watched():
+    monitor = LossMonitor(EarlyStopping(2), None)
+    record = EpochRecord(1, 5.0, 1.0, 0.0, 1)
+    assert monitor.see(record)
+    assert not monitor.see(replace(record, loss=0.1, validation_loss=1.0))
+    assert monitor.see(replace(record, loss=9.0, validation_loss=0.5))
+    assert monitor.see(replace(record, loss=0.4, validation_loss=None))
+
+
+def test_a_penalty_weighs_the_same_in_every_unit():
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(20, 3)), generator.normal(size=(20, 2))
+    found = [
+        ridge._solve(Sums((unit * x).T @ (unit * x), (unit * x).T @ y, float((y**2).sum()), 20), [1.0])[0] * unit
+        for unit in (1.0, 10.0, 0.1)
+    ]
+    np.testing.assert_allclose(found[1:], [found[0]] * 2)
+    trace = (x**2).sum() / 3
+    np.testing.assert_allclose(found[0], np.linalg.solve(x.T @ x + trace * np.eye(3), x.T @ y))
+
+
+def test_rows_that_are_known_already_bring_nothing():
+    times = pd.date_range("2020-01-01", periods=5, freq="h").to_numpy("datetime64[ns]")
+    frame = pd.DataFrame({"unique_id": "a", "ds": times[:4], "y": 1.0})
+    for old in (frame, frame[:1], pd.DataFrame({"unique_id": "a", "ds": times[-1:], "y": 2.0})):
+        found, values = newer_rows(old, times, ["y"], merge=False)
+        assert len(found) == 0
+        assert values.shape == (0, 1)
+
+
+def test_values_of_many_series_are_transformed_each_with_its_own_mark():
+    marks, values = np.array([1.0, 2.0, 5.0]), np.arange(1.0, 13.0).reshape(3, 4)
+    for kind in ("asinh", "log"):
+        transform = Transform(kind, marks)
+        own = np.array([transform.forward(values[series], series) for series in range(3)])
+        np.testing.assert_array_equal(transform.forward(values, np.arange(3)), own)
+        back = np.array([transform.inverse(own[series], series) for series in range(3)])
+        np.testing.assert_array_equal(transform.inverse(own, np.arange(3)), back)
+        np.testing.assert_array_equal(transform.forward(values[:, 0], np.arange(3)), own[:, 0])
+
+
+def test_a_stretch_of_one_reading_says_that_it_needs_two():
+    with pytest.raises(TooShortError, match="has 1 points, but a step with its target needs 2"):
+        Streams(5, 2).after([], [Segment(3, 4)])
+
+
+def test_what_stands_beside_a_value_belongs_to_the_element_and_the_station_of_its_own_column():
+    stations = ["", "A", "A", "A", "A", "B", "B", "B"]
+    names = ["day", "rain", "rain", "wind", "wind", "wind", "wind", "wind"]
+    below = [["", "", jma.QUALITY, "", jma.QUALITY, "", jma.QUALITY, jma.HOMOGENEITY]]
+    found = jma._elements(stations, names, below, 1)
+    assert [(one.label, one.value, one.beside) for one in found] == [
+        ("A rain", 1, {jma.QUALITY: 2}),
+        ("A wind", 3, {jma.QUALITY: 4}),
+        ("B wind", 5, {jma.QUALITY: 6, jma.HOMOGENEITY: 7}),
+    ]
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(1, 3), (2, 3), (6, 3), (4, 4), (12, 5)])
+def test_each_phase_of_a_segment_leaves_its_last_state_once(batch, steps, monkeypatch):
+    seen = []
+    arrange = windows_module.arrange_in_lanes
+    monkeypatch.setattr(windows_module, "arrange_in_lanes", lambda found: (seen.extend(found), arrange(found))[1])
+    segments = [Segment(2, 43), Segment(50, 50 + steps + 2)]
+    Windows(steps, batch, stateful=True).over(segments)
+    found = {}
+    for one in seen:
+        if one.exit != NOWHERE and one.rows:
+            number, phase = divmod(one.exit, steps)
+            segment = segments[number]
+            assert (one.stop - segment.start) % steps == phase
+            # No window of this phase is left behind it.
+            assert one.stop + steps >= segment.stop > one.stop
+            assert one.exit not in found
+            found[one.exit] = one
+    whole = [number * steps + phase for number, one in enumerate(segments) for phase in range(steps)
+             if phase + steps < one.stop - one.start]  # fmt: skip
+    assert sorted(found) == whole
+
+
+def test_how_much_a_window_holds_follows_from_the_length():
+    assert [rules.ridge_values(points) for points in (1, 8, 12, 100, 1344, 10_000)] == [2, 2, 3, 25, 336, 336]
+    assert rules.history_held((), 100) == 50
+    assert rules.history_held((), 300) == 100
+    assert rules.history_held((24, 168), 300) == 168
+
+
+def test_a_verdict_between_equals_names_no_better_one():
+    def scores(mse):
+        return [SimpleNamespace(test_mse=mse, train_mse=mse)]
+
+    def said(windows, streams, reference):
+        names = (verdict.STATELESS, verdict.STATEFUL, verdict.STREAMS, verdict.DECAYED)
+        rows = [
+            SimpleNamespace(name=name, scores=scores(mse))
+            for name, mse in zip(names, (windows, windows + 1, streams, streams + 1), strict=True)
+        ]
+        paired = PairedDifference(0.1, (-0.1, 0.2), 0.5, 0.05, (-0.1, 0.2))
+        made = SimpleNamespace(
+            results=rows,
+            persistence=SimpleNamespace(test_mse=reference, train_mse=reference),
+            paired_test_mse=paired,
+        )
+        return verdict.conclusions(made)[1].key
+
+    assert said(2.0, 1.0, 3.0) == "best_streams"
+    assert said(2.0, 2.0, 3.0) == "best_windows"
+    assert said(3.0, 3.0, 3.0) == "best_persistence"
+    assert said(3.0, 2.0, 2.0) == "best_none"
+    assert said(1.0, 2.0, 3.0) == "best_windows"
+
+
+def test_a_dataset_of_files_is_told_from_what_only_has_a_list_of_them(tmp_path):
+    (tmp_path / "a.csv").write_text("x")
+    files = [str(tmp_path / "a.csv")]
+    assert paths_of(SimpleNamespace(files=files, to_batches=None)) == named(files)
+    for other in (SimpleNamespace(files=files), SimpleNamespace(files="a", to_batches=None), 5, [], [1]):
+        assert paths_of(other) is None
+    assert paths_of(files) == paths_of(files[0]) == paths_of(tuple(files)) == named(files)
+
+
+def test_an_elf_object_with_a_second_table_of_symbols_is_refused(objects, monkeypatch):  # noqa: F811
+    system, machine = SYSTEMS["x86_64-unknown-linux-gnu"]
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    content = objects["x86_64-unknown-linux-gnu"]
+    (first,) = struct.unpack_from("<Q", content, 40)
+    (count,) = struct.unpack_from("<H", content, 60)
+    # The type of each section, which becomes that of a table of symbols.
+    kinds = {at: struct.unpack_from("<I", content, first + 64 * at + 4)[0] for at in range(1, count)}
+    real = next(at for at, kind in kinds.items() if kind == 2)
+    for at in kinds.keys() - {real}:
+        place = first + 64 * at + 4
+        assert not object_file.fits(content[:place] + struct.pack("<I", 2) + content[place + 4 :], NAMES)
