@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,8 +14,17 @@ from tsuzuki.layouts.windows import Windows
 from tsuzuki.training.fit import fit
 
 
-def main(threads: int | None = None) -> None:
-    """Time whole epochs; the best of them is what the machine can do undisturbed, the median what it did."""
+# Epochs until it is used.
+PASSED = 30
+
+
+def main(threads: int | None = None, first: Callable[..., None] | None = None) -> None:
+    """Time whole epochs; the best of them is what the machine can do undisturbed, the median what it did.
+
+    Args:
+        threads: of the program.
+        first: what is done before the clock starts.
+    """
     job = job_from(sys.argv)
     series, weights = job.series()[:, None], job.weights()
     segments = [Segment(0, job.points)]
@@ -23,9 +33,14 @@ def main(threads: int | None = None) -> None:
     began = time.perf_counter()
     engine.load()
     compiled = time.perf_counter() - began
-    first = _first_losses(job, series, weights, layout)
-    records = fit(job.network, weights, series, series, layout, epochs=job.rounds + 1, threads=threads).history[1:]
-    answer([record.seconds / record.updates * 1e6 for record in records], first, compiled)
+    losses = _first_losses(job, series, weights, layout)
+    if first is not None:
+        first(job.network, weights, series, layout)
+    # A program of the network's own is looked for after a tenth of a second.
+    passed = 1 if first is None else PASSED
+    epochs = job.rounds + passed
+    records = fit(job.network, weights, series, series, layout, epochs=epochs, threads=threads).history[passed:]
+    answer([record.seconds / record.updates * 1e6 for record in records], losses, compiled)
 
 
 def _first_losses(job, series, weights, layout) -> float:

@@ -3,7 +3,7 @@
     python benchmarks/run.py [--jobs 0,1,2] [--only-jobs] [--json PATH]
 
 Each competitor runs in a process of its own. Ours runs before and after the others, so that a machine that slows down
-meanwhile shows. Ratios are of medians; the C limit's is of the best rounds, for both, because a limit is what is
+meanwhile shows; for the small jobs once more, with the program that a network gets after ten seconds of training. Ratios are of medians; the C limit's is of the best rounds, for both, because a limit is what is
 possible, not what noise left of it.
 """
 
@@ -25,9 +25,10 @@ import streaming
 from jobs import BEST, JAX, JOBS, KERAS_JAX, KERAS_TF, LIMIT, TORCH, Job
 
 HERE = Path(__file__).parent
-OURS = "tsuzuki"
+OURS, OWN = "tsuzuki", "tsuzuki, own program"
 SCRIPTS = {
     OURS: ("ours.py", {}),
+    OWN: ("own.py", {}),
     LIMIT: ("c_limit.py", {}),
     KERAS_TF: ("keras_fit.py", {"KERAS_BACKEND": "tensorflow"}),
     KERAS_JAX: ("keras_fit.py", {"KERAS_BACKEND": "jax"}),
@@ -69,6 +70,8 @@ def run_job(number: int) -> dict:
         raise SystemExit(f"{OURS} failed on {job.name}: {found[OURS]}")
     for name in competitors(job):
         found[name] = measure(name, number)
+    if LIMIT in job.reach:
+        found[OWN] = measure(OWN, number)
     again = measure(OURS, number)
     found[OURS]["us_per_update"] += again["us_per_update"]
     ours = found[OURS]
@@ -82,16 +85,30 @@ def run_job(number: int) -> dict:
         middle, best = median(result["us_per_update"]), min(result["us_per_update"])
         if name == LIMIT:
             ratios[name] = min(ours["us_per_update"]) / best
-        elif name != OURS:
+        elif name not in (OURS, OWN):
             ratios[name] = middle / median(ours["us_per_update"])
         shown = f"{ratios[name]:,.2f}" if name in ratios else ""
         figures = f"{middle:14,.2f}{best:10,.2f}{shown:>10}{_target(job, name, ratios):>10}"
         print(f"  {name:22}{figures}{_check(name, result, ours)}")
-    others = [ratio for name, ratio in ratios.items() if name != LIMIT]
+    if OWN in found and not isinstance(found[OWN], str):
+        _compare_own(job, found, ratios)
+    others = [ratio for name, ratio in ratios.items() if name in SCRIPTS and name != LIMIT]
     if BEST in job.reach and others:
         ratios[BEST] = min(others)
         print(f"  {BEST:46}{ratios[BEST]:10,.2f}{_target(job, BEST, ratios):>10}")
     return {"job": job.name, "results": found, "ratios": ratios, "reach": job.reach}
+
+
+def _compare_own(job: Job, found: dict, ratios: dict[str, float]) -> None:
+    """What the network's own program comes to against those that are named in what the job should reach."""
+    own = found[OWN]["us_per_update"]
+    for name in (LIMIT, JAX):
+        if name in job.reach and not isinstance(found[name], str):
+            others = found[name]["us_per_update"]
+            shown = f"{name}, own program"
+            ratios[shown] = min(own) / min(others) if name == LIMIT else median(others) / median(own)
+            reached = ratios[shown] <= job.reach[name] if name == LIMIT else ratios[shown] >= job.reach[name]
+            print(f"  {shown:46}{ratios[shown]:10,.2f}{f'{job.reach[name]:g} ' + ('ok' if reached else 'NO'):>10}")
 
 
 def _target(job: Job, name: str, ratios: dict[str, float]) -> str:
