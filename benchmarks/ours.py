@@ -13,7 +13,6 @@ from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.training.fit import fit
 
-
 # Epochs until it is used.
 PASSED = 30
 

@@ -3,8 +3,9 @@
     python benchmarks/run.py [--jobs 0,1,2] [--only-jobs] [--json PATH]
 
 Each competitor runs in a process of its own. Ours runs before and after the others, so that a machine that slows down
-meanwhile shows; for the small jobs once more, with the program that a network gets after ten seconds of training. Ratios are of medians; the C limit's is of the best rounds, for both, because a limit is what is
-possible, not what noise left of it.
+meanwhile shows; for the small jobs once more, with the program that a network gets after ten seconds of training.
+Ratios are of medians; the C limit's is of the best rounds, for both, because a limit is what is possible, not what
+noise left of it.
 """
 
 import argparse

@@ -11,16 +11,17 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from tsuzuki.data.columns import is_part, joined_cells
 from tsuzuki.data.files import NO_LETTERS
 from tsuzuki.data.timestamps import FIRST_YEAR, LAST_YEAR
 from tsuzuki.errors import DataError
 from tsuzuki.streaming.line_headers import PLAIN, Places, places_in
-from tsuzuki.streaming.number_text import rows_as_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # No reading needs more; what is longer would be kept whole in memory, and printed.
 MAX_LINE = 10_000
@@ -207,7 +208,7 @@ class LineFormat:
             return str(name), str(stamp), float("inf")
 
     def render(
-        self, lines: Sequence[int], names: Sequence[str], stamps: Sequence[str], forecasts: NDArray[np.float32]
+        self, lines: Sequence[int], names: Sequence[str], stamps: Sequence[str], forecasts: "NDArray[np.float32]"
     ) -> list[str]:
         """Lines of output.
 
@@ -218,6 +219,8 @@ class LineFormat:
             forecasts: float32 [lines, horizon].
         """
         if self.kind == "csv":
+            from tsuzuki.streaming.number_text import rows_as_text
+
             # Most lines of a batch have the name and the time of others.
             quoted = {cell: _quoted(cell) for cell in {*names, *stamps}}
             written = (map(quoted.__getitem__, cells) for cells in (names, stamps))
