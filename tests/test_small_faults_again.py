@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 from test_object_files import NAMES, SYSTEMS, objects  # noqa: F401
-from tsuzuki.data import jma
+from tsuzuki.data import jma, joining
+from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.files import named, paths_of
 from tsuzuki.data.newer_rows import newer_rows
+from tsuzuki.data.readers import Reading, read
 from tsuzuki.data.resampling import on_grid
 from tsuzuki.data.segments import Segment
+from tsuzuki.data.timestamps import instants
 from tsuzuki.engine import object_file
 from tsuzuki.errors import TooShortError
 from tsuzuki.experiment import verdict
@@ -27,7 +30,7 @@ from tsuzuki.layouts import windows as windows_module
 from tsuzuki.layouts.layout import NOWHERE
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
-from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor
+from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor, ReduceOnPlateau
 from tsuzuki.training.records import EpochRecord
 
 
@@ -201,6 +204,46 @@ def test_a_verdict_between_equals_names_no_better_one():
     assert said(1.0, 2.0, 3.0) == "best_windows"
 
 
+@pytest.mark.parametrize(
+    ("interval", "key"),
+    [
+        (None, "windows_one"),
+        ((-1.5, 1.5), "windows_same"),
+        ((0.1, 1.5), "windows_apart"),
+        ((-1.5, -0.1), "windows_apart"),
+    ],
+)
+def test_what_the_state_did_for_windows_is_clear_where_an_interval_leaves_nothing_out(interval, key):
+    made = SimpleNamespace(
+        results=[SimpleNamespace(name=name, scores=[SimpleNamespace(test_mse=1.0)])
+                 for name in (verdict.STATELESS, verdict.STATEFUL, verdict.STREAMS, verdict.DECAYED)],
+        persistence=SimpleNamespace(test_mse=2.0),
+        paired_test_mse=PairedDifference(0.1, interval, 0.5, 0.05, interval),
+    )  # fmt: skip
+    assert verdict.conclusions(made)[0].key == key
+
+
+def test_a_rate_that_was_lowered_waits_as_long_again():
+    monitor = LossMonitor(None, ReduceOnPlateau(factor=0.5, patience=2))
+    factors = []
+    for epoch in range(1, 8):
+        monitor.see(EpochRecord(epoch, 1.0, None, 0.0, 1))
+        factors.append(monitor.rate_factor)
+    assert factors == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
+
+
+def test_files_with_and_without_breaks_are_joined_without_a_new_one():
+    def reading(name, first, **columns):
+        times = pd.date_range(f"2020-01-{first:02}", periods=3)
+        frame = pd.DataFrame({"unique_id": "s", "ds": times, "y": [1.0, 2.0, 3.0], **columns})
+        return Reading(name, frame, None)
+
+    broken, plain = reading("a", 1, change=[0, 1, 1]), reading("b", 4)
+    assert joining.join([broken, plain])["change"].tolist() == [0, 1, 1, 1, 1, 1]
+    assert joining.join([reading("c", 1), reading("d", 4, change=[0, 1, 1])])["change"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert "change" not in joining.join([plain, reading("c", 1)])
+
+
 def test_a_dataset_of_files_is_told_from_what_only_has_a_list_of_them(tmp_path):
     (tmp_path / "a.csv").write_text("x")
     files = [str(tmp_path / "a.csv")]
@@ -223,3 +266,41 @@ def test_an_elf_object_with_a_second_table_of_symbols_is_refused(objects, monkey
     for at in kinds.keys() - {real}:
         place = first + 64 * at + 4
         assert not object_file.fits(content[:place] + struct.pack("<I", 2) + content[place + 4 :], NAMES)
+
+
+def test_a_series_is_cut_with_its_segments():
+    times = pd.date_range("2020-01-01", periods=10, freq="h").to_numpy("datetime64[ns]")
+    values = np.array([np.nan, 1, 2, 3, np.nan, np.nan, 6, 7, np.nan, 9])
+    one = CovariateSeries("a", values, times, (Segment(1, 4), Segment(6, 10)), np.arange(20.0).reshape(10, 2))
+    for stop, segments in ((10, one.segments), (7, (Segment(1, 4), Segment(6, 7))), (6, (Segment(1, 4),)), (1, ())):
+        cut = one.cut_at(stop)
+        assert (len(cut.values), len(cut.times), len(cut.covariates), cut.segments) == (stop, stop, stop, segments)
+    for count, first, segments in (
+        (99, 1, (Segment(0, 3), Segment(5, 9))),
+        (8, 2, (Segment(0, 2), Segment(4, 8))),
+        (6, 6, (Segment(0, 4),)),
+        (4, 6, (Segment(0, 4),)),
+        (2, 9, (Segment(0, 1),)),
+    ):
+        last = one.last_points(count)
+        np.testing.assert_array_equal(last.values, values[first:])
+        np.testing.assert_array_equal(last.times, times[first:])
+        np.testing.assert_array_equal(last.covariates, one.covariates[first:])
+        assert last.segments == segments
+
+
+@pytest.mark.parametrize(("separator", "point"), [(",", "."), (";", ","), (";", ".")])
+def test_a_dash_with_blanks_is_missing_and_its_column_one_of_numbers(tmp_path, separator, point):
+    rows = [("time", "value", "note"), ("2020-01-01", f"1{point}5", "a"), ("2020-01-02", " - ", "b"),
+            ("2020-01-03", f"25{point}25", "c")]  # fmt: skip
+    (tmp_path / "a.csv").write_text("\n".join(separator.join(row) for row in rows) + "\n")
+    found = read(tmp_path / "a.csv")
+    assert found.columns == ("value",)
+    np.testing.assert_array_equal(found.frame["y"], [1.5, np.nan, 25.25])
+
+
+def test_times_with_a_type_keep_the_name_of_their_zone():
+    times = pd.Series(pd.date_range("2020-01-01", periods=3, freq="h", tz="Asia/Tokyo"))
+    found = instants(times, "ds", str)
+    assert found.zone == "Asia/Tokyo"
+    assert found.stamps.tolist() == times.dt.tz_convert("UTC").dt.tz_localize(None).tolist()

@@ -30,7 +30,7 @@ def newer_rows(
     Args:
         frame: unique_id, ds and the columns.
         times: at least the last two of the series' grid.
-        columns: what to read.
+        columns: what to read, the readings first.
         merge: whether means of any number of rows of the same step are wanted.
 
     Returns:
@@ -54,7 +54,7 @@ def newer_rows(
     ahead = following_times(times, count)
     _check_grid(str(frame["unique_id"].iloc[0]), stamps[fresh], ahead, int(step.astype(np.int64)), merge=merge)
     values = align_to_grid(frame[fresh], ahead, columns)
-    known = np.flatnonzero(~np.isnan(values[:, 0])) if len(columns) else np.zeros(0, np.int64)
+    known = np.flatnonzero(~np.isnan(values[:, 0]))
     # Rows without a reading only show that time has passed; the last one shows how much.
     stop = int(known[-1]) + 1 if len(known) else int(nearest_positions(ahead, stamps[fresh].max()[None])[0]) + 1
     return ahead[:stop], values[:stop]
