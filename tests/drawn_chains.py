@@ -18,6 +18,7 @@ from tsuzuki.network.normalisation import (
     UnitNormalization,
 )
 from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, Permute, RepeatVector, Reshape, Reverse
+from tsuzuki.network.time_distributed import TimeDistributed
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -173,6 +174,31 @@ def windowed(draw) -> Chain:
 
 
 @st.composite
+def in_parts(draw) -> Chain:
+    """Convolutions, pools and cells that go through each of several parts by themselves, before a cell."""
+    parts, steps, values = draw(st.integers(1, 4)), draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    layers: list[Layer] = [SimpleRNN(steps * values), Activation("linear")] if draw(st.booleans()) else []
+    inputs = draw(st.integers(1, 3)) if layers else steps * values
+    layers.append(TimeDistributed(Reshape((steps, values), 1), 1))
+    for _ in range(draw(st.integers(0, 3))):
+        size = draw(st.integers(1, min(3, steps)))
+        kinds = [
+            Conv1D(draw(st.integers(1, 9)), size, draw(st.integers(1, 2)), activation="tanh"),
+            MaxPooling1D(size, 1, "same"),
+            AveragePooling1D(size),
+            draw(st.sampled_from(CELLS))(draw(st.integers(1, 5)), return_sequences=True, stateful=False),
+            Dense(draw(st.integers(1, 4)), "tanh"),
+        ]
+        kind = draw(st.sampled_from(kinds))
+        layers.append(kind if isinstance(kind, Dense) else TimeDistributed(kind, steps))
+        steps = kind.steps([steps])
+    cell = draw(st.sampled_from(CELLS))(draw(st.integers(1, 5)), return_sequences=False, stateful=False)
+    end = draw(st.sampled_from([Flatten(steps), GlobalMaxPooling1D(), GlobalAveragePooling1D(), cell]))
+    layers += [TimeDistributed(end, steps), draw(cells()), Dense(2)]
+    return Chain(Network(inputs, tuple(layers)), parts)
+
+
+@st.composite
 def batch_normalised(draw) -> Chain:
     """Moments over the batch before, between and behind cells."""
 
@@ -210,5 +236,6 @@ def chains() -> st.SearchStrategy[Chain]:
         windowed(),
         embedded(),
         batch_normalised(),
+        in_parts(),
     ]
     return st.one_of(drawn)

@@ -55,6 +55,7 @@ from tsuzuki.network.normalisation import (
     UnitNormalization,
 )
 from tsuzuki.network.shaping import FinalState, Flatten, LastSteps, Permute, RepeatVector, Reshape, Reverse
+from tsuzuki.network.time_distributed import TimeDistributed
 from tsuzuki.network.windows import (
     AveragePooling1D,
     Conv1D,
@@ -193,6 +194,8 @@ def run(
             final[i] = after[-1]
             values.append(outputs[-1:] if layer.return_sequences is False else outputs)
             seen.append(after)
+        elif isinstance(layer, TimeDistributed):
+            values.append(in_parts(layer, own, inputs[0]))
         elif isinstance(layer, FinalState):
             values.append(final[read[0]][layer.number][None])
             mask = None
@@ -216,6 +219,20 @@ def run(
 def last_steps(inputs: Sequence[Array]) -> list[Array]:
     """The last steps of several arrays [steps, ...], as many as the shortest has."""
     return [values[len(values) - min(map(len, inputs)) :] for values in inputs]
+
+
+def in_parts(layer: TimeDistributed, own: Sequence[Array], x: Array) -> Array:
+    """A layer on each part by itself: step t of part p is step t * parts + p."""
+    parts, inner, found = layer.parts(len(x)), layer.layer, []
+    for part in range(parts):
+        given = x[part::parts]
+        if isinstance(inner, Recurrent):
+            start = [np.zeros((x.shape[1], inner.units)) for _ in range(inner.states)]
+            outputs, _ = over_time(inner, own, given, None, start)
+            found.append(outputs[-1:] if inner.return_sequences is False else outputs)
+        else:
+            found.append(without_state(inner, own, [given], None))
+    return np.stack(found, axis=1).reshape(-1, *found[0].shape[1:])
 
 
 def over_time(

@@ -170,7 +170,7 @@ MODELS = [
         lambda: sequential(L.Dense(2), L.Masking(), L.GRU(2, return_sequences=True)),
         "output has a mask that a Masking layer makes of computed values",
     ),
-    (lambda: sequential(L.TimeDistributed(L.Lambda(abs)), L.GRU(2)), r"holds a Lambda; use TimeDistributed\(Dense"),
+    (lambda: sequential(L.TimeDistributed(L.Lambda(abs)), L.GRU(2)), "holds a Lambda; use one of SimpleRNN, GRU"),
     (
         lambda: sequential(L.LSTM(2, activation="softmax")),
         "has activation 'softmax', which looks at all units together; use it in a Dense or Activation behind it",

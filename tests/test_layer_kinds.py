@@ -21,7 +21,8 @@ KINDS = {
     name: value
     for found in pkgutil.iter_modules(tsuzuki.network.__path__)
     for name, value in vars(import_module(f"tsuzuki.network.{found.name}")).items()
-    if isinstance(value, type) and issubclass(value, layers.Layer)
+    # What is around another layer has no kernels of its own.
+    if isinstance(value, type) and issubclass(value, layers.Layer) and name != "TimeDistributed"
 }
 # Only what can be put into a network is a dataclass; what several share is not.
 CONCRETE = sorted(name for name, value in KINDS.items() if "__dataclass_params__" in vars(value))
@@ -47,6 +48,7 @@ USES = {
     },
     "Concatenate": {"engine/plan.py"},
     "FinalState": {"engine/plan.py"},
+    "Reshape": {"keras/model_to_network.py"},
     "LastSteps": {"keras/model_to_network.py", "keras/readers/merges.py"},
 }
 

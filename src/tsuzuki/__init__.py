@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from tsuzuki.network.shaping import RepeatVector as RepeatVector
     from tsuzuki.network.shaping import Reshape as Reshape
     from tsuzuki.network.shaping import Reverse as Reverse
+    from tsuzuki.network.time_distributed import TimeDistributed as TimeDistributed
     from tsuzuki.network.weight_rules import MaxNorm as MaxNorm
     from tsuzuki.network.weight_rules import MinMaxNorm as MinMaxNorm
     from tsuzuki.network.weight_rules import NonNeg as NonNeg
@@ -154,6 +155,7 @@ _HOMES = {
     "network.network": ("Network", "graph"),
     "network.activation_layers": ("ActivityRegularization", "ELU", "LeakyReLU", "PReLU", "ReLU"),
     "network.shaping": ("FinalState", "Flatten", "LastSteps", "Permute", "RepeatVector", "Reshape", "Reverse"),
+    "network.time_distributed": ("TimeDistributed",),
     "network.dropout": ("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"),
     "network.embedding": ("Embedding",),
     "network.normalisation": (

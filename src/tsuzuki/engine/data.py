@@ -70,14 +70,19 @@ def check_numbers(network: Network, data: Data) -> None:
         rows = layer.table_rows()
         if not rows:
             continue
-        column = sum(network.input_sizes[: -1 - read[0]])
-        values = data.inputs[:, column]
+        source = read[0]
+        while source >= 0:
+            source = network.sources[source][0]
+        first = sum(network.input_sizes[: -1 - source])
+        # One number a step, or those of a part that another layer lays out as steps.
+        count = 1 if read[0] < 0 else (network.input_sizes or (network.inputs,))[-1 - source]
+        values = data.inputs[:, first : first + count]
         wrong = ~((values >= 0) & (values < rows) & (values == np.floor(values)))
         if wrong.any():
-            place = int(np.argmax(wrong))
+            place, column = (int(i) for i in np.argwhere(wrong)[0])
             raise SettingError(
-                f"the inputs have {values[place]:g} in row {place}, column {column}, but {layer} takes whole numbers "
-                f"from 0 to {rows - 1}; give such, or a larger input_dim"
+                f"the inputs have {values[place, column]:g} in row {place}, column {first + column}, but {layer} takes "
+                f"whole numbers from 0 to {rows - 1}; give such, or a larger input_dim"
             )
 
 

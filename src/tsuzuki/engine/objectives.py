@@ -160,7 +160,13 @@ def _leave_activation(plan: Plan, number: int, loss: Loss, rows: NDArray[np.int6
     """Leave the activation of an end's layer to the loss that computes it more exactly; returns which."""
     wanted, at = _LEFT.get(type(loss)), plan.end_rows[number]
     ignores = isinstance(loss, SparseCategoricalCrossentropy) and loss.ignore_class is not None
-    if wanted is None or at < 0 or ignores or rows[at][p.STATES] > 0 or rows[at][p.ACTIVATION] != wanted:
+    if (
+        wanted is None
+        or at < 0
+        or ignores
+        or rows[at][[p.STATES, p.FORGETS]].max() > 0
+        or rows[at][p.ACTIVATION] != wanted
+    ):
         return p.LINEAR
     rows[at][p.ACTIVATION] = p.LINEAR
     return wanted

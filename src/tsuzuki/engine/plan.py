@@ -21,6 +21,7 @@ from tsuzuki.kernels.table import (
     INPUT_STEPS,
     LINEAR,
     OUT,
+    PARTS,
     PLACE_OF_WEIGHTS,
     RECURRENT_DROPOUT,
     RETURNS_ALL,
@@ -39,6 +40,7 @@ from tsuzuki.kernels.table import (
 from tsuzuki.network.layers import Concatenate, Layer, Recurrent
 from tsuzuki.network.network import Network, Parameter, parameters
 from tsuzuki.network.shaping import FinalState
+from tsuzuki.network.time_distributed import computed, parts_of
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,12 @@ def split_lanes(network: Network, lanes: int, timesteps: int) -> tuple[int, int]
     Returns:
         (blocks, lanes of a block).
     """
-    weights = sum(int(np.prod(parameter.shape)) for parameter in _multiplied(network))
-    if weights * lanes * timesteps < WORTH_SPLITTING:
+    steps = [
+        given if computed(layer) is not layer else timesteps
+        for layer, given in zip(network.layers, network.steps(timesteps), strict=True)
+    ]
+    multiplied = sum(int(np.prod(parameter.shape)) * steps[parameter.layer] for parameter in _multiplied(network))
+    if multiplied * lanes < WORTH_SPLITTING:
         return 1, lanes
     blocks = max(1, min(ENOUGH_BLOCKS, lanes // 16), -(-lanes // MOST_LANES))
     each = -(-lanes // blocks)
@@ -159,7 +165,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     branches = []
     for row, (kind, layer, number, read) in zip(rows, order, strict=True):
         row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
-        row[PLACE_OF_WEIGHTS] = network.place_of_weights(number)
+        row[PLACE_OF_WEIGHTS], row[PARTS] = network.place_of_weights(number), 1
         steps = outputs.seen[number]
         row[STEPS] = steps
         if layer is None:
@@ -171,20 +177,26 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         elif kind == "held_output":
             sources = (outputs.held(number),)
         else:
-            sources = tuple(outputs.read(source, needed) for source, needed in outputs.wanted(layer, number, read))
+            row[PARTS] = parts = parts_of(layer, outputs.given(read[0]))
+            wanted = outputs.wanted(layer, number, read)
+            sources = tuple(outputs.in_order(source, needed).in_parts(parts) for source, needed in wanted)
+            row[STEPS] = steps = steps // parts
         mask, mask_skip = (sources[0].mask, sources[0].mask_skip) if sources else (-1, 0)
         if isinstance(layer, Recurrent) and len(read) > 1 and kind != "held_output":
             # As in Keras, a cell that begins with given states hands the mask on, but takes each step.
             sources = (replace(sources[0], mask=-1), *sources[1:])
         input_steps = sources[0].steps if read else int(outputs.rows[number][INPUT_STEPS])
         row[INPUT_STEPS], row[RETURNS_ALL] = input_steps, steps == input_steps
-        place = Place(
-            row, sources, named.get(network.owner(number), {}), input_steps, steps, each, spaces, HEADER + rows.size
-        )
-        module_of(kind).lay_out(layer, place)
+        parameters_here, lanes_here = named.get(network.owner(number), {}), each * int(row[PARTS])
+        place = Place(row, sources, parameters_here, input_steps, steps, lanes_here, spaces, HEADER + rows.size)
+        module_of(kind).lay_out(computed(layer), place)
+        if computed(layer) is not layer:
+            # No lane carries the states of its parts.
+            row[STATES] = 0
         if outputs.is_masked(number) and row[STEP_MASK] < 0:
             row[[STEP_MASK, STEP_MASK_SKIP]] = mask, mask_skip + input_steps - steps
-        outputs.add(number, row)
+        moved = bool(parameters_here) or any(source.d_x >= 0 for source in sources)
+        outputs.add(number, row, moved)
     last = network.last if apart else (max(outputs.rows),)
     ends = tuple(outputs.read(number, outputs.scored(number)) for number in last)
     numbers = [-1 if kind == "branch" else number for kind, _, number, _ in order]
@@ -281,6 +293,7 @@ class _Outputs:
         self.rows: dict[int, NDArray[np.int64]] = {}
         self.readers: dict[int, list[Source]] = {}
         self._cells: dict[int, NDArray[np.int64]] = {}
+        self._unmoved = set[int]()
 
     def is_masked(self, number: int) -> bool:
         """Whether a layer passes a mask on: a cell with its last step alone does not, a join has its inputs'."""
@@ -289,9 +302,11 @@ class _Outputs:
             return False
         return self._all_seen[number] or not isinstance(layers[number], Recurrent)
 
-    def add(self, number: int, row: NDArray[np.int64]) -> None:
-        """Take in a layer that has been laid out."""
+    def add(self, number: int, row: NDArray[np.int64], moved: bool) -> None:
+        """Take in a layer that has been laid out; whether some weights are in it, or in what it reads."""
         self.rows[number] = row
+        if not moved and number not in self._branches:
+            self._unmoved.add(number)
         if row[STATES] > 0:
             self._cells[number] = row
 
@@ -321,14 +336,23 @@ class _Outputs:
         states = int(cell[STATE_OUT + 2 * state])
         return Source(states, int(cell[INPUT_STEPS]), wide, int(cell[UNITS]), int(cell[at]), 1)
 
+    def given(self, source: int) -> int:
+        """How many steps a layer or an input gives."""
+        return self._given[source] if source >= 0 else self._timesteps
+
     def scored(self, number: int) -> int:
         """How many steps of an end the loss scores."""
         return self._given[number] if self._every_step else 1
 
     def wanted(self, layer: Layer, number: int, read: tuple[int, ...]) -> list[tuple[int, int]]:
         """What a layer reads, and how many steps of each."""
-        given = [self._given[source] if source >= 0 else self._timesteps for source in read]
+        given = [self.given(source) for source in read]
         return [(source, layer.reads_from(i, self.seen[number], given[i])) for i, source in enumerate(read)]
+
+    def in_order(self, source: int, steps: int) -> Source:
+        """`read` for a layer: the gradient of what no weights are in is not wanted."""
+        found = self.read(source, steps)
+        return replace(found, d_x=-1) if source in self._unmoved else found
 
     def read(self, source: int, steps: int) -> Source:
         """The last `steps` steps of a layer's output or of an input, for one more reader."""
@@ -343,8 +367,9 @@ class _Outputs:
         wide, d_x = int(row[WIDE]), int(row[D_OUT])
         if source in self._branches:
             d_x = self._spaces.work.take(steps * self._lanes * wide)
-        skip = int(row[SCORED_OFFSET] + row[STEPS]) - steps
-        mask, mask_skip = int(row[STEP_MASK]), int(row[STEP_MASK_SKIP] + row[STEPS]) - steps
+        parts = int(row[PARTS])
+        skip = int(row[SCORED_OFFSET] + row[STEPS]) * parts - steps
+        mask, mask_skip = int(row[STEP_MASK]), int(row[STEP_MASK_SKIP] + row[STEPS]) * parts - steps
         found = Source(int(row[OUT]), skip, wide, int(row[UNITS]), d_x, steps, mask, mask_skip)
         self.readers.setdefault(source, []).append(found)
         return found

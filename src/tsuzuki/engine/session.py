@@ -156,7 +156,7 @@ class Session:
         job[p.PARAMETERS], job[p.SIZE] = self.parameters.ctypes.data, plan.size
         job[p.SLOTS], job[p.PACKED] = self.slots.ctypes.data, self._packed.ctypes.data
         job[p.BANK], job[p.STATE_SIZE] = self.bank.ctypes.data, plan.state_size
-        job[p.LAYERS], job[p.SOME_FORGET] = len(plan.rows), (plan.rows[:, p.FORGETS] == 1).any()
+        job[p.LAYERS], job[p.SOME_FORGET] = len(plan.rows), (plan.rows[:, p.FORGETS] > 0).any()
         job[p.SOME_PENALISE] = (plan.rows[:, p.PENALTY] >= 0).any()
         for name, place in plan.shared.items():
             job[getattr(p, name)] = place

@@ -41,7 +41,8 @@ def without_steps(model: Any) -> tuple[bool, ...]:
     """For each input of a built model whether it has no steps: (samples, values), or one number beside a series."""
     inputs: Sequence[Any] = getattr(graph_of(model), "inputs", None) or ()
     series = [
-        len(one.shape) == 3 or (len(one.shape) == 2 and is_read_as_numbers(model, i)) for i, one in enumerate(inputs)
+        len(one.shape) in (3, 4) or (len(one.shape) == 2 and is_read_as_numbers(model, i))
+        for i, one in enumerate(inputs)
     ]
     longest = {one.shape[1] for one, steps in zip(inputs, series, strict=True) if steps} - {1}
     return tuple(

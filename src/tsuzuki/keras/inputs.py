@@ -29,6 +29,9 @@ def side_by_side(model: Any, given: Any, name: str) -> Any:
     constant = without_steps(model) if any(len(one.shape) == 2 for one in inputs) else (False,) * len(inputs)
     if len(inputs) < 2:
         given = single(given, name)
+        for one in inputs:
+            if len(one.shape) == 4 and np.ndim(given) == 4:
+                return _joined_parts(as_array(given, name), one.shape, name)
         return as_array(given, name)[:, None] if constant == (True,) and np.ndim(given) == 2 else given
     if isinstance(given, np.ndarray) and given.ndim == 3:
         # They stand side by side already.
@@ -46,6 +49,10 @@ def side_by_side(model: Any, given: Any, name: str) -> Any:
         array.reshape(len(array), 1, -1) if without else array[..., None] if array.ndim == 2 else array
         for array, without in zip(arrays, constant, strict=True)
     ]
+    arrays = [
+        _joined_parts(array, one.shape, f"{name} {key}") if array.ndim == 4 and len(one.shape) == 4 else array
+        for array, one, key in zip(arrays, inputs, names, strict=True)
+    ]
     for array, one in zip(arrays, names, strict=True):
         if array.ndim != 3 or len(array) != len(arrays[0]):
             raise SettingError(
@@ -60,6 +67,13 @@ def side_by_side(model: Any, given: Any, name: str) -> Any:
         for array in arrays
     ]
     return np.concatenate(arrays, axis=2, dtype=np.float32)
+
+
+def _joined_parts(array: NDArray[Any], wanted: tuple[int | None, ...], name: str) -> NDArray[Any]:
+    """(samples, parts, steps, values) with the values of all steps of a part side by side."""
+    if array.shape[2:] != wanted[2:]:
+        raise SettingError(f"{name} has shape {array.shape}; the model takes {('samples', *wanted[1:])}")
+    return array.reshape(*array.shape[:2], -1)
 
 
 def ranks_of(model: Any, given: Any) -> tuple[int, ...]:
@@ -86,9 +100,11 @@ def taken_apart_inputs(model: Any, x: NDArray[Any], sizes: Sequence[int], ranks:
         ranks: axes that each had.
     """
     found, first = [], 0
-    pairs = zip(without_steps(model), lengths_of(model), sizes, ranks, strict=True)
-    for without, length, size, rank in pairs:
+    pairs = zip(without_steps(model), lengths_of(model), sizes, ranks, model.inputs, strict=True)
+    for without, length, size, rank, one in pairs:
         part = x[:, x.shape[1] - (length or x.shape[1]) :, first : first + size]
+        if len(one.shape) == 4:
+            part = part.reshape(*part.shape[:2], *one.shape[2:])
         found.append(part[:, 0] if without else of_rank(part, rank))
         first += size
     made_with = getattr(model, "_inputs_struct", None)

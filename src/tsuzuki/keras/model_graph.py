@@ -10,12 +10,11 @@ from typing import Any
 import keras
 
 from tsuzuki.errors import SettingError, UnsupportedModel
-from tsuzuki.keras.readers import DESCRIBED, NEAREST, reader_of, supported
+from tsuzuki.keras.readers import DESCRIBED, NEAREST, reader_of, reads_parts, supported
 from tsuzuki.keras.readers.call import Call, Draft, Shape
 from tsuzuki.keras.readers.masks import is_handed_on
 from tsuzuki.keras.readers.options import check_options, penalty
 from tsuzuki.keras.tracing import trace
-from tsuzuki.network.layers import Layer
 
 # The number of a layer of the network, or -1, -2, … for its inputs; None behind a layer that has no equal.
 Number = int | None
@@ -61,7 +60,7 @@ def weights_of(model: Any) -> list[Any]:
     known = {
         id(weight)
         for layer in layers_of(model)
-        for one in (layer, getattr(layer, "layer", layer))
+        for one in layer._flatten_layers()
         if type(one) in DESCRIBED
         for weight in one.weights
     }
@@ -147,6 +146,9 @@ class _Walker:
         if type(operation) is keras.Sequential or is_functional(operation):
             return self.run(operation, numbers, shapes)[0]
         name, draft = self._name(operation), self._draft
+        if type(operation) is keras.layers.TimeDistributed and isinstance(operation.layer, keras.Model):
+            with draft.parts():
+                return self._one(operation.layer, numbers, [one and one[:1] + one[2:] for one in shapes], (), {})
         if type(operation) is keras.layers.Lambda and (inside := self._inside(operation, numbers, shapes)) is not None:
             return inside
         if id(operation) in self._refused:
@@ -179,6 +181,9 @@ class _Walker:
         call = Call(operation, name, sources, tuple(shapes), arguments, options, draft)
         before = len(draft.problems)
         check_options(call)
+        if any(len(shape or ()) > 3 for shape in shapes) and not reads_parts(operation):
+            call.refuse("reads parts of several steps (samples, parts, steps, values); put it in a TimeDistributed")
+            return [None]
         try:
             found = reader(call)
         except SettingError as error:
@@ -186,16 +191,13 @@ class _Walker:
             found = None
         if len(draft.problems) > before or None in numbers or found is None:
             return [None]
-        if isinstance(found, Layer):
-            found = [found]
-        if isinstance(found, int):
-            found = (found,)
-        if not isinstance(found, tuple):
-            for layer in found:
-                sources = (draft.add(layer, sources),)
-            found = sources
         rule = getattr(operation, "activity_regularizer", None)
-        return list(found) if rule is None else [draft.add(penalty(rule), (one,)) for one in found]
+        try:
+            ends = call.put(found)
+            return [*ends] if rule is None else [draft.add(penalty(rule), (one,)) for one in ends]
+        except SettingError as error:
+            call.refuse(f"is not supported: {error}")
+            return [None]
 
     def _inside(self, layer: Any, numbers: list[Number], shapes: Sequence[Shape | None]) -> list[Number] | None:
         """The numbers of a Lambda's outputs, where its function can be followed and does what is read; else None."""

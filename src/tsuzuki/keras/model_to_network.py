@@ -14,7 +14,7 @@ from tsuzuki.keras.readers.call import Draft, Shape
 from tsuzuki.keras.weight_rules import rules_of
 from tsuzuki.network.layers import Layer, Recurrent
 from tsuzuki.network.network import Network, check_weights
-from tsuzuki.network.shaping import LastSteps
+from tsuzuki.network.shaping import LastSteps, Reshape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,12 +74,14 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     if not shapes:
         draft.problems.append("the model's input has shape None; begin it with keras.Input((timesteps, features))")
         shapes = [None]
-    ends, ended = walk(model, draft, _inputs(model, draft, len(shapes)), shapes)
+    ends, ended = walk(model, draft, _inputs(model, draft, shapes), shapes)
     numbers = [is_read_as_numbers(model, i) for i in range(len(shapes))]
     sizes = [_features(shape, alone, draft) for shape, alone in zip(shapes, numbers, strict=True) if shape is not None]
     ranks = {len(shape) for shape in ended if shape is not None}
     if len(ranks) > 1:
         draft.problems.append("some outputs have a value for each step and others one; give all of them alike")
+    if 4 in ranks:
+        draft.problems.append("an output has values for each step of several parts; give such for each part")
     if not draft.problems and any(end is None or end < 0 for end in ends):
         draft.problems.append("an output of the model is one of its inputs; leave it out")
     if draft.problems:
@@ -177,23 +179,28 @@ def _described(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(replace(cast(Any, one), stateful=True) if isinstance(one, Recurrent) else one for one in layers)
 
 
-def _inputs(model: Any, draft: Draft, count: int) -> list[int]:
+def _inputs(model: Any, draft: Draft, shapes: "Sequence[Shape | None]") -> list[int]:
     """What stands for each input of a model: itself, or its last steps where others have more."""
-    found, lengths = [-1 - i for i in range(count)], lengths_of(model)
+    found, lengths = [-1 - i for i in range(len(shapes))], lengths_of(model)
     longest = max((length or 0 for length in lengths), default=0)
     for i, (length, without) in enumerate(zip(lengths, without_steps(model), strict=True)):
-        if length is None or length == longest or (None in lengths and not without):
-            continue
-        if is_read_as_numbers(model, i):
-            draft.shorter[-1 - i] = length
-        else:
-            found[i] = draft.add(LastSteps(length), (-1 - i,))
+        if length is not None and length != longest and (None not in lengths or without):
+            if is_read_as_numbers(model, i):
+                draft.shorter[-1 - i] = length
+            else:
+                found[i] = draft.add(LastSteps(length), (-1 - i,))
+        if len(shape := shapes[i] or ()) == 4 and None not in shape[2:]:
+            # A part is the values of a step.
+            with draft.parts():
+                found[i] = draft.add(Reshape((int(shape[2] or 1), int(shape[3] or 1)), 1), (found[i],))
     return found
 
 
 def _features(shape: Shape, as_numbers: bool, draft: Draft) -> int:
     if len(shape) == 2 and as_numbers:
         return 1
+    if len(shape) == 4 and None not in shape[2:]:
+        return int(shape[2] or 1) * int(shape[3] or 1)
     if len(shape) not in (2, 3) or shape[-1] is None:
         draft.problems.append(f"the model's input has shape {shape}; begin it with keras.Input((timesteps, features))")
         return 1

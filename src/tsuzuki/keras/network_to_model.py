@@ -12,6 +12,7 @@ from tsuzuki.network.activation_layers import PReLU
 from tsuzuki.network.layers import GRU, LSTM, Layer, Recurrent, SimpleRNN
 from tsuzuki.network.network import Network, check_weights
 from tsuzuki.network.shaping import FinalState, LastSteps, Permute, RepeatVector, Reverse
+from tsuzuki.network.time_distributed import TimeDistributed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,8 @@ def to_keras(
             raise SettingError(
                 f"layer {i + 1} ({layer}) reverses a mask, which no layer of Keras does by itself; leave out the mask"
             )
+        if layer.table_rows() and network.sources[i][0] >= 0:
+            raise SettingError(f"layer {i + 1} ({layer}) looks up what another layer gives; let it read an input")
         given, first = getattr(layer, "return_sequences", None), network.owner(i)
         if first != i and stateful and layer.states:
             raise SettingError(
@@ -148,6 +151,11 @@ def _layer(layer: Layer, stateful: bool, returns: bool) -> Any:
     if isinstance(layer, Reverse | FinalState | LastSteps):
         # No layers of Keras: a call of an operation, and what a layer with return_state gives.
         return None
+    if isinstance(layer, TimeDistributed):
+        inside = _layer(layer.layer, False, getattr(layer.layer, "return_sequences", None) is not False)
+        if inside is None:
+            raise SettingError(f"{layer} is no layer of Keras; leave it out")
+        return keras.layers.TimeDistributed(inside)
     if isinstance(layer, Permute):
         return keras.layers.Permute((2, 1))
     if isinstance(layer, PReLU):

@@ -33,6 +33,7 @@ from tsuzuki.kernels.table import (
     LAST_FORECAST,
     LAST_FORECAST_STATE,
     LAYERS,
+    PARTS,
     READINGS,
     ROW,
     SCALES,
@@ -80,9 +81,9 @@ def enter(job, work, lanes, k, first_lane):
     if job[SOME_FORGET]:
         for i in range(job[LAYERS]):
             row = shift(job, HEADER + i * ROW)
-            for n in range(row[STATES] if row[FORGETS] else 0):
+            for n in range(row[FORGETS]):
                 states = shift(work, shift(row, 2 * n)[STATE_OUT])
-                fill(states, lanes * row[WIDE], states, False)
+                fill(states, lanes * row[PARTS] * row[WIDE], states, False)
 
 
 @kernel

@@ -70,6 +70,7 @@ from tsuzuki.kernels.table import (
     PACKED_RECURRENT_T,
     PARAMETERS,
     PART,
+    PARTS,
     PENALISE,
     PENALTIES,
     PENALTY,
@@ -123,7 +124,8 @@ def forward(job, work, lanes, k, first_lane, first, end, meets):
     update = job[FIRST_UPDATE] + k
     for i in range(first, end):
         row = shift(job, HEADER + i * ROW)
-        call_forward(row[FORWARD], job, row, work, lanes, update, first_lane)
+        parts = row[PARTS]
+        call_forward(row[FORWARD], job, row, work, lanes * parts, update, first_lane * parts)
     if meets:
         row = shift(job, HEADER + end * ROW)
         call_forward(row[SHARE_FORWARD], job, row, work, lanes, update, first_lane)
@@ -138,7 +140,7 @@ def backward(job, work, lanes, k, first_lane, gradients, first, end, meets):
     for back in range(end - 1, first - 1 + meets, -1):
         row = shift(job, HEADER + back * ROW)
         own = shift(gradients, row[PLACE_OF_WEIGHTS] * job[BLOCKS] * job[SIZE])
-        call_backward(row[BACKWARD], job, row, work, lanes, own)
+        call_backward(row[BACKWARD], job, row, work, lanes * row[PARTS], own)
     if meets:
         row = shift(job, HEADER + first * ROW)
         call_forward(row[SHARE_BACKWARD], job, row, work, lanes, job[FIRST_UPDATE] + k, first_lane)

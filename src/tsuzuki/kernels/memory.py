@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.errors import SettingError
 from tsuzuki.kernels.host import padded
 from tsuzuki.kernels.table import (
     ACTIVATED,
@@ -125,6 +126,15 @@ class Source:
     steps: int
     mask: int = -1
     mask_skip: int = 0
+
+    def in_parts(self, parts: int) -> "Source":
+        """The same for a layer that takes parts of the steps for lanes; it reads no mask."""
+        if self.skip % parts:
+            raise SettingError(
+                "a layer around another reads a recurrent layer, whose steps do not begin where its parts do; put "
+                "a linear activation between them"
+            )
+        return replace(self, skip=self.skip // parts, steps=self.steps // parts)
 
 
 @dataclass(frozen=True)
@@ -290,7 +300,7 @@ def take_recurrent(place: Place, layer: Recurrent) -> None:
         sums = place.work(steps, whole)
         row[ACTIVATED], row[RECURRENT_ACTIVATED] = (sums if one else -1 for one in kept)
     row[OUT] = place.work(steps + 1, wide)
-    row[STATES], row[FORGETS] = layer.states, not layer.stateful
+    row[STATES], row[FORGETS] = layer.states, 0 if layer.stateful else layer.states
     for state in range(layer.states):
         row[STATE + 2 * state] = spaces.state.take(wide)
         row[STATE_OUT + 2 * state] = place.work(steps + 1, wide) if state else row[OUT]

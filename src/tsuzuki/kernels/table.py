@@ -95,7 +95,7 @@ AVERAGE_SLOT = 3
     # how many arrays a lane carries from step to step, and a pair for each: the offsets in a lane's saved state and in
     # the work space, where [1 + steps, lanes, wide] begin with the state before the first step
     STATES, STATE, STATE_OUT, SECOND_STATE, SECOND_STATE_OUT,
-    # whether these are zero at the start of every row, whatever the row carries
+    # how many of these are zero at the start of every row, whatever the row carries
     FORGETS,
     # gradients of the states after the last step, where others read these (-1: none); the states that the layer begins
     # with are its links
@@ -114,10 +114,12 @@ AVERAGE_SLOT = 3
     PENALTY,
     # how many layers before it have the same weights: its gradients have a place of their own
     PLACE_OF_WEIGHTS,
+    # parts of a lane that the layer takes for lanes (see `TimeDistributed`)
+    PARTS,
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4, OWN_5, OWN_6, OWN_7, OWN_8,
     ROW,
-) = range(65)
+) = range(66)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

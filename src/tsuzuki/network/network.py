@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tsuzuki.errors import SettingError
 from tsuzuki.network.layers import Layer, Recurrent
+from tsuzuki.network.time_distributed import TimeDistributed
 from tsuzuki.network.weight_rules import WeightRule
 
 if TYPE_CHECKING:
@@ -160,6 +161,9 @@ class Network:
         for end in self.last:
             seen[end] = given[end] if every_step else 1
         for i in reversed(range(len(self.layers))):
+            if isinstance(self.layers[i], TimeDistributed):
+                # Its last steps are not the last ones of all parts.
+                seen[i] = given[i]
             for place, source in enumerate(self.sources[i]):
                 if source >= 0:
                     seen[source] = max(seen[source], self.layers[i].reads_from(place, seen[i], given[source]))
@@ -171,7 +175,8 @@ class Network:
         for i in reversed(range(len(self.layers))):
             for place, source in enumerate(self.sources[i]):
                 if source >= 0:
-                    found[source] |= self.layers[i].reads_from(place, 2 if found[i] else 1, 2) == 2
+                    around = isinstance(self.layers[i], TimeDistributed)
+                    found[source] |= around or self.layers[i].reads_from(place, 2 if found[i] else 1, 2) == 2
         return tuple(found)
 
     @cached_property

@@ -13,16 +13,27 @@ import keras
 from tsuzuki.keras.readers import merges, recurrent, shaping, stepwise, wrappers
 from tsuzuki.keras.readers.call import Reader
 
+L = keras.layers
 READERS: dict[type, Reader] = recurrent.READERS | stepwise.READERS | shaping.READERS | merges.READERS | wrappers.READERS
 # Layers that read a number for each step: an input of shape (timesteps,) is theirs alone.
-READ_NUMBERS: set[type] = {keras.layers.Embedding}
+READ_NUMBERS: set[type] = {L.Embedding}
 # Layers whose variables become part of the network's description, and are none of its weights.
-DESCRIBED: set[type] = {keras.layers.Normalization}
+DESCRIBED: set[type] = {L.Normalization}
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
 OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
     "Lambda": "the computation done on the arrays beforehand, or operations that are read (a + b, 2.0 * x, x[:, -1])",
+}
+
+# Layers that read (samples, parts, steps, values) as they are; others take each part by itself in a TimeDistributed.
+READ_PARTS: set[type] = {
+    *(set(stepwise.READERS) - {L.Masking, L.Embedding, L.SpatialDropout1D, L.PReLU, L.ActivityRegularization}),
+    *merges.MERGES,
+    *wrappers.READERS,
+    L.Concatenate,
+    L.Flatten,
+    L.Reshape,
 }
 
 
@@ -32,6 +43,11 @@ def reader_of(operation: Any) -> Reader | None:
     if found is None and type(operation).__module__ == "keras.src.ops.numpy":
         found = OPERATIONS.get(type(operation).__name__)
     return found
+
+
+def reads_parts(operation: Any) -> bool:
+    """Whether an operation reads (samples, parts, steps, values) as it is."""
+    return type(operation) in READ_PARTS or type(operation).__name__ in ("Add", "Divide", "Multiply", "Subtract")
 
 
 def supported() -> str:

@@ -1,14 +1,18 @@
 """A Keras layer where it is called, as the readers see it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
+from tsuzuki.errors import SettingError
 from tsuzuki.keras.gelu import is_gelu_tanh
 from tsuzuki.network.activations import ACTIVATIONS
-from tsuzuki.network.layers import Layer
+from tsuzuki.network.layers import Activation, Layer, Recurrent
+from tsuzuki.network.normalisation import BatchNormalization
+from tsuzuki.network.time_distributed import TimeDistributed, goes_by_steps
 
 Shape = tuple[int | None, ...]
 
@@ -24,6 +28,8 @@ class Draft:
         problems: what has no equal, each a sentence that says what to use in its place.
         shorter: the steps of inputs of numbers that have fewer than others, by their numbers here.
         shared: of layers that have the weights of an earlier one, which.
+        part_steps: the steps of a part, behind layers whose steps are several parts (see `TimeDistributed`).
+        in_parts: whether layers are added that go through each part by itself.
     """
 
     layers: list[Layer] = field(default_factory=list)
@@ -32,13 +38,35 @@ class Draft:
     problems: list[str] = field(default_factory=list)
     shorter: dict[int, int] = field(default_factory=dict)
     shared: dict[int, int] = field(default_factory=dict)
+    part_steps: dict[int, int] = field(default_factory=dict)
+    in_parts: bool = False
 
     def add(self, layer: Layer, sources: Sequence[int]) -> int:
         """Add a layer that reads others, or inputs (-1, -2, …); its number."""
+        steps = self.part_steps.get(sources[0], 1)
+        if self.in_parts or steps > 1:
+            if isinstance(layer, BatchNormalization) and layer.trainable and self.in_parts:
+                raise SettingError("Keras takes the moments of a BatchNormalization there of each step by itself")
+            given = layer.steps([steps] * len(sources))
+            if not goes_by_steps(layer):
+                layer = TimeDistributed(layer, steps)
+                if sources[0] >= 0 and isinstance(self.layers[sources[0]], Recurrent):
+                    # What is around another layer reads no cell (see `Source.in_parts`).
+                    sources = (self.add(Activation("linear"), sources),)
+            self.part_steps[len(self.layers)] = given
         self.layers.append(layer)
         self.wiring.append(tuple(sources))
         self.masked.append(layer.masks([source >= 0 and self.masked[source] for source in sources]))
         return len(self.layers) - 1
+
+    @contextmanager
+    def parts(self) -> Iterator[None]:
+        """What is added meanwhile goes through each part of the steps by itself."""
+        before, self.in_parts = self.in_parts, True
+        try:
+            yield
+        finally:
+            self.in_parts = before
 
 
 @dataclass(frozen=True)
@@ -76,6 +104,19 @@ class Call:
         """For operations of keras.ops, which lose the mask of what they read: refuse one."""
         if self.reads_a_mask:
             self.refuse(f"is an operation, behind which Keras knows no mask any more; {instead}")
+
+    def put(self, found: "Layer | Sequence[Layer] | int | tuple[int, ...]") -> tuple[int, ...]:
+        """Add what a reader found in the layer's place, unless it did so itself; the numbers of the outputs."""
+        if isinstance(found, int):
+            return (found,)
+        if isinstance(found, tuple):
+            return found
+        sources = self.sources
+        for layer in [found] if isinstance(found, Layer) else found:
+            # What a tuple holds are numbers.
+            assert isinstance(layer, Layer)
+            sources = (self.draft.add(layer, sources),)
+        return sources
 
     def add(self, layer: Layer, *sources: int) -> int:
         """Add a layer to the network, reading what is given, or what the Keras layer reads; its number."""

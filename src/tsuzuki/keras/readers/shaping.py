@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from tsuzuki.keras.readers.call import Call, Found, Reader
+from tsuzuki.keras.readers.call import Call, Found, Reader, Shape
 from tsuzuki.network.layers import Layer
 from tsuzuki.network.shaping import Flatten, Permute, RepeatVector, Reshape
 from tsuzuki.network.windows import (
@@ -24,21 +24,41 @@ def repeat_vector(call: Call) -> Layer:
 
 
 def reshape(call: Call) -> Found:
-    """Read a Flatten or Reshape between steps and values."""
+    """Read a Flatten or Reshape between steps and values, or parts of steps and values."""
     shape = call.shapes[0]
     if shape is None or any(size is None for size in shape[1:]):
         call.refuse("reads any number of steps; begin the model with keras.Input of a fixed number of timesteps")
         return None
     target = tuple(call.layer.compute_output_shape(shape))[1:]
-    timesteps = int(shape[1] or 1) if len(shape) == 3 else 1
-    if len(target) > 2 or len(shape) > 3:
-        call.refuse(f"gives the shape {target}; give (values,) or (timesteps, values)")
+    if len(target) > 3 or len(shape) > 4:
+        call.refuse(f"gives the shape {target}; give (values,), (timesteps, values) or (parts, timesteps, values)")
         return None
+    if len(shape) == 4 or len(target) == 3:
+        return _with_parts(call, shape, target)
+    timesteps = int(shape[1] or 1) if len(shape) == 3 else 1
     same = target == shape[1:] and not call.reads_a_mask
     if same or (len(shape) == 2 and target == (shape[1], 1) and call.sources[0] < 0):
         # An input (samples, steps) is read as steps of one value anyhow. Of the same shape, it ends a mask.
         return []
     return Flatten(timesteps) if len(target) == 1 else Reshape((int(target[0]), int(target[1])), timesteps)
+
+
+def _with_parts(call: Call, shape: Shape, target: Shape) -> int:
+    """The number of a Reshape or Flatten from parts of steps, or to such, by way of a step for each part."""
+    draft, (source, *_) = call.draft, call.sources
+    if len(shape) == 4:
+        with draft.parts():
+            source = draft.add(Flatten(int(shape[2] or 1)), (source,))
+        shape = (*shape[:2], int(shape[2] or 1) * int(shape[3] or 1))
+    steps = int(shape[1] or 1) if len(shape) == 3 else 1
+    wanted = target if len(target) < 3 else (target[0], int(target[1] or 1) * int(target[2] or 1))
+    if wanted != shape[1:]:
+        layer = Flatten(steps) if len(wanted) == 1 else Reshape((int(wanted[0] or 1), int(wanted[1] or 1)), steps)
+        source = draft.add(layer, (source,))
+    if len(target) == 3:
+        with draft.parts():
+            source = draft.add(Reshape((int(target[1] or 1), int(target[2] or 1)), 1), (source,))
+    return source
 
 
 def permute(call: Call) -> Found:

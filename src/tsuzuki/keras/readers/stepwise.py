@@ -7,7 +7,7 @@ from tsuzuki.keras.readers.call import Call, Found, Reader
 from tsuzuki.network.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D
 from tsuzuki.network.embedding import Embedding
 from tsuzuki.network.layers import Dense, Layer, Masking
-from tsuzuki.network.shaping import LastSteps
+from tsuzuki.network.shaping import LastSteps, Reshape
 
 
 def dense(call: Call) -> Layer:
@@ -61,6 +61,10 @@ def embedding(call: Call) -> Found:
     if getattr(layer, "lora_enabled", False):
         call.refuse("has LoRA enabled, which is not supported; use a plain Embedding")
     found = Embedding(layer.input_dim, layer.output_dim, layer.mask_zero)
+    shape = call.shapes[0]
+    if call.draft.in_parts and shape is not None and len(shape) == 2 and call.sources[0] not in call.draft.part_steps:
+        # The numbers of a part are the values of a step.
+        return [Reshape((int(shape[1] or 1), 1), 1), found]
     steps = call.draft.shorter.get(call.sources[0])
     return found if steps is None else [found, LastSteps(steps)]
 

@@ -4,22 +4,25 @@ from dataclasses import replace
 
 import keras
 
-from tsuzuki.keras.readers import stepwise
+from tsuzuki.keras.readers import recurrent, shaping, stepwise
 from tsuzuki.keras.readers.call import Call, Found, Reader
-from tsuzuki.network.normalisation import BatchNormalization
+
+KNOWN: dict[type, Reader] = recurrent.READERS | stepwise.READERS | shaping.READERS
 
 
 def time_distributed(call: Call) -> Found:
-    """Read a TimeDistributed around a layer that computes each step by itself anyhow."""
-    inner = call.layer.layer
-    reader = stepwise.READERS.get(type(inner))
+    """Read a TimeDistributed around a layer; a model in it is walked (see `model_graph`)."""
+    inner, shape = call.layer.layer, call.shapes[0]
+    reader = KNOWN.get(type(inner))
     if reader is None:
-        call.refuse(f"holds a {type(inner).__name__}; use TimeDistributed(Dense(…)), or Dense itself")
+        names = ", ".join(kind.__name__ for kind in KNOWN)
+        call.refuse(f"holds a {type(inner).__name__}; use one of {names}, or a model of these")
         return None
-    found = reader(replace(call, layer=inner))
-    if isinstance(found, BatchNormalization) and found.trainable:
-        call.refuse("holds a BatchNormalization, of which Keras takes the moments of each step by itself; use it alone")
-    return found
+    inside = None if shape is None else shape[:1] + shape[2:]
+    with call.draft.parts():
+        own = replace(call, layer=inner, shapes=(inside,))
+        found = reader(own)
+        return None if found is None else own.put(found)
 
 
 READERS: dict[type, Reader] = {keras.layers.TimeDistributed: time_distributed}

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from tsuzuki.network.layers import Layer
+from tsuzuki.network.time_distributed import computed
 
 
 def module_of(name: str) -> ModuleType:
@@ -41,4 +42,4 @@ def _kind_of(described: type[Layer]) -> str:
 
 def kind_of(layer: Layer) -> str:
     """The name of the kind that computes a layer."""
-    return _kind_of(type(layer))
+    return _kind_of(type(computed(layer)))
