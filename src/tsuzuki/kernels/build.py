@@ -41,6 +41,7 @@ UNITS = {
     "number_text": ("number_text",),
     "naive_errors": ("naive_errors",),
     "one_reading": ("one_reading",),
+    "standing_worker": ("standing_worker",),
     "shared": ("matrix", "dropout_masks", "activations", "projection", "recurrence", "step_masks"),
     **{path.stem: (f"layers.{path.stem}",) for path in sorted(HERE.glob("layers/[a-z]*.py"))},
 }

@@ -174,7 +174,7 @@ class Bank:
         """
         found = Bank(self.fitted, self.settings, [*self.ids, *ids])
         old = np.arange(len(self.ids))
-        found.scales[old], found.recent.transform.marks[old] = self.scales, self.recent.transform.marks
+        found.recent.take_scales(old, self.recent)
         found.restore(old, self.state_of(old), self.stamps, self.missing)
         if found.covariates is not None and self.covariates is not None:
             found.covariates.take_plans(self.covariates)
@@ -256,11 +256,11 @@ class Bank:
         absent, missing = np.isnan(values), self.missing[some]
         anew = ~absent & (missing > self.settings.max_gap)
         self.missing[some] = (missing + 1) * absent
-        values, scaled = self.recent.take(which, at, values, anew)
+        values = self.recent.take(which, at, values, anew)
         if anew.any() and self.before:
-            begun = which[anew]
+            begun, scaled = which[anew], self.recent.scaled(which[anew], values[anew])
             for rows in self._distinct:
-                rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled[anew]
+                rows[at[anew] - np.arange(1, self.before + 1)[:, None], begun, 0] = scaled
         most = len(which) if len(which) == len(self.ids) else SIZES[-1]
         for first in range(0, len(which), most):
             own = slice(first, first + most)

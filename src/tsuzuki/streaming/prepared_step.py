@@ -4,10 +4,7 @@ Series lie in blocks of some lanes, one update of the program after another: wha
 the fastest cache. Many updates are shared out among threads, as each of them takes up and saves states of its own.
 """
 
-import functools
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from tsuzuki.forecasting.stepwise import ModelSpec
 from tsuzuki.layouts.layout import CARRY, NOWHERE, Block, slice_block
 from tsuzuki.streaming.recent_values import mean_of
+from tsuzuki.streaming.standing_workers import standing_workers
 
 if TYPE_CHECKING:
     from tsuzuki.engine.memory import Parameters, SavedStates
@@ -87,10 +85,11 @@ def prepare(
     readings = np.zeros(updates * lanes)
     found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for _ in networks]
     shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
-    runs, jobs = [], []
+    runs: list[Callable[[], object]] = []
+    jobs: list[NDArray[np.int64]] = []
     for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
         own, some = slice_block(block, first, last), slice(first * lanes, last * lanes)
-        every = []
+        every, addresses = [], []
         for (rows, states, parameters), forecasts in zip(networks, found, strict=True):
             flat = rows.reshape(-1, rows.shape[2])
             spacing, alone = rows.shape[1], way.impute_from is not None
@@ -100,10 +99,11 @@ def prepare(
             )
             new = readings[some] if reads else None
             units = scales if alone else None
-            jobs.append(compiled.address)
+            addresses.append(compiled.address)
             every.append(compiled.prepare(own, forecasts[some], scales=units, readings=new, learns=learns))
         runs.append(_one_by_one(every))
-    return PreparedStep(block, readings, found, _together(runs), jobs[: len(found)])
+        jobs.append(np.array(addresses, np.int64))
+    return PreparedStep(block, readings, found, _together(runs, jobs), jobs[0].tolist())
 
 
 def _one_by_one(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
@@ -118,26 +118,14 @@ def _one_by_one(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
     return run
 
 
-def _together(runs: Sequence[Callable[[], object]]) -> Callable[[], object]:
-    """One function that runs several side by side."""
+def _together(runs: Sequence[Callable[[], object]], jobs: Sequence[NDArray[np.int64]]) -> Callable[[], object]:
+    """One function that runs several side by side, whose jobs have these addresses."""
     if len(runs) == 1:
         return runs[0]
+    every = _one_by_one(runs)
 
     def run() -> None:
-        pool = _pool(len(runs) - 1)
-        others = [pool.submit(one) for one in runs[1:]]
-        runs[0]()
-        for other in others:
-            other.result()
+        if not standing_workers(len(runs) - 1).run(runs[0], jobs[1:]):
+            every()
 
     return run
-
-
-@functools.cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, "tsuzuki")
-
-
-# A forked child has the pool but none of its threads, and would wait for them for ever.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)

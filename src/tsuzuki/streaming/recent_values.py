@@ -58,6 +58,8 @@ class RecentValues:
         self.trained = {name: i for i, name in enumerate(fitted.ids)}
         self.transform = self._choose_transform(fitted, ids, given)
         self.scales = self._choose_scales(fitted, ids, given)
+        # What a reading of each series may be away from 0 at most, once that has been asked.
+        self._reach: NDArray[np.float64] | None = None
         rules = fitted.rules
         # Networks that stand alone look back on nothing but their state.
         self.size = 0 if rules.alone else rules.history
@@ -128,10 +130,21 @@ class RecentValues:
     def limits(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """What readings may be away from 0 at most: beyond, one would be infinite in the network's 32 bits, and the
         state never a number again."""
-        limits = np.full(len(which), float(np.finfo(np.float32).max))
-        if self.transform.kind == "none":
-            limits = np.minimum(limits, np.abs(self.scales[which, 0]) + LARGEST_SCALED * self.scales[which, 1])
-        return limits
+        if self._reach is None:
+            self._reach = np.full(len(self.scales), float(np.finfo(np.float32).max))
+            if self.transform.kind == "none":
+                there = np.abs(self.scales[:, 0]) + LARGEST_SCALED * self.scales[:, 1]
+                self._reach = np.minimum(self._reach, there)
+        return self._reach[which]
+
+    def take_scales(self, which: NDArray[np.int64], other: "RecentValues") -> None:
+        """Give some series the scales and marks that all series of another bank have."""
+        self.scales[which], self.transform.marks[which] = other.scales, other.transform.marks
+        self._reach = None
+
+    def scaled(self, which: NDArray[np.int64], readings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Transformed readings of some series as networks read them."""
+        return np.asarray((readings - self.scales[which, 0]) / self.scales[which, 1] - self.states[which, OFFSET])
 
     def too_far(self, which: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which readings are beyond their limit."""
@@ -163,7 +176,7 @@ class RecentValues:
 
     def take(
         self, which: NDArray[np.int64], at: NDArray[np.int64], readings: NDArray[np.float64], anew: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ) -> NDArray[np.float64]:
         """Take the next reading (NaN: missing) of some series.
 
         Args:
@@ -173,12 +186,12 @@ class RecentValues:
             anew: [series], which of them begin anew.
 
         Returns:
-            The readings transformed, and scaled, too.
+            The readings transformed.
         """
         readings = self.transform.forward(readings, which)
-        scaled = (readings - self.scales[which, 0]) / self.scales[which, 1] - self.states[which, OFFSET]
         if not self.size:
-            return readings, scaled
+            return readings
+        scaled = self.scaled(which, readings)
         place = at + self.shift
         if anew.any():
             self.values[place[anew] - np.arange(1, self.size)[:, None], which[anew]] = scaled[anew]
@@ -186,7 +199,7 @@ class RecentValues:
         instead = self.values[place - self._back[which], which]
         self.values[place, which] = np.where(np.isnan(readings), instead, scaled)
         self._watch_levels(which, place, np.isnan(readings))
-        return readings, scaled
+        return readings
 
     def _begin_anew(self, which: "NDArray[np.int64] | int") -> None:
         """Let nothing of the past be compared with what begins now."""
@@ -259,7 +272,7 @@ class RecentValues:
 
     def finish(
         self, which: NDArray[np.int64], windows: NDArray[np.float32], outputs: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[Any]:
         """The forecasts of some series in their units.
 
         Args:
@@ -268,7 +281,7 @@ class RecentValues:
             outputs: [series, outputs], the mean of what the networks forecast.
         """
         if self.committee is None:
-            return self.transform.inverse(outputs, which)
+            return outputs if self.transform.kind == "none" else self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
         found = self.committee.combine(outputs * self.committee.units[which, None], windows, which)
         if self.follower is not None:
