@@ -38,6 +38,7 @@ from tsuzuki.network.losses import (
     Huber,
     KLDivergence,
     LogCosh,
+    LogCounts,
     Loss,
     Pinball,
     Poisson,
@@ -383,6 +384,15 @@ def class_loss(loss: Loss, outputs: Array, target: Array, straight: bool) -> lis
     return [-(y * logs).sum()]
 
 
+def count_log_likelihood(counts: Array, means: Array, dispersion: float) -> Array:
+    """Of Poisson's or the negative binomial distribution, without what does not depend on the mean."""
+    if dispersion == 0:
+        return counts * np.log(means) - means
+    size = 1 / dispersion
+    success = size / (size + means)
+    return size * np.log(success) + counts * np.log(1 - success) + counts * np.log(size)
+
+
 def rare_loss(loss: Loss, outputs: Array, target: Array) -> list[float]:
     """The losses of one row, one for each known target, or one for all of them together."""
     z, y = outputs, target
@@ -393,6 +403,7 @@ def rare_loss(loss: Loss, outputs: Array, target: Array) -> list[float]:
         MSLE: lambda: (np.log(np.maximum(z, 1e-7) + 1) - np.log(np.maximum(y, 1e-7) + 1)) ** 2,
         LogCosh: lambda: error + np.log1p(np.exp(-2 * error)) - np.log(2),
         Poisson: lambda: z - y * np.log(z + 1e-7),
+        LogCounts: lambda: -count_log_likelihood(y, np.exp(z), getattr(loss, "dispersion", 0.0)),
         Hinge: lambda: gap,
         SquaredHinge: lambda: gap**2,
     }

@@ -27,6 +27,7 @@ from tsuzuki.network.losses import (
     Hinge,
     KLDivergence,
     LogCosh,
+    LogCounts,
     Poisson,
     SparseCategoricalCrossentropy,
     SquaredHinge,
@@ -37,7 +38,7 @@ from tsuzuki.network.optimizers import SGD
 smoothing = st.sampled_from([0.0, 0.2])
 
 
-RARE = (MAPE, MSLE, LogCosh, Poisson, Hinge, SquaredHinge, KLDivergence, CategoricalHinge, CosineSimilarity)
+RARE = (MAPE, MSLE, LogCosh, Poisson, LogCounts, Hinge, SquaredHinge, KLDivergence, CategoricalHinge, CosineSimilarity)
 POSITIVE = (MSLE, Poisson, KLDivergence)
 
 
@@ -46,7 +47,8 @@ def ends(draw, classes):
     """A loss, and layers that give what it scores; classes straight from their activation, or clipped, or as logits."""
     if draw(st.booleans()):
         rare = draw(st.sampled_from(RARE))
-        return rare(), (Dense(classes, "sigmoid" if rare in POSITIVE else "linear"),)
+        options = {"dispersion": draw(st.sampled_from([0.0, 0.5]))} if rare is LogCounts else {}
+        return rare(**options), (Dense(classes, "sigmoid" if rare in POSITIVE else "linear"),)
     kind = draw(st.sampled_from([CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy]))
     options = {"from_logits": draw(st.booleans())}
     if kind is SparseCategoricalCrossentropy:
@@ -72,7 +74,7 @@ def targets_of(loss, points, classes, generator):
         return generator.integers(0, 2, (points, classes)).astype(np.float32)
     if isinstance(loss, Hinge | SquaredHinge):
         return generator.choice(generator.choice([[0, 1], [-1, 1]]), (points, classes)).astype(np.float32)
-    if isinstance(loss, MAPE | MSLE | LogCosh | Poisson | CosineSimilarity):
+    if isinstance(loss, MAPE | MSLE | LogCosh | Poisson | LogCounts | CosineSimilarity):
         return generator.uniform(0.1, 2, (points, classes)).astype(np.float32)
     return generator.dirichlet(np.ones(classes), points).astype(np.float32)
 

@@ -25,6 +25,7 @@ from tsuzuki.network.losses import (
     Huber,
     KLDivergence,
     LogCosh,
+    LogCounts,
     Loss,
     Pinball,
     Poisson,
@@ -57,6 +58,7 @@ _KINDS: dict[type, tuple[str, int, Callable[[Any], Sequence[float]]]] = {
     KLDivergence: ("rare_losses", p.KL_DIVERGENCE, lambda loss: ()),
     CategoricalHinge: ("rare_losses", p.CATEGORICAL_HINGE, lambda loss: ()),
     CosineSimilarity: ("rare_losses", p.COSINE_SIMILARITY, lambda loss: ()),
+    LogCounts: ("rare_losses", p.LOG_COUNTS, lambda loss: (loss.dispersion,)),
     GivenSlopes: ("given_slopes", p.GIVEN_SLOPES, lambda loss: ()),
     BinaryCrossentropy: ("class_losses", p.BINARY, lambda loss: (loss.label_smoothing, loss.from_logits)),
 }

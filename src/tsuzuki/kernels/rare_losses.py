@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tsuzuki.kernels.language import floats_at, kernel, procedure, shift
+from tsuzuki.kernels.language import doubles_at, floats_at, kernel, procedure, shift
 from tsuzuki.kernels.losses import known, missing, outputs_of, position_of, record, share_of, slopes_of, weight_of
 from tsuzuki.kernels.table import (
     CATEGORICAL_HINGE,
@@ -16,7 +16,9 @@ from tsuzuki.kernels.table import (
     HORIZON,
     KL_DIVERGENCE,
     LOG_COSH,
+    LOG_COUNTS,
     LOSS,
+    LOSS_SETTINGS,
     MAPE,
     MASKED_TARGETS,
     MSLE,
@@ -28,6 +30,18 @@ from tsuzuki.kernels.table import (
 
 f32 = np.float32
 EPSILON = 1e-7
+# Logarithms of means lie within this, so that means are finite in 32 bits.
+LARGEST = 80.0
+
+
+@kernel
+def of_count(z, y, dispersion):
+    """The loss of a count's mean, given by its logarithm, and its derivative there, as float64."""
+    mean = math.exp(min(max(z, -LARGEST), LARGEST))
+    more = 1.0 + dispersion * mean
+    if dispersion > 0:
+        return (y + 1.0 / dispersion) * math.log(more) - y * z, (mean - y) / more
+    return mean - y * z, mean - y
 
 
 @kernel
@@ -120,7 +134,11 @@ def of_row(objective, targets, outputs, slopes):
     value = 0.0
     for o in range(objective[HORIZON]):
         if not missing(objective, targets[o]):
-            loss, slope = of_value(kind, np.float64(outputs[o]), np.float64(targets[o]))
+            z, y = np.float64(outputs[o]), np.float64(targets[o])
+            if kind == LOG_COUNTS:
+                loss, slope = of_count(z, y, doubles_at(objective[LOSS_SETTINGS])[0])
+            else:
+                loss, slope = of_value(kind, z, y)
             value += loss
             slopes[o] = f32(slope)
     return value

@@ -111,6 +111,22 @@ class Poisson:
 
 
 @dataclass(frozen=True)
+class LogCounts:
+    """Negative log likelihood of counts, without what does not depend on the mean; the outputs are its logarithm.
+
+    Poisson's where the dispersion is 0, otherwise that of the negative binomial distribution whose variance is
+    mean + dispersion * mean² (NB2: Cameron and Trivedi 2013). Targets are from 0, and need not be whole: divided by a
+    unit, with the dispersion multiplied by it, they have the same slopes.
+    """
+
+    dispersion: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dispersion < float("inf"):
+            raise SettingError(f"LogCounts has dispersion={self.dispersion}; give a number from 0")
+
+
+@dataclass(frozen=True)
 class Hinge:
     """max(0, 1 - target * output) for targets -1 and 1; 0 stands for -1."""
 
@@ -144,7 +160,18 @@ class GivenSlopes:
 
 
 Crossentropy = CategoricalCrossentropy | SparseCategoricalCrossentropy | BinaryCrossentropy
-Rare = MAPE | MSLE | LogCosh | Poisson | Hinge | SquaredHinge | KLDivergence | CategoricalHinge | CosineSimilarity
+Rare = (
+    MAPE
+    | MSLE
+    | LogCosh
+    | Poisson
+    | LogCounts
+    | Hinge
+    | SquaredHinge
+    | KLDivergence
+    | CategoricalHinge
+    | CosineSimilarity
+)
 Loss = MSE | MAE | Huber | Pinball | GaussianNLL | Crossentropy | Rare | GivenSlopes
 
 
