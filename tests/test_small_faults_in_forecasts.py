@@ -109,9 +109,10 @@ def test_a_network_that_stands_alone_changes_the_last_value_and_others_say_it_in
     wanted = np.array([False, True, True, False])
     forecasts = np.array([[5, 6], [7, 8]], np.float32)
     history = SimpleNamespace(values=np.array([1, 2, 3, 4], np.float32), ends=np.arange(4))
-    (found,) = base_changes(panel, wanted, forecasts, [history], SimpleNamespace(alone=True, units=(2.0,)))
+    scale = "huber", np.array([[0.0, 1.0]])
+    (found,) = base_changes(panel, wanted, forecasts, [history], SimpleNamespace(alone=True, units=(2.0,)), *scale)
     np.testing.assert_array_equal(found, [[3, 4], [4, 5]])
-    (found,) = base_changes(panel, wanted, forecasts, [history], SimpleNamespace(alone=False, units=(2.0,)))
+    (found,) = base_changes(panel, wanted, forecasts, [history], SimpleNamespace(alone=False, units=(2.0,)), *scale)
     np.testing.assert_array_equal(found, 2 * forecasts)
 
 
@@ -120,11 +121,13 @@ def test_how_far_a_network_is_from_the_others_where_it_is_held_out():
     wanted = np.array([False, True, True, True, True, False])
     changes = [[np.array([[value], [value + 1], [value + 2], [value + 3]], np.float32)] for value in (1.0, 4.0, 10.0)]
     stretches = [HeldOut((3,), (5,)), HeldOut((2,), (3,)), HeldOut((9,), (9,))]
-    found = held_out_forecasts(panel, wanted, changes, stretches)
+    said = [[np.full((4, 2), network, np.float32)] for network in range(3)]
+    found = held_out_forecasts(panel, wanted, changes, stretches, said)
     (first,), (second,), (third,) = found
     np.testing.assert_array_equal(first.places, [2, 3])
     np.testing.assert_array_equal(second.places, [1])
     assert len(third.places) == 0
+    np.testing.assert_array_equal(second.said, [[1, 1]])
     # Its mean with the others differs from theirs by a third of what it says apart from them.
     np.testing.assert_allclose(first.spread, [[16], [16]], rtol=1e-5)
 

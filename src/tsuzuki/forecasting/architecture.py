@@ -32,6 +32,7 @@ def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
 
 def model_spec(settings: "Settings", rules: "Rules") -> "ModelSpec":
     """The network that settings describe for data of which the rules hold, and how it reads."""
+    from tsuzuki.forecasting.spread import heads
     from tsuzuki.forecasting.stepwise import ModelSpec
     from tsuzuki.forecasting.window_inputs import input_count
     from tsuzuki.network.layers import CELLS, Dense
@@ -41,7 +42,7 @@ def model_spec(settings: "Settings", rules: "Rules") -> "ModelSpec":
     covariates = 2 * len(rules.cycles) + len(columns.past) + len(columns.static) + len(columns.known) * settings.horizon
     kind = CELLS[settings.cell]
     head = (Dense(settings.head, "relu"),) if settings.head else ()
-    outputs = settings.horizon * (len(settings.quantiles) or 1)
+    outputs = settings.horizon * heads(settings)
     layers = (*(kind(settings.units) for _ in range(settings.layers)), *head, Dense(outputs))
     if rules.alone:
         impute_from = settings.quantiles.index(0.5) if settings.quantiles else 0

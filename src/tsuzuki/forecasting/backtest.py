@@ -20,12 +20,12 @@ from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecasting.bounds import states_at, within
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, standing_of
+from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, sizes_of, standing_of
 from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_over, series_without_effects
 from tsuzuki.forecasting.level_shift import take_off_shifts
 from tsuzuki.forecasting.panel import Panel, SeriesInputs, build_panel
-from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast
+from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast, whole_ends
 from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
 from tsuzuki.forecasting.search import search
@@ -95,8 +95,8 @@ def backtest(
         }
         for level in levels:
             low, high = interval_bounds(fitted, settings, forecasts[number], number, level, width=widths[number])
-            columns[f"tsuzuki-lo-{level:g}"] = back(low, number).ravel()
-            columns[f"tsuzuki-hi-{level:g}"] = back(high, number).ravel()
+            ends = whole_ends(fitted, back(low, number), back(high, number))
+            columns[f"tsuzuki-lo-{level:g}"], columns[f"tsuzuki-hi-{level:g}"] = (end.ravel() for end in ends)
         for name, values in references(one, cut, known, settings.horizon, fitted.step).items():
             columns[name] = values.ravel()
         frame = pd.DataFrame(columns)
@@ -139,7 +139,7 @@ def _forecast_from_origins(
     fitted: Fitted, settings: Settings, series: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, which origins have one,
-    what is known ahead adds to them, [origins, horizon], and how wide intervals are, [origins, 1]."""
+    what is known ahead adds to them, [origins, horizon], and how wide intervals are, [origins, 1 or horizon]."""
     rules, transform = fitted.rules, fitted.transform
     usual = series_without_effects(series, transform, fitted.effects, fitted.covariate_scales)
     inputs, _ = series_inputs(
@@ -166,19 +166,22 @@ def _forecast_from_origins(
     found, seen, moved, widths = [], [], [], []
     for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
         own, places = outputs[order[number]], panel.rows_of(number)[1]
-        wide, there = np.ones(len(own)), np.isin(known - 1, places)
+        there = np.isin(known - 1, places)
+        wide: NDArray[np.float64] = np.ones((len(own), 1))
         # The rows that the forecasts were made at, and those of the origins among them.
         at = places[np.isin(places, every[number] - 1)]
         if follower is not None:
             own, wide = follow_panel(fitted, follower, number, own, panel, number, history, at)
         elif fitted.committee is not None:
-            own = combined(fitted, own, history.windows(at), number)
+            said, own = own, combined(fitted, own, history.windows(at), number)
+            sizes = sizes_of(fitted, said, own, number)
+            wide = wide if sizes is None else sizes.astype(np.float64)
         place = np.searchsorted(at, known[there] - 1)
         offsets = leveled[number][2][known[there] - 1]
         found.append(in_units(fitted, own[place], np.full(len(place), number), offsets))
         effect = effects_over(series[number], fitted.effects, fitted.covariate_scales, number)
         moved.append(effect[known[there][:, None] + np.arange(settings.horizon)])
-        widths.append(wide[place][:, None])
+        widths.append(wide[place])
         seen.append(there)
     return found, seen, moved, widths
 

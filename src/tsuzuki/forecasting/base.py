@@ -50,6 +50,24 @@ def changes_to(
     return np.asarray((ahead - bases) / units, np.float32)
 
 
+def shares_of(
+    panel: "Panel", scales: NDArray[np.float64], units: NDArray[np.float64], horizon: int
+) -> NDArray[np.float32]:
+    """The targets that each flat row is the first of as multiples of their series' unit, [points, horizon].
+
+    Args:
+        panel: the series.
+        scales: [series, 2], mean and deviation.
+        units: [series], what values are divided by.
+        horizon: steps ahead.
+    """
+    found = np.full((len(panel.targets), 2), (0, 1), np.float32)
+    for number, ((mean, deviation), unit) in enumerate(zip(scales, units, strict=True)):
+        found[panel.rows_of(number)[0] + 1] = -mean / deviation, unit / deviation
+    bases = np.repeat(found[:, :1], horizon, axis=1)
+    return np.maximum(changes_to(panel.targets, bases, found[:, 1:]), 0)
+
+
 def masked(changes: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Changes [points, horizon] of bases with NaN for the targets that are hidden [points]."""
     horizon = changes.shape[1]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.network.losses import Pinball
 from tsuzuki.network.optimizers import AdamW, Cosine
 from tsuzuki.training.budget import Budget, budget_of
 from tsuzuki.training.drawn_fit import fit_drawn
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.forecasting.stepwise import ModelSpec
+    from tsuzuki.network.losses import Loss
     from tsuzuki.training.records import Training
 
 # Lanes, as many times as whole passes have, at so many times the learning rate; updates of a round. M4's hourly series,
@@ -103,7 +103,13 @@ def budget_for(settings: "Settings", updates: int, members: int) -> Budget | Non
 
 
 def train_drawn(
-    data: DrawnData, spec: "ModelSpec", settings: "Settings", member: int, budget: Budget, run: Run
+    data: DrawnData,
+    spec: "ModelSpec",
+    settings: "Settings",
+    member: int,
+    budget: Budget,
+    run: Run,
+    loss: "str | Loss",
 ) -> "Training":
     """Train one network.
 
@@ -114,6 +120,7 @@ def train_drawn(
         member: the number of the network.
         budget: what ends its training.
         run: see `Run`.
+        loss: of the network.
     """
     shape = Shape(settings.lanes * WIDER, settings.timesteps, ROUND, LONGEST * settings.timesteps)
     starts, stops = data.bounds()
@@ -135,7 +142,7 @@ def train_drawn(
             weight_decay=settings.weight_decay,
             global_clipnorm=1.0,
         ),
-        loss=Pinball(tuple(settings.quantiles)) if settings.quantiles else settings.loss,
+        loss=loss,
         horizon=settings.horizon if data.stride == 1 else None,
         lags=spec.lags,
         impute_from=spec.impute_from,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.architecture import model_spec
-from tsuzuki.forecasting.base import base_forecasts, changes_to, masked, row_units
+from tsuzuki.forecasting.base import base_forecasts, changes_to, masked, row_units, shares_of
 from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_panel import PanelRows
@@ -27,6 +27,7 @@ from tsuzuki.forecasting.held_out import (
     held_out_forecasts,
     held_out_of,
     origin_rows,
+    said_by_series,
     training_layout,
 )
 from tsuzuki.forecasting.history import History, history_of
@@ -38,6 +39,7 @@ from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, rec
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
+from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units, heads, loss_of, spread_of
 from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
 from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, rows_kept, run_stepwise
 from tsuzuki.forecasting.transforms import transform_of
@@ -45,7 +47,6 @@ from tsuzuki.forecasting.window_inputs import hidden_column, with_windows
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
-from tsuzuki.network.losses import Pinball
 from tsuzuki.network.optimizers import AdamW, Cosine
 from tsuzuki.training import fit as training
 from tsuzuki.training.budget import Budget
@@ -63,13 +64,14 @@ class _Job:
 
     Attributes:
         panel: the data.
-        changes: float32 [points, horizon], the targets as changes of the forecasts that networks add to, or None where
-            they stand alone, or are trained on something else.
+        changes: float32 [points, horizon], the targets as changes of the forecasts that networks add to, or of counts
+            as multiples of their unit; None where networks stand alone, or are trained on something else.
         histories: the last values of each series.
         rules: what was chosen from the data.
         wanted: bool [points], the rows that every network forecasts from when it is trained.
         spec: the network and how it reads.
         settings: of the forecaster.
+        scales: float64 [series, 2], mean and deviation.
         points: of each series.
         on_progress: told each further share of the work done.
         checkpoint: where to go on from after a crash, or None.
@@ -85,6 +87,7 @@ class _Job:
     wanted: NDArray[np.bool_]
     spec: ModelSpec
     settings: Settings
+    scales: NDArray[np.float64]
     points: tuple[int, ...]
     on_progress: Callable[[float], object] | None
     checkpoint: str | Path | None
@@ -95,11 +98,13 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Member:
-    """One trained network, its state at the end of the data, and its changes of the base at the wanted rows."""
+    """One trained network, its state at the end of the data, and its changes of the base at the wanted rows, with all
+    that it says there [rows, outputs] where it says more; for each series."""
 
     training: Training
     state: SeriesState
     changes: list[NDArray[np.float32]]
+    said: list[NDArray[np.float32]]
 
 
 def train(
@@ -114,6 +119,7 @@ def train(
 
     Where there is `drawn`, the networks are trained on that, and the series are a sample of it that says all else.
     """
+    check_counts(series, settings)
     points = tuple(len(one.values) for one in series)
     step = step_of(series[0].times)
     read, rules = series, rules_for(series, step, settings)
@@ -137,7 +143,9 @@ def train(
     ]
     panel = build_panel(with_windows(inputs, histories, rules), spec.before, settings.horizon)
     changes = None
-    if not rules.alone and drawn is None:
+    if settings.loss in COUNTS:
+        changes = shares_of(panel, scales, count_units(scales), settings.horizon)
+    elif not rules.alone and drawn is None:
         changes = changes_to(panel.targets, base_forecasts(panel, histories, rules), row_units(panel, rules))
     held_out = [held_out_of(points, settings, member) for member in range(settings.ensemble)]
     checked = bool(held_out[0])
@@ -146,28 +154,33 @@ def train(
     # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
     wanted = origin_rows(panel, held_out[-1].first, points)
     told = (on_progress, checkpoint, every, drawn)
-    job = _Job(panel, changes, histories, rules, wanted, spec, settings, points, *told)
+    job = _Job(panel, changes, histories, rules, wanted, spec, settings, scales, points, *told)
     members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
     again = None if drawn is not None or rules.alone else passes_again([one.training.history for one in members])
     if again is not None:
         job = replace(job, passes=again)
         members = run_members(lambda member, check: _train_and_check(job, member, check), settings.ensemble)
-    committee = calibration = recent = error = None
+    committee = calibration = recent = error = spread = None
     if not settings.quantiles:
-        found = held_out_forecasts(panel, wanted, [member.changes for member in members], held_out)
+        changed, said = [member.changes for member in members], [member.said for member in members]
+        found = held_out_forecasts(panel, wanted, changed, held_out, said)
         values = [one.values for one in inputs]
         if settings.committee and settings.validation_fraction:
             sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
             judged = trusted(sizes, settings.horizon)
-            committee, errors = stacked(values, histories, found, rules, judged=judged)
+            committee, there = stacked(values, histories, found, rules, judged=judged)
+            errors = in_sizes = there.errors
+            if heads(settings) > 1 or settings.loss in COUNTS:
+                outcome = there.said, there.forecasts, errors
+                spread, in_sizes = spread_of(settings, rules, *outcome, scales, are_whole(read))
         else:
             committee = alone(rules)
-            errors = errors_of(committee, values, histories, found)
+            errors = in_sizes = errors_of(committee, values, histories, found)
             committee = None if rules.alone else committee
-        calibration = calibrate(errors)
+        calibration = calibrate(in_sizes)
         error = error_in_units(errors, rules)
         if committee is not None:
-            recent = recent_errors(histories, rules, errors, calibration)
+            recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)
     shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
     states = plain_states(len(series)) if recent is None else recent.initial()
     since = [one.segments[-1].stop - one.segments[-1].start for one in inputs]
@@ -202,6 +215,7 @@ def train(
         earlier=np.stack([one.before_last(waiting, np.repeat(one.values[:1], waiting)) for one in histories]),
         unfollowed=np.ones(len(series), np.int64),
         window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
+        spread=spread,
         checked=checked,
         held_out_error=error,
     )
@@ -230,9 +244,12 @@ def _train_and_check(job: _Job, member: int, check_cancelled: Callable[[], None]
     # Missing values are imputed in place, by each network with its own forecasts.
     own = replace(panel, inputs=panel.inputs.copy())
     forecasts, state = run_stepwise(job.spec, trained.weights, own, job.wanted, kept=rows_kept(settings))
-    changes = [] if settings.quantiles else base_changes(own, job.wanted, forecasts, job.histories, job.rules)
     report_progress(1 - TRAINING_SHARE)
-    return _Member(trained, state, changes)
+    if settings.quantiles:
+        return _Member(trained, state, [], [])
+    where, more = (job.histories, job.rules, settings.loss, job.scales), heads(settings) > 1
+    changes = base_changes(own, job.wanted, forecasts, *where)
+    return _Member(trained, state, changes, said_by_series(own, job.wanted, forecasts[:, : None if more else 0]))
 
 
 def _known(job: _Job, hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -327,7 +344,7 @@ def _train_whole(
             weight_decay=settings.weight_decay,
             global_clipnorm=1.0,
         ),
-        loss=Pinball(tuple(settings.quantiles)) if settings.quantiles else settings.loss,
+        loss=loss_of(settings, job.rules),
         horizon=None if job.changes is not None else settings.horizon,
         residual=job.changes is None,
         lags=spec.lags,
@@ -356,7 +373,7 @@ def _train_drawn(
     """Train one network within a budget; `kept` are the path of its checkpoint and what tells its data from others."""
     path, identity = kept
     run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
-    trained = train_drawn(rows, job.spec, job.settings, member, budget, run)
+    trained = train_drawn(rows, job.spec, job.settings, member, budget, run, loss_of(job.settings, job.rules))
     if trained.interrupted:
         raise KeyboardInterrupt
     return trained

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.level_shift import LevelShifts
     from tsuzuki.forecasting.recent_errors import RecentErrors
     from tsuzuki.forecasting.rules import Rules
+    from tsuzuki.forecasting.spread import Spread
     from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState
     from tsuzuki.forecasting.transforms import Transform
     from tsuzuki.training.records import EpochRecord
@@ -70,6 +71,7 @@ class Fitted:
             ahead.
         unfollowed: int64 [series], the rows at the end whose forecasts recent errors have yet to take up; the reading
             of the first of them is counted.
+        spread: how large errors are expected to be, where that differs from row to row; else None.
         checked: whether a held-out stretch was there to choose weights and calibrate by.
         held_out_error: mean absolute error where networks were held out, in units of the best naive forecast's; None
             where it is not known, as of a model from a file.
@@ -104,6 +106,7 @@ class Fitted:
     window_shifts: "NDArray[np.float32]"
     earlier: "NDArray[np.float32]"
     unfollowed: "NDArray[np.int64]"
+    spread: "Spread | None" = None
     checked: bool = True
     held_out_error: float | None = None
     source: Source | None = None

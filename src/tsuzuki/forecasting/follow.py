@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.forecasting.level_shift import Standing
 from tsuzuki.forecasting.recent_errors import OFFSET, RUN, WAIT, Follower, follow_rows
+from tsuzuki.forecasting.spread import changes_said
 from tsuzuki.layouts.layout import ZERO
 
 if TYPE_CHECKING:
@@ -37,13 +38,24 @@ def combined(
 
     Args:
         fitted: with a committee.
-        outputs: float32 [rows, horizon], the mean of the networks' forecasts.
+        outputs: float32 [rows, outputs], the mean of what the networks say.
         windows: float32 [rows, size], the last values.
         series: whose rows they are.
     """
     assert fitted.committee is not None
-    units = fitted.committee.units[series]
-    return fitted.committee.combine(outputs * (units if units.ndim == 0 else units[:, None]), windows, series)
+    units, loss = fitted.committee.units[series], "" if fitted.spread is None else fitted.spread.loss
+    units = units if units.ndim == 0 else units[:, None]
+    changes = changes_said(loss, outputs, windows[:, -1], units, np.atleast_2d(fitted.scales[series]))
+    return fitted.committee.combine(changes, windows, series)
+
+
+def sizes_of(
+    fitted: "Fitted", outputs: NDArray[np.float32], forecasts: NDArray[np.float32], series: "int | NDArray[np.int64]"
+) -> NDArray[np.float32] | None:
+    """The sizes that errors of `combined` forecasts are expected to have, [rows, horizon]; None: all the same."""
+    if fitted.spread is None:
+        return None
+    return fitted.spread.of(outputs, forecasts, np.atleast_2d(fitted.scales[series]))
 
 
 def follow_panel(
@@ -72,7 +84,7 @@ def follow_panel(
         past: float32 [waiting, size], the windows at the positions before 0.
 
     Returns:
-        Forecasts [rows, horizon] in units of its scale, and how wide intervals are, [rows].
+        Forecasts [rows, horizon] in units of its scale, and how wide intervals are, [rows, 1 or horizon].
     """
     rows, every = panel.rows_of(place)
     rows = rows[np.isin(every, places)]
@@ -81,7 +93,9 @@ def follow_panel(
     if past is not None:
         windows[places < 0] = past[places[places < 0]]
     forecasts = combined(fitted, outputs, windows, number)
-    return follow_rows(follower, number, forecasts, windows, panel.inputs[rows, 1] != 0, begins)
+    sizes = sizes_of(fitted, outputs, forecasts, number)
+    found, widths = follow_rows(follower, number, forecasts, windows, panel.inputs[rows, 1] != 0, begins, sizes)
+    return found, widths[:, None] if sizes is None else widths[:, None] * sizes
 
 
 def waiting_windows(fitted: "Fitted", number: int) -> NDArray[np.float32]:
@@ -116,7 +130,8 @@ def follow_waiting(
     windows = waiting_windows(fitted, number)[-rows:]
     some = windows[: len(outputs)]
     forecasts = combined(fitted, outputs, some, number)
-    found = follow_rows(follower, place, forecasts, some, missing[: len(outputs)], np.zeros(len(outputs), bool))
+    sizes, none = sizes_of(fitted, outputs, forecasts, number), np.zeros(len(outputs), bool)
+    found, widths = follow_rows(follower, place, forecasts, some, missing[: len(outputs)], none, sizes)
     if 0 < len(outputs) < rows:
         follower.follow_one(place, windows[-1], missing=bool(missing[-1]))
-    return found
+    return found, widths[:, None] if sizes is None else widths[:, None] * sizes

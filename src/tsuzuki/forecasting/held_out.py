@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting.history import History
+from tsuzuki.forecasting.spread import changes_said
 from tsuzuki.forecasting.stacking import HeldOutForecasts
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
@@ -83,15 +84,19 @@ def base_changes(
     forecasts: NDArray[np.float32],
     histories: Sequence[History],
     rules: "Rules",
+    loss: str,
+    scales: NDArray[np.float64],
 ) -> list[NDArray[np.float32]]:
     """By how much a network says that the base changes, for each series [rows, horizon], in units of its scale.
 
     Args:
         panel: the series, as the network has run over them.
         wanted: bool [points], the rows that the forecasts were made from.
-        forecasts: [wanted rows, horizon].
+        forecasts: [wanted rows, outputs].
         histories: of the series.
         rules: what was chosen from the data.
+        loss: of the network.
+        scales: [series, 2], mean and deviation.
     """
     place = np.cumsum(wanted) - 1
     found = []
@@ -99,12 +104,22 @@ def base_changes(
         rows, places = panel.rows_of(number)
         here = wanted[rows]
         own = forecasts[place[rows[here]]]
+        last = history.values[history.ends[places[here]]]
         if rules.alone:
             # A missing last value is the networks' own forecast where they read it, and in a history the one before it.
-            found.append(own - history.values[history.ends[places[here]]][:, None])
+            found.append(own - last[:, None])
         else:
-            found.append(own * np.float32(unit))
+            found.append(changes_said(loss, own, last, np.float32(unit), scales[number : number + 1]))
     return found
+
+
+def said_by_series(
+    panel: "Panel", wanted: NDArray[np.bool_], outputs: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """What a network says at the wanted rows [rows, outputs], for each series."""
+    place = np.cumsum(wanted) - 1
+    every = [panel.rows_of(number)[0] for number in range(panel.series_count)]
+    return [outputs[place[rows[wanted[rows]]]] for rows in every]
 
 
 def held_out_forecasts(
@@ -112,18 +127,21 @@ def held_out_forecasts(
     wanted: NDArray[np.bool_],
     changes: Sequence[Sequence[NDArray[np.float32]]],
     held_out: Sequence[HeldOut],
+    said: Sequence[Sequence[NDArray[np.float32]]],
 ) -> list[list[HeldOutForecasts]]:
-    """What each network forecasts where it is held out, from what all say at the wanted rows of each series."""
+    """What each network forecasts where it is held out, from what all say at the wanted rows of each series: the
+    changes of the base, and all outputs or nothing."""
     found: list[list[HeldOutForecasts]] = [[] for _ in changes]
     count = len(changes)
     for number in range(panel.series_count):
         rows, places = panel.rows_of(number)
         places = places[wanted[rows]]
         total = np.sum([own[number] for own in changes], axis=0)
-        for network, own, stretch in zip(found, changes, held_out, strict=True):
+        for network, own, outputs, stretch in zip(found, changes, said, held_out, strict=True):
             last = stretch.last[number]
             here = (places >= stretch.first[number] - 1) & (places < last - 1)
             mine = own[number][here]
             apart = mine - (total[here] - mine) / max(1, count - 1)
-            network.append(HeldOutForecasts(places[here], mine, (apart * (count - 1) / count) ** 2, last))
+            gained = (apart * (count - 1) / count) ** 2
+            network.append(HeldOutForecasts(places[here], mine, gained, last, outputs[number][here]))
     return found

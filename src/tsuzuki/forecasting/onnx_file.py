@@ -37,6 +37,8 @@ def check_writable(fitted: "Fitted", settings: "Settings") -> None:
             "to_onnx writes no forecaster that reads covariates or holidays; fit one without past, known, static and "
             "holidays"
         )
+    if fitted.spread is not None:
+        raise UnsupportedModel(f"to_onnx writes no forecaster with loss={settings.loss!r}; fit with huber, mse or mae")
     if fitted.committee is None or fitted.calibration is None:
         raise UnsupportedModel(
             "to_onnx writes a forecaster with a committee; fit with committee=True and without quantiles, or write the "

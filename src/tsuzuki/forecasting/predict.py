@@ -97,11 +97,11 @@ def forecast_next_steps(
 
     Returns:
         Forecasts [series, horizon, quantiles or 1], increasing by quantile, in the series' unit, transformed, without
-        effects; the effects, [series, horizon]; and how many times as wide as in usual times intervals are, [series].
+        effects; the effects, [series, horizon]; and how many times as wide as usual intervals are, [series, horizon].
     """
     import numpy as np
 
-    from tsuzuki.forecasting.follow import combined, follow_waiting, follower_of
+    from tsuzuki.forecasting.follow import combined, follow_waiting, follower_of, sizes_of
     from tsuzuki.forecasting.panel import Panel, Stretch
     from tsuzuki.forecasting.recent_errors import OFFSET, WIDTH
     from tsuzuki.forecasting.stepwise import run_stepwise
@@ -131,16 +131,23 @@ def forecast_next_steps(
         found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
         total += found
     outputs, every = total / np.float32(len(fitted.members)), np.arange(series)
+    sizes: NDArray[np.float32] | None = None
     if follower is not None and (unfollowed > 1).any():
         parts, flags = (np.split(one, np.cumsum(unfollowed)[:-1]) for one in (outputs, missing))
-        outputs = np.stack([follow_waiting(fitted, follower, n, parts[n], flags[n])[0][-1] for n in range(series)])
-    elif fitted.committee is not None:
-        outputs = combined(fitted, outputs, fitted.windows, every)
+        followed = [follow_waiting(fitted, follower, n, parts[n], flags[n]) for n in range(series)]
+        outputs, widths = np.stack([own[-1] for own, _ in followed]), np.stack([wide[-1] for _, wide in followed])
+    else:
+        widths = recent[:, WIDTH, None].astype(np.float64)
+        if fitted.committee is not None:
+            said, outputs = outputs, combined(fitted, outputs, fitted.windows, every)
+            sizes = sizes_of(fitted, said, outputs, every)
+        if sizes is not None:
+            widths = widths * sizes
         if follower is not None:
-            outputs = follower.mixed(every, outputs, fitted.windows)
+            outputs = follower.mixed(every, outputs, fitted.windows, sizes)
     usual = in_units(fitted, outputs, every, fitted.recent_states[:, OFFSET])
     effects = np.stack([fitted.effects.of(own, number) for number, own in enumerate(ahead)])
-    return usual, effects, recent[:, WIDTH]
+    return usual, effects, np.broadcast_to(widths, (series, settings.horizon))
 
 
 def in_units(
@@ -238,6 +245,13 @@ def interval_bounds(
     return forecasts[..., low_end], forecasts[..., high_end]
 
 
+def whole_ends(
+    fitted: Fitted, low: "NDArray[np.float64]", high: "NDArray[np.float64]"
+) -> "tuple[NDArray[np.float64], ...]":
+    """The ends of intervals in the series' units; those of counts are whole numbers."""
+    return (low, high) if fitted.spread is None else fitted.spread.ends(low, high)
+
+
 def interval_quantiles(settings: Settings, level: float) -> tuple[int, int]:
     """The indices of the two quantiles that bound an interval.
 
@@ -288,9 +302,10 @@ def forecast_frame(fitted: Fitted, settings: Settings, levels: Sequence[float], 
     }
     for level in levels:
         ends = [
-            interval_bounds(fitted, settings, own, number, level, width=float(widths[number]))
+            interval_bounds(fitted, settings, own, number, level, width=widths[number])
             for number, own in enumerate(found)
         ]
-        columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([back(low, i) for i, (low, _) in enumerate(ends)])
-        columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([back(high, i) for i, (_, high) in enumerate(ends)])
+        shown = [whole_ends(fitted, back(low, i), back(high, i)) for i, (low, high) in enumerate(ends)]
+        columns[f"tsuzuki-lo-{level:g}"] = np.concatenate([low for low, _ in shown])
+        columns[f"tsuzuki-hi-{level:g}"] = np.concatenate([high for _, high in shown])
     return pd.DataFrame(columns)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.calendar import DAY, cycles, seasons
 from tsuzuki.forecasting.architecture import default_lags
 from tsuzuki.forecasting.naive_errors import naive_errors_of
+from tsuzuki.forecasting.spread import COUNTS, NEGATIVE_BINOMIAL, dispersion_of
 from tsuzuki.forecasting.transforms import Transform, transform_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Rules:
         history: values that a forecast looks back on.
         horizon: steps ahead.
         alone: whether networks read nothing of that window and stand for themselves.
+        dispersion: of counts, in units of a series' mean; see `spread.dispersion_of`.
     """
 
     transform: str
@@ -64,6 +66,7 @@ class Rules:
     history: int
     horizon: int
     alone: bool
+    dispersion: float = 0.0
 
 
 def cycles_held(step: int, points: int) -> tuple[str, ...]:
@@ -185,7 +188,8 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     points = max(len(one.values) for one in series)
     held = seasons_held(step, points)
     values = [one.values for one in series]
-    kind = settings.transform
+    counts = settings.loss in COUNTS
+    kind = "none" if counts else settings.transform
     if kind == "auto":
         kind = transform_for(values, held[0] if held else 0)
     named = cycles_held(step, points) if settings.with_calendar else ()
@@ -195,7 +199,7 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     networks_only = bool(settings.quantiles) or not settings.committee
     # A network that learns a single series learns its season from the calendar, better than last week's values tell it;
     # one that learns many cannot know the season of each.
-    last = settings.base == "last" or (settings.base == "auto" and (networks_only or len(values) == 1))
+    last = counts or settings.base == "last" or (settings.base == "auto" and (networks_only or len(values) == 1))
     for number, own in enumerate(values):
         fits = tuple(season for season in held if season <= len(own) // 2)
         if last or settings.quantiles or not fits:
@@ -209,7 +213,8 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     lags = default_lags(step, points) if settings.lags is None else tuple(settings.lags)
     reach = 0 if alone else max((behind + over for behind, over in lags), default=0)
     history = max(history_held(held, points), reach)
-    return Rules(kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone)
+    dispersion = dispersion_of(values) if settings.loss == NEGATIVE_BINOMIAL else 0.0
+    return Rules(kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone, dispersion)
 
 
 def units_of(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import fingerprint, train
+from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,6 +163,9 @@ def _tried(series: "Sequence[CovariateSeries]", settings: "Settings", recipe: di
 
 
 def _differs(settings: "Settings", recipe: dict[str, Any]) -> bool:
+    # Networks that say more than a value are not exchanged for others, and counts have no season to add to.
+    if settings.loss in (GAUSSIAN, *COUNTS) and ("loss" in recipe or "base" in recipe):
+        return False
     return any(getattr(settings, name) != value for name, value in recipe.items())
 
 

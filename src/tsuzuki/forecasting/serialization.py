@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.recent_errors import RecentErrors
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
+    from tsuzuki.forecasting.spread import Spread
     from tsuzuki.storage import Stored
 
 
@@ -89,6 +90,7 @@ def _facts(fitted: "Fitted") -> dict[str, Any]:
         "rules": asdict(fitted.rules),
         "effects_are_factors": fitted.effects.factor,
         "shifts": [fitted.shifts.season, fitted.shifts.steps],
+        "spread": None if fitted.spread is None else {k: v for k, v in asdict(fitted.spread).items() if k != "usual"},
         "members": None if fitted.committee is None else list(fitted.committee.members),
     }
 
@@ -111,6 +113,8 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         recent = fitted.recent
         found |= {"recent usual": recent.usual, "recent ends": recent.ends, "recent losses": recent.losses}
         found |= {"recent leads": recent.leads, "recent naive": np.array(recent.naive, np.int64)}
+    if fitted.spread is not None:
+        found["usual sizes"] = fitted.spread.usual
     if fitted.calibration is not None:
         found["calibration"] = fitted.calibration.offsets
     if fitted.committee is not None:
@@ -123,7 +127,29 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     return found
 
 
-def _recent(arrays: "Mapping[str, NDArray[Any]]", rules: "Rules", series: int) -> "RecentErrors | None":
+def _spread(stored: "Stored", settings: "Settings") -> "Spread | None":
+    """How large errors are expected to be, as a file says."""
+    import numpy as np
+
+    from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN, POWERS, Spread
+
+    kept = stored.facts.get("spread")
+    if (settings.loss in (GAUSSIAN, *COUNTS)) is not (kept is not None):
+        raise ValueError("the sizes of errors are missing")
+    if kept is None:
+        return None
+    usual = stored.arrays["usual sizes"]
+    found = Spread(settings.loss, float(kept["power"]), usual, float(kept["dispersion"]), bool(kept["whole"]))
+    if kept["loss"] != settings.loss or found.power not in POWERS or not 0 <= found.dispersion < float("inf"):
+        raise ValueError("the sizes of errors are of another model")
+    if usual.dtype != np.float64 or usual.shape != (settings.horizon,) or not np.isfinite(usual).all():
+        raise ValueError("the usual sizes of errors are missing")
+    return found
+
+
+def _recent(
+    arrays: "Mapping[str, NDArray[Any]]", rules: "Rules", series: int, *, spread: bool
+) -> "RecentErrors | None":
     """What recent errors are measured by, as a file's arrays say."""
     import numpy as np
 
@@ -139,7 +165,7 @@ def _recent(arrays: "Mapping[str, NDArray[Any]]", rules: "Rules", series: int) -
     leads, naive = arrays["recent leads"], tuple(int(one) for one in arrays["recent naive"])
     usual, ends, losses = (arrays[f"recent {name}"] for name in ("usual", "ends", "losses"))
     count = min(LEADS, rules.horizon)
-    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses)
+    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses, spread)
     if (leads.shape, usual.shape, ends.shape) != ((count,), (series, count), (2, series, count)):
         raise ValueError("the recent errors are of another horizon")
     if losses.shape != (series, 1 + len(naive)) or states.shape[1] != found.size or not naive:
@@ -203,6 +229,8 @@ def _check_rules(rules: "Rules", step: int) -> None:
         raise ValueError("the rules name lags beyond the window")
     if rules.transform not in ("none", "log", "asinh"):
         raise ValueError("the rules name a transformation that there is not")
+    if not (isinstance(rules.dispersion, float) and 0 <= rules.dispersion < float("inf")):
+        raise ValueError("the dispersion of the rules is no number from 0")
     # A cycle that there is not is a KeyError.
     calendar(np.zeros(1, "datetime64[ns]"), step, rules.cycles)
 
@@ -307,7 +335,8 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         effects=effects,
         window_effects=array("window effects", np.float32, series, size if effects else 0),
         shifts=_shifts(stored, rules, series),
-        recent=_recent(arrays, rules, series),
+        spread=_spread(stored, settings),
+        recent=_recent(arrays, rules, series, spread=facts.get("spread") is not None),
         recent_states=np.ascontiguousarray(arrays["recent states"]),
         window_shifts=array("window shifts", np.float32, series, size),
         earlier=array("earlier", np.float32, series, rows_kept(settings) - 1),

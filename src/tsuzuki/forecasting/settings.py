@@ -28,7 +28,7 @@ PINBALL_QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
 CHOICES = {
     "base": ("auto", "last", "season"),
     "transform": ("auto", "none", "log", "asinh"),
-    "loss": ("huber", "mse", "mae", "pinball"),
+    "loss": ("huber", "mse", "mae", "pinball", "gaussian", "poisson", "negative_binomial"),
 }
 
 
@@ -66,8 +66,9 @@ class Settings:
             present value. None: as the grid suggests (parts of a day, a day, a week).
         quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
             them.
-        loss: of the networks: huber, mse, mae, or pinball, which is that of quantiles; without any it takes those of
-            the median and of 80 % and 95 % intervals.
+        loss: of the networks: huber, mse, mae; pinball, which is that of quantiles, without any those of the median and
+            of 80 % and 95 % intervals; gaussian, where networks also say how large their errors will be, and intervals
+            widen where they do; poisson or negative_binomial for counts, the ends of whose intervals are whole numbers.
         committee: whether ridge, seasonal naive forecasts, smoothing, drift and means stand beside the networks, each
             trusted as far as held-out stretches say; not with quantiles.
         base: forecast that the networks add to: last, season, or auto (of several series with a committee, season
@@ -155,10 +156,26 @@ class Settings:
             check_holidays(self.holidays)
         budget_of(str(self.budget))
         self.columns.check()
+        self._check_loss()
         if self.quantiles:
             Pinball(tuple(self.quantiles))
             if 0.5 not in self.quantiles:
                 raise SettingError("quantiles lack 0.5, the point forecast; add it")
+
+    def _check_loss(self) -> None:
+        """Raise SettingError for a loss whose forecasts the other settings have no use for."""
+        if self.loss not in ("gaussian", "poisson", "negative_binomial"):
+            return
+        if self.quantiles or not self.committee or not self.validation_fraction:
+            raise SettingError(
+                f"loss={self.loss!r} needs a committee and held-out stretches, and gives no quantiles; leave quantiles "
+                "and committee=False out, with a validation_fraction above 0"
+            )
+        if self.loss != "gaussian" and (self.transform in ("log", "asinh") or self.base == "season"):
+            raise SettingError(
+                f"loss={self.loss!r} is of counts as they are; leave transform={self.transform!r} and "
+                f"base={self.base!r} out"
+            )
 
     def _freeze(self) -> None:
         """Turn every sequence into a tuple, so that equal settings compare equal."""

@@ -36,12 +36,29 @@ class HeldOutForecasts:
         spread: float32 [rows, horizon], by how much less its squared error is in the mean of all networks, as far as
             they differ from one another.
         last: the position behind the stretch.
+        said: float32 [rows, outputs], all that it says; [rows, 0] where the changes are all that is used.
     """
 
     places: NDArray[np.int64]
     changes: NDArray[np.float32]
     spread: NDArray[np.float32]
     last: int
+    said: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a committee forecasts where its networks were held out.
+
+    Attributes:
+        errors: for each series float32 [rows, horizon], actual less forecast, NaN where unknown.
+        forecasts: of the same rows, in units of the series' scale.
+        said: for each series float32 [rows, outputs], what the network that was held out says.
+    """
+
+    errors: list[NDArray[np.float32]]
+    forecasts: list[NDArray[np.float32]]
+    said: list[NDArray[np.float32]]
 
 
 def trusted(held_out: Sequence[int], horizon: int) -> bool:
@@ -56,7 +73,7 @@ def stacked(
     rules: Rules,
     *,
     judged: bool,
-) -> tuple[Committee, list[NDArray[np.float32]]]:
+) -> tuple[Committee, Judged]:
     """Find out who is trusted how far.
 
     Args:
@@ -67,7 +84,7 @@ def stacked(
         judged: whether networks and ridge are judged; if not, only the forecasts that learn nothing have a weight.
 
     Returns:
-        The committee, and for each series its errors on these rows, [rows, horizon].
+        The committee, and what it forecasts on these rows.
     """
     size, horizon = rules.history, rules.horizon
     importance = _importance(values, rules, horizon)
@@ -98,7 +115,7 @@ def stacked(
     strict = _reach_the_horizon(found, horizon)
     between = BETWEEN if wandering else 1.0
     every = _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
-    targets, forecasts, spreads, numbers, counts = [], [], [], [], []
+    targets, forecasts, spreads, numbers, counts, lasts, said = [], [], [], [], [], [], []
     for member, (network, ridge_map) in enumerate(zip(found, own_ridge, strict=True)):
         for number, one in enumerate(network):
             places = one.places[::every]
@@ -115,6 +132,8 @@ def stacked(
             ]
             forecasts.append([one.changes[::every] + base, *others])
             spreads.append(one.spread[::every])
+            lasts.append(windows[:, -1:])
+            said.append(one.said[::every])
             numbers.append(np.full(len(places), number))
             counts.append(np.full(len(places), between if member and judged else 1.0))
     series = np.concatenate(numbers)
@@ -133,9 +152,10 @@ def stacked(
     )
     if skipped:
         weights = np.concatenate([np.zeros((1, horizon)), weights])
-    errors = y - sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
+    changes = sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
+    rows = (y - changes, np.concatenate(lasts) + changes, np.concatenate(said))
     together = committee(whole | simple, weights, rules)
-    return together, [errors[series == number] for number in range(len(values))]
+    return together, Judged(*([one[series == number] for number in range(len(values))] for one in rows))
 
 
 def alone(rules: Rules) -> Committee:

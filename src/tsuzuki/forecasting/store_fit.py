@@ -16,6 +16,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.held_out import held_out_of
 from tsuzuki.forecasting.rules import Rules
+from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
 from tsuzuki.forecasting.store_rows import StoreRows
 from tsuzuki.forecasting.store_statistics import statistics_of
 from tsuzuki.forecasting.store_windows import StoreWindows
@@ -45,6 +46,11 @@ def check_settings(settings: "Settings") -> None:
     if settings.search:
         raise SettingError(
             "files larger than memory are not searched for better settings; leave search out, or give a frame"
+        )
+    if settings.loss in (GAUSSIAN, *COUNTS):
+        raise SettingError(
+            f"networks of files larger than memory learn values alone, not with loss={settings.loss!r}; choose another "
+            "loss, or give a frame"
         )
     if settings.freq:
         raise SettingError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.predict import interval_bounds, point_forecast
+from tsuzuki.forecasting.predict import interval_bounds, point_forecast, whole_ends
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.layouts.layout import CARRY, ZERO
 from tsuzuki.streaming.covariate_rows import CovariateRows, run_waiting
@@ -58,7 +58,8 @@ class Bank:
         rows: for each network float32 [cap, series, columns]: what one update reads lies together.
         saved_states: for each network its saved states, one for each series.
         parameters: for each network its weights.
-        latest: float32 [series, outputs], the last forecasts in the series' units, without what is known ahead.
+        latest: float32 [series, outputs], the last forecasts in the series' units, without what is known ahead; behind
+            them the sizes that their errors are expected to have, where these differ.
         covariates: what networks read beside values, or None.
 
     Raises:
@@ -92,7 +93,8 @@ class Bank:
         self.missing = np.full(count, settings.max_gap + 1, np.int64)
         self.stamps = np.empty(count, "datetime64[ns]")
         self.at = np.full(count, self.before, np.int64)
-        self.latest = np.zeros((count, fitted.way.network.outputs), np.float32)
+        outputs = fitted.way.network.outputs if fitted.spread is None else 2 * self.horizon
+        self.latest = np.zeros((count, outputs), np.float32)
         self.covariates = CovariateRows(fitted, settings, self.ids) if settings.columns.all else None
         self._open(start)
 
@@ -323,7 +325,8 @@ class Bank:
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""
-        return np.sort(self.latest[which].reshape(len(which), self.horizon, -1).astype(np.float64), axis=2)
+        found = self.latest[which] if self.fitted.spread is None else self.latest[which, : self.horizon]
+        return np.sort(found.reshape(len(which), self.horizon, -1).astype(np.float64), axis=2)
 
     def forecasts(self, which: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """The latest point forecasts, float32 [series, horizon], of all series if None."""
@@ -334,7 +337,7 @@ class Bank:
             found = self.covariates.put_on(found, some, self.recent.transform)
             return np.asarray(self.recent.within(found, some), np.float32)
         some = self._all if which is None else which
-        if not self.settings.quantiles:
+        if not self.settings.quantiles and self.fitted.spread is None:
             return self.recent.within(self.latest.copy() if some is self._all else self.latest[some], some)
         return np.asarray(self.recent.within(point_forecast(self.settings, self.outputs(some)), some), np.float32)
 
@@ -351,12 +354,12 @@ class Bank:
         for number, own in zip(which.tolist(), self.outputs(which), strict=True):
             series, transform = self.recent.trained.get(self.ids[number], 0), self.recent.transform
             there = transform.forward(own, number)
-            scale, width = self.scales[number, 1], self.recent.width(number)
+            scale, width = self.scales[number, 1], self.recent.width(number, self.latest[number])
             both = interval_bounds(self.fitted, self.settings, there, series, level, scale, width)
             low, high = (transform.inverse(end, number) for end in both)
             if self.covariates is not None:
                 low, high = (self.covariates.put_on(end[None], np.array([number]), transform)[0] for end in (low, high))
-            ends.append((self.recent.within(low, number), self.recent.within(high, number)))
+            ends.append(whole_ends(self.fitted, *(self.recent.within(end, number) for end in (low, high))))
         return np.stack([low for low, _ in ends]), np.stack([high for _, high in ends])
 
     def state_of(self, which: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -45,7 +45,9 @@ class Cursor:
         self._every, self._run, self._step = len(bank.ids), self._call.run, bank.fitted.step
         # The row behind which care is needed: the last one there is, and any where months differ.
         self._last = bank.cap - 1 if is_uniform(self._step) else -1
-        self._whole = not bank.settings.quantiles and bank.covariates is None
+        # What comes with covariates, or with sizes of errors, goes the bank's way.
+        self._beside = bank.covariates is not None or bank.fitted.spread is not None
+        self._whole = not bank.settings.quantiles and not self._beside
         # The latest forecasts; a single network that stands alone writes them there itself.
         self._plain = bank.recent.committee is None and bank.recent.transform.kind == "none"
         self._single = self._plain and len(self._call.found) == 1
@@ -53,7 +55,7 @@ class Cursor:
         self._alone, self._untransformed = bank.fitted.rules.alone, bank.recent.transform.kind == "none"
         self._latest: NDArray[np.float32] = self._call.found[0][0] if self._single else bank.latest[number].copy()
         self._committee = None
-        if not self._alone:
+        if not self._alone and bank.fitted.spread is None:
             self._committee = CommitteeStep(bank.recent, bank.rows[0], number, self._call.found, self._latest)
         # Where the series stands, which compiled code moves on, too.
         self._fields = quick_reading.row_table(self._every, number, start, reading, self._call.jobs[0])
@@ -112,7 +114,7 @@ class Cursor:
         """
         if self._quick(value):
             return
-        if self.bank.covariates is not None:
+        if self._beside:
             self._take_beside(value)
             return
         try:

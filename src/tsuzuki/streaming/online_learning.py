@@ -70,6 +70,8 @@ class LearningStream(Stream):
     ) -> None:
         if settings.columns.all:
             raise SettingError("a stream that learns reads no covariates; leave learn out, or fit without them")
+        if fitted.spread is not None:
+            raise SettingError(f"a stream that learns has no loss={settings.loss!r}; fit with huber, mse or mae")
         super().__init__(fitted, settings, unique_id, learns=True)
         self._frozen = Stream(fitted, settings, unique_id)
         self._learners = [_Learner(self, member, settings, learning_rate) for member in range(len(self.bank.rows))]

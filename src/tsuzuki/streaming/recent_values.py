@@ -14,6 +14,7 @@ from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.bounds import free_bounds, within
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, OFFSET, RUN, WAIT, WIDTH, Follower, plain_states
+from tsuzuki.forecasting.spread import changes_said
 from tsuzuki.forecasting.transforms import Transform
 from tsuzuki.forecasting.window_inputs import WindowInputs
 
@@ -43,6 +44,7 @@ class RecentValues:
         committee: how far each forecast is trusted, or None where networks stand alone.
         bounded: whether forecasts of any series have bounds.
         states: float32 [series, numbers], shifts of the level and recent errors.
+        spread: how large errors are expected to be, or None where they are all the same.
         follower: of recent errors, or None where they are not followed.
         values: float32 [cap + shift, series], scaled, without gaps and without shifts.
         shift: the value of a bank's row stands so many rows further back here.
@@ -62,7 +64,7 @@ class RecentValues:
         self._reach: NDArray[np.float64] | None = None
         rules = fitted.rules
         # Networks that stand alone look back on nothing but their state.
-        self.size = 0 if rules.alone else rules.history
+        self.size, self.spread = 0 if rules.alone else rules.history, fitted.spread
         # A series that training has not seen has the most frequent base.
         usual, unit = max(set(rules.bases), key=rules.bases.count), float(np.median(rules.units))
         seasons = [rules.bases[self.trained[name]] if name in self.trained else usual for name in ids]
@@ -279,15 +281,23 @@ class RecentValues:
             which: the series.
             windows: [series, size], their last values.
             outputs: [series, outputs], the mean of what the networks forecast.
+
+        Returns:
+            [series, outputs], or where errors differ in size [series, 2 * horizon], the sizes behind the forecasts.
         """
         if self.committee is None:
             return outputs if self.transform.kind == "none" else self.transform.inverse(outputs, which)
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
-        found = self.committee.combine(outputs * self.committee.units[which, None], windows, which)
+        loss, sizes = "" if self.spread is None else self.spread.loss, None
+        units, scales = self.committee.units[which, None], self.scales[which]
+        found = self.committee.combine(changes_said(loss, outputs, windows[:, -1], units, scales), windows, which)
+        if self.spread is not None:
+            sizes = self.spread.of(outputs, found, scales)
         if self.follower is not None:
-            found = self.follower.mixed(which, found, windows)
+            found = self.follower.mixed(which, found, windows, sizes)
         mean = mean + self.states[which, OFFSET, None] * scale
-        return self.transform.inverse(found * scale + mean, which)
+        finished = self.transform.inverse(found * scale + mean, which)
+        return finished if sizes is None else np.concatenate([finished, sizes], axis=1)
 
     def free_bounds(self, which: "NDArray[np.int64] | int", readings: "NDArray[np.float64] | float") -> None:
         """Drop the bounds that readings of some series lie beyond."""
@@ -308,9 +318,10 @@ class RecentValues:
         """Forecasts [..., horizon] of some series within their bounds."""
         return within(values, self.states[which]) if self.bounded else values
 
-    def width(self, number: int) -> float:
-        """How many times as wide as in usual times the intervals of one series are."""
-        return float(self.states[number, WIDTH])
+    def width(self, number: int, latest: NDArray[np.float32]) -> "float | NDArray[np.float64]":
+        """How many times as wide as usual the intervals of one series are, with what `finish` has said of it last."""
+        width = float(self.states[number, WIDTH])
+        return width if self.spread is None else width * latest[len(latest) // 2 :].astype(np.float64)
 
     def finish_alone(self, number: int, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """The forecasts of one series in its units, from transformed ones."""
