@@ -1,0 +1,77 @@
+"""How a committee's weights follow from held-out forecasts, written out row by row."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tsuzuki.errors import SettingError
+from tsuzuki.forecasting import committee
+from tsuzuki.forecasting.committee import Committee, nonnegative, stack, weights_table
+
+
+def weights_of(rows, apart):
+    """Weights by rows of (forecasts, what came, how much of the first one's square its mean with others has not)."""
+    members = range(len(rows[0][0]))
+    errors = [sum(abs(y - x[m]) for x, y, _ in rows) / len(rows) for m in members]
+    errors.append(sum(abs(y) for _, y, _ in rows) / len(rows))
+    shares = [math.exp(-committee.SHARPNESS * (one / max(min(errors), 1e-12) - 1)) for one in errors]
+    blend = np.array([one / sum(shares) for one in shares[:-1]])
+    counts, pull, found = [1.0] * len(rows), committee.ENOUGH / max(apart, 1e-9), blend
+    for _ in range(committee.ROUNDS):
+        products = np.array([[sum(c * x[m] * x[n] for c, (x, _, _) in zip(counts, rows, strict=True)) for n in members]
+                             for m in members])  # fmt: skip
+        sides = np.array([sum(c * x[m] * y for c, (x, y, _) in zip(counts, rows, strict=True)) for m in members])
+        gain = sum(c * own for c, (_, _, own) in zip(counts, rows, strict=True))
+        first = sum(c * (y - x[0]) ** 2 for c, (x, y, _) in zip(counts, rows, strict=True))
+        products[0, 0] -= min(gain, first / 2)
+        sides = sides + pull * (products @ blend)
+        products = (1 + pull) * products
+        products += 1e-6 * np.trace(products) / len(products) * np.eye(len(products))
+        found = nonnegative(products, sides)
+        errors = [abs(y - sum(x[m] * found[m] for m in members)) for x, y, _ in rows]
+        usual = sum(errors) / len(errors)
+        counts = [1 / max(one / usual, 1) for one in errors]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seed", "horizon", "every", "noisy"), [(0, 1, 1, 0), (1, 3, 1, 0.3), (2, 9, 4, 0.3), (3, 9, 2, 9)]
+)
+def test_weights_are_those_written_out(seed, horizon, every, noisy):
+    generator = np.random.default_rng(seed)
+    rows = 14
+    targets = generator.normal(size=(rows, horizon)).astype(np.float32)
+    members = [(targets + generator.normal(0, s, targets.shape)).astype(np.float32) for s in (0.8, 1.2, 0.9)]
+    targets[generator.random(targets.shape) < 0.2] = np.nan
+    importance = generator.uniform(0.5, 2, rows)
+    spread = None if not noisy else (noisy * generator.random((rows, horizon))).astype(np.float32)
+    found = stack(targets, members, importance, spread, every)
+    assert found.shape == (3, horizon)
+    groups = np.array_split(np.arange(horizon), min(committee.GROUPS, horizon))
+    for steps in groups:
+        given = [
+            (
+                [float(one[row, step]) * importance[row] for one in members],
+                float(targets[row, step]) * importance[row],
+                0.0 if spread is None else float(spread[row, step]) * importance[row] ** 2,
+            )
+            for row in range(rows)
+            for step in steps
+            if not math.isnan(targets[row, step])
+        ]
+        expected = weights_of(given, every * len(given) / horizon / len(steps))
+        for step in steps:
+            np.testing.assert_allclose(found[:, step], expected, atol=2e-4)
+
+
+def test_the_table_of_weights_has_what_is_left_to_the_last_value():
+    weights = np.array([[0.5, 0.7], [0.2, 0.4]])
+    one = Committee(("network", "ridge"), weights, np.zeros((1, 3, 2), np.float32), np.zeros(1, np.int64),
+                    np.ones(1, np.float32), (0,))  # fmt: skip
+    table = weights_table(one)
+    assert table.index.tolist() == [1, 2]
+    assert list(table.columns) == ["network", "ridge", "last value"]
+    np.testing.assert_allclose(table.to_numpy(), [[0.5, 0.2, 0.3], [0.7, 0.4, 0]], atol=1e-12)
+    with pytest.raises(SettingError, match="the networks of this forecaster stand alone"):
+        weights_table(None)
