@@ -16,7 +16,7 @@ from tsuzuki.experiment.verdict import _Errors, _tested
 from tsuzuki.forecaster import Forecaster, load
 from tsuzuki.forecasting import fit as forecasting_fit
 from tsuzuki.forecasting import held_out, ridge
-from tsuzuki.forecasting.backtest import _origins
+from tsuzuki.forecasting.backtest import origins_of
 from tsuzuki.forecasting.conformal_intervals import OWN_ROWS, OWN_SERIES, calibrate
 from tsuzuki.forecasting.evaluation import evaluate
 from tsuzuki.forecasting.held_out import HeldOut, base_changes, held_out_forecasts, training_layout
@@ -177,7 +177,7 @@ def test_a_difference_is_clear_where_its_interval_lies_on_one_side(interval, nam
 
 def test_a_backtest_may_go_on_by_single_steps():
     one = SimpleNamespace(values=np.zeros(50), name="a")
-    np.testing.assert_array_equal(_origins(one, 3, 4, 1), [44, 45, 46, 47])
+    np.testing.assert_array_equal(origins_of(one, 3, 4, 1), [44, 45, 46, 47])
 
 
 def test_a_line_through_two_rows_is_one_and_through_one_row_none():

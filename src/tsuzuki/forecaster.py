@@ -74,7 +74,7 @@ class Forecaster:
             checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
                 A fit that was killed and is started again in the same way ends with the same bits.
             every: how often the files are written, in seconds or as "30s", "5m", "1h".
-            on_progress: called with each further share of the work done, the shares adding up to 1, from the networks'
+            on_progress: called with each further share of the work done, all adding up to 1, from the networks'
                 threads; what it raises ends the training.
 
         Returns:
@@ -86,12 +86,11 @@ class Forecaster:
             TooShortError: no series has two readings.
         """
         from tsuzuki.data.covariates import covariate_series
-        from tsuzuki.data.engine_frames import files_of
         from tsuzuki.data.frames import zone_of
-        from tsuzuki.data.panel_store import stores_folder
+        from tsuzuki.data.panel_store import paths_of
         from tsuzuki.forecasting.fit import train
 
-        paths = files_of(frame, stores_folder(cache), columns)
+        paths = paths_of(frame, cache, columns)
         if paths is not None:
             from tsuzuki.forecasting.store_fit import fit_files
 
@@ -162,17 +161,14 @@ class Forecaster:
     ) -> int:
         """Forecast the next steps of every series of files, which need not fit in memory, into a Parquet file.
 
-        The networks are run over the last 48 steps of each series, from a zero state, so a series need not be one that
-        training has seen. Of files that the model was not fitted to, the errors of forecasts made at the last steps (48
-        or two horizons) are followed too.
+        The networks are run over the last 48 steps of each series, so it need not be one that training has seen. Of
+        other files than those of `fit` the errors made at the last steps (48 or two horizons) are followed, too.
 
         Args:
             source: files, or a frame of Dask, Spark or Ray, as for `fit`.
             output: the file, with the columns of `predict`; numbers have 32 bits.
             levels: as for `predict`.
-            cache: as for `fit`.
-            columns: as for `fit`.
-            on_progress: called with each further share of the work done.
+            cache, columns, on_progress: as for `fit`.
 
         Returns:
             The rows of the file.
@@ -182,12 +178,11 @@ class Forecaster:
             DataError: the files have another step than the training data, or cannot be read.
             FileError: there are no files, or the output cannot be written.
         """
-        from tsuzuki.data.engine_frames import files_of
-        from tsuzuki.data.panel_store import panel_store, stores_folder
+        from tsuzuki.data.panel_store import panel_store, paths_of
         from tsuzuki.forecasting.store_predict import forecast_store
 
         fitted, report = self._known(), on_progress or (lambda share: None)
-        paths = files_of(source, stores_folder(cache), columns)
+        paths = paths_of(source, cache, columns)
         if paths is None:
             raise SettingError(
                 "forecast_files reads Parquet or CSV files, and frames of Dask, Spark and Ray; for another frame use "
@@ -209,12 +204,10 @@ class Forecaster:
         """Draw the last readings of one series, its forecast with intervals, and a line where the forecast begins.
 
         Args:
-            frame: newer rows to read first, as for `predict`; older ones are drawn where they reach further back than
-                the week or so that the forecaster keeps.
+            frame: newer rows to read first, as for `predict`; older ones are drawn where they go further back.
             unique_id: the series; None where there is only one.
             backtest: what `backtest` gave: its forecasts from past origins are drawn instead, with what came of them.
-            levels: as for `predict`.
-            future: as for `predict`.
+            levels, future: as for `predict`.
 
         Raises:
             SettingError: not fitted, or several series and none is named.
@@ -247,13 +240,16 @@ class Forecaster:
         step: int | None = None,
         levels: Sequence[float] | None = None,
         merge: bool = False,
+        cache: str | Path | None = None,
+        columns: "PanelColumns | None" = None,
         checkpoint: str | Path | None = None,
         every: str | float = 30.0,
         on_progress: Callable[[float], object] | None = None,
     ) -> "pd.DataFrame":
         """Forecast from many origins at the end of the data, and by simple references too.
 
-        A network like this one is trained on what lies before the first origin; this forecaster is left as it is.
+        A network like this one is trained on what lies before the first origin; this forecaster is left as it is. Of
+        files at most 1,000 series are scored, drawn by the seed, none too short (`attrs["series"]`: how many, of all).
 
         Args:
             frame: as for `fit`.
@@ -261,9 +257,8 @@ class Forecaster:
                 the shortest series has room for, up to 52, if None.
             step: steps between two origins; the horizon if None.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
-            merge: as for `fit`.
+            merge, cache, columns, on_progress: as for `fit`.
             checkpoint, every: as for `fit`; what is trained on must be the same, too.
-            on_progress: as for `fit`.
 
         Returns:
             A frame with unique_id, ds, cutoff (the last time known), y, tsuzuki and its intervals, and the references;
@@ -274,14 +269,20 @@ class Forecaster:
         """
         from tsuzuki.data.covariates import covariate_series
         from tsuzuki.data.frames import zone_of
+        from tsuzuki.data.panel_store import paths_of
         from tsuzuki.forecasting.backtest import backtest
 
         # What a search chose on all data was not known at the first origin.
-        settings = self._asked
+        settings, paths = self._asked, paths_of(frame, cache, columns)
+        wanted, step = settings.levels if levels is None else levels, step or settings.horizon
+        if paths is not None:
+            from tsuzuki.forecasting.store_backtest import backtest_files
+
+            read = (cache, columns, on_progress, checkpoint, every)
+            return backtest_files(paths, settings, windows, step, wanted, *read)[0]
         long = settings.long(frame)
         series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
-        wanted, zone, step = settings.levels if levels is None else levels, zone_of(long), step or settings.horizon
-        return backtest(series, settings, windows, step, wanted, on_progress, zone, checkpoint, every)[0]
+        return backtest(series, settings, windows, step, wanted, on_progress, zone_of(long), checkpoint, every)[0]
 
     @property
     def weights_(self) -> "pd.DataFrame":
@@ -300,8 +301,7 @@ class Forecaster:
     def trials_(self) -> "pd.DataFrame":
         """What a search tried, the best first: recipe, share of the passes, error on held-out stretches, seconds.
 
-        Raises:
-            SettingError: nothing was searched, or the model comes from a file.
+        Raises SettingError where nothing was searched, or the model comes from a file.
         """
         from tsuzuki.forecasting.search import trials_table
 

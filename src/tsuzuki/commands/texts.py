@@ -60,6 +60,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "report": ("report written to {path}", "レポートを書き出しました: {path}"),
     "written": ("written to {path}", "書き出しました: {path}"),
+    "series scored": (
+        "scored: {some:,} of {every:,} series, drawn by the seed from those that are long enough",
+        "採点したのは {every:,} 系列のうち {some:,} 系列（十分に長い系列から seed で選択）",
+    ),
     "origins": (
         "{name}: {origins:,} origins from {first} to {last}, {horizon} steps ahead each",
         "{name}: {first} から {last} まで {origins:,} 個の起点、それぞれ {horizon} ステップ先まで",

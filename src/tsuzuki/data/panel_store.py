@@ -118,6 +118,13 @@ def panel_store(
     return open_store(folder)
 
 
+def paths_of(source: object, cache: str | Path | None, columns: PanelColumns | None) -> list[Path] | None:
+    """The files that a source is, or that an engine's frame is written to; None where it is another frame."""
+    from tsuzuki.data.engine_frames import files_of
+
+    return files_of(source, stores_folder(cache), columns)
+
+
 def stores_folder(cache: str | Path | None) -> Path:
     """The folder of all stores: the one that is named, or one among the user's cached files."""
     return user_cache_folder() / "panels" if cache is None else Path(cache)

@@ -56,21 +56,55 @@ def backtest(
 
     `zone` is the time zone in which times are given, or None.
     """
-    import pandas as pd
-
-    from tsuzuki.data.zones import in_zone
-
     if settings.quantiles:
         for level in levels:
             interval_quantiles(settings, level)
     if windows is None:
         windows = fitting_windows(min(len(one.values) for one in series), settings.horizon, step)
-    origins = [_origins(one, settings.horizon, windows, step) for one in series]
+    origins = [origins_of(one, settings.horizon, windows, step) for one in series]
     cuts = [int(some[0]) for some in origins]
     before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
     if settings.search:
         settings = search(before, settings, checkpoint).settings
     fitted = train(before, settings, on_progress, checkpoint, every)
+    table, scales = scored(fitted, settings, series, origins, levels)
+    fitted.zone = zone
+    return finished_table(table, scales, zone), fitted
+
+
+def finished_table(tables: "pd.DataFrame", scales: dict[str, float], zone: str | None) -> "pd.DataFrame":
+    """What a backtest gives, of all its series' rows."""
+    from tsuzuki.data.zones import in_zone
+
+    # A reference that is missing for one series is left out for all.
+    table = tables.dropna(axis=1)
+    table = table.assign(ds=in_zone(table["ds"], zone), cutoff=in_zone(table["cutoff"], zone))
+    table.attrs["mase_scale"] = scales
+    return table
+
+
+def scored(
+    fitted: Fitted,
+    settings: Settings,
+    series: Sequence[CovariateSeries],
+    origins: Sequence[NDArray[np.int64]],
+    levels: Sequence[float],
+) -> "tuple[pd.DataFrame, dict[str, float]]":
+    """Forecasts of series from their origins, beside references.
+
+    Args:
+        fitted: to these series, on what lies before the first origin of each.
+        settings: of the forecaster.
+        series: whole.
+        origins: for each int64 [origins], how many points are known at each.
+        levels: of the intervals, in per cent.
+
+    Returns:
+        A row for each reading that was forecast, and MASE's scale of each series.
+    """
+    import pandas as pd
+
+    cuts = [int(some[0]) for some in origins]
     forecasts, seen, moved, widths = _forecast_from_origins(fitted, settings, series, origins)
 
     def back(values: NDArray[np.float64], number: int) -> NDArray[np.float64]:
@@ -102,12 +136,12 @@ def backtest(
         frame = pd.DataFrame(columns)
         frames.append(frame[~np.isnan(frame["y"].to_numpy())])
         scales[one.name] = _seasonal_naive_mae(one.values[:cut], fitted.step)
-    table = pd.concat(frames, ignore_index=True)
-    # A reference that is missing for one series is left out for all.
-    table = table.dropna(axis=1)
-    table = table.assign(ds=in_zone(table["ds"], zone), cutoff=in_zone(table["cutoff"], zone))
-    table.attrs["mase_scale"], fitted.zone = scales, zone
-    return table, fitted
+    return pd.concat(frames, ignore_index=True), scales
+
+
+def least_known(horizon: int) -> int:
+    """Points that must be known at a first origin."""
+    return 2 * horizon + 2
 
 
 def fitting_windows(points: int, horizon: int, step: int) -> int:
@@ -121,12 +155,12 @@ def fitting_windows(points: int, horizon: int, step: int) -> int:
     return max(1, min(MOST_WINDOWS, (int(points * BACKTESTED) - horizon) // max(1, step) + 1))
 
 
-def _origins(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDArray[np.int64]:
+def origins_of(one: CovariateSeries, horizon: int, windows: int, step: int) -> NDArray[np.int64]:
     """The number of points known at each origin, the last one `horizon` steps before the end."""
     if windows < 1 or step < 1:
         raise SettingError(f"windows={windows} and step={step} are not both at least 1; give whole numbers from 1")
     found = len(one.values) - horizon - step * np.arange(windows)[::-1]
-    if found[0] < 2 * horizon + 2:
+    if found[0] < least_known(horizon):
         most = max(0, (len(one.values) - 3 * horizon - 2) // step + 1)
         raise TooShortError(
             f"series {one.name!r} has {len(one.values)} points, too few for {windows} windows {step} steps apart "

@@ -133,7 +133,7 @@ def fitted_for(fitted: "Fitted", statistics: SeriesStatistics) -> "Fitted":
         committee = replace(committee, bases=kinds, units=statistics.units.astype(np.float32))
     if recent is not None:
         recent = recent.select([None] * count)
-    states = plain_states(count)
+    states = plain_states(count) if recent is None else recent.initial()
     states[:, [LOW, HIGH]] = statistics.bounds.T
     return replace(
         fitted,

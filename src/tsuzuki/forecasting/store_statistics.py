@@ -42,9 +42,12 @@ class SeriesStatistics:
 
     def of(self, first: int, last: int) -> "SeriesStatistics":
         """Those of the series first to last (exclusive)."""
-        marks = replace(self.transform, marks=self.transform.marks[first:last])
-        own = slice(first, last)
-        return SeriesStatistics(marks, self.scales[own], self.bounds[:, own], self.bases[own], self.units[own])
+        return self.select(slice(first, last))
+
+    def select(self, which: "slice | NDArray[np.int64]") -> "SeriesStatistics":
+        """Those of some series."""
+        marks = replace(self.transform, marks=self.transform.marks[which])
+        return SeriesStatistics(marks, self.scales[which], self.bounds[:, which], self.bases[which], self.units[which])
 
     def rules(self, learned: Rules) -> Rules:
         """The rules for these series, by those of the series that were learned from."""

@@ -100,8 +100,7 @@ def _followed(
         missing: bool [series, steps].
         begins: int64 [series], the step that each begins with.
     """
-    assert fitted.recent is not None
-    states, size, (count, steps) = fitted.recent.initial(), fitted.rules.history, missing.shape
+    states, size, (count, steps) = fitted.recent_states.copy(), fitted.rules.history, missing.shape
     follower, every = follower_of(fitted, states), np.arange(count)
     assert follower is not None
     for step in range(steps):

@@ -1,0 +1,146 @@
+"""Backtests of a store: one model from what lies before the first origins, then some series at a time as from a frame.
+
+Of very many series a sample is scored, drawn by the seed; training sees what lies before the first origin of all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tsuzuki.errors import TooShortError
+from tsuzuki.forecasting.backtest import finished_table, fitting_windows, least_known, origins_of, scored
+from tsuzuki.forecasting.conformal_intervals import check_levels
+from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.level_shift import LevelShifts, level_shifts, no_shifts
+from tsuzuki.forecasting.predict import interval_quantiles
+from tsuzuki.forecasting.recent_errors import WAIT
+from tsuzuki.forecasting.scaling import series_inputs
+from tsuzuki.forecasting.store_cut import without_last
+from tsuzuki.forecasting.store_fit import check_settings, series_of, train_on_store
+from tsuzuki.forecasting.store_predict import fitted_for
+from tsuzuki.forecasting.store_statistics import SeriesStatistics, statistics_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tsuzuki.data.arrow_batches import PanelColumns
+    from tsuzuki.data.covariates import CovariateSeries
+    from tsuzuki.forecasting.fitted import Fitted
+    from tsuzuki.forecasting.settings import Settings
+
+# Series that are scored at most, and forecasts of them; and series that are held at once.
+MOST_SERIES, MOST_FORECASTS, TOGETHER = 1000, 1_500_000, 64
+# Shares of the work: reading the files, and then training.
+READING, TRAINING = 0.2, 0.6
+
+
+def backtest_files(
+    paths: Sequence[Path],
+    settings: "Settings",
+    windows: int | None,
+    step: int,
+    levels: Sequence[float],
+    cache: str | Path | None = None,
+    columns: "PanelColumns | None" = None,
+    on_progress: Callable[[float], object] | None = None,
+    checkpoint: str | Path | None = None,
+    every: str | float = 30.0,
+) -> "tuple[pd.DataFrame, Fitted]":
+    """Forecast from past origins of files; see `Forecaster.backtest`.
+
+    Returns:
+        The table, with the series that are scored and all of the files in `attrs["series"]`; and what training left.
+    """
+    import pandas as pd
+
+    from tsuzuki.data.panel_store import panel_store
+
+    check_settings(settings)
+    check_levels(levels)
+    if settings.quantiles:
+        for level in levels:
+            interval_quantiles(settings, level)
+    report = on_progress or (lambda share: None)
+    store = panel_store(paths, cache, columns, lambda share: report(READING * share))
+    steps = np.diff(store.offsets)
+    enough = steps - settings.horizon >= least_known(settings.horizon)
+    if windows is None and enough.any():
+        windows = fitting_windows(int(steps[enough].min()), settings.horizon, step)
+    windows = 1 if windows is None else windows
+    behind = settings.horizon + step * (windows - 1)
+    numbers = np.flatnonzero(steps - behind >= least_known(settings.horizon))
+    if len(numbers) == 0 or windows < 1 or step < 1:
+        longest = int(steps.argmax())
+        origins_of(series_of(store, [longest], settings)[0], settings.horizon, windows, step)
+        raise TooShortError(f"no series is long enough for {windows} windows {step} steps apart; ask for fewer")
+    with without_last(store, behind) as (before, which):
+        fitted = train_on_store(
+            before, settings, lambda share: report((1 - READING) * TRAINING * share), checkpoint, every
+        )
+        statistics = statistics_of(before, fitted.rules)
+    # Who has too few readings to learn from is not scored.
+    numbers = numbers[np.isin(numbers, which)]
+    if len(numbers) == 0:
+        raise TooShortError("no series has two readings before its first origin; ask for fewer windows")
+    most = max(1, min(MOST_SERIES, MOST_FORECASTS // (windows * settings.horizon)))
+    if len(numbers) > most:
+        drawn = np.random.default_rng([settings.seed, len(numbers)]).permutation(len(numbers))[:most]
+        numbers = numbers[np.sort(drawn)]
+    tables: list[pd.DataFrame] = []
+    scales: dict[str, float] = {}
+    for first in range(0, len(numbers), TOGETHER):
+        some = numbers[first : first + TOGETHER]
+        own = statistics.select(np.searchsorted(which, some))
+        table, of_these = _scored(
+            fitted, settings, series_of(store, some.tolist(), settings), own, windows, step, levels
+        )
+        tables.append(table)
+        scales |= of_these
+        report((1 - READING) * (1 - TRAINING) * len(some) / len(numbers))
+    found = finished_table(pd.concat(tables, ignore_index=True), scales, store.zone)
+    found.attrs["series"] = (len(scales), len(store.ids))
+    fitted.zone = store.zone
+    return found, fitted
+
+
+def _scored(
+    fitted: "Fitted",
+    settings: "Settings",
+    series: "list[CovariateSeries]",
+    statistics: SeriesStatistics,
+    windows: int,
+    step: int,
+    levels: Sequence[float],
+) -> "tuple[pd.DataFrame, dict[str, float]]":
+    """Forecasts of some series from their origins; `statistics` are of what lies before these."""
+    origins = [origins_of(one, settings.horizon, windows, step) for one in series]
+    own = fitted_for(fitted, statistics)
+    before = [one.cut_at(int(known[0])) for one, known in zip(series, origins, strict=True)]
+    shifts, states = _shifts(own, settings, before), own.recent_states.copy()
+    since = [one.segments[-1].stop - one.segments[-1].start for one in before]
+    states[:, WAIT] = np.maximum(shifts.season - np.array(since), 0)
+    own = replace(
+        own,
+        ids=tuple(one.name for one in series),
+        shifts=shifts,
+        recent_states=states,
+        effects=replace(own.effects, slopes=np.zeros((len(series), own.effects.slopes.shape[1]))),
+    )
+    return scored(own, settings, series, origins, levels)
+
+
+def _shifts(fitted: "Fitted", settings: "Settings", before: "list[CovariateSeries]") -> LevelShifts:
+    """How shifts of the level are seen in these series, by what lies before the first origin of each."""
+    rules = fitted.rules
+    if fitted.committee is None:
+        return no_shifts(len(before), rules.history)
+    inputs, _ = series_inputs(
+        before, settings, fitted.step, rules.cycles, fitted.transform, fitted.scales, fitted.covariate_scales
+    )
+    histories = [
+        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
+    ]
+    return level_shifts(histories, rules)
