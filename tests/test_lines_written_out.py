@@ -158,6 +158,7 @@ def test_lines_of_output_are_rounded_alike_in_both_forms():
 def test_other_columns_of_a_line_are_numbers_or_missing():
     text = LineFormat("csv", 1, ";", Places(-1, (0,), 1), 4, ",", "s", True, labels=("ds", "y", "wind", "rain"))
     assert text.beside("2024;1;2,5;", ["wind"]) == {"wind": 2.5}
+    assert text.beside('"20;24";1;"2,5";', ["wind"]) == {"wind": 2.5}
     assert np.isnan(text.beside("2024;1;2,5;", ["rain"])["rain"])
     for line, columns, message in (
         ("2024;1;x;", ["wind"], "'x' is no number of the column 'wind'"),

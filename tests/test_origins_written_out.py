@@ -1,0 +1,94 @@
+"""Where backtests forecast from, and what of training and of held-out stretches goes with it, written out."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsuzuki.data.calendar import DAY
+from tsuzuki.errors import SettingError, TooShortError
+from tsuzuki.forecasting import backtest
+from tsuzuki.forecasting.backtest import _origins, _rows_before, _seasonal_naive_mae, fitting_windows
+from tsuzuki.forecasting.predict import interval_bounds, interval_quantiles, point_forecast
+from tsuzuki.forecasting.settings import Settings
+
+
+@given(st.integers(3, 60), st.integers(1, 6), st.integers(1, 9), st.integers(1, 7))
+def test_origins_leave_two_horizons_and_two_values_to_learn_from(points, horizon, windows, step):
+    one = SimpleNamespace(values=np.zeros(points), name="a")
+
+    def wanted(count):
+        return [points - horizon - step * back for back in range(count - 1, -1, -1)]
+
+    def fits(count):
+        return wanted(count)[0] >= 2 * horizon + 2
+
+    if fits(windows):
+        assert _origins(one, horizon, windows, step).tolist() == wanted(windows)
+        return
+    most = max((count for count in range(1, 61) if fits(count)), default=0)
+    with pytest.raises(TooShortError, match=re.escape(f"too few for {windows} windows {step} steps")) as caught:
+        _origins(one, horizon, windows, step)
+    assert f"at most {most} windows fit" in str(caught.value)
+
+
+def test_windows_and_steps_are_at_least_one():
+    one = SimpleNamespace(values=np.zeros(50), name="a")
+    for windows, step in ((0, 1), (1, 0), (-1, 5)):
+        with pytest.raises(SettingError, match=f"windows={windows} and step={step} are not both at least 1"):
+            _origins(one, 2, windows, step)
+
+
+@given(st.integers(1, 2000), st.integers(1, 50), st.integers(0, 30))
+def test_the_last_fifth_holds_as_many_origins_as_are_chosen(points, horizon, step):
+    last, count = int(points * backtest.BACKTESTED), 1
+    while count < backtest.MOST_WINDOWS and horizon + max(1, step) * count <= last:
+        count += 1
+    assert fitting_windows(points, horizon, step) == count
+
+
+def test_mases_scale_skips_what_is_missing_and_has_the_season_of_the_grid():
+    values = np.array([1.0, 3.0, np.nan, 4.0, 8.0])
+    assert _seasonal_naive_mae(values, DAY // 24) == pytest.approx((2 + 4) / 2)
+    week = np.arange(20.0) ** 2
+    assert _seasonal_naive_mae(week, DAY) == pytest.approx(np.mean([week[i] - week[i - 7] for i in range(7, 20)]))
+
+
+def test_the_row_before_an_origin_is_found_where_there_is_one():
+    rows = {0: (np.array([0, 1, 2, 3]), np.array([2, 3, 5, 6])), 1: (np.array([5, 6]), np.array([0, 9]))}
+    panel = SimpleNamespace(inputs=np.zeros((8, 1)), rows_of=rows.get)
+    wanted, order, seen = _rows_before(panel, [np.array([3, 4, 5, 7, 8]), np.array([1, 2, 10])])
+    assert np.flatnonzero(wanted).tolist() == [0, 1, 3, 5, 6]
+    assert [one.tolist() for one in order] == [[0, 1, 2], [3, 4]]
+    assert [one.tolist() for one in seen] == [[True, True, False, True, False], [True, False, True]]
+
+
+def test_the_two_quantiles_of_a_level_bound_its_interval():
+    settings = Settings(3, quantiles=(0.05, 0.1, 0.5, 0.9, 0.95))
+    assert interval_quantiles(settings, 80) == (1, 3)
+    assert interval_quantiles(settings, 90) == (0, 4)
+    with pytest.raises(SettingError, match=r"level 50 needs the quantile 0\.25, but the network forecasts 0\.05, 0\.1"):
+        interval_quantiles(settings, 50)
+    forecasts = np.arange(30.0).reshape(2, 3, 5)
+    np.testing.assert_array_equal(point_forecast(settings, forecasts), forecasts[..., 2])
+    np.testing.assert_array_equal(point_forecast(Settings(3), forecasts[..., :1]), forecasts[..., 0])
+    low, high = interval_bounds(SimpleNamespace(calibration=None), settings, forecasts, 0, 80)
+    np.testing.assert_array_equal(low, forecasts[..., 1])
+    np.testing.assert_array_equal(high, forecasts[..., 3])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_interval_lies_around_the_forecast_by_what_errors_were_in_the_series_scale(shared):
+    low, high = np.array([[-1.0, -2, -3], [-4, -5, -6]]), np.array([[1.0, 2, 3], [4, 5, 6]])
+    kept = slice(0, 1) if shared else slice(0, 2)
+    calibration = SimpleNamespace(interval_offsets=lambda level: (low[kept], high[kept]))
+    fitted = SimpleNamespace(calibration=calibration, scales=np.array([[0.0, 10.0], [0.0, 100.0]]))
+    forecasts = np.full((3, 1), 7.0)
+    own = 0 if shared else 1
+    for options, scale in (({}, 100), ({"scale": 2.0}, 2), ({"width": 3.0}, 300), ({"scale": 2.0, "width": 3.0}, 6)):
+        found = interval_bounds(fitted, Settings(3), forecasts, 1, 80, **options)
+        np.testing.assert_array_equal(found[0], 7 + low[own] * scale)
+        np.testing.assert_array_equal(found[1], 7 + high[own] * scale)
