@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from statistics import median
 
+import fixed_costs
 import growth
 import keras_rows
 import peak
@@ -171,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", default=",".join(map(str, range(len(JOBS)))), help="numbers of jobs, from 0")
     parser.add_argument(
-        "--only-jobs", action="store_true", help="leave out Keras rows, starts, peak, growth and streaming"
+        "--only-jobs", action="store_true", help="leave out Keras rows, starts, fixed costs, peak, growth, streaming"
     )
     parser.add_argument("--json", default=str(HERE / "results" / "bench.json"))
     arguments = parser.parse_args()
@@ -181,7 +182,13 @@ def main() -> None:
     outcome = {"machine": facts, "jobs": [run_job(number) for number in numbers]}
     if not arguments.only_jobs:
         outcome |= {"keras rows": keras_rows.main([])}
-        outcome |= {"starts": starts(), "peak": peak.main(), "growth": growth.main(), "streaming": streaming.main()}
+        outcome |= {
+            "starts": starts(),
+            "fixed costs": fixed_costs.main(),
+            "peak": peak.main(),
+            "growth": growth.main(),
+            "streaming": streaming.main(),
+        }
     path = Path(arguments.json)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(outcome, indent=1))
