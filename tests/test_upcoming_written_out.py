@@ -1,5 +1,6 @@
 """How far readings of a stream lie ahead on grids that are uniform and on those of months and business days."""
 
+import contextlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tsuzuki.data.calendar import calendar
-from tsuzuki.data.grid import BUSINESS_STEP
+from tsuzuki.data.grid import BUSINESS_STEP, following_times, times_before
 from tsuzuki.errors import DataError
 from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform, next_stamps, steps_due, steps_to
 
@@ -70,3 +71,50 @@ def test_readings_late_twice_or_beside_the_grid_are_told_apart():
     ):
         with pytest.raises(DataError, match=message):
             steps_due(fitted, "a", now, now + minutes * 60 * 10**9)
+
+
+@pytest.mark.parametrize("freq", ["MS", "ME", "QS", "YS", "2MS", "B"])
+@pytest.mark.parametrize("hours", [0, 9])
+def test_a_grid_goes_back_as_far_as_a_moment_and_stays_the_same_grid(freq, hours):
+    times = (pd.date_range("2021-01-04", periods=14, freq=freq) + pd.Timedelta(hours=hours)).to_numpy("datetime64[ns]")
+    long = (pd.date_range("1980-12-20", "2040-01-01", freq=freq) + pd.Timedelta(hours=hours)).to_numpy("datetime64[ns]")
+    if freq == "2MS":
+        # Every other month, counted from the grid's own.
+        long = np.concatenate([long, long.astype("datetime64[M]") + 1]).astype("datetime64[ns]")
+    for moment in ("2021-01-10", "2021-02-01", "2020-12-31", "2019-03-01T08:00", "2005-06-17T10:30"):
+        moment = np.datetime64(moment, "ns")
+        found = times_before(times, moment)
+        assert len(found) == len(times)
+        if moment >= times[-1]:
+            np.testing.assert_array_equal(found, times)
+            continue
+        assert found[-1] <= moment
+        assert moment - found[-1] <= np.timedelta64(7 if freq == "B" else 2 * 366 + 31, "D")
+        if freq != "2MS":
+            at = np.searchsorted(long, found[0])
+            np.testing.assert_array_equal(found, long[at : at + len(found)])
+        else:
+            assert set(np.diff(found.astype("datetime64[M]")).astype(int)) == {2}
+    np.testing.assert_array_equal(times_before(times, times[-1]), times)
+    np.testing.assert_array_equal(times_before(times, times[-1] + np.timedelta64(1, "D")), times)
+
+
+def steps_left(times):
+    count = 0
+    with contextlib.suppress(DataError):
+        while len(following_times(times, count + 1)):
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("freq", ["h", "B", "MS", "ME"])
+def test_a_grid_ends_with_the_times_that_nanoseconds_can_count(freq):
+    long = pd.date_range("2260-01-01", "2262-04-10 22:00", freq=freq).to_numpy("datetime64[ns]")
+    most = steps_left(long)
+    with pytest.raises(DataError, match=r"steps after 2262.* lie beyond the year 2262"):
+        following_times(long, most + 1)
+    found = following_times(long, most)
+    assert len(found) == most
+    # None is of another century.
+    assert (np.diff(np.concatenate([long[-1:], found])) > np.timedelta64(0, "ns")).all()
+    assert most <= 26

@@ -61,7 +61,13 @@ TESTS = {
     "data/delimited.py": ("test_small_faults_again", "test_small_faults_in_readers", "test_readers", "test_dialects"),
     "data/files.py": ("test_small_faults_again", "test_small_faults_in_files", "test_readers", "test_joining"),
     "data/frames.py": ("test_frames", "test_series", "test_zones"),
-    "data/grid.py": ("test_small_faults_in_readers", "test_series", "test_resampling", "test_zones"),
+    "data/grid.py": (
+        "test_upcoming_written_out",
+        "test_small_faults_in_readers",
+        "test_series",
+        "test_resampling",
+        "test_zones",
+    ),
     "data/jma.py": ("test_small_faults_again", "test_jma", "test_joining"),
     "data/joining.py": ("test_small_faults_again", "test_future_files", "test_small_faults_in_readers", "test_joining"),
     "data/newer_rows.py": (
