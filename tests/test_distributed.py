@@ -1,8 +1,5 @@
 """Many series, one forecaster each: the same results with any number of workers, whatever happens to one of them."""
 
-import os
-import signal
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +7,13 @@ import pandas as pd
 import pytest
 import ray
 
+import worker_units
 from tsuzuki import Forecaster, fit_each, load
+from tsuzuki.data.panel_store import panel_store
 from tsuzuki.distributed import workers
-from tsuzuki.distributed.workers import run_units
+from tsuzuki.distributed.workers import open_pool, run_units
 from tsuzuki.errors import FileError, MissingExtraError, SettingError
+from tsuzuki.forecasting.store_fit import train_on_store
 
 SMALL = {"horizon": 4, "units": 4, "head": 0, "ensemble": 2, "epochs": 1, "cycles": (), "lags": ((2, 1),)}
 
@@ -131,22 +131,8 @@ def test_what_cannot_be_done_is_said_before_any_work(tmp_path, monkeypatch):
         fit_each(readings(1), Forecaster(**SMALL), tmp_path / "out", workers=0)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"tsuzuki\[ray\]"):
-        fit_each(readings(1), Forecaster(**SMALL), tmp_path / "out", workers=2)
+        fit_each(readings(1), Forecaster(**SMALL), tmp_path / "out", workers=2, address="auto")
     assert not (tmp_path / "out").exists()
-
-
-def _square_or_die(unit):
-    """The square of a number; the worker kills itself the first time it is given the number 3."""
-    number, folder = unit
-    seen = Path(folder) / str(number)
-    if number == 3 and not seen.exists():
-        seen.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number**2
-
-
-def _fail(unit):
-    raise SettingError(f"unit {unit} cannot be done; leave it out")
 
 
 class TestOnACluster:
@@ -155,24 +141,46 @@ class TestOnACluster:
     @pytest.fixture(autouse=True)
     def _workers_are_sent_this_module(self):
         # The workers know no module of this folder, and any of these tests may be the first in its process.
-        module = sys.modules[__name__]
-        ray.cloudpickle.register_pickle_by_value(module)
+        ray.cloudpickle.register_pickle_by_value(worker_units)
         yield
-        ray.cloudpickle.unregister_pickle_by_value(module)
+        ray.cloudpickle.unregister_pickle_by_value(worker_units)
 
     def test_a_worker_that_dies_is_replaced_and_its_unit_done_again(self, cluster, tmp_path):
         units = [(number, str(tmp_path)) for number in range(8)]
-        assert sorted(run_units(_square_or_die, units, workers=2)) == [(number, number**2) for number in range(8)]
+        found = sorted(run_units(worker_units.square_or_die, units, 2, cluster.address))
+        assert found == [(number, number**2) for number in range(8)]
 
     def test_an_error_in_a_worker_is_the_callers(self, cluster):
         with pytest.raises(SettingError, match="unit 7 cannot be done; leave it out"):
-            list(run_units(_fail, [7], workers=2))
+            list(run_units(worker_units.fail, [7], 2, cluster.address))
 
     def test_two_workers_give_the_bits_of_one(self, cluster, tmp_path, small_units):
         frame = readings(4)
-        for count in (1, 2):
-            fit_each(frame, Forecaster(**SMALL), tmp_path / str(count), workers=count)
+        for count, address in ((1, None), (2, cluster.address)):
+            fit_each(frame, Forecaster(**SMALL), tmp_path / str(count), workers=count, address=address)
         pd.testing.assert_frame_equal(forecasts(tmp_path / "1"), forecasts(tmp_path / "2"), check_exact=True)
+
+    def test_one_network_over_shards_has_the_bits_of_one_worker_though_workers_die(self, cluster, tmp_path):
+        readings(5).to_parquet(tmp_path / "own.parquet", index=False)
+        store = panel_store(tmp_path / "own.parquet", tmp_path / "cache")
+        # Two rounds.
+        asked = Forecaster(**SMALL, timesteps=4, budget=800, committee=False).settings
+        died = []
+
+        def end_workers(share):
+            if share and not died:
+                # One in the middle of a replica's round, and one between two units.
+                next(iter(pool._at_work)).end()
+                died.append(pool.submit(worker_units.square_or_die, (3, str(tmp_path))))
+
+        with open_pool(1) as pool:
+            alone = train_on_store(store, asked, workers=pool)
+        with open_pool(2, cluster.address) as pool:
+            spread = train_on_store(store, asked, end_workers, workers=pool)
+            assert died[0].result() == 9
+        for ours, theirs in zip(spread.members, alone.members, strict=True):
+            for one, other in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(one, other)
 
     def test_a_machine_that_goes_takes_no_result_with_it(self, cluster, tmp_path, small_units):
         frame = readings(6)
@@ -184,7 +192,9 @@ class TestOnACluster:
                 cluster.remove_node(second)
 
         fit_each(frame, Forecaster(**SMALL), tmp_path / "one")
-        fit_each(frame, Forecaster(**SMALL), tmp_path / "two", workers=2, on_progress=lose_a_machine)
+        fit_each(
+            frame, Forecaster(**SMALL), tmp_path / "two", workers=2, address=cluster.address, on_progress=lose_a_machine
+        )
         cluster.add_node(num_cpus=1)
         assert gone
         pd.testing.assert_frame_equal(forecasts(tmp_path / "one"), forecasts(tmp_path / "two"), check_exact=True)

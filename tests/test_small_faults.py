@@ -14,6 +14,7 @@ from tsuzuki.errors import DataError, SettingError
 from tsuzuki.experiment.paired_statistics import paired_difference
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.forecasting import fit as forecasting_fit
+from tsuzuki.forecasting import member_training
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, calibrate
 from tsuzuki.forecasting.held_out import held_out_of, origin_rows, training_layout
 from tsuzuki.forecasting.panel import SeriesInputs, build_panel
@@ -44,13 +45,13 @@ def series():
 
 
 def test_what_is_held_out_is_no_target_of_the_rows_before_it_and_nothing_else_is_one_of_its_own(series, monkeypatch):
-    seen, fit = [], forecasting_fit.training.fit
+    seen, fit = [], member_training.training.fit
 
     def spy(network, weights, inputs, targets, layout, **options):
         seen.append((targets.copy(), options["validation_targets"].copy()))
         return fit(network, weights, inputs, targets, layout, **options)
 
-    monkeypatch.setattr(forecasting_fit.training, "fit", spy)
+    monkeypatch.setattr(member_training.training, "fit", spy)
     Forecaster(4, base="last", validation_fraction=0.1, transform="none", **SMALL).fit(series)
     held = []
     for trained, checked in seen:

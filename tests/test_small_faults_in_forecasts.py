@@ -14,8 +14,7 @@ from tsuzuki.experiment import verdict
 from tsuzuki.experiment.paired_statistics import PairedDifference
 from tsuzuki.experiment.verdict import _Errors, _tested
 from tsuzuki.forecaster import Forecaster, load
-from tsuzuki.forecasting import fit as forecasting_fit
-from tsuzuki.forecasting import held_out, ridge
+from tsuzuki.forecasting import held_out, member_training, ridge
 from tsuzuki.forecasting.backtest import origins_of
 from tsuzuki.forecasting.conformal_intervals import OWN_ROWS, OWN_SERIES, calibrate
 from tsuzuki.forecasting.evaluation import evaluate
@@ -54,13 +53,13 @@ def made(series):
 
 
 def test_networks_of_a_committee_keep_their_last_weights_and_read_one_level_each(series, monkeypatch):
-    seen, fit = [], forecasting_fit.training.fit
+    seen, fit = [], member_training.training.fit
 
     def spy(*arguments, **options):
         seen.append((arguments[2][:, [VALUE, LEVEL]].any(axis=0).tolist(), options["early_stopping"]))
         return fit(*arguments, **options)
 
-    monkeypatch.setattr(forecasting_fit.training, "fit", spy)
+    monkeypatch.setattr(member_training.training, "fit", spy)
     found = Forecaster(4, validation_fraction=0.1, **SMALL).fit(series)
     assert sorted(seen) == [([False, True], None), ([True, False], None)]
     for number, weights in enumerate(found.fitted.members):

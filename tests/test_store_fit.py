@@ -233,7 +233,7 @@ def test_a_committee_reads_a_piece_as_a_panel_in_memory_has_it(store, together, 
     start = data.draw(st.integers(0, size - 2))
     stop = data.draw(st.integers(start + 1, min(size - 1, start + 90)))
     scored = data.draw(st.integers(start + 1, stop)) if data.draw(st.booleans()) else 0
-    source = StoreWindows(store, statistics, rules, 0, 5, asked.max_gap, bounds, hidden_column(member))
+    source = StoreWindows(store, statistics, rules, 0, 5, asked.max_gap, bounds, hidden=hidden_column(member))
     inputs = np.full((stop - start + 5, source.columns), 7, np.float32)
     targets = np.full((len(inputs), source.stride), 7, np.float32)
     piece = Piece(begin + start, begin + stop, begin + scored if scored else 0)

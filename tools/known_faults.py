@@ -11,12 +11,12 @@ _DATA = "inputs, targets, validation_targets, sample_weights, output_weights, "
 KNOWN = (
     # Held-out values as training targets of the rows before, and rows of the other kind in validation.
     (
-        "forecasting/fit.py",
+        "forecasting/member_training.py",
         "known = _known(job, here), _known(job, ~here)",
         "known = _known(job, here & False), _known(job, ~here)",
     ),
     (
-        "forecasting/fit.py",
+        "forecasting/member_training.py",
         "known = _known(job, here), _known(job, ~here)",
         "known = _known(job, here), _known(job, here & False)",
     ),

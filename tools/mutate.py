@@ -87,6 +87,7 @@ TESTS = {
     "engine/compiled_network.py": ("test_small_faults",),
     "forecasting/committee.py": ("test_stacking_written_out", "test_small_faults_in_forecasts", "test_committee"),
     "forecasting/fit.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
+    "forecasting/member_training.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
     "network/optimizers.py": ("test_small_faults",),
     "report/backtest.py": ("test_small_faults",),
     "training/fit.py": ("test_small_faults", "test_training", "test_checkpoints"),

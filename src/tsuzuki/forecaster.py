@@ -54,6 +54,8 @@ class Forecaster:
         columns: "PanelColumns | None" = None,
         checkpoint: str | Path | None = None,
         every: str | float = 30.0,
+        workers: int | None = None,
+        address: str | None = None,
         on_progress: Callable[[float], object] | None = None,
     ) -> "Forecaster":
         """Train on all readings of a frame, or of files that need not fit in memory.
@@ -74,7 +76,13 @@ class Forecaster:
             checkpoint: a path to go on from after a crash: each network keeps a file, with its number behind the path.
                 A fit that was killed and is started again in the same way ends with the same bits.
             every: how often the files are written, in seconds or as "30s", "5m", "1h".
-            on_progress: called with each further share of the work done, all adding up to 1, from the networks'
+            workers: processes that train, each in one thread; one that dies is replaced, and its work done again. Of a
+                frame each trains whole networks, which have the same bits then. Of files all train each network, by
+                local SGD on shards that the data alone decide, to the same bits for any number of workers (other ones
+                than without). None: this process.
+            address: of a Ray cluster whose processes the workers are: HEAD:6379, "auto" or "local", with the extra
+                `ray`; None: processes of this machine.
+            on_progress: called with each further share of the work done, the shares adding up to 1, from the networks'
                 threads; what it raises ends the training.
 
         Returns:
@@ -84,27 +92,21 @@ class Forecaster:
             DataError: a frame that cannot be used; without merge more than a tenth of a series' readings are of the
                 same step as another.
             TooShortError: no series has two readings.
+            MissingExtraError: a cluster is named, and Ray is not installed.
         """
-        from tsuzuki.data.covariates import covariate_series
-        from tsuzuki.data.frames import zone_of
         from tsuzuki.data.panel_store import paths_of
-        from tsuzuki.forecasting.fit import train
+        from tsuzuki.distributed.workers import some_workers
+        from tsuzuki.forecasting.fit import fit_frame
+        from tsuzuki.forecasting.store_fit import fit_files
 
         paths = paths_of(frame, cache, columns)
-        if paths is not None:
-            from tsuzuki.forecasting.store_fit import fit_files
-
-            self.fitted = fit_files(paths, self.settings, cache, columns, on_progress, checkpoint, every)
-            return self
-        self.settings, long = self._asked, self._asked.long(frame)
-        series = covariate_series(long, self.settings.columns, self.settings.max_gap, merge=merge)
-        if self.settings.search:
-            from tsuzuki.forecasting.search import search
-
-            found = search(series, self.settings, checkpoint)
-            self.settings, self._trials = found.settings, found.trials
-        self.fitted = train(series, self.settings, on_progress, checkpoint, every)
-        self.fitted.zone = zone_of(long)
+        with some_workers(workers, address) as those:
+            kept = (on_progress, checkpoint, every, those)
+            if paths is not None:
+                self.fitted = fit_files(paths, self.settings, cache, columns, *kept)
+            else:
+                found = fit_frame(frame, self._asked, merge, *kept)
+                self.fitted, self.settings, self._trials = found.fitted, found.settings, found.trials
         return self
 
     def update(self, frame: Any, *, merge: bool = False) -> "Forecaster":
@@ -178,19 +180,10 @@ class Forecaster:
             DataError: the files have another step than the training data, or cannot be read.
             FileError: there are no files, or the output cannot be written.
         """
-        from tsuzuki.data.panel_store import panel_store, paths_of
-        from tsuzuki.forecasting.store_predict import forecast_store
+        from tsuzuki.forecasting.store_predict import forecast_source
 
-        fitted, report = self._known(), on_progress or (lambda share: None)
-        paths = paths_of(source, cache, columns)
-        if paths is None:
-            raise SettingError(
-                "forecast_files reads Parquet or CSV files, and frames of Dask, Spark and Ray; for another frame use "
-                "predict"
-            )
-        store = panel_store(paths, cache, columns, lambda share: report(0.5 * share))
         wanted = self.settings.levels if levels is None else levels
-        return forecast_store(fitted, self.settings, store, Path(output), wanted, lambda share: report(0.5 * share))
+        return forecast_source(self._known(), self.settings, source, Path(output), wanted, cache, columns, on_progress)
 
     def plot(
         self,
@@ -214,23 +207,11 @@ class Forecaster:
             DataError: an unknown series, and as for `predict`.
             MissingExtraError: Plotly is not installed.
         """
-        from tsuzuki.forecasting.outlook import named, outlook_back, outlooks
-        from tsuzuki.forecasting.plot import check_plotly, plotly_figure
-        from tsuzuki.forecasting.predict import forecast_frame
-        from tsuzuki.forecasting.update import run_newer_rows
+        from tsuzuki.forecasting.plot import check_plotly, forecast_figure
 
         check_plotly("plot")
-        fitted = self._known()
-        name = named(fitted.ids, unique_id)
-        if backtest is not None:
-            return plotly_figure(outlook_back(name, backtest))
-        if frame is not None:
-            frame = self.settings.long(frame)
-            fitted = run_newer_rows(fitted, self.settings, frame, new=True)
         wanted = self.settings.levels if levels is None else levels
-        forecasts = forecast_frame(fitted, self.settings, wanted, future)
-        found = outlooks(fitted, self.settings.horizon, forecasts, frame)
-        return plotly_figure(found[fitted.ids.index(name)])
+        return forecast_figure(self._known(), self.settings, unique_id, frame, backtest, wanted, future)
 
     def backtest(
         self,

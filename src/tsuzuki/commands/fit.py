@@ -16,8 +16,10 @@ from tsuzuki.commands.options import (
     Merge,
     Output,
     Quiet,
+    Ray,
     Sources,
     Time,
+    Workers,
     file_columns,
     takes_settings,
 )
@@ -49,6 +51,8 @@ def fit(
     checkpoint: Checkpoint = None,
     every: Annotated[str, typer.Option(help="How often the checkpoint is written: 30s, 5m.")] = "30s",
     cache: Cache = None,
+    workers: Workers = None,
+    ray: Ray = None,
     json_path: Json = None,
     quiet: Quiet = False,
     lang: Lang = "",
@@ -63,14 +67,15 @@ def fit(
     with errors_in_words(debug, lang):
         check_targets({"--output": output, "--json": json_path}, source)
         chosen = Settings(**settings)
-        if cache is not None:
+        spread: dict[str, Any] = {"checkpoint": checkpoint, "every": every, "workers": workers, "address": ray}
+        # Workers share the files of a folder; nobody holds it whole.
+        shared = (workers or ray) is not None and any(Path(one).is_dir() for one in source)
+        if cache is not None or shared:
             forecaster = Forecaster(**settings)
             columns = file_columns(source, column, time)
             announce_compilation(quiet)
             with bar("reading and training", quiet) as advance:
-                forecaster.fit(
-                    source, cache=cache, columns=columns, checkpoint=checkpoint, every=every, on_progress=advance
-                )
+                forecaster.fit(source, cache=cache, columns=columns, on_progress=advance, **spread)
             assert forecaster.fitted is not None
             forecaster.fitted.source = Source((columns.value,), None)
         else:
@@ -80,7 +85,7 @@ def fit(
             announce_readings(found, chosen.max_gap, merge, quiet or json_path == "-")
             announce_compilation(quiet)
             with bar("training", quiet) as advance:
-                forecaster.fit(found.zoned, merge=True, checkpoint=checkpoint, every=every, on_progress=advance)
+                forecaster.fit(found.zoned, merge=True, on_progress=advance, **spread)
             assert forecaster.fitted is not None
             forecaster.fitted.source = Source(found.columns, found.unit, found.day_first)
         forecaster.save(output)

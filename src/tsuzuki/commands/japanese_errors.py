@@ -349,6 +349,19 @@ ERRORS: tuple[tuple[str, str], ...] = (
         r"no header of the lines names the column ('.*'), which the model reads; left out",
         "モデルが使う列 {0} が見出しにないため、除外します",
     ),
+    (r"(?:--)?workers is (.+); give a whole number from 1", "--workers が {0} です。1 以上の整数を指定してください"),
+    (
+        r"a cluster needs the package ray; install it with: (.+), or leave the address out",
+        "クラスターにはパッケージ ray が必要です。{0} でインストールするか、--ray を外してください",
+    ),
+    (
+        r"Ray cannot be reached at (.+) \(.*\); check the address",
+        "{0} の Ray に接続できません。アドレスを確かめてください",
+    ),
+    (
+        r"times in (.+) name a time zone, but those in (.+) none; write both in the same way",
+        "{0} の時刻にはタイムゾーンがありますが、{1} にはありません。同じ書き方にそろえてください",
+    ),
     (
         r"(.+) reads columns known ahead: (.+); give them in a file: --future FILE",
         "{0} は先の値が分かっている列 {1} を使います。--future FILE で渡してください",

@@ -103,6 +103,8 @@ TEXTS = {
     "Drop the state of this series, which may be damaged.": "この系列の状態（壊れていてもよい）を捨てて始めます。",
     "The input starts from its beginning: skip lines already processed.": "入力が最初から始まるとき、処理済みの行を飛ばします。",
     "Processes that compute side by side, each some series.": "並んで計算するプロセスの数。系列はプロセスに分けられます。",
+    "Processes that train side by side, each in one thread.": "並んで学習するプロセスの数。各プロセスは 1 スレッドです。",
+    "Workers are those of a Ray cluster: HEAD:6379, auto, or local.": "学習を Ray クラスターで行います: HEAD:6379、auto、local。",
     "Print no messages about single lines.": "個々の行についてのメッセージを表示しません。",
     "The script, as it is.": "スクリプト（変更不要）。",
     "Its own arguments.": "スクリプト自身の引数。",

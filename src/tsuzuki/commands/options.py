@@ -47,6 +47,14 @@ Cache = Annotated[
         help="For files larger than memory: read them once into arrays in this folder, and train on what is drawn.",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Processes that train side by side, each in one thread."),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="ADDRESS", help="Workers are those of a Ray cluster: HEAD:6379, auto, or local."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
 
 

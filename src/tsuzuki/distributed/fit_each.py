@@ -67,8 +67,8 @@ def fit_each(
             step for all series; forecasts' times are in their time zone, for CSV files with offsets in UTC.
         forecaster: its settings are used; it is not fitted itself. Covariates are not read.
         output: the folder of the results. With a cluster, all machines must see it under this name.
-        workers: series that are trained at once; more than one needs the extra `ray`. The results do not depend on it.
-        address: of a Ray cluster; None: this machine.
+        workers: series that are trained at once, each in a process. The results do not depend on it.
+        address: of a Ray cluster, which needs the extra `ray`; None: this machine, without Ray.
         columns: the names of the columns; unique_id, ds and y if None.
         levels: of the intervals, in per cent; 80 and 95 if None.
         keep_models: whether each forecaster is kept too, in a file named in the column `model`.

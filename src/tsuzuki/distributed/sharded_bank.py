@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.distributed.shards import Arguments, Call, LocalShards, shards_for
-from tsuzuki.distributed.workers import check_workers
+from tsuzuki.distributed.workers import check_ray, check_workers
 from tsuzuki.errors import FileError, SettingError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.serialization import model_id
@@ -68,6 +68,8 @@ class ShardedBank:
         address: str | None = None,
     ) -> None:
         check_workers(workers, address)
+        if workers > 1:
+            check_ray("several workers of a bank need", "leave workers at 1")
         if forecaster.fitted is None:
             raise SettingError("this Forecaster has not been fitted; call fit(frame) first")
         self._fitted, self._settings = forecaster.fitted, forecaster.settings

@@ -1,22 +1,22 @@
-"""Whole units of work in this process, or in workers that Ray runs on this machine or on a cluster.
+"""Who does units of work: this process, others of this machine, or a Ray cluster.
 
-A unit depends on its arguments alone, so it may be done again: one whose worker dies is given to another. Nothing of
-Ray is imported where there is one worker and no cluster.
+Nothing of Ray is imported where no cluster is named.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from tsuzuki.distributed.worker_pool import InProcess, WorkerPool
 from tsuzuki.errors import MissingExtraError, SettingError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
-# Units that wait at the workers while others are done, for each worker.
-WAITING = 2
-# How often a unit is tried whose worker died.
-TRIES = 5
+# Ctrl-C does not wake a thread that waits without end on Windows: so it wakes itself.
+WAKE_SECONDS = 0.1
 
 
 def check_workers(workers: int, address: str | None) -> None:
@@ -24,16 +24,63 @@ def check_workers(workers: int, address: str | None) -> None:
 
     Raises:
         SettingError: no worker.
-        MissingExtraError: Ray is needed and not installed.
+        MissingExtraError: a cluster is named, and Ray is not installed.
     """
-    from importlib.util import find_spec
-
     if not (hasattr(workers, "__index__") and workers >= 1):
         raise SettingError(f"workers is {workers!r}; give a whole number from 1")
-    if (workers > 1 or address is not None) and find_spec("ray") is None:
-        raise MissingExtraError(
-            'several workers need the package ray; install it with: pip install "tsuzuki[ray]", or leave workers at 1'
-        )
+    if address is not None:
+        check_ray("a cluster needs", "leave the address out")
+
+
+def check_ray(whose: str, otherwise: str) -> None:
+    """Raise MissingExtraError where Ray is not installed: whose need it is, and what to do otherwise."""
+    from importlib.util import find_spec
+
+    if find_spec("ray") is None:
+        raise MissingExtraError(f'{whose} the package ray; install it with: pip install "tsuzuki[ray]", or {otherwise}')
+
+
+@contextmanager
+def open_pool(workers: int, address: str | None = None) -> Iterator[WorkerPool]:
+    """Workers, each computing in one thread, until the context ends.
+
+    Args:
+        workers: how many; one without a cluster is this process.
+        address: of a Ray cluster: HEAD:6379, "auto" for the one of this machine, "local" to start one here. A Ray that
+            runs in this process already is used as it is. None: processes of this machine, without Ray.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        SettingError: no worker, or the cluster cannot be reached.
+    """
+    check_workers(workers, address)
+    if address is None:
+        from tsuzuki.distributed.local_process import LocalProcess
+
+        with WorkerPool(InProcess if workers == 1 else LocalProcess, workers) as pool:
+            yield pool
+        return
+    from tsuzuki.distributed.ray_actor import RayActor
+
+    started = join_ray(workers, address)
+    try:
+        with WorkerPool(RayActor, workers) as pool:
+            yield pool
+    finally:
+        if started:
+            import ray
+
+            ray.shutdown()
+
+
+@contextmanager
+def some_workers(workers: int | None, address: str | None = None) -> Iterator[WorkerPool | None]:
+    """As `open_pool`; None, for this process, where neither workers nor a cluster are asked for."""
+    if workers is None and address is None:
+        yield None
+        return
+    with open_pool(1 if workers is None else workers, address) as pool:
+        yield pool
 
 
 def run_units(
@@ -44,16 +91,14 @@ def run_units(
     Args:
         work: does one unit; with several workers it runs in other processes, so it must be a function of a module.
         units: what it is given.
-        workers: how many work at once; each computes in one thread.
-        address: of a Ray cluster to join; None starts Ray on this machine where there are several workers. A Ray that
-            runs in this process already is used as it is.
+        workers: how many work at once.
+        address: as for `open_pool`.
 
     Yields:
         The number of a unit and what came of it, as they are done.
 
     Raises:
-        MissingExtraError: Ray is not installed.
-        SettingError: the cluster cannot be reached.
+        MissingExtraError, SettingError: as for `open_pool`.
         Exception: what `work` raised.
     """
     check_workers(workers, address)
@@ -61,14 +106,13 @@ def run_units(
         for number, unit in enumerate(units):
             yield number, work(unit)
         return
-    import ray
-
-    started = join_ray(workers, address)
-    try:
-        yield from _spread(ray, work, units, workers)
-    finally:
-        if started:
-            ray.shutdown()
+    with open_pool(workers, address) as pool:
+        numbers: dict[Future[Result], int] = {pool.submit(work, unit): n for n, unit in enumerate(units)}
+        left = set(numbers)
+        while left:
+            done, left = wait(left, WAKE_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                yield numbers[future], future.result()
 
 
 def join_ray(workers: int, address: str | None) -> bool:
@@ -81,7 +125,8 @@ def join_ray(workers: int, address: str | None) -> bool:
 
     if ray.is_initialized():
         return False
-    own: dict[str, Any] = {} if address is not None else {"num_cpus": workers, "include_dashboard": False}
+    here = address in (None, "local")
+    own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if here else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
@@ -90,32 +135,3 @@ def join_ray(workers: int, address: str | None) -> bool:
             f"Ray cannot be reached at {address or 'this machine'} ({said}); check the address"
         ) from None
     return True
-
-
-def _spread(
-    ray: Any, work: Callable[[Unit], Result], units: Sequence[Unit], workers: int
-) -> Iterator[tuple[int, Result]]:
-    remote = ray.remote(
-        num_cpus=1, max_retries=TRIES, runtime_env={"env_vars": {"TSUZUKI_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}}
-    )(work)
-    numbers: dict[Any, int] = {}
-    waiting = iter(enumerate(units))
-    try:
-        while True:
-            while len(numbers) < WAITING * workers:
-                following = next(waiting, None)
-                if following is None:
-                    break
-                numbers[remote.remote(following[1])] = following[0]
-            if not numbers:
-                return
-            done, _ = ray.wait(list(numbers), num_returns=1)
-            number = numbers.pop(done[0])
-            try:
-                found = ray.get(done[0])
-            except ray.exceptions.RayTaskError as error:
-                raise (error.cause or error) from None
-            yield number, found
-    finally:
-        for pending in numbers:
-            ray.cancel(pending, force=True)

@@ -12,8 +12,9 @@ from tsuzuki.engine.threads import threads_allowed
 from tsuzuki.network.initialisers import initialise
 from tsuzuki.network.optimizers import AdamW, Cosine
 from tsuzuki.training.budget import Budget, budget_of
-from tsuzuki.training.drawn_fit import fit_drawn
-from tsuzuki.training.drawn_rows import RowSource, Shape, draw, draw_held_out
+from tsuzuki.training.drawn_fit import Rounds, fit_drawn
+from tsuzuki.training.drawn_rows import Piece, RowSource, Shape, draw, draw_held_out
+from tsuzuki.training.replica import Recipe
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.rules import Rules
@@ -66,6 +67,10 @@ class DrawnSource(Protocol):
         """What one network draws from."""
         ...
 
+    def rounds(self, member: int, spec: "ModelSpec", on_wait: Callable[[], object]) -> Rounds | None:
+        """Who makes the updates of one network, this process if None; what `on_wait` raises ends the waiting."""
+        ...
+
 
 @dataclass(frozen=True)
 class Run:
@@ -84,22 +89,78 @@ class Run:
     identity: str = ""
 
 
-def budget_for(settings: "Settings", updates: int, members: int) -> Budget | None:
+def budget_for(settings: "Settings", updates: int, together: int | None = None) -> Budget | None:
     """The budget of a network; None where it makes whole passes.
 
     Args:
         settings: of the forecaster.
         updates: that whole passes would take.
-        members: networks that are trained.
+        together: networks that are trained side by side; as many as there are threads if None.
     """
     budget = budget_of(str(settings.budget))
     if budget is None or (budget == Budget() and updates <= FEW_UPDATES):
         return None
     if budget.seconds is not None:
         # Some networks are trained side by side, the others after them.
-        turns = -(-members // min(members, threads_allowed()))
+        turns = -(-settings.ensemble // min(settings.ensemble, together or threads_allowed()))
         return replace(budget, seconds=budget.seconds / turns)
     return budget
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How one network is trained on what is drawn; the same wherever it is asked for.
+
+    Attributes:
+        recipe: of its training.
+        weights: that it begins with.
+        held_out: pieces that are scored after each round.
+        starts, stops: int64 [segments], where the stretches to draw from begin and end.
+        seeds: that the draws begin with.
+    """
+
+    recipe: Recipe
+    weights: list[NDArray[np.float32]]
+    held_out: list[Piece]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    seeds: tuple[int, ...]
+
+    def among(self, starts: NDArray[np.int64], stops: NDArray[np.int64], shard: int) -> "Drawing":
+        """The same on a shard of the data."""
+        return replace(self, starts=starts, stops=stops, seeds=(*self.seeds, shard))
+
+    def pieces_of(self, number: int) -> list[Piece]:
+        """The pieces of a round, from 0."""
+        return draw(self.starts, self.stops, np.random.default_rng([*self.seeds, number]), self.recipe.shape)
+
+
+def drawing_of(data: DrawnData, spec: "ModelSpec", settings: "Settings", member: int, loss: "str | Loss") -> Drawing:
+    """How one network is trained; for the arguments see `train_drawn`."""
+    shape = Shape(settings.lanes * WIDER, settings.timesteps, ROUND, LONGEST * settings.timesteps)
+    starts, stops = data.bounds()
+    scored = replace(shape, lanes=SCORED, updates=LONGEST // 2, longest=LONGEST // 2 * shape.timesteps)
+    generator = np.random.default_rng([settings.seed, member])
+    held_out = draw_held_out(data.held_out_bounds(), generator, scored, WARM_UP * shape.timesteps)[:SCORED]
+    weights = initialise(spec.network, settings.seed + 1000003 * member)
+    # The first forecast is that nothing changes.
+    weights[-2][:] = 0
+    recipe = Recipe(
+        spec.network,
+        shape,
+        optimizer=AdamW(
+            learning_rate=Cosine(WIDER * settings.learning_rate, ENDLESS, warmup=RISING),
+            weight_decay=settings.weight_decay,
+            global_clipnorm=1.0,
+        ),
+        loss=loss,
+        horizon=settings.horizon if data.stride == 1 else None,
+        lags=spec.lags,
+        impute_from=spec.impute_from,
+        residual=spec.impute_from is not None,
+        seed=settings.seed + member,
+    )
+    return Drawing(recipe, weights, held_out, starts, stops, (settings.seed, member))
 
 
 def train_drawn(
@@ -110,6 +171,7 @@ def train_drawn(
     budget: Budget,
     run: Run,
     loss: "str | Loss",
+    rounds: Rounds | None = None,
 ) -> "Training":
     """Train one network.
 
@@ -121,34 +183,17 @@ def train_drawn(
         budget: what ends its training.
         run: see `Run`.
         loss: of the network.
+        rounds: who makes its updates; this process if None.
     """
-    shape = Shape(settings.lanes * WIDER, settings.timesteps, ROUND, LONGEST * settings.timesteps)
-    starts, stops = data.bounds()
-    scored = replace(shape, lanes=SCORED, updates=LONGEST // 2, longest=LONGEST // 2 * shape.timesteps)
-    generator = np.random.default_rng([settings.seed, member])
-    held_out = draw_held_out(data.held_out_bounds(), generator, scored, WARM_UP * shape.timesteps)[:SCORED]
-    weights = initialise(spec.network, settings.seed + 1000003 * member)
-    # The first forecast is that nothing changes.
-    weights[-2][:] = 0
+    drawing = drawing_of(data, spec, settings, member, loss)
     return fit_drawn(
-        spec.network,
-        weights,
+        drawing.recipe,
+        drawing.weights,
         data,
-        lambda number: draw(starts, stops, np.random.default_rng([settings.seed, member, number]), shape),
-        shape,
+        drawing.pieces_of,
         budget,
-        optimizer=AdamW(
-            learning_rate=Cosine(WIDER * settings.learning_rate, ENDLESS, warmup=RISING),
-            weight_decay=settings.weight_decay,
-            global_clipnorm=1.0,
-        ),
-        loss=loss,
-        horizon=settings.horizon if data.stride == 1 else None,
-        lags=spec.lags,
-        impute_from=spec.impute_from,
-        residual=spec.impute_from is not None,
-        held_out=held_out,
-        seed=settings.seed + member,
+        held_out=drawing.held_out,
+        rounds=rounds,
         threads=1 if settings.ensemble > 1 else None,
         checkpoint=run.checkpoint,
         every=run.every,

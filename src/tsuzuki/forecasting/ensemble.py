@@ -17,13 +17,16 @@ class _CancelledError(Exception):
     """Raised in the thread of a network when the others have stopped."""
 
 
-def run_members(work: Callable[[int, Callable[[], None]], Result], count: int) -> list[Result]:
+def run_members(
+    work: Callable[[int, Callable[[], None]], Result], count: int, threads: int | None = None
+) -> list[Result]:
     """Run the networks of an ensemble in threads and wait for all.
 
     Args:
         work: called with the number of a network and a function `check_cancelled`, to be called often: it raises once
             the network has to stop.
         count: how many networks there are.
+        threads: how many run at once; as many as there are cores if None.
 
     Returns:
         What `work` returns, in the order of the networks.
@@ -48,7 +51,7 @@ def run_members(work: Callable[[int, Callable[[], None]], Result], count: int) -
             cancelled.set()
             raise
 
-    with ThreadPoolExecutor(min(count, threads_allowed())) as pool:
+    with ThreadPoolExecutor(min(count, threads or threads_allowed())) as pool:
         try:
             members = [pool.submit(run, member) for member in range(count)]
             submitted.set()

@@ -1,6 +1,7 @@
 """A series and its forecasts as a Plotly figure, for a notebook."""
 
 import importlib.util
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,9 +9,12 @@ import numpy as np
 from tsuzuki.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
+    from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.outlook import Fan, Outlook
+    from tsuzuki.forecasting.settings import Settings
 
 # The colours of the pages' light sheet. Wider intervals are paler, and lie below.
 READINGS, FORECAST, CUT = "#1b1f24", "#0b66b2", "#55606b"
@@ -27,6 +31,31 @@ def check_plotly(what: str) -> None:
         raise MissingExtraError(
             f'{what} needs the package plotly, which is not installed; install it with: pip install "tsuzuki[report]"'
         )
+
+
+def forecast_figure(
+    fitted: "Fitted",
+    settings: "Settings",
+    unique_id: str | None,
+    frame: Any,
+    backtest: "pd.DataFrame | None",
+    levels: Sequence[float],
+    future: Any,
+) -> "go.Figure":
+    """Draw the forecasts of one series; see `Forecaster.plot`."""
+    from tsuzuki.forecasting.outlook import named, outlook_back, outlooks
+    from tsuzuki.forecasting.predict import forecast_frame
+    from tsuzuki.forecasting.update import run_newer_rows
+
+    name = named(fitted.ids, unique_id)
+    if backtest is not None:
+        return plotly_figure(outlook_back(name, backtest))
+    if frame is not None:
+        frame = settings.long(frame)
+        fitted = run_newer_rows(fitted, settings, frame, new=True)
+    forecasts = forecast_frame(fitted, settings, levels, future)
+    found = outlooks(fitted, settings.horizon, forecasts, frame)
+    return plotly_figure(found[fitted.ids.index(name)])
 
 
 def plotly_figure(outlook: "Outlook") -> "go.Figure":

@@ -7,20 +7,20 @@ drawn by the seed; the networks are trained within a budget on stretches drawn f
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tsuzuki.errors import SettingError
+from tsuzuki.forecasting.drawn_training import ROUND
 from tsuzuki.forecasting.fit import train
-from tsuzuki.forecasting.held_out import held_out_of
 from tsuzuki.forecasting.rules import Rules
+from tsuzuki.forecasting.shard_training import ShardJob, ShardWork, rounds_on_shards
 from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
 from tsuzuki.forecasting.store_rows import StoreRows
 from tsuzuki.forecasting.store_statistics import statistics_of
-from tsuzuki.forecasting.store_windows import StoreWindows
-from tsuzuki.forecasting.window_inputs import hidden_column
+from tsuzuki.forecasting.store_windows import rows_of
 
 if TYPE_CHECKING:
     from tsuzuki.data.arrow_batches import PanelColumns
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.forecasting.stepwise import ModelSpec
+    from tsuzuki.forecasting.workers import Workers
+    from tsuzuki.training.drawn_fit import Rounds
 
 # The sample has at most so many series, and stops at the series with which it has so many steps.
 SAMPLE_SERIES, SAMPLE_STEPS = 300, 300_000
@@ -82,6 +84,7 @@ def fit_files(
     on_progress: Callable[[float], object] | None = None,
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
+    workers: "Workers | None" = None,
 ) -> "Fitted":
     """Train on files; see `Forecaster.fit`."""
     from tsuzuki.data.panel_store import panel_store
@@ -89,7 +92,7 @@ def fit_files(
     check_settings(settings)
     report = on_progress or (lambda share: None)
     store = panel_store(paths, cache, columns, lambda share: report(READING * share))
-    return train_on_store(store, settings, lambda share: report((1 - READING) * share), checkpoint, every)
+    return train_on_store(store, settings, lambda share: report((1 - READING) * share), checkpoint, every, workers)
 
 
 def train_on_store(
@@ -98,8 +101,9 @@ def train_on_store(
     on_progress: Callable[[float], object] | None = None,
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
+    workers: "Workers | None" = None,
 ) -> "Fitted":
-    """Train on all series of a store; see `Forecaster.fit`.
+    """Train on all series of a store, with workers on shards of it; see `Forecaster.fit`.
 
     Returns:
         What training leaves, standing at the end of the series of the sample.
@@ -111,25 +115,38 @@ def train_on_store(
     if settings.quantiles or not settings.committee:
         # Networks that stand alone forecast changes of the last value.
         budgeted = replace(budgeted, committee=False, base="last")
-    drawn = _Drawn(store, budgeted, lambda share: report(LOOKING * share))
-    fitted = train(series, budgeted, lambda share: report((1 - LOOKING) * share), checkpoint, every, drawn)
+    drawn = _Drawn(store, budgeted, lambda share: report(LOOKING * share), workers)
+    fitted = train(series, budgeted, lambda share: report((1 - LOOKING) * share), checkpoint, every, drawn, workers)
     return replace(fitted, points=store.readings, fingerprint=store.fingerprint, zone=store.zone)
 
 
 class _Drawn:
     """A store as networks draw from it; see `DrawnSource`."""
 
-    def __init__(self, store: "PanelStore", settings: "Settings", report: Callable[[float], object]) -> None:
-        self._store, self._settings, self._report = store, settings, report
+    def __init__(
+        self,
+        store: "PanelStore",
+        settings: "Settings",
+        report: Callable[[float], object],
+        workers: "Workers | None",
+    ) -> None:
+        self._store, self._settings, self._report, self._workers = store, settings, report, workers
         self.identity = store.fingerprint
+        self._work: ShardWork | None = None
+        self._lock = Lock()
 
     def prepare(self, rules: Rules) -> None:
         self._rules = rules
         self._statistics = statistics_of(self._store, rules, self._report)
 
     def rows(self, member: int, spec: "ModelSpec") -> StoreRows:
-        settings = self._settings
-        held_out = held_out_of(np.diff(self._store.offsets).tolist(), settings, member)
-        bounds: NDArray[np.int64] = np.array([held_out.first, held_out.last], np.int64)
-        read = (self._store, self._statistics, self._rules, spec.before, settings.horizon, settings.max_gap, bounds)
-        return StoreRows(*read) if self._rules.alone else StoreWindows(*read, hidden_column(member))
+        return rows_of(self._store, self._statistics, self._rules, spec.before, self._settings, member)
+
+    def rounds(self, member: int, spec: "ModelSpec", on_wait: Callable[[], object]) -> "Rounds | None":
+        if self._workers is None:
+            return None
+        with self._lock:
+            if self._work is None:
+                job = ShardJob(self._store.folder, self._statistics, self._rules, spec, self._settings)
+                self._work = ShardWork(job)
+        return rounds_on_shards(self._workers, self._work, member, np.diff(self._store.offsets), ROUND, on_wait)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.panel_store import PanelStore
 from tsuzuki.data.zones import check_zone
 from tsuzuki.engine.threads import threads_allowed
-from tsuzuki.errors import DataError, FileError
+from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.forecasting.bounds import within
 from tsuzuki.forecasting.conformal_intervals import check_levels
 from tsuzuki.forecasting.predict import interval_quantiles, point_forecast
@@ -29,12 +29,37 @@ from tsuzuki.forecasting.store_tails import forecasts_of, last_times
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
 
 # Series that are written at once, and that a network runs at once: the gates of so many lanes stay in a core's cache.
 # A microsecond of a series with 4,096 lanes is 0.7 with 512, and 0.9 with 128.
 TOGETHER, LANES = 4096, 512
+
+
+def forecast_source(
+    fitted: "Fitted",
+    settings: "Settings",
+    source: Any,
+    output: Path,
+    levels: Sequence[float],
+    cache: str | Path | None,
+    columns: "PanelColumns | None",
+    on_progress: Callable[[float], object] | None,
+) -> int:
+    """Forecast all series of files or of an engine's frame; see `Forecaster.forecast_files`."""
+    from tsuzuki.data.panel_store import panel_store, paths_of
+
+    report = on_progress or (lambda share: None)
+    paths = paths_of(source, cache, columns)
+    if paths is None:
+        raise SettingError(
+            "forecast_files reads Parquet or CSV files, and frames of Dask, Spark and Ray; for another frame use "
+            "predict"
+        )
+    store = panel_store(paths, cache, columns, lambda share: report(0.5 * share))
+    return forecast_store(fitted, settings, store, output, levels, lambda share: report(0.5 * share))
 
 
 def forecast_store(

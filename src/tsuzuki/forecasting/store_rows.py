@@ -3,7 +3,7 @@
 Nothing of the store is held but what is drawn, and two numbers for each series.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ class StoreRows:
         after: rows that a target reaches beyond its own: the horizon.
         max_gap: longest gap in steps that a state is carried through.
         held_out: int64 [2, series], positions first to last (exclusive) that are held out of each series.
+        which: bool [series], those that are drawn from; all if None.
     """
 
     store: PanelStore
@@ -40,6 +41,11 @@ class StoreRows:
     after: int
     max_gap: int
     held_out: NDArray[np.int64]
+    which: NDArray[np.bool_] | None = None
+
+    def of(self, which: NDArray[np.bool_]) -> "StoreRows":
+        """The same where only some series, bool [series], are drawn from."""
+        return replace(self, which=which)
 
     @property
     def columns(self) -> int:
@@ -57,6 +63,8 @@ class StoreRows:
         starts = np.stack([begins, begins + self.held_out[1]], axis=1).ravel()
         stops = np.stack([begins + self.held_out[0], ends], axis=1).ravel()
         enough = stops - starts > 1
+        if self.which is not None:
+            enough &= np.repeat(self.which, 2)
         return starts[enough], stops[enough]
 
     def held_out_bounds(self) -> list[tuple[int, int, int]]:

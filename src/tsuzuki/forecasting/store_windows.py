@@ -3,15 +3,23 @@ the changes of a base as targets, made where they are drawn."""
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.panel_store import PanelStore
 from tsuzuki.data.segments import Segment
+from tsuzuki.forecasting.held_out import held_out_of
 from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.rules import Rules
 from tsuzuki.forecasting.store_rows import StoreRows, stretch_at
-from tsuzuki.forecasting.window_inputs import WindowInputs
+from tsuzuki.forecasting.store_statistics import SeriesStatistics
+from tsuzuki.forecasting.window_inputs import WindowInputs, hidden_column
 from tsuzuki.training.drawn_rows import Piece
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.settings import Settings
 
 # Seasons that are read before the first window, for values that stand in for missing ones.
 SEASONS_BEFORE = 2
@@ -91,3 +99,13 @@ class StoreWindows(StoreRows):
     @cached_property
     def _of_windows(self) -> WindowInputs:
         return WindowInputs(self.statistics.rules(self.rules), self.rules)
+
+
+def rows_of(
+    store: PanelStore, statistics: SeriesStatistics, rules: Rules, before: int, settings: "Settings", member: int
+) -> StoreRows:
+    """A store as one network of an ensemble reads it, alone or of a committee; its lags reach `before` rows back."""
+    held_out = held_out_of(np.diff(store.offsets).tolist(), settings, member)
+    bounds: NDArray[np.int64] = np.array([held_out.first, held_out.last], np.int64)
+    read = (store, statistics, rules, before, settings.horizon, settings.max_gap, bounds)
+    return StoreRows(*read) if rules.alone else StoreWindows(*read, hidden=hidden_column(member))
