@@ -24,6 +24,8 @@ OPTIMIZERS = {
     "Nadam": {"learning_rate": 0.002, "clipvalue": 0.1},
 }
 UPDATES, EPOCHS, LETTERS = 25, 4, 7
+# From this seed on what came later is drawn too; the models of the seeds before it stay what they were.
+LATER = 200
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def draw(seed: int) -> Drawn:
         value = add(L.Embedding(LETTERS, features + 1, mask_zero=False), inputs[0])
     kinds = ["cell", "cell", "dense", "distributed", "activation", "branch", "nested", "normal", "slopes", "noise"]
     kinds += [] if masked else ["window", "both ways"]
+    later = seed >= LATER
+    kinds += ["twice", "parts", "function"] * 3 if later and not masked else []
     for place in range(random.randint(1, 5)):
         kind = random.choice(kinds)
         if kind == "cell" or place == 0:
@@ -90,6 +94,13 @@ def draw(seed: int) -> Drawn:
         elif kind == "slopes":
             slopes = L.PReLU(keras.initializers.Constant(0.2), shared_axes=random.choice([[1], None]))
             value = add(random.choice([slopes, L.ReLU(3.0, 0.1), L.ActivityRegularization(0.002, 0.01)]), value)
+        elif kind == "twice":
+            value = add(L.Concatenate(), _twice(random, value))
+        elif kind == "parts":
+            value = add(L.Dense(3, "tanh"), _in_parts(random, value))
+        elif kind == "function":
+            function = random.choice([lambda x: 0.5 * x - 0.1, lambda x: x + x, lambda x: 1.0 - x])
+            value = add(L.Lambda(function), value)
         elif kind == "noise":
             # Of no noise at all, which is the same in both.
             value = add(random.choice([L.GaussianNoise(0.0), L.Dropout(0.0), L.SpatialDropout1D(0.0)]), value)
@@ -104,7 +115,14 @@ def draw(seed: int) -> Drawn:
             inner = keras.Sequential([keras.Input(batch_shape=value.shape), L.Dense(3, "sigmoid"), L.Dense(4)])
             value = add(inner, value)
     # A mask would reach the loss if every step were scored.
+    dot = later and not masked and not every_step and random.random() < 0.5
+    if later and not masked and random.random() < 0.3:
+        value = add(L.Lambda(lambda x: x[:, -2:]), value)
     value = add(_cell(random, stateful, every_step and not masked), value)
+    if dot:
+        # The angle between two views of the last step, beside these.
+        pair = [L.Dense(3, "tanh")(value), L.Dense(3, "sigmoid")(value)]
+        value = add(L.Concatenate(), [value, L.Dot(-1, normalize=random.random() < 0.5)(pair)])
     outputs = random.randint(1, 4)
     loss, activation, y = _target(random, generator, (UPDATES * rows, *value.shape[1:-1]), outputs)
     ends: Any = add(L.Dense(outputs, activation=activation, name="first"), value)
@@ -117,6 +135,9 @@ def draw(seed: int) -> Drawn:
         ends = [ends, L.Dense(2, name="second")(value)]
         loss, metrics = [loss, "mae"], None if metrics is None else [metrics, ["mse"]]
         y = [y, generator.normal(size=(UPDATES * rows, *value.shape[1:-1], 2)).astype(np.float32)]
+        if later and random.random() < 0.7:
+            words.append("a loss of its own")
+            loss[1] = _own_loss
     model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, ends)
     settings = dict(OPTIMIZERS[name])
     if name == "Adamax" and "Embedding" in words:
@@ -133,6 +154,23 @@ def draw(seed: int) -> Drawn:
         f"{state} {rows} x {steps} x {sizes}: {' '.join(words)}, {getattr(loss, 'name', loss)}, {name}, {metrics}"
     )
     return Drawn(described, model, x[0] if len(x) == 1 else x, y, rows)
+
+
+def _twice(random, value):
+    """A layer called at two places: on values, and on those turned over."""
+    shared = random.choice([L.Dense(3, "tanh"), L.SimpleRNN(3, return_sequences=True), L.GRU(2, return_sequences=True)])
+    return [shared(value), shared(L.Rescaling(-1.0)(value))]
+
+
+def _in_parts(random, value):
+    """Each step cut into a part of two steps, which a convolution or a cell goes through by itself."""
+    parts = L.TimeDistributed(L.Reshape((2, 3)))(L.Dense(6)(value))
+    inner = random.choice([L.Conv1D(3, 2, activation="tanh"), L.GRU(2, return_sequences=True), L.AveragePooling1D(2)])
+    return L.TimeDistributed(random.choice([L.Flatten(), L.GlobalAveragePooling1D()]))(L.TimeDistributed(inner)(parts))
+
+
+def _own_loss(y, z):
+    return keras.ops.mean(keras.ops.log(1 + keras.ops.square(y - z)), axis=-1)
 
 
 def _normalisation(random):

@@ -1,6 +1,6 @@
 """Models drawn at random, trained here and in Keras for a hundred updates from the same weights: the same throughout.
 
-There are 200 of them. Keras takes seconds to trace each, so a run takes every fortieth; all with
+There are 240 of them. Keras takes seconds to trace each, so a run takes every fortieth; all with
 
     TSUZUKI_DRAWN_MODELS=all python -m pytest tests/test_drawn_models.py
 """
@@ -14,7 +14,7 @@ import tsuzuki
 from drawn_models import EPOCHS, draw
 from keras_models import keras
 
-ALL = range(200)
+ALL = range(240)
 SEEDS = ALL if os.environ.get("TSUZUKI_DRAWN_MODELS") == "all" else ALL[7::40]
 
 

@@ -109,6 +109,49 @@ def test_it_is_trained_and_scored_as_in_keras(name):
     keras.utils.clear_session()
 
 
+def several(every_step):
+    """Three outputs, one of classes and two with losses of one's own; or one of these and one that is not scored."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((STEPS, 2))
+    value = L.Masking(0.0)(inputs) if every_step else inputs
+    value = L.SimpleRNN(4, return_sequences=every_step, kernel_regularizer="l2")(value)
+    ends = {"kind": L.Dense(3, "softmax")(value), "value": L.Dense(2)(value), "rest": L.Dense(1)(value)}
+    found = keras.Model(inputs, ends)
+    losses = {"kind": "sparse_categorical_crossentropy", "value": wobbly, "rest": Own(reduction="sum")}
+    weights, metrics = {"kind": 1.0, "value": 0.5, "rest": 2.0}, {"kind": ["accuracy"], "value": ["mae"]}
+    if not every_step:
+        losses["rest"] = weights = None
+    found.compile("adam", losses, loss_weights=weights, metrics=metrics, jit_compile=False)
+    return found
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+def test_outputs_with_losses_of_their_own_are_trained_and_scored_as_in_keras(every_step):
+    generator, steps = np.random.default_rng(0), (STEPS,) if every_step else ()
+    x = generator.normal(size=(SAMPLES, STEPS, 2)).astype(np.float32)
+    x[generator.random(x.shape[:2]) < 0.3] = 0
+    y = {"kind": generator.integers(0, 3, (SAMPLES, *steps))}
+    y |= {
+        name: generator.normal(size=(SAMPLES, *steps, n)).astype(np.float32) for name, n in (("value", 2), ("rest", 1))
+    }
+    weights = {name: generator.uniform(0.5, 2, (SAMPLES, *steps)).astype(np.float32) for name in y}
+    if not every_step:
+        y["rest"] = weights = None
+    ours, theirs = several(every_step), several(every_step)
+    expected = theirs.fit(x, y, sample_weight=weights, **OPTIONS).history
+    found = tsuzuki.fit(ours, x, y, sample_weight=weights, **OPTIONS).history
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-4)
+    assert difference(ours, theirs) < 1e-5
+    if every_step:
+        some = [{name: part[:ROWS] for name, part in one.items()} for one in (y, weights)]
+        batches = train_on_batch(ours, x[:ROWS], *some), theirs.train_on_batch(x[:ROWS], *some)
+        assert batches[0] == pytest.approx(batches[1], rel=1e-4)
+    scores = prepare_evaluate(ours, x, y, ROWS).score(False), theirs.evaluate(x, y, ROWS, verbose=0)
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+
+
 def test_epochs_in_new_orders_and_calls_trace_a_loss_once():
     traced = []
 

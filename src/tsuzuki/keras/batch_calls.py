@@ -26,6 +26,7 @@ from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all
 from tsuzuki.keras.outputs import taken_apart
 from tsuzuki.keras.prepared_batch import PreparedBatch, PreparedForecast
+from tsuzuki.keras.shape import Columns
 from tsuzuki.network.optimizers import SGD
 
 
@@ -131,7 +132,9 @@ def put(
         together = Together(model)
         joined = together.weights(weights, "sample_weight") if by_class is None else np.ones(len(x))
         wide = 0 if joined is None else np.shape(joined)[-1] if together.several and np.ndim(joined) > 1 else 1
-        batch = ready(model, x, np.shape(y) if not together.several else (), wide, as_keras)
+        if together.several:
+            together.y(y, "y")
+        batch = ready(model, x, np.shape(y) if not together.several else (), together.columns, wide, as_keras)
         batch.together = together if together.several else None
         made, kept = made_of(model), known(model)
         assert kept is not None
@@ -157,13 +160,15 @@ def _weights_of(weights: Any, by_class: Any) -> Any:
     return weights is not None or by_class is not None
 
 
-def _ready_to_train(model: Any, x: NDArray[Any], y: tuple[int, ...], weighted: int, as_keras: bool) -> PreparedBatch:
+def _ready_to_train(
+    model: Any, x: NDArray[Any], y: tuple[int, ...], columns: Columns, weighted: int, as_keras: bool
+) -> PreparedBatch:
     (network, shape), losses, optimizer = read_all(
         lambda: shape_of(model, len(x), x.shape),
         lambda: losses_of(model),
         lambda: optimizer_of(model, model.trainable_variables),
     )
-    shape = shape.scored_by(losses).aimed_at(y)
+    shape = shape.scored_by(losses).aimed_at(y, columns)
     job = Job(network, shape, optimizer, metrics_of(model, shape.each), carries=shape.stateful)
     _check_backend(job, as_keras)
     check_tables(network, optimizer)
@@ -174,12 +179,14 @@ def _ready_to_train(model: Any, x: NDArray[Any], y: tuple[int, ...], weighted: i
     return PreparedBatch(kept, job, x.shape[1], trains=True, weighted=weighted, seed=seed)
 
 
-def _ready_to_test(model: Any, x: NDArray[Any], y: tuple[int, ...], weighted: int, as_keras: bool) -> PreparedBatch:
+def _ready_to_test(
+    model: Any, x: NDArray[Any], y: tuple[int, ...], columns: Columns, weighted: int, as_keras: bool
+) -> PreparedBatch:
     losses = losses_of(model)
     network, shape = shape_of(model, len(x), x.shape, builds=not as_keras)
     if not model.built:
         raise SettingError("the model is not built yet")
-    shape = shape.scored_by(losses).aimed_at(y)
+    shape = shape.scored_by(losses).aimed_at(y, columns)
     job = Job(network, shape, SGD(0.0), metrics_of(model, shape.each), carries=shape.stateful)
     _check_backend(job, as_keras)
     build_metrics(model, shape.each)

@@ -1,6 +1,6 @@
 """The losses that a Keras model is compiled with, in this library's words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,7 +10,7 @@ import numpy as np
 
 from tsuzuki.errors import UnsupportedModel
 from tsuzuki.keras.outputs import structure_of, tensors_of
-from tsuzuki.keras.own_loss import OwnLoss
+from tsuzuki.keras.own_loss import OwnLoss, Part
 from tsuzuki.keras.shape import OutputLoss
 from tsuzuki.network.losses import (
     MAE,
@@ -79,14 +79,23 @@ def losses_of(model: Any) -> tuple[OutputLoss, ...]:
     if len(tensors) < 2:
         return (_single(model, given),)
     found, problems = [OutputLoss(None)] * len(tensors), list[str]()
+    parts, own = [Part(None, 0.0, int(tensor.shape[-1])) for tensor in tensors], False
     for place, (number, loss, weight, name) in enumerate(_flat_losses(model)):
+        if found[number].loss is not None:
+            problems.append(f"output {number}: it has several losses, which is not supported; give it one")
+            continue
+        factor = 1.0 if weight is None else float(weight)
+        parts[number] = replace(parts[number], loss=loss, weight=factor)
         try:
-            if found[number].loss is not None:
-                raise UnsupportedModel("it has several losses, which is not supported; give it one")
-            found[number] = OutputLoss(read_loss(loss), 1.0 if weight is None else float(weight), name, place)
+            found[number] = OutputLoss(read_loss(loss), factor, name, place)
         except UnsupportedModel as error:
-            own = " (one of your own is possible where there is a single output)" if callable(loss) else ""
-            problems += [f"output {number}: {problem}{own}" for problem in error.problems]
+            own = own or callable(loss)
+            found[number] = OutputLoss(GivenSlopes(), factor, name, place)
+            problems += [] if callable(loss) else [f"output {number}: {problem}" for problem in error.problems]
+    if own and not problems:
+        # Kernels that take an activation over into their loss would hand other numbers to the backend.
+        joint = _kept(model, parts)
+        found = [one if one.loss is None else replace(one, loss=GivenSlopes(), own=joint) for one in found]
     if not problems and all(one.loss is None for one in found):
         problems.append(f"no output has a loss; {INSTEAD}")
     if problems:
@@ -112,9 +121,15 @@ def _single(model: Any, given: Any) -> OutputLoss:
     try:
         return OutputLoss(read_loss(loss), factor)
     except UnsupportedModel:
-        if compiled not in _own:
-            _own[compiled] = OwnLoss(loss, bool(model.run_eagerly))
-        return OutputLoss(GivenSlopes(), factor, own=_own[compiled])
+        return OutputLoss(GivenSlopes(), factor, own=_kept(model, [Part(loss, factor, 0)]))
+
+
+def _kept(model: Any, parts: Sequence[Part]) -> OwnLoss:
+    """What the backend computes of the losses that a model is compiled with."""
+    compiled = model._compile_loss
+    if compiled not in _own:
+        _own[compiled] = OwnLoss(parts, bool(model.run_eagerly))
+    return _own[compiled]
 
 
 def _is_known(given: Any) -> bool:

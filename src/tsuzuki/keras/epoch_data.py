@@ -56,7 +56,8 @@ class Epoch:
         scored_steps: how many steps of a sample are scored.
         unmasked: the targets where `data` has something else: NaN at masked steps, or slopes; or None.
         own: what a loss is given that no kernel knows.
-        counts: [points], which targets' steps count, where `data` does not tell; or None.
+        counts: [points], which targets' steps count, where `data` does not tell, with an axis of several outputs; or
+            None.
         ranks: how many axes the arrays of x and of y were given with.
     """
 
@@ -85,7 +86,7 @@ class Epoch:
         """What `CompiledNetwork.forward` gave for all rows, with the loss in it where no kernel computes it."""
         if shape.own is None or self.own is None or forecasts is None:
             return result
-        return scores(shape.own, shape.each[0].scored.weight, self.own, self.places, self.block, forecasts, result)
+        return scores(shape.own, self.own, self.places, self.block, forecasts, result)
 
     @property
     def _first(self) -> int:
@@ -194,16 +195,19 @@ def from_arrays(
     if shape.own is not None:
         unmasked = np.ascontiguousarray(targets[:, shape.targets :])
         targets = np.ascontiguousarray(targets[:, : shape.targets])
-        mask = None if shape.each[0].mask is None else shape.each[0].mask(x[:, :steps])
+        mask = shape.counting(x[:, :steps])
         if mask is not None:
-            counts = np.ones(len(targets), np.bool_)
+            counts = np.ones((len(targets), *mask.shape[2:]), np.bool_)
             counts[here] = mask
+        if weights is not None and len(shape.each) == 1:
+            weights = weights[..., 0]
         own = Targets(
             given.astype(np.float32) if given.dtype.kind == "f" else given,
-            None if weights is None else weights.reshape(wanted).astype(np.float32),
+            None if weights is None else weights.astype(np.float32),
             mask,
             step,
             shape.every_step,
+            shape.own_columns,
         )
         shape.own.check(*own.first(shape.lanes, gives[1:]))
     elif shape.masked:
@@ -246,7 +250,7 @@ def from_series(
             "model with None or another number in keras.Input"
         )
     if shape.own is not None:
-        raise SettingError(f"the loss {shape.own.loss.name} is none of ours, and needs x and y; give these for series")
+        raise SettingError(f"the loss {shape.own.name} is none of ours, and needs x and y; give these for series")
     if shape.masked:
         raise SettingError("a model with masked steps is given a series, which has none; give x and y")
     values = columns_of(series, "series", shape.inputs, "features")

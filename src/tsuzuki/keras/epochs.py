@@ -23,7 +23,7 @@ from tsuzuki.keras.own_loss import updates
 from tsuzuki.keras.shape import Shape
 from tsuzuki.keras.unfinished_epoch import Unfinished, samples_left, sums_of
 from tsuzuki.layouts.layout import Block, slice_block
-from tsuzuki.network.losses import MSE
+from tsuzuki.network.losses import MSE, GivenSlopes
 from tsuzuki.network.network import Network
 from tsuzuki.network.optimizers import Optimizer
 from tsuzuki.training.epoch import diverged, train_epoch
@@ -48,8 +48,8 @@ class Job:
     @property
     def objectives(self) -> Objective | list[Objective]:
         """What is minimised: of the one output, or of each; one that nothing scores has no targets."""
-        scored = [one.scored for one in self.shape.each]
-        found = [Objective(MSE() if one.loss is None else one.loss, weight=one.weight) for one in scored]
+        scored, unscored = [one.scored for one in self.shape.each], MSE() if self.shape.own is None else GivenSlopes()
+        found = [Objective(unscored if one.loss is None else one.loss, weight=one.weight) for one in scored]
         return found if len(found) > 1 else found[0]
 
     def in_order(self, logs: Mapping[str, Any]) -> list[str]:
@@ -228,11 +228,11 @@ class Run:
         self, block: Block, forecasts: "NDArray[np.float32] | None"
     ) -> "Iterator[tuple[int, NDArray[np.float64]]]":
         """Train through a block, part by part."""
-        training, scored = self.training, self.job.shape.each[0].scored
-        if scored.own is None:
+        training, own = self.training, self.job.shape.own
+        if own is None:
             return train_epoch(self.compiled, training.layout, block, forecasts)
         assert training.own is not None
-        return updates(scored.own, scored.weight, training.own, self.compiled, training.places, block, forecasts)
+        return updates(own, training.own, self.compiled, training.places, block, forecasts)
 
     def _one_by_one(self, block: Block, tally: EpochMetrics) -> "Iterator[tuple[int, NDArray[np.float64]]]":
         """Train update by update, for callbacks that hear of each; otherwise as `train_epoch`."""
@@ -265,7 +265,7 @@ class Run:
             tally.add(done, result[:-1])
         self._show()
         shape = self.job.shape
-        if all(one.scored.loss is not None for one in shape.each) or shape.own is not None:
+        if all(one.scored.loss is not None for one in shape.each):
             samples = samples_left(self.model, shape, self.job.network.input_sizes, self.training, block, last)
             sums = sums_of(tally, self.model, int((block.valid[:last] > 0).sum()))
             rows = self.training.layout.lanes

@@ -31,7 +31,7 @@ from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all, stateful_batch
 from tsuzuki.keras.model_variables import carried_states
 from tsuzuki.keras.outputs import tensors_of
-from tsuzuki.keras.shape import Output
+from tsuzuki.keras.shape import Columns, Output
 from tsuzuki.keras.window_datasets import window_dataset
 
 RESETS = ("epoch", "never")
@@ -195,7 +195,8 @@ def prepare(
             raise SettingError(
                 f"steps_per_epoch is {steps_per_epoch}, but x has {len(x)} samples in batches of {rows}; leave it out"
             )
-    job = replace(_job(model, batch_size, x if series is None else series, timesteps, np.shape(y)), carries=carries)
+    given = x if series is None else series
+    job = replace(_job(model, batch_size, given, timesteps, np.shape(y), together.columns), carries=carries)
     if not job.shape.stateful:
         job = replace(job, carries=False)
     elif reset_states is None and any(state.any() for state in carried_states(model)):
@@ -327,28 +328,36 @@ def _lay_out_validation(
 
 def check_model(model: Any) -> None:
     """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on."""
-    _job(model, None, None, None, (), builds=False)
+    _job(model, None, None, None, (), (), builds=False)
 
 
 def _job(
-    model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: tuple[int, ...], builds: bool = True
+    model: Any,
+    batch_size: int | None,
+    x: Any,
+    timesteps: int | None,
+    y: tuple[int, ...],
+    columns: Columns,
+    builds: bool = True,
 ) -> Job:
     """Read a model without changing it; one that is not built yet is, as `model.fit` would do first.
 
     What was read for a call like this one is kept for as long as nothing that it depends on has changed.
     """
     kept = known(model)
-    key, made = ("job", batch_size, np.shape(x)[1:], timesteps, y[1:], given_lengths(model)), made_of(model)
+    key, made = ("job", batch_size, np.shape(x)[1:], timesteps, y[1:], columns, given_lengths(model)), made_of(model)
     found: tuple[Any, Job] | None = None if kept is None else kept.prepared(key)
     if found is not None and found[0] == made:
         return found[1]
-    job = _read(model, batch_size, x, timesteps, y, builds)
+    job = _read(model, batch_size, x, timesteps, builds)
+    shape = job.shape.aimed_at(y, columns)
+    job = replace(job, shape=shape, metrics=metrics_of(model, shape.each))
     if kept is not None and kept.network == job.network:
         kept.prepare(key, (made, job))
     return job
 
 
-def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: tuple[int, ...], builds: bool) -> Job:
+def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, builds: bool) -> Job:
     if not model.compiled:
         raise SettingError('the model is not compiled; call model.compile(optimizer, "mse") first')
     (network, shape), losses, _, optimizer = read_all(
@@ -360,6 +369,5 @@ def _read(model: Any, batch_size: int | None, x: Any, timesteps: int | None, y: 
     if builds and not model.built:
         network, shape = shape_of(model, batch_size, np.shape(x), timesteps)
         optimizer = optimizer_of(model, model.trainable_variables)
-    shape = shape.scored_by(losses).aimed_at(y)
     check_tables(network, optimizer)
-    return Job(network, shape, optimizer, metrics_of(model, shape.each))
+    return Job(network, shape.scored_by(losses), optimizer, ())

@@ -246,7 +246,7 @@ def prepare_evaluate(
         )
         x = as_array(x, "x")
     network, shape = _built_shape(model, batch_size, x)
-    shape = shape.scored_by(losses).aimed_at(np.shape(y))
+    shape = shape.scored_by(losses).aimed_at(np.shape(y), together.columns)
     job = Job(network, shape, SGD(0.0), metrics_of(model, shape.each), carries=shape.stateful)
     apart = job.needs_forecasts(sample_weight is not None)
     epoch = from_arrays(shape, x, y, sample_weight, scored_apart=apart, carries=shape.stateful)

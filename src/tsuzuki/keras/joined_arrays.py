@@ -13,7 +13,7 @@ from tsuzuki.keras.batches import single
 from tsuzuki.keras.compiled_loss import losses_of
 from tsuzuki.keras.inputs import rank_of, ranks_of, side_by_side
 from tsuzuki.keras.outputs import keys_of, tensors_of
-from tsuzuki.keras.shape import Output, OutputLoss
+from tsuzuki.keras.shape import Columns, Output, OutputLoss
 
 
 class Together:
@@ -25,6 +25,8 @@ class Together:
     Attributes:
         several: whether the model has several outputs.
         ranks: how many axes the arrays had that were given last, of each input and of each output.
+        columns: of each of several outputs the target values of a step that were given last, and whether they came
+            without a last axis.
     """
 
     def __init__(self, model: Any) -> None:
@@ -32,10 +34,16 @@ class Together:
         self.several = len(self._tensors) > 1
         self._keys = keys_of(model) if self.several else [""]
         self.ranks: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+        self.columns: Columns = ()
 
     @cached_property
     def _losses(self) -> tuple[OutputLoss, ...]:
         return losses_of(self._model)
+
+    @cached_property
+    def _own(self) -> bool:
+        """Whether the losses are none of the kernels', and may want any targets."""
+        return any(loss.own is not None for loss in self._losses)
 
     def x(self, given: Any, name: str) -> Any:
         """Inputs side by side."""
@@ -58,7 +66,15 @@ class Together:
                     f"{name} of output {self._keys[number]!r} has shape {array.shape}, another {first.shape}; give as "
                     "many samples and steps of each"
                 )
-        missing = [np.full((*first.shape[:-1], tensor.shape[-1]), np.nan) for tensor in self._tensors]
+        flat = [
+            part is not None and rank_of(part) < len(one.shape) for part, one in zip(parts, self._tensors, strict=True)
+        ]
+        counts = [0 if array is None else array.shape[-1] for array in arrays]
+        self.columns = tuple(zip(counts, flat, strict=True))
+        # A loss of the user's own is given nothing for an output that is not scored.
+        missing = [
+            np.full((*first.shape[:-1], 0 if self._own else tensor.shape[-1]), np.nan) for tensor in self._tensors
+        ]
         return np.concatenate(
             [gap if array is None else array for gap, array in zip(missing, arrays, strict=True)],
             axis=-1,
@@ -107,8 +123,10 @@ class Together:
     def _aims(self, number: int, given: Any, name: str) -> NDArray[Any]:
         name, tensor = f"{name} of output {self._keys[number]!r}", self._tensors[number]
         array, output = as_array(given, name), Output(tensor.shape[-1], self._losses[number])
-        if array.ndim == len(tensor.shape) - 1 and output.targets == 1:
+        if array.ndim == len(tensor.shape) - 1 and (self._own or output.targets == 1):
             array = array[..., None]
+        if self._own and array.ndim == len(tensor.shape):
+            return array
         if array.ndim != len(tensor.shape) or array.shape[-1] != output.targets:
             shown = (*tensor.shape[1:-1], output.targets)
             raise SettingError(f"{name} has shape {array.shape}; the output and its loss want {('samples', *shown)}")

@@ -125,7 +125,7 @@ class EpochMetrics:
         places = self.epoch.places(block.starts)[self.epoch.is_scored(block.valid)]
         mine, aims = self.shape.columns(output)
         if self.epoch.own is not None:
-            aims = slice(None)
+            aims = self.shape.aims(output)
         targets = (data.targets if unmasked is None else unmasked)[places, aims].astype(np.float64)
         known = np.isfinite(targets).all(axis=1)
         if not known.all():
@@ -136,6 +136,7 @@ class EpochMetrics:
         mask: Values | None = None
         if self.epoch.counts is not None:
             mask = self.epoch.counts[places]
+            mask = mask if mask.ndim == 1 else mask[:, output]
         elif unmasked is not None and self.epoch.own is None:
             mask = np.asarray(np.isfinite(data.targets[places, aims]).all(axis=1))
         return self.forecasts[places, mine].astype(np.float64), targets, weights, mask

@@ -61,7 +61,7 @@ class PreparedBatch:
         shape, rows = job.shape, job.shape.lanes
         scored = shape.scored_steps(steps)
         wanted = (rows, scored) if shape.every_step else (rows,)
-        self._wanted = (*wanted, shape.targets if shape.own is None else shape.each[0].aims)
+        self._wanted = (*wanted, shape.targets if shape.own is None else sum(one.aims for one in shape.each))
         self._epoch = epoch = from_arrays(
             shape,
             np.zeros((rows, steps, shape.inputs), np.float32),
@@ -141,22 +141,22 @@ class PreparedBatch:
 
     def _put_own(self, y: NDArray[Any], weights: Any) -> None:
         """Hand a batch's targets, weights and mask to a loss that no kernel knows."""
-        epoch, mask = self._epoch, self.shape.each[0].mask
+        epoch, counts = self._epoch, self.shape.counting(self._inputs)
         assert epoch.own is not None
-        counts = None if mask is None else mask(self._inputs)
         if epoch.counts is not None:
             epoch.counts[self._places] = counts
         if weights is not None:
-            weights = np.asarray(weights, np.float32).reshape(self._places.shape)
+            several = (-1,) if len(self.shape.each) > 1 else ()
+            weights = np.asarray(weights, np.float32).reshape(*self._places.shape, *several)
         y = y.astype(np.float32) if y.dtype.kind == "f" else y
         self._epoch = replace(epoch, own=replace(epoch.own, y=y, weights=weights, mask=counts))
 
     def _update(self) -> NDArray[np.float64]:
         """One update."""
-        epoch, scored = self._epoch, self.shape.each[0].scored
-        if epoch.own is None or scored.own is None:
+        epoch, own = self._epoch, self.shape.own
+        if epoch.own is None or own is None:
             return self._compiled.run(epoch.block, self._forecasts)
-        done = updates(scored.own, scored.weight, epoch.own, self._compiled, epoch.places, epoch.block, self._forecasts)
+        done = updates(own, epoch.own, self._compiled, epoch.places, epoch.block, self._forecasts)
         return np.concatenate([result for _, result in done])
 
     def train(self) -> dict[str, Any]:

@@ -2,10 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tsuzuki.keras.output_mask import Mask
 from tsuzuki.keras.own_loss import OwnLoss
 from tsuzuki.network.losses import MSE, Loss, SparseCategoricalCrossentropy
+
+# Of each of several outputs its targets of a step, and whether they come without a last axis.
+Columns = tuple[tuple[int, bool], ...]
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,14 @@ class Output:
         scored: how; by its squared error where nothing is trained or scored.
         mask: tells from inputs which of its steps count; None: all.
         given: target values of a step that come, where the loss is none of the kernels' and may want any.
+        flat: whether such targets come without a last axis.
     """
 
     size: int
     scored: OutputLoss = OutputLoss(MSE())
     mask: Mask | None = field(default=None, compare=False)
     given: int | None = None
+    flat: bool = False
 
     @property
     def classes(self) -> bool:
@@ -94,10 +103,18 @@ class Shape:
         """The same with a loss for each output, and such targets as it wants."""
         return replace(self, each=tuple(replace(one, scored=loss) for one, loss in zip(self.each, losses, strict=True)))
 
-    def aimed_at(self, y: tuple[int, ...]) -> "Shape":
-        """The same with targets of a shape, which tells how many a loss of a user's own is given for a step."""
-        if self.own is None or not y:
+    def aimed_at(self, y: tuple[int, ...], columns: Columns = ()) -> "Shape":
+        """The same with targets of a shape, which tells how many a loss of a user's own is given for a step.
+
+        Args:
+            y: the shape.
+            columns: of each of several outputs its targets of a step, and whether they came without a last axis.
+        """
+        if self.own is None or not (y or columns):
             return self
+        if columns:
+            pairs = zip(self.each, columns, strict=True)
+            return replace(self, each=tuple(replace(one, given=count, flat=flat) for one, (count, flat) in pairs))
         values = y[-1] if len(y) == 2 + self.every_step else 1
         return replace(self, each=(replace(self.each[0], given=values),))
 
@@ -113,13 +130,31 @@ class Shape:
 
     @property
     def own(self) -> OwnLoss | None:
-        """The loss of its only output where no kernel computes it."""
-        return self.each[0].scored.own
+        """The loss of its outputs where no kernel computes it."""
+        return next((one.scored.own for one in self.each if one.scored.own is not None), None)
+
+    @property
+    def own_columns(self) -> Columns:
+        """What such a loss is told of the targets of several outputs."""
+        return tuple((one.aims, one.flat) for one in self.each) if len(self.each) > 1 else ()
+
+    def counting(self, inputs: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Which scored steps of samples count, with a last axis of the outputs where there are several; None: all."""
+        masks = [None if one.mask is None else one.mask(inputs) for one in self.each]
+        known = next((mask for mask in masks if mask is not None), None)
+        if known is None or len(masks) == 1:
+            return known
+        return np.stack([np.ones_like(known) if mask is None else mask for mask in masks], axis=-1)
 
     @property
     def masked(self) -> bool:
         """Whether an output has steps that do not count."""
         return any(one.mask is not None for one in self.each)
+
+    def aims(self, number: int) -> slice:
+        """Where an output's targets lie among those that a loss of a user's own is given."""
+        first = sum(one.aims for one in self.each[:number])
+        return slice(first, first + self.each[number].aims)
 
     def columns(self, number: int) -> tuple[slice, slice]:
         """Where an output's values lie in forecasts, and its targets in the data."""

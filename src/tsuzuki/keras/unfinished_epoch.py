@@ -67,8 +67,11 @@ def samples_left(model: Any, shape: Shape, sizes: Sequence[int], data: Epoch, bl
     x = data.data.inputs[starts[:, None] + np.arange(data.layout.timesteps)]
     x = taken_apart_inputs(model, x, sizes or (shape.inputs,), data.ranks[0])
     if data.own is not None:
-        samples = starts // data.own.step
-        return x, data.own.y[samples], None if data.own.weights is None else data.own.weights[samples]
+        own_y, own_weights, _ = data.own.of(starts // data.own.step)
+        if len(shape.each) == 1:
+            return x, own_y[0], own_weights[0]
+        packed = (keras.tree.pack_sequence_as(structure_of(model), [*one]) for one in (own_y, own_weights))
+        return x, next(packed), None if data.own.weights is None else next(packed)
     places = data.places(starts) if data.layout.every_step else data.places(starts)[:, 0]
     targets = data.data.targets if data.unmasked is None else data.unmasked
     assert targets is not None
