@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tsuzuki.data.calendar import DAY
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.forecasting import backtest
-from tsuzuki.forecasting.backtest import _origins, _rows_before, _seasonal_naive_mae, fitting_windows
+from tsuzuki.forecasting import backtest, conformal_intervals
+from tsuzuki.forecasting.backtest import _rows_before, _seasonal_naive_mae, fitting_windows, origins_of
 from tsuzuki.forecasting.predict import interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.settings import Settings
 
@@ -27,11 +27,11 @@ def test_origins_leave_two_horizons_and_two_values_to_learn_from(points, horizon
         return wanted(count)[0] >= 2 * horizon + 2
 
     if fits(windows):
-        assert _origins(one, horizon, windows, step).tolist() == wanted(windows)
+        assert origins_of(one, horizon, windows, step).tolist() == wanted(windows)
         return
     most = max((count for count in range(1, 61) if fits(count)), default=0)
     with pytest.raises(TooShortError, match=re.escape(f"too few for {windows} windows {step} steps")) as caught:
-        _origins(one, horizon, windows, step)
+        origins_of(one, horizon, windows, step)
     assert f"at most {most} windows fit" in str(caught.value)
 
 
@@ -39,7 +39,7 @@ def test_windows_and_steps_are_at_least_one():
     one = SimpleNamespace(values=np.zeros(50), name="a")
     for windows, step in ((0, 1), (1, 0), (-1, 5)):
         with pytest.raises(SettingError, match=f"windows={windows} and step={step} are not both at least 1"):
-            _origins(one, 2, windows, step)
+            origins_of(one, 2, windows, step)
 
 
 @given(st.integers(1, 2000), st.integers(1, 50), st.integers(0, 30))
@@ -92,3 +92,40 @@ def test_an_interval_lies_around_the_forecast_by_what_errors_were_in_the_series_
         found = interval_bounds(fitted, Settings(3), forecasts, 1, 80, **options)
         np.testing.assert_array_equal(found[0], 7 + low[own] * scale)
         np.testing.assert_array_equal(found[1], 7 + high[own] * scale)
+
+
+def weibull(values, probability):
+    """The percentile that counts one unseen value as well."""
+    ordered = sorted(values)
+    place = min(max(probability * (len(ordered) + 1) - 1, 0), len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+@pytest.mark.parametrize("rows", [7, 60, 61, 200])
+def test_percentiles_count_one_unseen_error_and_few_errors_have_the_tails_of_a_normal_distribution(rows, monkeypatch):
+    errors = np.random.default_rng(rows).normal(size=(rows, 3)).astype(np.float32)
+    errors[0, 0] = np.nan
+    few = []
+    monkeypatch.setattr(conformal_intervals, "_with_tails", lambda found: (few.append(1), found)[1])
+    found = conformal_intervals._percentiles(errors)
+    for step in range(3):
+        known = [one for one in errors[:, step].tolist() if one == one]
+        expected = [weibull(known, one) for one in conformal_intervals.PROBABILITIES]
+        np.testing.assert_allclose(found[:, step], expected, rtol=1e-5, atol=1e-6)
+    # Of the first step one error is missing.
+    assert len(few) == sum(count < conformal_intervals.FEW * 3 for count in (rows - 1, rows, rows))
+
+
+def test_a_step_without_errors_is_as_wide_as_the_one_before_it():
+    errors = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    errors[:, 1] = np.nan
+    found = conformal_intervals._percentiles(errors)
+    np.testing.assert_array_equal(found[:, 1], found[:, 0])
+    assert (found[:, 2] != found[:, 0]).any()
+    assert conformal_intervals.calibrate([errors, errors]).offsets.shape == (
+        1,
+        len(conformal_intervals.PROBABILITIES),
+        3,
+    )

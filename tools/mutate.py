@@ -47,7 +47,7 @@ from reach import PACKAGE, ROOT, Reach
 ONLY_KNOWN = ("engine/compiled_network.py", "network/optimizers.py", "report/backtest.py")
 # Modules outside the kernels, and the tests that see to them.
 TESTS = {
-    "commands/streaming.py": ("test_line_forms", "test_commands_streaming"),
+    "commands/streaming.py": ("test_stream_options", "test_line_forms", "test_commands_streaming"),
     "data/calendar.py": ("test_small_faults_in_readers", "test_calendar"),
     "data/columns.py": ("test_small_faults_in_readers", "test_timestamps", "test_readers", "test_line_forms"),
     "data/covariates.py": (
@@ -92,6 +92,7 @@ TESTS = {
     "report/backtest.py": ("test_small_faults",),
     "training/fit.py": ("test_small_faults", "test_training", "test_checkpoints"),
     "forecasting/conformal_intervals.py": (
+        "test_origins_written_out",
         "test_small_faults_again",
         "test_small_faults_in_forecasts",
         "test_conformal_intervals",
