@@ -1,5 +1,7 @@
 """Shifts of the level are taken off, and weights and intervals follow recent errors."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 from tsuzuki import Forecaster, load
 from tsuzuki.data.segments import Segment
 from tsuzuki.errors import FileError
+from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.level_shift import LevelShifts, Standing, take_off_shifts
-from tsuzuki.forecasting.recent_errors import LOSSES, WIDTH, Follower, RecentErrors, _leads
+from tsuzuki.forecasting.recent_errors import LOSSES, WIDTH, Follower, RecentErrors, _leads, recent_errors
 
 CUT, SHIFT, POINTS = 700, 745, 1000
 
@@ -137,6 +140,26 @@ def test_intervals_come_to_hold_four_of_five_whatever_errors_become(error):
     follower, inside, _ = followed(3000, error)
     assert 0.76 < inside < 0.84
     assert 0.75 * error < follower.widths(0) < 1.35 * error
+
+
+@pytest.mark.parametrize(("count", "rate"), [(8, 0.15), (40, 0.1), (400, 0.03)])
+def test_intervals_follow_the_faster_the_fewer_errors_there_were_to_calibrate_by(count, rate):
+    errors = [np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32)]
+    history = SimpleNamespace(values=np.arange(50, dtype=np.float32), ends=np.arange(9, 50))
+    found = recent_errors(
+        [history], SimpleNamespace(horizon=4, history=9, seasons=()), errors, calibrate(errors), spread=False
+    )
+    assert found.rate == pytest.approx(rate)
+    follower = Follower(found, found.initial(), 9)
+    window = np.full(9, 99, np.float32)
+    widths = []
+    for _ in range(9):
+        follower.follow_one(0, window, missing=False)
+        follower.mixed_one(0, np.zeros(4, np.float32), window)
+        widths.append(follower.widths(0))
+    # As soon as a reading was forecast it lies far outside.
+    first = next(width for width in widths if width != 1)
+    assert first == pytest.approx(np.exp(0.8 * rate), rel=1e-5)
 
 
 def test_a_committee_that_has_erred_more_than_a_naive_forecast_gives_way_to_it():

@@ -8,7 +8,7 @@ serves all levels. Leads take turns, so that a reading costs the same for any ho
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 # Leads that take turns.
 LEADS = 8
 # Of an 80 % interval: a miss widens, a hit narrows, so that both balance where one in five is missed.
-RATE = 0.03
-WIDER, NARROWER = float(np.exp(0.8 * RATE)), float(np.exp(-0.2 * RATE))
+# Where few errors were there to calibrate by, intervals are the further off and follow the faster: the rate is one over
+# how many of these lay a horizon apart, within bounds.
+RATE, FASTEST = 0.03, 0.15
 NARROWEST, WIDEST = 0.5, 20.0
 # Losses forget this share at each reading, and less where horizons are so long that they remember fewer than so many:
 # errors within a horizon of one another say the same. At 0.03 whatever the horizon, ETTh1 96 ahead has 4 % more squared
@@ -49,6 +50,7 @@ class RecentErrors:
         ends: float64 [2, series, leads], the ends of 80 % intervals about a forecast.
         losses: float64 [series, 1 + naive], in usual errors: what the committee and naive forecasts begin with.
         spread: whether errors are in units of the size that they were expected to have, which is kept beside forecasts.
+        rate: by how much intervals widen and narrow.
     """
 
     horizon: int
@@ -58,6 +60,17 @@ class RecentErrors:
     ends: NDArray[np.float64]
     losses: NDArray[np.float64]
     spread: bool = False
+    rate: float = RATE
+
+    @property
+    def wider(self) -> float:
+        """How many times as wide intervals are behind a reading outside of them."""
+        return float(np.exp(0.8 * self.rate))
+
+    @property
+    def narrower(self) -> float:
+        """And behind one inside."""
+        return float(np.exp(-0.2 * self.rate))
 
     @property
     def kept(self) -> int:
@@ -94,7 +107,7 @@ class RecentErrors:
             return np.stack([mean if number is None else array[number] for number in which])
 
         ends = np.stack([of(self.ends[0]), of(self.ends[1])])
-        return RecentErrors(self.horizon, self.leads, self.naive, of(self.usual), ends, of(self.losses), self.spread)
+        return replace(self, usual=of(self.usual), ends=ends, losses=of(self.losses))
 
     def back(self, season: int, lead: int) -> int:
         """How far before the value that it forecasts a naive forecast looks."""
@@ -131,7 +144,7 @@ class Follower:
         self._count, self._naive = len(errors.leads), len(errors.naive)
         self._behind = LOSSES + 1 + self._naive
         self._slots, self._turns, self._kept = errors.slots, errors.slots * self._count, errors.kept
-        self._forgotten = errors.forgotten
+        self._forgotten, self._wider, self._narrower = errors.forgotten, errors.wider, errors.narrower
         self._leads = errors.leads.tolist()
         self._usual, self._low, self._high = (one.tolist() for one in (errors.usual, *errors.ends))
         backs = [[errors.back(season, lead) for lead in self._leads] for season in errors.naive]
@@ -164,7 +177,7 @@ class Follower:
         error, width = value - final, state[first + WIDTH]
         reach = width * size
         missed = error < self._low[number][turn] * reach or error > self._high[number][turn] * reach
-        state[first + WIDTH] = min(max(width * (WIDER if missed else NARROWER), NARROWEST), WIDEST)
+        state[first + WIDTH] = min(max(width * (self._wider if missed else self._narrower), NARROWEST), WIDEST)
         place = first + LOSSES
         state[place] += self._forgotten * (abs(value - own) / usual - state[place])
         for places in self._listed:
@@ -221,7 +234,7 @@ class Follower:
         error, width = value - final, states[:, WIDTH].astype(np.float64)
         reach = width * states[rows, kept + 2] if self._kept > 2 else width
         low, high = (one[which, turn] * reach for one in self.errors.ends)
-        wider = np.where((error < low) | (error > high), WIDER, NARROWER)
+        wider = np.where((error < low) | (error > high), self._wider, self._narrower)
         width = np.minimum(np.maximum(width * wider, NARROWEST), WIDEST)
         losses = states[:, LOSSES : self._behind].astype(np.float64)
         naive = windows[rows[:, None], self.places[:, turn].T].astype(np.float64)
@@ -338,7 +351,8 @@ def recent_errors(
             apart = [np.abs(history.values[at] - history.values[at - back]).mean() for back in backs]
             # Training may have been calmer than what was held out, where the committee erred least.
             losses[number, 1 + place] = max(1.0, float(np.mean(np.array(apart) / usual[number])))
-    return RecentErrors(horizon, leads, naive, usual, ends[:, :, leads - 1].astype(np.float64), losses, spread)
+    rate = float(np.clip(horizon / max(1, len(together)), RATE, FASTEST))
+    return RecentErrors(horizon, leads, naive, usual, ends[:, :, leads - 1].astype(np.float64), losses, spread, rate)
 
 
 def _leads(horizon: int) -> NDArray[np.int64]:

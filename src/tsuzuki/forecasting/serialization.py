@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever a file says less or other things than forecasts need: what an older number wrote is refused.
-FORM = 2
+FORM = 3
 
 
 def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
@@ -113,6 +113,7 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         recent = fitted.recent
         found |= {"recent usual": recent.usual, "recent ends": recent.ends, "recent losses": recent.losses}
         found |= {"recent leads": recent.leads, "recent naive": np.array(recent.naive, np.int64)}
+        found["recent rate"] = np.array([recent.rate])
     if fitted.spread is not None:
         found["usual sizes"] = fitted.spread.usual
     if fitted.calibration is not None:
@@ -133,7 +134,7 @@ def _spread(stored: "Stored", settings: "Settings") -> "Spread | None":
 
     from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN, POWERS, Spread
 
-    kept = stored.facts.get("spread")
+    kept = stored.facts["spread"]
     if (settings.loss in (GAUSSIAN, *COUNTS)) is not (kept is not None):
         raise ValueError("the sizes of errors are missing")
     if kept is None:
@@ -153,7 +154,7 @@ def _recent(
     """What recent errors are measured by, as a file's arrays say."""
     import numpy as np
 
-    from tsuzuki.forecasting.recent_errors import LEADS, LOSSES, RecentErrors
+    from tsuzuki.forecasting.recent_errors import FASTEST, LEADS, LOSSES, RATE, RecentErrors
 
     states = arrays["recent states"]
     if states.dtype != np.float32 or states.ndim != 2 or len(states) != series:
@@ -165,7 +166,8 @@ def _recent(
     leads, naive = arrays["recent leads"], tuple(int(one) for one in arrays["recent naive"])
     usual, ends, losses = (arrays[f"recent {name}"] for name in ("usual", "ends", "losses"))
     count = min(LEADS, rules.horizon)
-    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses, spread)
+    rate = float(arrays["recent rate"][0])
+    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses, spread, rate)
     if (leads.shape, usual.shape, ends.shape) != ((count,), (series, count), (2, series, count)):
         raise ValueError("the recent errors are of another horizon")
     if losses.shape != (series, 1 + len(naive)) or states.shape[1] != found.size or not naive:
@@ -174,6 +176,8 @@ def _recent(
         raise ValueError("the leads of recent errors are none of the horizon")
     if min(naive) < 0 or any(found.back(season, rules.horizon) >= rules.history for season in naive):
         raise ValueError("a naive forecast looks back beyond the window")
+    if not RATE <= rate <= FASTEST:
+        raise ValueError("the rate that intervals follow at is none that they can")
     if not (np.isfinite(usual).all() and (usual > 0).all() and np.isfinite(ends).all() and np.isfinite(losses).all()):
         raise ValueError("what recent errors are measured by is not finite")
     return found
@@ -336,7 +340,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         window_effects=array("window effects", np.float32, series, size if effects else 0),
         shifts=_shifts(stored, rules, series),
         spread=_spread(stored, settings),
-        recent=_recent(arrays, rules, series, spread=facts.get("spread") is not None),
+        recent=_recent(arrays, rules, series, spread=facts["spread"] is not None),
         recent_states=np.ascontiguousarray(arrays["recent states"]),
         window_shifts=array("window shifts", np.float32, series, size),
         earlier=array("earlier", np.float32, series, rows_kept(settings) - 1),
