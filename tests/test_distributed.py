@@ -164,7 +164,7 @@ class TestOnACluster:
         readings(5).to_parquet(tmp_path / "own.parquet", index=False)
         store = panel_store(tmp_path / "own.parquet", tmp_path / "cache")
         # Two rounds.
-        asked = Forecaster(**SMALL, timesteps=4, budget=800, committee=False).settings
+        asked = Forecaster(**SMALL, timesteps=4, budget=256, committee=False).settings
         died = []
 
         def end_workers(share):

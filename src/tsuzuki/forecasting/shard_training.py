@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.store_statistics import SeriesStatistics
 
 # Shards of a store, and of one that is so large that a shard would have more steps than these; at most so many.
-SHARDS, SHARD_STEPS, MOST_SHARDS = 4, 25_000_000, 32
+SHARDS, SHARD_STEPS, MOST_SHARDS = 2, 25_000_000, 32
 
 
 def shards_of(steps: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ class Rounds(Protocol):
 
     @property
     def updates(self) -> int:
-        """Updates of a round, at most."""
+        """Updates of a round, at most, as a budget counts them."""
         ...
 
     @property

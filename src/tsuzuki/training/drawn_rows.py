@@ -191,7 +191,12 @@ def draw(
         stops: int64 [segments], and end (exclusive), at least two rows behind.
         generator: of random numbers.
         shape: of the round.
+
+    Returns:
+        The pieces; none where there are no segments.
     """
+    if len(starts) == 0:
+        return []
     counts = stops - starts - 1
     # A piece may begin so long before its segment that only its last step lies in it; it is cut there.
     ends = np.cumsum(counts + shape.longest - 1)
