@@ -1,6 +1,7 @@
 """Series of a bank that training has not seen: what is taken for their scale, base, unit, bounds and transformation."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,11 @@ import pytest
 from tsuzuki.errors import SettingError
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.forecasting.recent_errors import HIGH, LOW
+from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.transforms import Transform
 from tsuzuki.streaming import recent_values
+from tsuzuki.streaming.bank import Bank
+from tsuzuki.streaming.cursor import Cursor
 from tsuzuki.streaming.recent_values import RecentValues
 
 IDS = ("a", "new", "c", "given")
@@ -91,3 +95,35 @@ def test_bounds_that_a_reading_lies_beyond_are_dropped_alone_as_among_many(fitte
         np.testing.assert_array_equal(one.states, many.states)
         assert one.states[2, [LOW, HIGH]].tolist() == [low, high]
         assert one.states[1, [LOW, HIGH]].tolist() == [0, 10]
+
+
+def test_what_is_known_ahead_is_told_where_it_is_read_and_given():
+    told = []
+    stamps = np.array(["2024-01-01", "2024-01-02"], "datetime64[ns]")
+    reader = SimpleNamespace(covariates=SimpleNamespace(learn=lambda *given: told.append(given)), stamps=stamps)
+    Bank.tell(reader, np.array([1]), None, {"wind": 1.0})
+    assert not told
+    Bank.tell(reader, np.array([1]), {"plan": 5}, None)
+    ((known, which, now),) = told
+    assert (known, which.tolist(), now.tolist()) == ({"plan": 5}, [1], [pd.Timestamp("2024-01-02").value])
+    other = SimpleNamespace(covariates=None, stamps=stamps)
+    for past in (None, {}):
+        Bank.tell(other, np.array([1]), None, past)
+    for known, past in (({"plan": 5}, None), (None, {"wind": 1.0})):
+        with pytest.raises(SettingError, match="the forecaster reads no covariates; leave known and past out"):
+            Bank.tell(other, np.array([1]), known, past)
+
+
+def test_a_reading_beyond_a_bound_drops_it_in_streams_as_in_banks(fitted):
+    rows = fitted.recent_states.copy()
+    rows[:, LOW], rows[:, HIGH] = 0, np.inf
+    banks = [Bank(replace(fitted, recent_states=rows.copy()), Settings(3, units=2, layers=1, head=0, ensemble=1))
+             for _ in range(2)]  # fmt: skip
+    cursor = Cursor(banks[0], 2)
+    for reading in (5.0, -1.0, 6.0):
+        cursor.take(reading)
+        banks[1].update([reading], ["c"])
+        low = 0 if reading == 5 else -np.inf
+        assert [bank.recent.states[2, LOW] for bank in (cursor.settle(), banks[1])] == [low, low]
+    assert banks[0].recent.states[:2, LOW].tolist() == [0, 0]
+    np.testing.assert_allclose(cursor.forecast(), banks[1].forecasts(np.array([2]))[0], rtol=1e-4)

@@ -4,6 +4,7 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from tsuzuki.data.calendar import DAY
 from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecasting import backtest, conformal_intervals
 from tsuzuki.forecasting.backtest import _rows_before, _seasonal_naive_mae, fitting_windows, origins_of
+from tsuzuki.forecasting.evaluation import evaluate
 from tsuzuki.forecasting.predict import interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.settings import Settings
 
@@ -129,3 +131,30 @@ def test_a_step_without_errors_is_as_wide_as_the_one_before_it():
         len(conformal_intervals.PROBABILITIES),
         3,
     )
+
+
+def test_intervals_are_scored_by_what_they_hold_their_width_and_the_pinball_loss_of_all_that_is_forecast():
+    times = pd.date_range("2024-01-01", periods=5, freq="h")
+    y, middle = [1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 2.0, 4.0]
+    ends = {80: ([1.0, 2.5, 1.0, 3.0], [2.0, 3.0, 2.5, 4.0]), 50: ([1.2, 2.6, 1.5, 3.5], [1.8, 2.8, 2.2, 3.9])}
+    table = pd.DataFrame({"unique_id": "a", "ds": times[1:], "cutoff": times[0], "y": y, "m": middle, "n": y})
+    for level, (low, high) in ends.items():
+        table[f"m-lo-{level}"], table[f"m-hi-{level}"] = low, high
+
+    def pinball(forecast, share):
+        return [max(share * (a - f), (share - 1) * (a - f)) for a, f in zip(y, forecast, strict=True)]
+
+    found = evaluate(table).set_index("model").loc["m"]
+    assert (found["coverage-80"], found["coverage-50"]) == (50, 0)
+    assert found["width-80"] == pytest.approx(np.mean([1, 0.5, 1.5, 1]))
+    losses = [pinball(middle, 0.5)]
+    for level, (low, high) in ends.items():
+        losses += [pinball(low, 0.5 - level / 200), pinball(high, 0.5 + level / 200)]
+    assert found["pinball"] == pytest.approx(np.mean(losses))
+    assert np.isnan(found["mase"])
+    assert found["smape"] == pytest.approx(
+        np.mean([200 * abs(a - b) / (a + b) for a, b in zip(y, middle, strict=True)])
+    )
+    nothing = table.assign(y=0.0, m=0.0)[["unique_id", "ds", "cutoff", "y", "m"]]
+    assert evaluate(nothing)["smape"].item() == 0
+    assert "pinball" not in evaluate(nothing)
