@@ -118,3 +118,14 @@ def test_a_grid_ends_with_the_times_that_nanoseconds_can_count(freq):
     # None is of another century.
     assert (np.diff(np.concatenate([long[-1:], found])) > np.timedelta64(0, "ns")).all()
     assert most <= 26
+
+
+def test_a_grid_of_four_weeks_is_none_of_months():
+    times = np.datetime64("2020-01-06", "ns") + np.timedelta64(28, "D") * np.arange(16)
+    expected = times[-1] + np.timedelta64(28, "D") * np.arange(1, 5)
+    np.testing.assert_array_equal(following_times(times, 4), expected)
+    months = pd.date_range("2021-01-31", periods=16, freq="31D").to_numpy("datetime64[ns]")
+    np.testing.assert_array_equal(following_times(months, 2), months[-1] + np.timedelta64(31, "D") * np.arange(1, 3))
+    # Two of a few times are as far apart as a month may be.
+    few = np.array(["2021-07-01", "2021-08-01"], "datetime64[ns]")
+    np.testing.assert_array_equal(following_times(few, 1), np.array(["2021-09-01"], "datetime64[ns]"))
