@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsuzuki.forecaster import Forecaster
 from tsuzuki.streaming.online_learning import FEWEST, FORGOTTEN, JUMP, _Learner
 
 LOSSES = st.lists(
@@ -32,3 +35,24 @@ def test_what_is_usual_forgets_and_a_jump_counts_as_the_largest_loss_that_would_
         assert guard._seen == seen
         assert math.isclose(guard._usual, usual, rel_tol=1e-9, abs_tol=1e-12)
         assert math.isclose(guard._spread, spread, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def test_learning_begins_anew_with_the_first_reading_behind_a_long_gap(monkeypatch):
+    times = pd.date_range("2024-01-01", periods=200, freq="h")
+    wave = pd.Series(np.sin(np.arange(200) * 2 * np.pi / 24), times, name="a")
+    made = Forecaster(2, units=2, layers=1, head=0, ensemble=1, epochs=1, max_gap=2).fit(wave)
+    seen, learn = [], _Learner.learn
+    monkeypatch.setattr(_Learner, "learn", lambda own, at, state, anew, window: (
+        seen.append(anew), learn(own, at, state, anew, window)))  # fmt: skip
+    stream = made.stream(learn=True)
+    nan = float("nan")
+    values = [1.0, None, nan, 1.0, None, None, nan, 1.0, 1.0, nan, None, None, None, 1.0]
+    for value in values:
+        stream.update(value)
+    # Two readings may be missing, three not.
+    assert [at for at, anew in enumerate(seen) if anew] == [7, 13]
+    assert len(seen) == len(values)
+    report = stream.report()
+    assert report.readings == sum(value == 1 for value in values)
+    assert report.learning > 0
+    assert report.frozen > 0
