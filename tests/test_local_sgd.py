@@ -156,6 +156,12 @@ def test_a_fit_whose_own_process_ends_goes_on_to_the_same_bits(store, one_worker
         train_on_store(store, ALONE.settings, **kept)
 
 
+def test_a_backtest_is_the_same_with_any_number_of_workers(files, tmp_path):
+    asked = {"windows": 2, "cache": tmp_path / "cache", "levels": [80]}
+    tables = [Forecaster(5, **SMALL, committee=False, budget=128).backtest(files, workers=n, **asked) for n in (1, 2)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
 def test_networks_of_a_frame_are_trained_in_workers_to_the_bits_of_this_process():
     frame, shares = readings(3, (90,)), []
     asked = SMALL | {"epochs": 2, "quantiles": (0.1, 0.5, 0.9)}

@@ -1,5 +1,6 @@
 """The search over recipes: halving, what stays, what is looked at, and how it goes on after a crash."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from tsuzuki import Forecaster, load
 from tsuzuki.cli import app
+from tsuzuki.distributed.worker_pool import InProcess, WorkerPool
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting import search as module
 from tsuzuki.forecasting.settings import Settings
@@ -53,6 +55,19 @@ def test_the_better_half_goes_on_for_twice_the_passes_and_the_best_stays(trained
     assert [asked.ensemble for asked, _ in trained] == [2] * 11 + [4] * 3
     assert found.settings.ensemble == 4
     assert max(last for _, last in trained) == frame.index[-1]
+
+
+def test_workers_try_several_recipes_at_once_and_come_to_the_same(trained):
+    settings = Settings(3, units=5, epochs=16, ensemble=4, search=60)
+    series = series_of(wave(300), settings)
+    alone = module.search(series, settings)
+    with WorkerPool(InProcess, 3) as pool:
+        spread = module.search(series, settings, workers=pool)
+    assert [replace(one, seconds=0) for one in spread.trials] == [replace(one, seconds=0) for one in alone.trials]
+    assert spread.settings == alone.settings
+    with WorkerPool(InProcess, 3) as pool:
+        hurried = module.search(series, replace(settings, search=1e-9), workers=pool)
+    assert [one.recipe for one in hurried.trials] == [{}]
 
 
 def test_a_recipe_that_is_hardly_better_does_not_take_over(trained, monkeypatch):

@@ -225,6 +225,8 @@ class Forecaster:
         columns: "PanelColumns | None" = None,
         checkpoint: str | Path | None = None,
         every: str | float = 30.0,
+        workers: int | None = None,
+        address: str | None = None,
         on_progress: Callable[[float], object] | None = None,
     ) -> "pd.DataFrame":
         """Forecast from many origins at the end of the data, and by simple references too.
@@ -238,7 +240,7 @@ class Forecaster:
                 the shortest series has room for, up to 52, if None.
             step: steps between two origins; the horizon if None.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
-            merge, cache, columns, on_progress: as for `fit`.
+            merge, cache, columns, workers, address, on_progress: as for `fit`.
             checkpoint, every: as for `fit`; what is trained on must be the same, too.
 
         Returns:
@@ -251,6 +253,7 @@ class Forecaster:
         from tsuzuki.data.covariates import covariate_series
         from tsuzuki.data.frames import zone_of
         from tsuzuki.data.panel_store import paths_of
+        from tsuzuki.distributed.workers import some_workers
         from tsuzuki.forecasting.backtest import backtest
 
         # What a search chose on all data was not known at the first origin.
@@ -259,11 +262,14 @@ class Forecaster:
         if paths is not None:
             from tsuzuki.forecasting.store_backtest import backtest_files
 
-            read = (cache, columns, on_progress, checkpoint, every)
-            return backtest_files(paths, settings, windows, step, wanted, *read)[0]
+            with some_workers(workers, address) as those:
+                read = (cache, columns, on_progress, checkpoint, every, those)
+                return backtest_files(paths, settings, windows, step, wanted, *read)[0]
         long = settings.long(frame)
         series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
-        return backtest(series, settings, windows, step, wanted, on_progress, zone_of(long), checkpoint, every)[0]
+        with some_workers(workers, address) as those:
+            kept = (on_progress, zone_of(long), checkpoint, every, those)
+            return backtest(series, settings, windows, step, wanted, *kept)[0]
 
     @property
     def weights_(self) -> "pd.DataFrame":

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,22 @@ class PanelStore:
     merged: int
     fingerprint: str
     zone: str | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Whoever gets it reads the values where they lie.
+        values = self.values
+        return self.__dict__ | {"values": values.filename if isinstance(values, np.memmap) else values}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state["values"]
+        if not isinstance(values, np.ndarray):
+            try:
+                values = np.memmap(values, np.float32, "r")
+            except OSError as error:
+                raise FileError(
+                    f"{values} cannot be read ({error.strerror}); all machines must see the cache folder by this name"
+                ) from None
+        self.__dict__.update(state | {"values": values})
 
     @property
     def points(self) -> int:

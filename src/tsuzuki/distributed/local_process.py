@@ -51,8 +51,8 @@ class LocalProcess:
     def do(self, key: int, work: Callable[[Any], Any], unit: Any) -> Any:
         """See `Worker`."""
         self._busy = True
-        handed = None if key in self._sent else work
         # What cannot be pickled is the caller's mistake, and no sign of a lost worker.
+        handed = b"" if key in self._sent else pickle.dumps(work, pickle.HIGHEST_PROTOCOL)
         message = pickle.dumps((key, handed, unit), pickle.HIGHEST_PROTOCOL)
         try:
             assert self._process.stdin is not None
@@ -60,11 +60,11 @@ class LocalProcess:
             self._process.stdin.flush()
         except _GONE as error:
             raise WorkerLostError from error
-        self._sent.add(key)
         done, found = self._take()
         self._busy = False
         if not done:
             raise found
+        self._sent.add(key)
         return found
 
     def _take(self) -> Any:
@@ -102,8 +102,9 @@ def serve() -> None:
         while True:
             key, handed, unit = pickle.load(sys.stdin.buffer)
             try:
-                work = works.setdefault(key, handed)
-                answer = True, work(unit)
+                if handed:
+                    works[key] = pickle.loads(handed)
+                answer = True, works[key](unit)
             except Exception as error:
                 answer = False, _sendable(error)
             _send(answers, answer)

@@ -36,6 +36,8 @@ from tsuzuki.forecasting.window_inputs import with_windows
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tsuzuki.forecasting.workers import Workers
+
 
 # Where the number of origins is not given: those in this share of the shortest series, at most so many.
 BACKTESTED, MOST_WINDOWS = 0.2, 52
@@ -51,6 +53,7 @@ def backtest(
     zone: str | None = None,
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
+    workers: "Workers | None" = None,
 ) -> "tuple[pd.DataFrame, Fitted]":
     """Forecast from the last `windows` origins of each series, `step` steps apart; see `Forecaster.backtest`.
 
@@ -65,8 +68,8 @@ def backtest(
     cuts = [int(some[0]) for some in origins]
     before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
     if settings.search:
-        settings = search(before, settings, checkpoint).settings
-    fitted = train(before, settings, on_progress, checkpoint, every)
+        settings = search(before, settings, checkpoint, workers=workers).settings
+    fitted = train(before, settings, on_progress, checkpoint, every, workers=workers)
     table, scales = scored(fitted, settings, series, origins, levels)
     fitted.zone = zone
     return finished_table(table, scales, zone), fitted

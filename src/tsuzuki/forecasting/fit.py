@@ -73,7 +73,7 @@ def fit_frame(
     trials: tuple[Trial, ...] = ()
     series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
     if settings.search:
-        found = search(series, settings, checkpoint)
+        found = search(series, settings, checkpoint, workers=workers)
         settings, trials = found.settings, found.trials
     fitted = train(series, settings, on_progress, checkpoint, every, workers=workers)
     fitted.zone = zone_of(long)

@@ -7,7 +7,7 @@ the settings say is among them, and stays unless another is better by more than 
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import fingerprint, train
 from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
+from tsuzuki.forecasting.workers import result_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.forecasting.settings import Settings
+    from tsuzuki.forecasting.workers import Workers
 
 # What is tried beside the settings themselves, the most promising first.
 RECIPES: tuple[dict[str, Any], ...] = (
@@ -87,6 +89,7 @@ def search(
     settings: "Settings",
     checkpoint: str | Path | None = None,
     on_trial: Callable[[Trial], object] | None = None,
+    workers: "Workers | None" = None,
 ) -> Searched:
     """Try recipes for a share of `settings.search` seconds.
 
@@ -95,6 +98,7 @@ def search(
         settings: of the forecaster.
         checkpoint: trials are kept beside this path; with the same data and settings they are not made again.
         on_trial: called with each trial once it is made.
+        workers: who make trials, as many at once as they are; this process if None.
     """
     began = time.perf_counter()
     some = _sample(series, settings)
@@ -105,6 +109,7 @@ def search(
     plain = replace(settings, search=0, quantiles=(), committee=True)
     recipes = [{}, *(one for one in RECIPES if _differs(plain, one))]
     spent, share, left = sum(one.seconds for one in trials), FIRST_SHARE, list(recipes)
+    work, together = _TrialWork(some, plain), 1 if workers is None else workers.workers
 
     def over() -> bool:
         return spent + time.perf_counter() - began > SEARCHED * settings.search
@@ -112,18 +117,22 @@ def search(
     ranked: list[Trial] = []
     while left:
         round_of: list[Trial] = []
-        for recipe in left:
-            key = (json.dumps(recipe, sort_keys=True), share)
-            if key not in known:
-                # The settings themselves are tried in every round, or nothing could be compared with them.
-                if recipe and over():
-                    break
-                known[key] = _tried(some, plain, recipe, share)
-                trials.append(known[key])
+        keys = [(json.dumps(recipe, sort_keys=True), share) for recipe in left]
+        for begin in range(0, len(left), together):
+            here = slice(begin, begin + together)
+            new = [(recipe, share) for recipe, key in zip(left[here], keys[here], strict=True) if key not in known]
+            # The settings themselves are tried in every round, or nothing could be compared with them.
+            if over():
+                new = [one for one in new if not one[0]]
+            for trial in _trials(work, new, workers):
+                known[json.dumps(trial.recipe, sort_keys=True), share] = trial
+                trials.append(trial)
                 _keep(path, identity, trials)
                 if on_trial is not None:
-                    on_trial(known[key])
-            round_of.append(known[key])
+                    on_trial(trial)
+            round_of += [known[key] for key in keys[here] if key in known]
+            if any(key not in known for key in keys[here]):
+                break
         own = next(one for one in round_of if not one.recipe)
         ranked = sorted(round_of, key=lambda one: one.error)
         if share >= 1 or over() or len(ranked) < 2:
@@ -151,6 +160,28 @@ def trials_table(trials: Sequence[Trial]) -> "pd.DataFrame":
         for one in sorted(trials, key=lambda one: (-one.share, one.error))
     ]
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class _TrialWork:
+    """Tries recipes, here or in a worker."""
+
+    series: "list[CovariateSeries]"
+    settings: "Settings"
+
+    def __call__(self, unit: tuple[dict[str, Any], float]) -> Trial:
+        return _tried(self.series, self.settings, *unit)
+
+
+def _trials(
+    work: _TrialWork, units: Sequence[tuple[dict[str, Any], float]], workers: "Workers | None"
+) -> Iterator[Trial]:
+    """The trials of some recipes at a share of the passes, in their order."""
+    if workers is None:
+        yield from map(work, units)
+        return
+    for future in [workers.submit(work, unit) for unit in units]:
+        yield result_of(future, lambda: None)
 
 
 def _tried(series: "Sequence[CovariateSeries]", settings: "Settings", recipe: dict[str, Any], share: float) -> Trial:

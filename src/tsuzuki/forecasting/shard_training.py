@@ -6,7 +6,6 @@ network from unit to unit; what comes of a unit depends on its arguments alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,14 +47,14 @@ class ShardJob:
     """What all workers need to know, as it is sent to them.
 
     Attributes:
-        folder: of the store.
+        store: the readings, of which only the names, times and places are sent.
         statistics: of its series.
         rules: what a sample of them suggested.
         spec: the networks and how they read.
         settings: of the forecaster.
     """
 
-    folder: Path
+    store: "PanelStore"
     statistics: "SeriesStatistics"
     rules: Rules
     spec: "ModelSpec"
@@ -96,7 +95,6 @@ class ShardWork:
 
     def __init__(self, job: ShardJob) -> None:
         self._job = job
-        self._store: PanelStore | None = None
         self._members: dict[int, _Member] = {}
 
     def __reduce__(self) -> "tuple[Any, ...]":
@@ -111,22 +109,17 @@ class ShardWork:
         return train_replica(member.replica, unit.begin, member.drawing_on(unit.shard).pieces_of(unit.number))
 
     def _member(self, number: int) -> "_Member":
-        from tsuzuki.data.panel_store import open_store
-
-        if self._store is None:
-            self._store = open_store(self._job.folder)
         if number not in self._members:
-            self._members[number] = _Member(self._job, self._store, number)
+            self._members[number] = _Member(self._job, number)
         return self._members[number]
 
 
 class _Member:
     """One network in a worker."""
 
-    def __init__(self, job: ShardJob, store: "PanelStore", number: int) -> None:
-        self._job, self._number = job, number
-        self._rows = rows_of(store, job.statistics, job.rules, job.spec.before, job.settings, number)
-        self._shards = shards_of(np.diff(store.offsets))
+    def __init__(self, job: ShardJob, number: int) -> None:
+        self._rows = rows_of(job.store, job.statistics, job.rules, job.spec.before, job.settings, number)
+        self._shards = shards_of(np.diff(job.store.offsets))
         self._whole = drawing_of(self._rows, job.spec, job.settings, number, loss_of(job.settings, job.rules))
         usual = usual_steps(self._whole.pieces_of(0))
         self.replica = Replica(self._whole.recipe, self._whole.weights, self._rows, usual, threads=1)

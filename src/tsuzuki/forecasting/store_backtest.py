@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
+    from tsuzuki.forecasting.workers import Workers
 
 # Series that are scored at most, and forecasts of them; and series that are held at once.
 MOST_SERIES, MOST_FORECASTS, TOGETHER = 1000, 1_500_000, 64
@@ -48,6 +49,7 @@ def backtest_files(
     on_progress: Callable[[float], object] | None = None,
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
+    workers: "Workers | None" = None,
 ) -> "tuple[pd.DataFrame, Fitted]":
     """Forecast from past origins of files; see `Forecaster.backtest`.
 
@@ -78,7 +80,7 @@ def backtest_files(
         raise TooShortError(f"no series is long enough for {windows} windows {step} steps apart; ask for fewer")
     with without_last(store, behind) as (before, which):
         fitted = train_on_store(
-            before, settings, lambda share: report((1 - READING) * TRAINING * share), checkpoint, every
+            before, settings, lambda share: report((1 - READING) * TRAINING * share), checkpoint, every, workers
         )
         statistics = statistics_of(before, fitted.rules)
     # Who has too few readings to learn from is not scored.

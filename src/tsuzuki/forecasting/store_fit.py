@@ -147,6 +147,6 @@ class _Drawn:
             return None
         with self._lock:
             if self._work is None:
-                job = ShardJob(self._store.folder, self._statistics, self._rules, spec, self._settings)
+                job = ShardJob(self._store, self._statistics, self._rules, spec, self._settings)
                 self._work = ShardWork(job)
         return rounds_on_shards(self._workers, self._work, member, np.diff(self._store.offsets), ROUND, on_wait)
