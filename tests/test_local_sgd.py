@@ -186,3 +186,22 @@ def test_the_same_from_the_command_line(files, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["fit", str(files), *small, *cache, "--workers", "0"])
     assert done.exit_code == 2
     assert "workers is 0" in done.output
+
+
+def test_a_backtest_and_a_search_of_the_command_line_take_workers(tmp_path):
+    csv, small = (
+        tmp_path / "one.csv",
+        ["--units", "4", "--head", "0", "--ensemble", "2", "--epochs", "1", "--horizon", "3"],
+    )
+    readings(1, (120,), gaps=0)[["ds", "y"]].to_csv(csv, index=False)
+    tables = []
+    for workers in ([], ["--workers", "2"]):
+        tables.append(tmp_path / f"{len(tables)}.csv")
+        given = ["backtest", str(csv), *small, "--windows", "2", "--csv", str(tables[-1]), "--quiet", *workers]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == 0, done.output
+    assert tables[0].read_text() == tables[1].read_text()
+    given = ["search", str(csv), *small, "--seconds", "0.01", "-o", str(tmp_path / "m"), "--quiet", "--workers", "2"]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0, done.output
+    assert len(load(tmp_path / "m").fitted.members) == 2

@@ -15,8 +15,10 @@ from tsuzuki.commands.options import (
     Json,
     Merge,
     Quiet,
+    Ray,
     Sources,
     Time,
+    Workers,
     file_columns,
     takes_settings,
 )
@@ -59,6 +61,8 @@ def backtest(
     json_path: Json = None,
     report: Report = None,
     cache: Cache = None,
+    workers: Workers = None,
+    ray: Ray = None,
     lang: Lang = "",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -66,6 +70,7 @@ def backtest(
     """Score forecasts from past origins beside hard references."""
     from tsuzuki.data.covariates import covariate_series
     from tsuzuki.data.public_holidays import with_zone
+    from tsuzuki.distributed.workers import some_workers
     from tsuzuki.forecaster import Forecaster
     from tsuzuki.forecasting.backtest import backtest as run
 
@@ -80,8 +85,9 @@ def backtest(
             announce_compilation(quiet)
             columns = file_columns(source, column, time)
             with bar("reading and training", quiet) as advance:
+                spread: dict[str, Any] = {"workers": workers, "address": ray, "cache": cache, "columns": columns}
                 table = Forecaster(**settings).backtest(
-                    source, windows=windows, step=step, levels=wanted, cache=cache, columns=columns, on_progress=advance
+                    source, windows=windows, step=step, levels=wanted, on_progress=advance, **spread
                 )
             _tell(table, Path(source[0]).name, None, chosen.horizon, csv, json_path, quiet=quiet)
             return
@@ -90,8 +96,9 @@ def backtest(
         announce_readings(found, chosen.max_gap, merge, quiet or "-" in (csv, json_path))
         announce_compilation(quiet)
         series = covariate_series(chosen.long(found.frame), chosen.columns, chosen.max_gap, merge=True)
-        with bar("training", quiet) as advance:
-            table, fitted = run(series, chosen, windows, step or chosen.horizon, wanted, advance, found.zone)
+        with bar("training", quiet) as advance, some_workers(workers, ray) as those:
+            asked = (windows, step or chosen.horizon, wanted)
+            table, fitted = run(series, chosen, *asked, advance, found.zone, workers=those)
         _tell(table, found.name, found.unit, chosen.horizon, csv, json_path, quiet=quiet)
         if report is not None:
             from tsuzuki.data.series import collect

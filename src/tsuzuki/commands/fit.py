@@ -68,8 +68,9 @@ def fit(
         check_targets({"--output": output, "--json": json_path}, source)
         chosen = Settings(**settings)
         spread: dict[str, Any] = {"checkpoint": checkpoint, "every": every, "workers": workers, "address": ray}
-        # Workers share the files of a folder; nobody holds it whole.
-        shared = (workers or ray) is not None and any(Path(one).is_dir() for one in source)
+        # Workers share the files of a folder; nobody holds it whole. A search reads frames alone.
+        spread_files = (workers or ray) is not None and not chosen.search
+        shared = spread_files and any(Path(one).is_dir() for one in source)
         if cache is not None or shared:
             forecaster = Forecaster(**settings)
             columns = file_columns(source, column, time)
@@ -120,6 +121,8 @@ def search(
     merge: Merge = False,
     settings: dict[str, Any],
     checkpoint: Checkpoint = None,
+    workers: Workers = None,
+    ray: Ray = None,
     json_path: Json = None,
     quiet: Quiet = False,
     lang: Lang = "",
@@ -138,6 +141,8 @@ def search(
         checkpoint=checkpoint,
         every="30s",
         cache=None,
+        workers=workers,
+        ray=ray,
         json_path=json_path,
         quiet=quiet,
         lang=lang,
