@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki.data.segments import Segment
+from tsuzuki.forecasting import ridge as ridge_module
 from tsuzuki.forecasting.history import differences, history_of
 from tsuzuki.forecasting.ridge import PENALTIES, ridge
 
@@ -72,3 +73,38 @@ def test_too_few_rows_change_nothing(length):
     whole, _ = ridge(histories, [([0], [0])], HORIZON, LAGS, np.ones(1))
     assert whole.shape == (SIZE, HORIZON)
     assert np.isfinite(whole).all()
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 9), st.booleans())
+def test_products_of_stretches_are_those_of_their_rows_one_by_one(seed, long, lags, chunked):
+    """The slow twin: every row's window and targets in one matrix."""
+    generator = np.random.default_rng(seed)
+    histories = []
+    for size in (long, 70):
+        values = generator.normal(size=size).cumsum().astype(np.float32)
+        segments = (Segment(0, size),) if size < 70 else (Segment(0, 20), Segment(20, 23), Segment(30, 70))
+        values[23:30] = np.nan
+        histories.append(history_of(values, segments, 0, 12))
+    weights, held_out = generator.uniform(0.2, 3, 2), [([5, 40], [12, 55]), ([0, 10], [0, 33])]
+    with pytest.MonkeyPatch.context() as patch:
+        if chunked:
+            patch.setattr(ridge_module, "CHUNK", 2)
+        found = ridge_module._sums(histories, held_out, HORIZON, lags, weights)
+    for sums, hidden in zip(found, [None, *held_out], strict=True):
+        x, y = [np.zeros((0, lags))], [np.zeros((0, HORIZON))]
+        for number, (history, weight) in enumerate(zip(histories, weights, strict=True)):
+            for place in np.flatnonzero(history.ends >= 0):
+                ahead = history.ends[place] + np.arange(1, HORIZON + 1)
+                if place + HORIZON >= len(history.ends) or history.ends[place + HORIZON] != ahead[-1]:
+                    continue
+                if hidden and not hidden[0][number] - HORIZON <= place < hidden[1][number] - 1:
+                    continue
+                window = history.windows(np.array([place])).astype(np.float64)
+                x.append(weight * (window[:, -lags - 1 : -1] - window[:, -1:]))
+                y.append(weight * (history.values[ahead].astype(np.float64) - window[:, -1:]))
+        x, y = np.concatenate(x), np.concatenate(y)
+        assert sums.rows == len(x)
+        np.testing.assert_allclose(sums.inputs, x.T @ x, rtol=1e-9, atol=1e-8)
+        np.testing.assert_allclose(sums.targets, x.T @ y, rtol=1e-9, atol=1e-8)
+        assert sums.squares == pytest.approx((y**2).sum(), abs=1e-8)

@@ -88,7 +88,7 @@ def follow_panel(
     """
     rows, every = panel.rows_of(place)
     rows = rows[np.isin(every, places)]
-    begins = np.isin(rows, [one.start for one in panel.stretches if one.series == place and one.entry == ZERO])
+    begins = np.isin(rows, [one.start for one in panel.stretches_of(place) if one.entry == ZERO])
     windows = history.windows(np.maximum(places, 0))
     if past is not None:
         windows[places < 0] = past[places[places < 0]]

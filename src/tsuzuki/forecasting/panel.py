@@ -5,6 +5,7 @@ are `after` rows without a target, so that a forecast of several steps is never 
 that continues from a saved state has its own last rows before it instead.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,9 +83,20 @@ class Panel:
                 found.append(Segment(begin, end))
         return tuple(found)
 
+    def stretches_of(self, number: int) -> list[Stretch]:
+        """Those of a series, in the order of time."""
+        return self._by_series[number]
+
+    @functools.cached_property
+    def _by_series(self) -> list[list[Stretch]]:
+        found: list[list[Stretch]] = [[] for _ in range(self.series_count)]
+        for one in self.stretches:
+            found[one.series].append(one)
+        return found
+
     def rows_of(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The flat rows of a series, and their positions in it."""
-        own = [one for one in self.stretches if one.series == number]
+        own = self.stretches_of(number)
         rows = [np.arange(one.start, one.stop) for one in own]
         places = [np.arange(one.stop - one.start) + one.first for one in own]
         nothing = [np.zeros(0, np.int64)]
@@ -92,7 +104,7 @@ class Panel:
 
     def pending(self, number: int, kept: int) -> int:
         """How many of a series' last rows are to be run again: `kept`, or all of its last stretch."""
-        final = [one for one in self.stretches if one.series == number][-1]
+        final = self.stretches_of(number)[-1]
         return min(kept, final.stop - final.start)
 
     def single_step_rows(self, kept: int = 1) -> Block:
@@ -106,11 +118,10 @@ class Panel:
         for number, rows in enumerate(own):
             starts[: len(rows), number] = rows
             at = 0
-            for one in self.stretches:
-                if one.series == number:
-                    entries[at, number] = one.entry
-                    at += one.stop - one.start
-                    final = one
+            for one in self.stretches_of(number):
+                entries[at, number] = one.entry
+                at += one.stop - one.start
+                final = one
             pending = self.pending(number, kept)
             if final.stop - final.start > pending:
                 exits[len(rows) - pending - 1, number] = number

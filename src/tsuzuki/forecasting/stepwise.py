@@ -129,7 +129,7 @@ def run_stepwise(
         found[place[rows]] = forecasts[rows + 1]
     pending = np.array([panel.pending(track, kept) for track in range(panel.series_count)])
     for track in range(panel.series_count):
-        final = [one for one in panel.stretches if one.series == track][-1]
+        final = panel.stretches_of(track)[-1]
         if final.stop - final.start == pending[track] and final.entry == ZERO:
             saved.clear(track)
     last = np.array([panel.rows_of(track)[0][-1] for track in range(panel.series_count)])
