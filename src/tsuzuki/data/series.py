@@ -161,8 +161,9 @@ def collect(
     Raises:
         DataError: a series without values, with infinite ones or without a grid; or all values equal.
     """
+    several = frame["unique_id"].nunique() > 1
     series = [
-        regularize(group, f"series {key!r} of {name}" if frame["unique_id"].nunique() > 1 else name, str(key), max_gap)
+        regularize(group, f"series {key!r} of {name}" if several else name, str(key), max_gap)
         for key, group in frame.groupby("unique_id", sort=False)
     ]
     for one in series[:1]:

@@ -174,6 +174,8 @@ def _mean_difference(values: NDArray[np.floating[Any]], least: float, most: floa
     """How far values lie apart over several lags on average."""
     lags = np.unique(np.linspace(least, most, 9).astype(np.int64))
     apart = [np.abs(values[lag:] - values[:-lag]) for lag in lags]
+    if not np.isnan(values).any():
+        return float(np.mean([one.mean() for one in apart]))
     return float(np.mean([np.nanmean(one) for one in apart if np.isfinite(one).any()]))
 
 
