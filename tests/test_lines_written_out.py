@@ -146,6 +146,8 @@ def test_lines_of_output_are_rounded_alike_in_both_forms():
     forecasts = np.array([[1.23456789, 2], [3e-7, 4]], np.float32)
     csv = LineFormat("csv", 2).render([5, 6], ["a", 'b,"'], ["t", "u"], forecasts)
     assert csv == ["5,a,t,1.23457,2", '6,"b,""",u,3e-07,4']
+    (apart,), (quoted,) = (LineFormat("csv", 2).render([1], [name], ["t"], forecasts[1:]) for name in ("a,b", 'c"d'))
+    assert (apart, quoted) == ('1,"a,b",t,3e-07,4', '1,"c""d",t,3e-07,4')
     objects = [
         json.loads(line) for line in LineFormat("ndjson", 2).render([5, 6], ["a", "東京"], ["t", "u"], forecasts)
     ]

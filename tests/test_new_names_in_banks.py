@@ -120,6 +120,7 @@ def test_a_reading_beyond_a_bound_drops_it_in_streams_as_in_banks(fitted):
     banks = [Bank(replace(fitted, recent_states=rows.copy()), Settings(3, units=2, layers=1, head=0, ensemble=1))
              for _ in range(2)]  # fmt: skip
     cursor = Cursor(banks[0], 2)
+    np.testing.assert_allclose(cursor.forecast(), banks[1].forecasts(np.array([2]))[0], rtol=1e-4)
     for reading in (5.0, -1.0, 6.0):
         cursor.take(reading)
         banks[1].update([reading], ["c"])

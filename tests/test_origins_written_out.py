@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tsuzuki.data.calendar import DAY
 from tsuzuki.errors import SettingError, TooShortError
-from tsuzuki.forecasting import backtest, conformal_intervals
+from tsuzuki.forecasting import backtest, conformal_intervals, predict, stepwise
 from tsuzuki.forecasting.backtest import _rows_before, _seasonal_naive_mae, fitting_windows, origins_of
 from tsuzuki.forecasting.evaluation import evaluate
 from tsuzuki.forecasting.predict import interval_bounds, interval_quantiles, point_forecast
@@ -158,3 +158,27 @@ def test_intervals_are_scored_by_what_they_hold_their_width_and_the_pinball_loss
     nothing = table.assign(y=0.0, m=0.0)[["unique_id", "ds", "cutoff", "y", "m"]]
     assert evaluate(nothing)["smape"].item() == 0
     assert "pinball" not in evaluate(nothing)
+
+
+def test_rows_that_wait_are_all_run_and_all_but_the_last_are_asked(monkeypatch):
+    seen = []
+    rows = np.zeros((6, 3), np.float32)
+    rows[4, 1] = 1
+
+    def run(way, weights, panel, wanted, state):
+        seen.append((np.flatnonzero(wanted).tolist(), panel.stretches))
+        said = np.full((int(wanted.sum()), 2), weights, np.float32)
+        return said, SimpleNamespace(rows=[f"rows {weights}"], saved=f"saved {weights}")
+
+    monkeypatch.setattr(stepwise, "run_stepwise", run)
+    monkeypatch.setattr(predict, "pending_rows", lambda *given: rows)
+    monkeypatch.setattr(predict, "select_series", lambda state, which: (state, which))
+    state = SimpleNamespace(pending=np.array([0, 4]))
+    fitted = SimpleNamespace(members=[1.0, 3.0], states=[state, state], unfollowed=np.array([1, 3]), way=None)
+    found, outputs, missing = predict.rows_that_wait(fitted, 1, np.zeros((2, 1)))
+    assert [asked for asked, _ in seen] == [[3, 4], [3, 4]]
+    ((one,), _) = (stretches for _, stretches in seen)
+    assert (one.start, one.stop) == (2, 6)
+    assert found == [("rows 1.0", "saved 1.0"), ("rows 3.0", "saved 3.0")]
+    np.testing.assert_array_equal(outputs, np.full((2, 2), 2))
+    assert missing.tolist() == [False, True, False]

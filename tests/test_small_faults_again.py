@@ -90,6 +90,11 @@ def test_the_tails_of_few_errors_lie_on_their_own_side_of_the_forecast():
         assert found[0] < -0.5 or moved > 0
         assert found[-1] > 0.5 or moved < 0
         assert (np.diff(found) >= 0).all()
+    # Only tails are made longer; what lies between the 10th and the 90th percentile is as it was.
+    short = np.interp(PROBABILITIES, [0, 0.1, 0.12, 0.88, 0.9, 1], [-0.9, -0.8, -0.1, 0.1, 0.8, 0.9]).astype(np.float32)
+    found, inner = _with_tails(short), (PROBABILITIES > 0.1) & (PROBABILITIES < 0.9)
+    np.testing.assert_array_equal(found[inner], short[inner])
+    assert (found[~inner] != short[~inner]).sum() >= (~inner).sum() - 2
 
 
 def test_of_a_validation_loss_and_a_training_loss_the_first_is_watched():
