@@ -12,11 +12,13 @@ from tsuzuki.kernels.matrix import scratch_floats
 from tsuzuki.kernels.memory import Place, Source, Spaces
 from tsuzuki.kernels.table import (
     ACTIVATION,
+    BACKWARD_TOGETHER,
     D_FINAL,
     D_OUT,
     D_X,
     DROP_LAYER,
     DROPOUT,
+    FORWARD_TOGETHER,
     HEADER,
     INPUT_STEPS,
     LINEAR,
@@ -166,6 +168,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     for row, (kind, layer, number, read) in zip(rows, order, strict=True):
         row[[DROPOUT, RECURRENT_DROPOUT, STATES]], row[ACTIVATION], row[DROP_LAYER] = 0, LINEAR, number
         row[PLACE_OF_WEIGHTS], row[PARTS] = network.place_of_weights(number), 1
+        row[[FORWARD_TOGETHER, BACKWARD_TOGETHER]] = 0
         steps = outputs.seen[number]
         row[STEPS] = steps
         if layer is None:

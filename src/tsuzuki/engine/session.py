@@ -27,6 +27,7 @@ from tsuzuki.engine.own_program import OwnProgram, suits
 from tsuzuki.engine.padding import aligned, variables
 from tsuzuki.engine.plan import Plan
 from tsuzuki.engine.threads import run_threads, threads_for
+from tsuzuki.engine.together import point_at_together
 from tsuzuki.errors import SettingError
 from tsuzuki.kernels import table as p
 from tsuzuki.kernels.host import WIDTH
@@ -115,6 +116,7 @@ class Session:
                 self._job[p.MEETINGS] += 1
                 for field, name in _OVER_BLOCKS:
                     row[field] = address_of(kind, name)
+        point_at_together(self._job, rows, plan.kinds, plan.blocks)
         per_block = self._work.reshape(plan.blocks, plan.work_size)
         per_block[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
         for at, values in plan.constants:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tsuzuki.kernels.barrier import wait_at_barrier
 from tsuzuki.kernels.block_data import enter, gather, leave
+from tsuzuki.kernels.blocks import lanes_in, lanes_of, work_of
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import (
     call_backward,
@@ -39,6 +40,7 @@ from tsuzuki.kernels.optimizers import clip_gradients, optimise, sum_gradients
 from tsuzuki.kernels.table import (
     AVERAGE,
     BACKWARD,
+    BACKWARD_TOGETHER,
     BARRIER,
     BLOCK_LANES,
     BLOCK_LOSSES,
@@ -48,6 +50,7 @@ from tsuzuki.kernels.table import (
     COUNTS,
     FIRST_UPDATE,
     FORWARD,
+    FORWARD_TOGETHER,
     FRESH,
     FROM_SLOPES,
     GATES,
@@ -88,6 +91,7 @@ from tsuzuki.kernels.table import (
     SOME_PENALISE,
     SOME_SQUARES,
     THREADS,
+    TOGETHER,
     TRAIN,
     UNITS,
     UP_TO_OUTPUTS,
@@ -234,6 +238,57 @@ def slice_of(size, thread, threads):
     return size // WIDTH * thread // threads * WIDTH
 
 
+@kernel
+def forward_in_all_blocks(job, row, thread, k):
+    """A layer's way forward in all blocks of a thread."""
+    update = job[FIRST_UPDATE] + k
+    if row[FORWARD_TOGETHER] != 0:
+        call_forward(row[FORWARD_TOGETHER], job, row, floats_at(job[WORK]), thread, update, 0)
+    else:
+        for block in range(thread, job[BLOCKS], job[THREADS]):
+            first_lane = block * job[BLOCK_LANES] * row[PARTS]
+            call_forward(row[FORWARD], job, row, work_of(job, block), lanes_in(job, row, block), update, first_lane)
+
+
+@kernel
+def backward_in_all_blocks(job, row, thread):
+    """A layer's way back in all blocks of a thread."""
+    own = shift(floats_at(job[GRADIENTS]), row[PLACE_OF_WEIGHTS] * job[BLOCKS] * job[SIZE])
+    if row[BACKWARD_TOGETHER] != 0:
+        call_backward(row[BACKWARD_TOGETHER], job, row, floats_at(job[WORK]), thread, own)
+    else:
+        for block in range(thread, job[BLOCKS], job[THREADS]):
+            of_block = shift(own, block * job[SIZE])
+            call_backward(row[BACKWARD], job, row, work_of(job, block), lanes_in(job, row, block), of_block)
+
+
+@kernel
+def go_together(job, thread, k, counts):
+    """What a thread does in an update up to its gradients, layer by layer through all of its blocks.
+
+    A network's large weights come from a cache far out then once for all blocks (see `recurrence`).
+    """
+    stand_alone()
+    blocks, threads, layers, objectives = job[BLOCKS], job[THREADS], job[LAYERS], job[OBJECTIVE_COUNT]
+    goes, returns = job[PART] != FROM_SLOPES, job[PART] != UP_TO_OUTPUTS
+    if goes:
+        for block in range(thread, blocks, threads):
+            work, lanes, first_lane = work_of(job, block), lanes_of(job, block), block * job[BLOCK_LANES]
+            enter(job, work, lanes, k, first_lane)
+            gather(job, work, lanes, k, first_lane)
+        for i in range(layers):
+            forward_in_all_blocks(job, shift(job, HEADER + i * ROW), thread, k)
+    for block in range(thread, blocks, threads):
+        losses = shift(doubles_at(job[BLOCK_LOSSES]), block * objectives)
+        score_all(job, work_of(job, block), lanes_of(job, block), k, block * job[BLOCK_LANES], counts, losses)
+    if returns:
+        for back in range(layers - 1, -1, -1):
+            if job[TRAIN] != 0:
+                backward_in_all_blocks(job, shift(job, HEADER + back * ROW), thread)
+        for block in range(thread, blocks, threads):
+            leave(job, work_of(job, block), lanes_of(job, block), k, block * job[BLOCK_LANES])
+
+
 @procedure("ii", "i")
 def run(address, thread):
     """Do the job at `address` as thread number `thread`; return how many updates were finite, from the first on."""
@@ -253,7 +308,11 @@ def run(address, thread):
         if job[RULES] and thread == 0 and job[PENALTIES] != 0:
             call_update(job[PENALISE], job, k, 0, job[SIZE])
         # Without meetings on the way there is one phase: a block goes forward and back at once.
-        for phase in range(0 if goes else meetings, (2 * meetings if returns else meetings) + 1):
+        phases = (2 * meetings if returns else meetings) + 1
+        if job[TOGETHER]:
+            go_together(job, thread, k, counts)
+            phases = 0
+        for phase in range(0 if goes else meetings, phases):
             if phase > 0 and (goes or phase > meetings):
                 meeting += 1
                 wait_at_barrier(place, threads, meeting)

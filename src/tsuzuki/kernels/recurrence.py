@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from tsuzuki.kernels.blocks import lanes_in, work_of
 from tsuzuki.kernels.dropout_masks import copy_rows, draw_mask, drop
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import floats_at, fma, kernel, load, procedure, shift, splat, stand_alone, store
 from tsuzuki.kernels.matrix import product, product_of_panels, product_of_pieces
 from tsuzuki.kernels.table import (
     ACTIVATED,
+    BLOCKS,
     BY_LANE,
     D_CARRIED,
     D_FINAL,
@@ -38,6 +40,7 @@ from tsuzuki.kernels.table import (
     SECOND_D_FINAL,
     SHORT_ROW,
     STATE_OUT,
+    THREADS,
     TRAIN,
     UNITS,
     WIDE,
@@ -168,6 +171,43 @@ def times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, 
     )
 
 
+@procedure("ttiiifi")
+def times_recurrent_together(job, row, thread, step, results, start, starts):
+    """`times_recurrent` for all gates of a step, in all blocks of a thread, panel by panel.
+
+    Each block has its results at the offset `results` of its work space, [steps, lanes, gates * wide]. With `starts`
+    they begin from the row at `start`, else from what stands there.
+    """
+    wide, units = row[WIDE], row[UNITS]
+    whole = row[GATES] * wide
+    panels = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT])
+    for column in range(0, whole, PANEL):
+        panel, width = shift(panels, column * units), min(PANEL, whole - column)
+        for block in range(thread, job[BLOCKS], job[THREADS]):
+            work, lanes = work_of(job, block), lanes_in(job, row, block)
+            state = shift(work, row[OUT] + step * lanes * wide)
+            to = shift(work, results + step * lanes * whole + column)
+            begin, stride = to, whole
+            if starts:
+                begin, stride = shift(start, column), 0
+            product_of_panels(
+                DEEP - job[BY_LANE],
+                lanes,
+                width,
+                units,
+                state,
+                wide,
+                1,
+                panel,
+                PANEL,
+                units * PANEL,
+                begin,
+                stride,
+                to,
+                whole,
+            )
+
+
 @kernel
 def d_state(job, row, work, lanes, step):
     """The gradient [lanes, wide] of the state after `step`, into which the step after it has written its share."""
@@ -197,6 +237,42 @@ def carry_back(job, row, work, lanes, step, slopes, slope_stride, first_gate, co
             store(target, at, fma(load(share, at), load(mask, at), before))
     else:
         times_recurrent_t(job, row, lanes, slopes, slope_stride, first_gate, count, start, start_stride, target)
+
+
+@procedure("ttiiii")
+def carry_back_together(job, row, thread, step, slopes, fresh):
+    """`carry_back` of all gates, in all blocks of a thread, panel by panel.
+
+    Each block has its slopes at the offset `slopes` of its work space, [steps, lanes, gates * wide].
+    """
+    wide, units, gates = row[WIDE], row[UNITS], row[GATES]
+    turned, panel = shift(floats_at(job[PACKED]), row[PACKED_RECURRENT_T]), gates * wide * PANEL
+    for column in range(0, wide, PANEL):
+        here, width = shift(turned, column // PANEL * panel), min(PANEL, wide - column)
+        for block in range(thread, job[BLOCKS], job[THREADS]):
+            work, lanes = work_of(job, block), lanes_in(job, row, block)
+            target = shift(d_state(job, row, work, lanes, step - 1), column)
+            start, start_stride = target, wide
+            if fresh and not row[RETURNS_ALL]:
+                start, start_stride = shift(work, job[ZEROS]), 0
+            product_of_pieces(
+                DEEP,
+                lanes,
+                width,
+                units,
+                gates,
+                wide - units,
+                shift(work, slopes + step * lanes * gates * wide),
+                gates * wide,
+                1,
+                here,
+                PANEL,
+                panel,
+                start,
+                start_stride,
+                target,
+                wide,
+            )
 
 
 @procedure("ttfiiffiiif")

@@ -73,10 +73,12 @@ AVERAGE_SLOT = 3
     SEED, FIRST_UPDATE, THREADS, BARRIER, MEETINGS,
     # whether some layer adds to the loss
     SOME_PENALISE,
+    # whether a thread takes some layer through all of its blocks together
+    TOGETHER,
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(75)
+) = range(76)
 
 (
     # addresses of the layer kind's two procedures
@@ -116,10 +118,13 @@ AVERAGE_SLOT = 3
     PLACE_OF_WEIGHTS,
     # parts of a lane that the layer takes for lanes (see `TimeDistributed`)
     PARTS,
+    # addresses of the procedures that go through all blocks of a thread together (0: block by block; 1 in a plan: the
+    # layer's kind has them)
+    FORWARD_TOGETHER, BACKWARD_TOGETHER,
     # fields whose meaning only the layer's kind knows
     OWN_1, OWN_2, OWN_3, OWN_4, OWN_5, OWN_6, OWN_7, OWN_8,
     ROW,
-) = range(66)
+) = range(68)
 
 # An objective: what the outputs of one end of the network are scored by.
 (

@@ -4,13 +4,15 @@ SQUASHED keeps activation(c') of every step for the way back.
 """
 
 from tsuzuki.kernels.activations import activate, slope
+from tsuzuki.kernels.blocks import lanes_in, work_of
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.language import fma, inlined, load, procedure, shift, store
+from tsuzuki.kernels.language import fma, inlined, kernel, load, procedure, shift, store
 from tsuzuki.kernels.memory import Place, take_recurrent
 from tsuzuki.kernels.projection import project, project_back
 from tsuzuki.kernels.recurrence import (
     begin_states,
     carry_back,
+    carry_back_together,
     d_state,
     draw_state_mask,
     give_back_state,
@@ -23,23 +25,30 @@ from tsuzuki.kernels.recurrence import (
     states_before,
     take_final_gradients,
     times_recurrent,
+    times_recurrent_together,
 )
 from tsuzuki.kernels.step_masks import give_past, hold_states, set_aside
 from tsuzuki.kernels.table import (
     ACTIVATED,
     ACTIVATION,
+    BLOCK_LANES,
+    BLOCKS,
     D_FINAL,
+    FORWARD_TOGETHER,
     HELD,
     INPUT_STEPS,
     LINKS,
     OUT,
     OWN_1,
     OWN_2,
+    PARTS,
     RECURRENT_ACTIVATED,
     RECURRENT_ACTIVATION,
     SECOND_STATE_OUT,
     SIGMOID,
+    SIZE,
     TANH,
+    THREADS,
     WIDE,
     X_STEP_MASK,
     Z,
@@ -54,6 +63,7 @@ def lay_out(layer: LSTM, place: Place) -> None:
     """Reserve what a recurrent layer needs, the cell's gradient, and activation(cell) of every step."""
     take_recurrent(place, layer)
     wide = int(place.row[WIDE])
+    place.row[FORWARD_TOGETHER] = 1
     place.row[D_CELL], place.row[SQUASHED] = place.work(1, wide), place.work(place.input_steps, wide)
 
 
@@ -129,78 +139,156 @@ def gates_backward(activation, gate, lanes, wide, z, of_gates, of_input, cell_be
         )
 
 
+@kernel
+def begin_forward(job, row, work, lanes, update, first_lane):
+    """What comes before the first step."""
+    project(job, row, work, lanes, row[INPUT_STEPS], shift(work, row[Z]), update, first_lane)
+    draw_state_mask(job, row, work, lanes, update, first_lane)
+    if row[LINKS] >= 0:
+        begin_states(job, row, work, lanes)
+
+
+@inlined
+def step_forward(row, work, lanes, step, z, cell, squashed, out):
+    """From a step's sums to its states."""
+    wide, keeps = row[WIDE], keeps_sums(row)
+    size = lanes * wide
+    here = shift(z, step * 4 * size)
+    gates_forward(
+        row[ACTIVATION],
+        row[RECURRENT_ACTIVATION],
+        lanes,
+        wide,
+        here,
+        kept_sums(row, work, step * 4 * size) if keeps else here,
+        keeps,
+        shift(cell, step * size),
+        shift(cell, (step + 1) * size),
+        shift(squashed, step * size),
+        shift(out, (step + 1) * size),
+    )
+    if row[X_STEP_MASK] >= 0:
+        hold_states(row, work, lanes, step)
+
+
 @procedure("ttfiii")
 def forward(job, row, work, lanes, update, first_lane):
     """Fill OUT and CELL [1 + steps, lanes, wide], whose first rows hold the state before the first step."""
     steps, wide = row[INPUT_STEPS], row[WIDE]
     size = lanes * wide
     z, cell, out = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[OUT])
-    squashed, masked, keeps = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0, keeps_sums(row)
-    project(job, row, work, lanes, steps, z, update, first_lane)
-    draw_state_mask(job, row, work, lanes, update, first_lane)
-    if row[LINKS] >= 0:
-        begin_states(job, row, work, lanes)
+    squashed = shift(work, row[SQUASHED])
+    begin_forward(job, row, work, lanes, update, first_lane)
     for step in range(steps):
         here = shift(z, step * 4 * size)
         state = state_before(job, row, work, lanes, step)
         times_recurrent(job, row, lanes, state, 0, 4, here, 4 * wide, here, 4 * wide)
-        gates_forward(
-            row[ACTIVATION],
-            row[RECURRENT_ACTIVATION],
-            lanes,
-            wide,
-            here,
-            kept_sums(row, work, step * 4 * size) if keeps else here,
-            keeps,
-            shift(cell, step * size),
-            shift(cell, (step + 1) * size),
-            shift(squashed, step * size),
-            shift(out, (step + 1) * size),
-        )
-        if masked:
-            hold_states(row, work, lanes, step)
+        step_forward(row, work, lanes, step, z, cell, squashed, out)
+
+
+@procedure("ttfiii")
+def forward_together(job, row, work, thread, update, first_lane):
+    """`forward` of all blocks of a thread."""
+    for block in range(thread, job[BLOCKS], job[THREADS]):
+        first = block * job[BLOCK_LANES] * row[PARTS]
+        begin_forward(job, row, work_of(job, block), lanes_in(job, row, block), update, first)
+    for step in range(row[INPUT_STEPS]):
+        times_recurrent_together(job, row, thread, step, row[Z], work, 0)
+        for block in range(thread, job[BLOCKS], job[THREADS]):
+            own = work_of(job, block)
+            z, cell, out = shift(own, row[Z]), shift(own, row[CELL]), shift(own, row[OUT])
+            step_forward(row, own, lanes_in(job, row, block), step, z, cell, shift(own, row[SQUASHED]), out)
+
+
+@kernel
+def begin_backward(job, row, work, lanes):
+    """What comes before the last step."""
+    start_second(row, work, lanes, shift(work, row[D_CELL]))
+    if row[LINKS] >= 0 or row[D_FINAL] >= 0:
+        take_final_gradients(job, row, work, lanes)
+
+
+@inlined
+def step_backward(job, row, work, lanes, step, slopes, cell, squashed, d_cell):
+    """From the gradient of a step's states to the slopes at its sums, and the gradient of the cell before."""
+    wide = row[WIDE]
+    size = lanes * wide
+    d_out = d_state(job, row, work, lanes, step)
+    if row[X_STEP_MASK] >= 0:
+        set_aside(row, work, lanes, step, d_out, shift(work, row[HELD]))
+        set_aside(row, work, lanes, step, d_cell, shift(work, row[HELD] + size))
+    gates_backward(
+        row[ACTIVATION],
+        row[RECURRENT_ACTIVATION],
+        lanes,
+        wide,
+        shift(slopes, step * 4 * size),
+        seen_by(row, RECURRENT_ACTIVATED, work, row[Z], step * 4 * size),
+        seen_by(row, ACTIVATED, work, row[Z], step * 4 * size),
+        shift(cell, step * size),
+        shift(squashed, step * size),
+        shift(cell, (step + 1) * size) if row[ACTIVATED] >= 0 else shift(squashed, step * size),
+        d_out,
+        d_cell,
+    )
+
+
+@inlined
+def pass_masked(job, row, work, lanes, step, d_cell):
+    """Give gradients that were set aside to the states before the step."""
+    if row[X_STEP_MASK] >= 0:
+        give_past(row, lanes, shift(work, row[HELD]), d_state(job, row, work, lanes, step - 1))
+        give_past(row, lanes, shift(work, row[HELD] + lanes * row[WIDE]), d_cell)
+
+
+@kernel
+def end_backward(job, row, work, lanes, gradients):
+    """The gradients of weights and input, from the slopes of all steps."""
+    slopes, steps = shift(work, row[Z]), row[INPUT_STEPS]
+    states = states_before(job, row, work)
+    recurrent_gradient(job, row, work, lanes, steps, states, slopes, 4 * row[WIDE], 0, 4, gradients)
+    if row[LINKS] >= 0:
+        give_back_state(job, row, work, lanes, 0, d_state(job, row, work, lanes, -1))
+        give_back_state(job, row, work, lanes, 1, shift(work, row[D_CELL]))
+    project_back(job, row, work, lanes, steps, slopes, gradients)
 
 
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """From D_OUT, which it overwrites, to the gradients of weights and input; Z becomes the slopes."""
     steps, wide = row[INPUT_STEPS], row[WIDE]
-    size = lanes * wide
     slopes, cell, d_cell = shift(work, row[Z]), shift(work, row[CELL]), shift(work, row[D_CELL])
-    squashed, masked = shift(work, row[SQUASHED]), row[X_STEP_MASK] >= 0
-    held, held_cell = shift(work, row[HELD]), shift(work, row[HELD] + size)
-    start_second(row, work, lanes, d_cell)
-    begins = row[LINKS] >= 0
-    if begins or row[D_FINAL] >= 0:
-        take_final_gradients(job, row, work, lanes)
+    squashed = shift(work, row[SQUASHED])
+    begin_backward(job, row, work, lanes)
     for back in range(steps):
         step = steps - 1 - back
-        here, d_out = shift(slopes, step * 4 * size), d_state(job, row, work, lanes, step)
-        if masked:
-            set_aside(row, work, lanes, step, d_out, held)
-            set_aside(row, work, lanes, step, d_cell, held_cell)
-        gates_backward(
-            row[ACTIVATION],
-            row[RECURRENT_ACTIVATION],
-            lanes,
-            wide,
-            here,
-            seen_by(row, RECURRENT_ACTIVATED, work, row[Z], step * 4 * size),
-            seen_by(row, ACTIVATED, work, row[Z], step * 4 * size),
-            shift(cell, step * size),
-            shift(squashed, step * size),
-            shift(cell, (step + 1) * size) if row[ACTIVATED] >= 0 else shift(squashed, step * size),
-            d_out,
-            d_cell,
-        )
-        if step > 0 or begins:
+        step_backward(job, row, work, lanes, step, slopes, cell, squashed, d_cell)
+        if step > 0 or row[LINKS] >= 0:
+            here = shift(slopes, step * 4 * lanes * wide)
             carry_back(job, row, work, lanes, step, here, 4 * wide, 0, 4, True)
-            if masked:
-                give_past(row, lanes, held, d_state(job, row, work, lanes, step - 1))
-                give_past(row, lanes, held_cell, d_cell)
-    states = states_before(job, row, work)
-    recurrent_gradient(job, row, work, lanes, steps, states, slopes, 4 * wide, 0, 4, gradients)
-    if begins:
-        give_back_state(job, row, work, lanes, 0, d_state(job, row, work, lanes, -1))
-        give_back_state(job, row, work, lanes, 1, d_cell)
-    project_back(job, row, work, lanes, steps, slopes, gradients)
+            pass_masked(job, row, work, lanes, step, d_cell)
+    end_backward(job, row, work, lanes, gradients)
+
+
+@procedure("ttfif")
+def backward_together(job, row, work, thread, gradients):
+    """`backward` of all blocks of a thread; `gradients` are those of the first block of all."""
+    steps = row[INPUT_STEPS]
+    for block in range(thread, job[BLOCKS], job[THREADS]):
+        begin_backward(job, row, work_of(job, block), lanes_in(job, row, block))
+    for back in range(steps):
+        step = steps - 1 - back
+        for block in range(thread, job[BLOCKS], job[THREADS]):
+            own = work_of(job, block)
+            slopes, cell, d_cell = shift(own, row[Z]), shift(own, row[CELL]), shift(own, row[D_CELL])
+            step_backward(
+                job, row, own, lanes_in(job, row, block), step, slopes, cell, shift(own, row[SQUASHED]), d_cell
+            )
+        if step > 0 or row[LINKS] >= 0:
+            carry_back_together(job, row, thread, step, row[Z], 1)
+            for block in range(thread, job[BLOCKS], job[THREADS]):
+                own = work_of(job, block)
+                pass_masked(job, row, own, lanes_in(job, row, block), step, shift(own, row[D_CELL]))
+    for block in range(thread, job[BLOCKS], job[THREADS]):
+        own = shift(gradients, block * job[SIZE])
+        end_backward(job, row, work_of(job, block), lanes_in(job, row, block), own)
