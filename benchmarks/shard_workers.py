@@ -1,10 +1,10 @@
 """One network trained on shards of files by two workers against one: readings a second, in turns in one run.
 
-    python benchmarks/shard_workers.py [--series 2000] [--hours 2000] [--workers 2] [--turns 3] [--ray ADDRESS]
+    python benchmarks/shard_workers.py [--series 2000] [--hours 1000] [--workers 2] [--turns 3] [--ray ADDRESS]
 
-Writes made-up hourly series, and fits one model to them with one worker and with several. What is fixed (reading the
-sample, scoring it, starting workers) is taken off: rounds are timed by a fit of many and one of few. `cpu` is the time
-of all processes of this machine, which says on busy cores what the clock cannot.
+Writes made-up hourly series, and fits one model (networks alone) to them with one worker and with several. What is
+timed are the rounds in the middle of each fit, behind its beginning, when workers start, and before its end, when the
+networks are run over a sample. `cpu` is that of the whole fit, by all processes of this machine.
 """
 
 import argparse
@@ -13,16 +13,20 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from threading import Lock
 
 from many_series import write_files
 from tsuzuki import Forecaster
 from tsuzuki.data.panel_store import PanelStore, panel_store
 from tsuzuki.distributed.workers import open_pool
-from tsuzuki.forecasting.drawn_training import ROUND
-from tsuzuki.forecasting.store_fit import train_on_store
+from tsuzuki.forecasting.drawn_training import ROUND, WIDER
+from tsuzuki.forecasting.member_training import TRAINING_SHARE
+from tsuzuki.forecasting.store_fit import LOOKING, train_on_store
 
-# Rounds of the short fit and of the long one.
-FEW, MANY = 2, 18
+# Rounds of a fit, and the shares of its progress between which they are timed. The training is this share of a fit of
+# a store; the rest are looking at all series and running the networks over a sample.
+ROUNDS, FROM, TO = 24, 0.2, 0.8
+TRAINED = (1 - LOOKING) * TRAINING_SHARE
 
 
 def cpu() -> float:
@@ -31,21 +35,27 @@ def cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def fit(store: PanelStore, rounds: int, workers: int, address: str | None) -> tuple[float, float, int]:
-    """Seconds and CPU seconds of a fit, and the readings that its updates went through."""
-    settings = Forecaster(24, budget=rounds * ROUND).settings
-    begun = time.perf_counter(), cpu()
+def fit(store: PanelStore, workers: int, address: str | None) -> tuple[float, float]:
+    """Readings a second that the updates of a fit went through, and the CPU seconds of the whole fit."""
+    settings = Forecaster(24, budget=ROUNDS * ROUND, committee=False).settings
+    passed, begun, lock = [(0.0, time.perf_counter())], cpu(), Lock()
+
+    def note(share: float) -> None:
+        with lock:
+            passed.append((passed[-1][0] + share, time.perf_counter()))
+
     with open_pool(workers, address) as pool:
-        fitted = train_on_store(store, settings, workers=pool)
+        fitted = train_on_store(store, settings, note, workers=pool)
+    (first, since), (last, until) = (next(one for one in passed if one[0] >= share) for share in (FROM, TO))
     updates = sum(record.updates for history in fitted.histories for record in history)
-    lanes = settings.lanes * 2
-    return time.perf_counter() - begun[0], cpu() - begun[1], updates * lanes * settings.timesteps
+    read = updates * (last - first) / TRAINED * WIDER * settings.lanes * settings.timesteps
+    return read / (until - since), cpu() - begun
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=2000)
-    parser.add_argument("--hours", type=int, default=2000)
+    parser.add_argument("--hours", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--ray", help="the address of a Ray cluster whose processes the workers are")
@@ -54,18 +64,13 @@ def main() -> None:
         write_files(Path(folder), asked.series, asked.hours)
         store = panel_store(folder, Path(folder) / "cache")
         # Whatever is compiled is compiled before.
-        fit(store, FEW, 1, None)
+        fit(store, 1, None)
         found: dict[int, list[float]] = {1: [], asked.workers: []}
         for _ in range(asked.turns):
-            for workers in found:
-                short, long = (fit(store, rounds, workers, asked.ray) for rounds in (FEW, MANY))
-                seconds, used, read = (b - a for a, b in zip(short, long, strict=True))
-                found[workers].append(read / seconds)
-                print(
-                    f"{workers} workers: {read / seconds:,.0f} readings a second, {1e6 * used / read:.3f} µs of CPU a "
-                    f"reading; {seconds:.1f} s for {MANY - FEW} rounds, {short[0]:.1f} s for the rest",
-                    flush=True,
-                )
+            for workers, speeds in found.items():
+                speed, used = fit(store, workers, asked.ray)
+                speeds.append(speed)
+                print(f"{workers} workers: {speed:,.0f} readings a second; {used:.1f} s of CPU in all", flush=True)
         ratio = median(found[asked.workers]) / median(found[1])
         print(f"{asked.workers} workers against one: {ratio:.2f} × (medians of {asked.turns})")
 
