@@ -66,7 +66,8 @@ class Task:
         """The same task on what lies before its first origin, with as many origins as a third of that has room for."""
         counts = self.frame.groupby("unique_id", sort=False).size()
         if self.unlearned:
-            return replace(self, frame=self._without_last(self.behind), windows=self.unlearned - self.horizon + 1)
+            frame, windows = self._without_last(self.behind), self.unlearned - self.horizon + 1
+            return replace(self, frame=frame, windows=windows, unlearned=0)
         points = int(counts.min()) - self.behind
         room = max(1, min(self.windows, (points // 3 - self.horizon) // self.step + 1))
         return replace(self, frame=self._without_last(self.behind), windows=room)
