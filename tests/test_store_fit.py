@@ -326,6 +326,16 @@ def test_a_sample_is_drawn_by_the_seed_and_has_all_where_they_are_few(store, mon
     assert len(sample_of(store, 0)) == 1
 
 
+def test_series_with_few_readings_or_a_step_of_their_own_are_no_sample(tmp_path):
+    hourly = readings(2, (120,), gaps=0)
+    first = hourly[hourly["unique_id"] == "s000"]
+    odd = [first.iloc[::2].assign(unique_id="s002"), first.iloc[:2].assign(unique_id="s003")]
+    files = as_files(pd.concat([hourly, *odd, first.iloc[[3]].assign(unique_id="s004")]), tmp_path / "files", 1)
+    assert sample_of(panel_store(files, tmp_path / "cache"), 0) == [0, 1]
+    model = Forecaster(5, **SMALL, budget=8).fit(files, cache=tmp_path / "cache")
+    assert model.forecast_files(files, tmp_path / "out.parquet", cache=tmp_path / "cache") == 25
+
+
 def test_what_files_cannot_be_used_for_is_said(files, tmp_path):
     with pytest.raises(SettingError, match="covariates"):
         Forecaster(5, past="wind").fit(files, cache=tmp_path)

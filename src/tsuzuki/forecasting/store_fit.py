@@ -23,6 +23,8 @@ from tsuzuki.forecasting.store_statistics import statistics_of
 from tsuzuki.forecasting.store_windows import rows_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.data.panel_store import PanelStore
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 # The sample has at most so many series, and stops at the series with which it has so many steps.
 SAMPLE_SERIES, SAMPLE_STEPS = 300, 300_000
+# So many series are looked at for it.
+LOOKED_AT = 5_000
 # Shares of the work that reading the files is, and of the rest looking at all series.
 READING, LOOKING = 0.3, 0.05
 
@@ -62,11 +66,29 @@ def check_settings(settings: "Settings") -> None:
 
 
 def sample_of(store: "PanelStore", seed: int) -> list[int]:
-    """The numbers of the series that rules and committee are found from, in order; all where they are few."""
-    order = np.random.default_rng([seed, len(store.ids)]).permutation(len(store.ids))[:SAMPLE_SERIES]
-    steps = np.cumsum(np.diff(store.offsets)[order])
-    some = order[: max(1, int(np.searchsorted(steps, SAMPLE_STEPS, side="right")))]
-    return sorted(int(number) for number in some)
+    """The numbers of the series that rules and committee are found from, in order; all where they are few.
+
+    Series whose own readings do not show the store's step are left out where there are others.
+    """
+    order = np.random.default_rng([seed, len(store.ids)]).permutation(len(store.ids))[:LOOKED_AT].tolist()
+    some: list[int] = []
+    left = SAMPLE_STEPS
+    for number in order:
+        own = store.values[store.offsets[number] : store.offsets[number + 1]]
+        if _shows_step(own):
+            left -= len(own)
+            if some and left < 0:
+                break
+            some.append(number)
+        if len(some) == SAMPLE_SERIES:
+            break
+    return sorted(some or order[:1])
+
+
+def _shows_step(values: "NDArray[np.float32]") -> bool:
+    """Whether most readings of a series, NaN where one is missing, are a step behind the one before."""
+    gaps = np.diff(np.flatnonzero(~np.isnan(values)))
+    return len(gaps) > 1 and int((gaps == 1).sum()) * 2 > len(gaps)
 
 
 def series_of(store: "PanelStore", numbers: list[int], settings: "Settings") -> "list[CovariateSeries]":
