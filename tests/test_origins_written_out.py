@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.data.calendar import DAY
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError, TooShortError
 from tsuzuki.forecasting import backtest, conformal_intervals, predict, stepwise
 from tsuzuki.forecasting.backtest import _rows_before, _seasonal_naive_mae, fitting_windows, origins_of
 from tsuzuki.forecasting.evaluation import evaluate
+from tsuzuki.forecasting.panel import SeriesInputs
 from tsuzuki.forecasting.predict import interval_bounds, interval_quantiles, point_forecast
 from tsuzuki.forecasting.settings import Settings
 
@@ -182,3 +184,37 @@ def test_rows_that_wait_are_all_run_and_all_but_the_last_are_asked(monkeypatch):
     assert found == [("rows 1.0", "saved 1.0"), ("rows 3.0", "saved 3.0")]
     np.testing.assert_array_equal(outputs, np.full((2, 2), 2))
     assert missing.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("segments", "cut", "goes_on"),
+    [
+        ([(0, 40)], 15, True),
+        ([(0, 20), (25, 40)], 15, True),
+        ([(0, 20), (25, 40)], 22, False),
+        ([(0, 20), (22, 40)], 22, False),
+        ([(0, 20)], 30, False),
+    ],
+)
+def test_a_level_is_compared_with_what_was_before_a_cut_only_where_a_stretch_goes_on_over_it(
+    segments, cut, goes_on, monkeypatch
+):
+    seen = []
+
+    def take_off(shifts, number, values, rest, past, season, standing):
+        seen.append((rest, past))
+        return SimpleNamespace(offsets=np.zeros(len(values), np.float32), breaks=())
+
+    monkeypatch.setattr(backtest, "take_off_shifts", take_off)
+    monkeypatch.setattr(backtest, "standing_of", lambda state: None)
+    fitted = SimpleNamespace(rules=SimpleNamespace(bases=(0,), history=4), recent_states=[None], shifts=None)
+    values = np.arange(40, dtype=np.float32)
+    one = SeriesInputs(values, np.zeros((40, 0), np.float32), tuple(Segment(*ends) for ends in segments))
+    backtest._without_shifts(fitted, one, 0, cut)
+    ((rest, past),) = seen
+    assert [(own.start, own.stop) for own in rest] == [
+        (max(start, cut) - cut, stop - cut) for start, stop in segments if stop > cut
+    ]
+    assert (past is not None) == goes_on
+    if goes_on:
+        np.testing.assert_array_equal(past[0], values[cut - 4 : cut])

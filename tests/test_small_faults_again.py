@@ -32,6 +32,7 @@ from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor, ReduceOnPlateau
 from tsuzuki.training.records import EpochRecord
+from tsuzuki.training.state import TrainingState
 
 
 @pytest.mark.parametrize(
@@ -310,3 +311,10 @@ def test_times_with_a_type_keep_the_name_of_their_zone():
     found = instants(times, "ds", str)
     assert found.zone == "Asia/Tokyo"
     assert found.stamps.tolist() == times.dt.tz_convert("UTC").dt.tz_localize(None).tolist()
+
+
+def test_the_running_loss_is_the_mean_of_what_was_scored():
+    state = TrainingState.__new__(TrainingState)
+    for total, scored, loss in ((6.0, 3.0, 2.0), (0.0, 0.0, 0.0), (5.0, 0.5, 5.0)):
+        state.total, state.scored = total, scored
+        assert state.loss == loss
