@@ -334,6 +334,8 @@ def test_series_with_few_readings_or_a_step_of_their_own_are_no_sample(tmp_path)
     assert sample_of(panel_store(files, tmp_path / "cache"), 0) == [0, 1]
     model = Forecaster(5, **SMALL, budget=8).fit(files, cache=tmp_path / "cache")
     assert model.forecast_files(files, tmp_path / "out.parquet", cache=tmp_path / "cache") == 25
+    scored = Forecaster(5, **SMALL, budget=8).backtest(files, windows=1, cache=tmp_path / "cache")
+    assert set(scored["unique_id"]) == {"s000", "s001"}
 
 
 def test_what_files_cannot_be_used_for_is_said(files, tmp_path):

@@ -19,7 +19,7 @@ from tsuzuki.forecasting.predict import interval_quantiles
 from tsuzuki.forecasting.recent_errors import WAIT
 from tsuzuki.forecasting.scaling import series_inputs
 from tsuzuki.forecasting.store_cut import without_last
-from tsuzuki.forecasting.store_fit import check_settings, series_of, train_on_store
+from tsuzuki.forecasting.store_fit import check_settings, series_of, shows_step, train_on_store
 from tsuzuki.forecasting.store_predict import fitted_for
 from tsuzuki.forecasting.store_statistics import SeriesStatistics, statistics_of
 
@@ -91,6 +91,9 @@ def backtest_files(
     if len(numbers) > most:
         drawn = np.random.default_rng([settings.seed, len(numbers)]).permutation(len(numbers))[:most]
         numbers = numbers[np.sort(drawn)]
+    numbers = numbers[[shows_step(store, number) for number in numbers.tolist()]]
+    if len(numbers) == 0:
+        raise TooShortError("no series shows the step that the files have in common; give more readings")
     tables: list[pd.DataFrame] = []
     scales: dict[str, float] = {}
     for first in range(0, len(numbers), TOGETHER):

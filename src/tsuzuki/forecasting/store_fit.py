@@ -23,8 +23,6 @@ from tsuzuki.forecasting.store_statistics import statistics_of
 from tsuzuki.forecasting.store_windows import rows_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.data.panel_store import PanelStore
@@ -74,9 +72,8 @@ def sample_of(store: "PanelStore", seed: int) -> list[int]:
     some: list[int] = []
     left = SAMPLE_STEPS
     for number in order:
-        own = store.values[store.offsets[number] : store.offsets[number + 1]]
-        if _shows_step(own):
-            left -= len(own)
+        if shows_step(store, number):
+            left -= int(store.offsets[number + 1] - store.offsets[number])
             if some and left < 0:
                 break
             some.append(number)
@@ -85,8 +82,9 @@ def sample_of(store: "PanelStore", seed: int) -> list[int]:
     return sorted(some or order[:1])
 
 
-def _shows_step(values: "NDArray[np.float32]") -> bool:
-    """Whether most readings of a series, NaN where one is missing, are a step behind the one before."""
+def shows_step(store: "PanelStore", number: int) -> bool:
+    """Whether most readings of a series are a step of the store's grid behind the one before."""
+    values = store.values[store.offsets[number] : store.offsets[number + 1]]
     gaps = np.diff(np.flatnonzero(~np.isnan(values)))
     return len(gaps) > 1 and int((gaps == 1).sum()) * 2 > len(gaps)
 
