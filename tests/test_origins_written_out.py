@@ -194,6 +194,8 @@ def test_rows_that_wait_are_all_run_and_all_but_the_last_are_asked(monkeypatch):
         ([(0, 20), (25, 40)], 22, False),
         ([(0, 20), (22, 40)], 22, False),
         ([(0, 20)], 30, False),
+        ([(0, 22), (25, 40)], 22, False),
+        ([(0, 22)], 22, False),
     ],
 )
 def test_a_level_is_compared_with_what_was_before_a_cut_only_where_a_stretch_goes_on_over_it(

@@ -318,3 +318,7 @@ def test_the_running_loss_is_the_mean_of_what_was_scored():
     for total, scored, loss in ((6.0, 3.0, 2.0), (0.0, 0.0, 0.0), (5.0, 0.5, 5.0)):
         state.total, state.scored = total, scored
         assert state.loss == loss
+
+
+def test_a_rate_falls_by_default_as_in_keras():
+    assert ReduceOnPlateau() == ReduceOnPlateau(factor=0.1, patience=10, min_delta=1e-4, lowest=0.0)

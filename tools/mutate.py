@@ -98,7 +98,7 @@ TESTS = {
         "test_conformal_intervals",
         "test_small_faults",
     ),
-    "forecasting/evaluation.py": ("test_small_faults_in_forecasts", "test_evaluation"),
+    "forecasting/evaluation.py": ("test_origins_written_out", "test_small_faults_in_forecasts", "test_evaluation"),
     "forecasting/held_out.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
     "forecasting/predict.py": (
         "test_origins_written_out",
@@ -128,8 +128,8 @@ TESTS = {
     "layouts/streams.py": ("test_small_faults_again", "test_small_faults_in_forecasts", "test_layouts"),
     "layouts/windows.py": ("test_small_faults_again", "test_small_faults_in_forecasts", "test_layouts"),
     "storage.py": ("test_small_faults_in_files", "test_storage"),
-    "streaming/bank.py": ("test_bank", "test_same_bits", "test_stream"),
-    "streaming/cursor.py": ("test_stream", "test_same_bits", "test_small_faults"),
+    "streaming/bank.py": ("test_new_names_in_banks", "test_bank", "test_same_bits", "test_stream"),
+    "streaming/cursor.py": ("test_new_names_in_banks", "test_stream", "test_same_bits", "test_small_faults"),
     "streaming/lines.py": ("test_lines_written_out", "test_line_forms", "test_commands_streaming"),
     "streaming/online_learning.py": ("test_guard_written_out", "test_learning", "test_small_faults"),
     "streaming/recent_values.py": ("test_new_names_in_banks", "test_bank", "test_same_bits"),
@@ -142,7 +142,7 @@ TESTS = {
     ),
     "training/checkpoints.py": ("test_small_faults", "test_checkpoints"),
     "training/early_stopping.py": ("test_small_faults_again", "test_small_faults", "test_training"),
-    "training/state.py": ("test_small_faults", "test_training", "test_checkpoints"),
+    "training/state.py": ("test_small_faults_again", "test_small_faults", "test_training", "test_checkpoints"),
 }
 
 
