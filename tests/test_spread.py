@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from tsuzuki import Forecaster, load, storage
 from tsuzuki.errors import DataError, FileError, SettingError, UnsupportedModel
 from tsuzuki.forecasting.rules import Rules
+from tsuzuki.forecasting.search import RECIPES, _differs
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.spread import Spread, changes_said, dispersion_of, spread_of
+from tsuzuki.forecasting.store_fit import check_settings
 
 RULES = Rules("none", (), (), (), (0,), (1.0,), 8, 3, False)
 SMALL = {"units": 8, "head": 8, "ensemble": 2, "epochs": 4}
@@ -99,6 +101,15 @@ def test_what_goes_without_sizes_of_errors_says_so(trained, tmp_path):
         forecaster.stream(learn=True)
     with pytest.raises(UnsupportedModel, match=f"to_onnx writes no forecaster with loss='{loss}'"):
         forecaster.to_onnx(tmp_path / "m.onnx")
+
+
+def test_files_and_a_search_keep_to_what_a_loss_can():
+    with pytest.raises(SettingError, match=r"learn values alone, not with loss='poisson'"):
+        check_settings(Settings(loss="poisson"))
+    for loss, others in (("huber", True), ("gaussian", False)):
+        differing = [recipe for recipe in RECIPES if _differs(Settings(loss=loss), recipe)]
+        assert any("loss" in recipe for recipe in differing) is others
+        assert len(differing) > 9
 
 
 def test_settings_that_a_loss_has_no_use_for_are_refused():
