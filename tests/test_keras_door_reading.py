@@ -399,3 +399,22 @@ def test_other_things_that_do_not_fit_are_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"needs the package keras, .* pip install \"tsuzuki\[keras\]\""):
         tsuzuki.keras.StateKeeper  # noqa: B018
+
+
+def test_a_lambda_that_adds_an_axis_makes_steps_of_values_as_reshape_does():
+    from tsuzuki.keras.forward import prepare_predict
+
+    def model(first):
+        return keras.Sequential([keras.Input((5,)), first, L.SimpleRNN(3), L.Dense(1), L.Lambda(lambda x: x * 100.0)])
+
+    lengthened = model(L.Lambda(lambda x: keras.ops.expand_dims(x, axis=-1)))
+    assert tsuzuki.from_keras(lengthened)[0] == tsuzuki.from_keras(model(L.Reshape((5, 1))))[0]
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    found = prepare_predict(lengthened, x, verbose=0).predict()
+    np.testing.assert_allclose(found, np.asarray(lengthened(x)), rtol=1e-5)
+    scaled = tsuzuki.from_keras(model(L.Lambda(lambda x: keras.ops.expand_dims(2.0 * x, axis=-1))))[0]
+    assert scaled.layers[1] == tsuzuki.Reshape((5, 1), 1)
+    steps = keras.Input((5, 2))
+    other = keras.Model(steps, L.SimpleRNN(3)(keras.ops.expand_dims(steps, axis=-1)[:, :, 0]))
+    with pytest.raises(UnsupportedModel, match="adds an axis that is not supported; use it on"):
+        tsuzuki.from_keras(other)

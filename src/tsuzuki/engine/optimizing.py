@@ -54,6 +54,22 @@ def is_rare(optimizer: Optimizer) -> bool:
     return not isinstance(optimizer, SGD | RMSprop | Adam)
 
 
+def squares_gradients(optimizer: Optimizer | None) -> bool:
+    """Whether it, or how it clips, squares gradients."""
+    return not isinstance(optimizer, SGD) or _clips(optimizer)
+
+
+def moves_all(optimizer: Optimizer | None) -> bool:
+    """Whether it may move a weight whose gradient is zero, or look at all gradients together."""
+    if not isinstance(optimizer, SGD | Adagrad) or _clips(optimizer):
+        return True
+    return bool(getattr(optimizer, "momentum", 0.0) or optimizer.weight_decay or optimizer.use_ema)
+
+
+def _clips(optimizer: Optimizer) -> bool:
+    return bool(optimizer.clipvalue or optimizer.clipnorm or optimizer.global_clipnorm)
+
+
 def first_slot(optimizer: Optimizer | None) -> float:
     """What its first slot begins with."""
     return optimizer.initial_accumulator_value if isinstance(optimizer, Adagrad | Ftrl) else 0.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsuzuki.engine.plan import Plan
 from tsuzuki.kernels.host import WIDTH
-from tsuzuki.kernels.table import SQUARES_APART, STATE, STATES, UNITS, VARIABLE
+from tsuzuki.kernels.table import SQUARES_APART, STATE, STATES, TOUCHED_TABLE, UNITS, VARIABLE
 
 
 def aligned(count: int, kind: Any = np.float32) -> NDArray[Any]:
@@ -65,6 +65,18 @@ def variables(plan: Plan, decayed: Sequence[bool]) -> NDArray[np.int64]:
         table[i, :3] = offset, -(-int(np.prod(shape)) // WIDTH) * WIDTH, decayed[i]
         table[i, SQUARES_APART] = dict(plan.squares).get(offset, offset) - offset
     return table
+
+
+def touched_tables(plan: Plan, squared: bool) -> NDArray[np.int64]:
+    """Tables of which only rows named in an update are looked at, [tables, TOUCHED_TABLE]; their squares too."""
+    shapes, squares = {offset: shape for _, offset, shape in plan.trained}, dict(plan.squares) if squared else {}
+    found = []
+    for offset, flags in plan.flags:
+        rows, gates, wide = shapes[offset]
+        for begin in (offset, squares.get(offset)):
+            if begin is not None:
+                found.append((begin, begin + rows * gates * wide, gates * wide, flags))
+    return np.array(sorted(found), np.int64).reshape(-1, TOUCHED_TABLE)
 
 
 def state_places(plan: Plan) -> list[tuple[int, int]]:

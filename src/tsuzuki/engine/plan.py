@@ -56,6 +56,7 @@ class Plan:
         links: int64, the lists that rows point to; they stand behind the rows.
         rare_activations: name and settings of those that rows use, by a number from RARE on.
         squares: offsets of arrays whose gradients are squared before they are summed, and of these sums.
+        flags: offsets of tables of which the rows have flags, and of these.
         constants: offset in the work space and values of numbers that stand there from the beginning.
         places: for each array of weights its offset in the parameters and its padded shape (rows, gates, wide).
         size: floats of the padded parameters that optimisers move.
@@ -80,6 +81,7 @@ class Plan:
     links: NDArray[np.int64]
     rare_activations: tuple[tuple[str, tuple[float, ...]], ...]
     squares: tuple[tuple[int, int], ...]
+    flags: tuple[tuple[int, int], ...]
     constants: tuple[tuple[int, tuple[float, ...]], ...]
     places: tuple[tuple[Parameter, int, tuple[int, int, int]], ...]
     size: int
@@ -224,6 +226,7 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
         links=np.array(spaces.links, np.int64),
         rare_activations=tuple(spaces.rare_activations),
         squares=tuple(spaces.squares),
+        flags=tuple(pair for pair in spaces.flags.items() if pair[1] >= 0),
         constants=tuple(spaces.constants),
         places=tuple(places),
         size=size,

@@ -20,11 +20,13 @@ from tsuzuki.engine.optimizing import (
     SLOTS,
     first_slot,
     is_rare,
+    moves_all,
     rates_of,
     settings_of,
+    squares_gradients,
 )
 from tsuzuki.engine.own_program import OwnProgram, suits
-from tsuzuki.engine.padding import aligned, variables
+from tsuzuki.engine.padding import aligned, touched_tables, variables
 from tsuzuki.engine.plan import Plan
 from tsuzuki.engine.threads import run_threads, threads_for
 from tsuzuki.engine.together import point_at_together
@@ -180,7 +182,11 @@ class Session:
         biases_too = self.optimizer is not None and self.optimizer.decay_biases
         table = variables(plan, [biases_too or parameter.name != "bias" for parameter, _, _ in plan.trained])
         self._keep(p.VARIABLES, table)
-        job[p.VARIABLE_COUNT], job[p.SOME_SQUARES] = len(table), bool(plan.squares)
+        squared = bool(plan.squares) and squares_gradients(self.optimizer)
+        job[p.VARIABLE_COUNT], job[p.SOME_SQUARES] = len(table), squared
+        if not (plan.network.rules or moves_all(self.optimizer)):
+            self._keep(p.TOUCHED, touched := touched_tables(plan, squared))
+            job[p.TOUCHED_COUNT] = len(touched)
         if plan.network.rules:
             weight_rules.check_rules(plan, self.optimizer)
             self._keep(p.RULES, weight_rules.describe_rules(plan, table))

@@ -226,7 +226,8 @@ def _by_tensorflow(value: Callable[..., Any], eager: bool) -> Slopes:
 
     def slopes(outputs: Any, y: Any, weights: Any, mask: Any) -> tuple[Any, Any, Any]:
         outputs, y = tf.convert_to_tensor(outputs), tuple(map(tf.convert_to_tensor, y))
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        # Keras names what a loss computes after it, and in no other scope may a name begin with an underscore.
+        with tf.name_scope("loss"), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(outputs)
             found, each = value(outputs, y, weights, mask)
         return found, each, tape.gradient(found, outputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)

@@ -58,6 +58,10 @@ from tsuzuki.network.activations import DEFAULTS, FROM_INPUT, USUAL, WHOLE_STEP
 from tsuzuki.network.layers import Recurrent
 from tsuzuki.network.network import Parameter
 
+# Floats of a table, and rows of it for each number of a block's, from which on it pays to look only at the rows that an
+# update names: 50,000 x 128 with 3,200 numbers takes 0.55 of the time, 10,000 x 64 the same time as before.
+WORTH_FLAGS, ROWS_A_NUMBER = 1 << 16, 8
+
 
 class Space:
     """Hands out places in a buffer, each on a boundary of 16 floats (a cache line)."""
@@ -87,6 +91,7 @@ class Spaces:
         rare_activations: those that rows use, which have a record each: name and settings.
         squares: offsets of arrays whose gradients are squared before they are summed, and of these sums.
         constants: numbers that are there from the beginning: offset in the work space, values.
+        flags: of tables by their offset, where their rows have flags (see `touched_rows`).
         unplaced: fields of rows that hold offsets of statistics, to which the size of the weights is to be added.
     """
 
@@ -99,6 +104,7 @@ class Spaces:
     links: list[int] = field(default_factory=list)
     rare_activations: list[tuple[str, tuple[float, ...]]] = field(default_factory=list)
     squares: list[tuple[int, int]] = field(default_factory=list)
+    flags: dict[int, int] = field(default_factory=dict)
     constants: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
     unplaced: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)
 
@@ -247,6 +253,20 @@ def take_squares(place: Place, name: str) -> int:
         squares[offset] = place.spaces.weights.take(int(np.prod(shape)))
         place.spaces.squares.append((offset, squares[offset]))
     return squares[offset]
+
+
+def take_flags(place: Place, name: str) -> int:
+    """Reserve room for a flag of each row behind a table that is trained; return where it begins, -1 for none.
+
+    Only tables have flags that are much larger than what an update names.
+    """
+    (offset, shape) = next(found[1:] for found in place.spaces.places if found[0] is place.parameters[name])
+    flags, few = place.spaces.flags, shape[0] >= ROWS_A_NUMBER * place.steps * place.lanes
+    if offset not in flags:
+        # Where several layers have one table, the first decides for all of them.
+        worth = place.parameters[name].trained and np.prod(shape) >= WORTH_FLAGS and few
+        flags[offset] = place.spaces.weights.take(shape[0]) if worth else -1
+    return flags[offset]
 
 
 def take_vectors(place: Place, fields: Mapping[str, int]) -> None:

@@ -56,6 +56,7 @@ from tsuzuki.kernels.table import (
     VARIABLE_SIZE,
     VARIABLES,
 )
+from tsuzuki.kernels.touched_rows import touched_piece
 
 f32 = np.float32
 
@@ -66,11 +67,15 @@ def sum_gradients(job, first, last):
     gradients, size, parts = floats_at(job[GRADIENTS]), job[SIZE], job[GRADIENT_PARTS]
     if parts == 1:
         return
-    for at in range(first, last, WIDTH):
-        total = load(gradients, at)
-        for part in range(1, parts):
-            total = total + load(gradients, part * size + at)
-        store(gradients, at, total)
+    begin = first
+    while begin < last:
+        end, touched = touched_piece(job, begin, last)
+        for at in range(begin, end if touched else begin, WIDTH):
+            total = load(gradients, at)
+            for part in range(1, parts):
+                total = total + load(gradients, part * size + at)
+            store(gradients, at, total)
+        begin = end
 
 
 @kernel
@@ -197,8 +202,11 @@ def adam(parameters, slots, size, gradients, apart, first, last, rate, beta_1, b
 def piece_at(job, at, last):
     """Where a piece of the parameters ends, and how far behind its gradients their squares lie.
 
-    0: they are still to be squared; -1: the piece holds no parameters, but such squares.
+    0: they are still to be squared; -1: the piece holds no parameters, but such squares, or none of it moves.
     """
+    last, touched = touched_piece(job, at, last)
+    if not touched:
+        return last, -1
     variables = ints_at(job[VARIABLES])
     for v in range(job[VARIABLE_COUNT] if job[SOME_SQUARES] else 0):
         entry = shift(variables, v * VARIABLE)

@@ -75,10 +75,12 @@ AVERAGE_SLOT = 3
     SOME_PENALISE,
     # whether a thread takes some layer through all of its blocks together
     TOGETHER,
+    # tables of which only the rows named in an update are looked at: the address of their records, and their number
+    TOUCHED, TOUCHED_COUNT,
     # the network, and what all layers share in a block's work space
     LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
     HEADER,
-) = range(76)
+) = range(78)
 
 (
     # addresses of the layer kind's two procedures
@@ -149,6 +151,9 @@ LINK_X, LINK_SKIP, LINK_STRIDE, LINK_SIZE, LINK_D_X, LINK_STEPS, LINK_STEP_MASK,
 
 # A row of the table of variables; SQUARES_APART is how far behind the gradient the sums of its squares lie (0: none).
 VARIABLE_OFFSET, VARIABLE_SIZE, DECAYED, FROZEN, VARIABLE_ROWS, CONSTRAINT, SQUARES_APART, VARIABLE = range(8)
+# A table of which only some rows are looked at: where it begins and ends in the gradients, floats of a row, and where
+# the flags of its rows are.
+TABLE_BEGIN, TABLE_END, TABLE_WIDE, TABLE_FLAGS, TOUCHED_TABLE = range(5)
 # Parts of an update: all of it, up to the outputs, from the slopes on.
 WHOLE_UPDATE, UP_TO_OUTPUTS, FROM_SLOPES = range(3)
 # What bounds it: nothing, no negative weight, the norm of each column, the norm of all together.

@@ -20,7 +20,7 @@ READ_NUMBERS: set[type] = {L.Embedding}
 # Layers whose variables become part of the network's description, and are none of its weights.
 DESCRIBED: set[type] = {L.Normalization}
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
-OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS
+OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS | shaping.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
     "Lambda": "the computation done on the arrays beforehand, or operations that are read (a + b, 2.0 * x, x[:, -1])",

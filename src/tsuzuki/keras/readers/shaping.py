@@ -74,7 +74,32 @@ def permute(call: Call) -> Found:
 
 def adds_axis(layer: Any) -> bool:
     """Whether a Keras layer makes steps of one value each of (samples, steps)."""
+    if isinstance(layer, L.Lambda):
+        return _expands(layer)
     return isinstance(layer, L.Reshape) and len(layer.target_shape) == 2 and layer.target_shape[1] == 1
+
+
+def _expands(layer: Any) -> bool:
+    """Whether a Lambda begins with `keras.ops.expand_dims` of its last axis."""
+    given = keras.Input((2,))
+    try:
+        layer.function(given, **layer.arguments)
+    except Exception:
+        # Whatever a user's function does with what is no array, as calling TensorFlow itself.
+        return False
+    read = [node.operation for node in given._keras_history.operation._outbound_nodes]
+    return bool(read) and all(type(one).__name__ == "ExpandDims" and one.axis in (-1, 2, (-1,), (2,)) for one in read)
+
+
+def expand_dims(call: Call) -> Found:
+    """Read `keras.ops.expand_dims` of values without steps: each becomes a step, or all of them one."""
+    shape, axis = call.shapes[0], call.layer.axis
+    (axis,) = axis if isinstance(axis, tuple | list) and len(axis) == 1 else (axis,)
+    if shape is None or len(shape) != 2 or axis not in (-1, 1, 2) or shape[1] is None:
+        call.refuse("adds an axis that is not supported; use it on (samples, values), or keras.layers.Reshape")
+        return None
+    # An input (samples, steps) is read as steps of one value anyhow, and values without steps are one.
+    return [] if axis == 1 or call.sources[0] < 0 else Reshape((int(shape[1]), 1), 1)
 
 
 def convolution(call: Call) -> Layer:
@@ -114,6 +139,7 @@ GLOBAL: dict[type, type[GlobalMaxPooling1D] | type[GlobalAveragePooling1D]] = {
     L.GlobalMaxPooling1D: GlobalMaxPooling1D,
     L.GlobalAveragePooling1D: GlobalAveragePooling1D,
 }
+OPERATIONS: dict[str, Reader] = {"ExpandDims": expand_dims}
 READERS: dict[type, Reader] = {
     L.RepeatVector: repeat_vector,
     L.Flatten: reshape,

@@ -22,7 +22,16 @@ from tsuzuki.kernels.language import (
     splat,
     store,
 )
-from tsuzuki.kernels.memory import Place, describe_outputs, describe_source, take_array, take_outputs, take_squares
+from tsuzuki.kernels.last_write import write_at
+from tsuzuki.kernels.memory import (
+    Place,
+    describe_outputs,
+    describe_source,
+    take_array,
+    take_flags,
+    take_outputs,
+    take_squares,
+)
 from tsuzuki.kernels.table import (
     ADAMAX,
     CLIP,
@@ -38,10 +47,13 @@ from tsuzuki.kernels.table import (
     OWN_1,
     OWN_2,
     OWN_3,
+    OWN_4,
     PARAMETERS,
+    SOME_SQUARES,
     STEP_MASK,
     STEP_MASK_SKIP,
     STEPS,
+    TOUCHED_COUNT,
     WIDE,
     X_SKIP,
     X,
@@ -49,7 +61,8 @@ from tsuzuki.kernels.table import (
 from tsuzuki.network.embedding import Embedding
 
 DESCRIPTIONS = (Embedding,)
-ENTRIES_OF, MASKS, SQUARES = OWN_1, OWN_2, OWN_3
+# FLAGS: where each row that is named has a flag in the gradients, of a large table.
+ENTRIES_OF, MASKS, SQUARES, FLAGS = OWN_1, OWN_2, OWN_3, OWN_4
 
 f32 = np.float32
 
@@ -63,6 +76,7 @@ def lay_out(layer: Embedding, place: Place) -> None:
     row = place.row
     row[KERNEL], row[ENTRIES_OF], row[MASKS] = take_array(place, "embeddings"), layer.input_dim, layer.mask_zero
     row[SQUARES] = take_squares(place, "embeddings") if layer.by_occurrence else -1
+    row[FLAGS] = take_flags(place, "embeddings")
     take_outputs(place)
     if layer.mask_zero:
         row[STEP_MASK], row[STEP_MASK_SKIP] = place.work(place.steps, 1), 0
@@ -98,8 +112,6 @@ def add_by_occurrence(job, row, lanes, table, squares, x, d_out):
     clips, sizes = job[CLIP] == CLIP_VALUE, job[OPTIMIZER] == ADAMAX
     limit = f32(doubles_at(job[OPTIMIZER_SETTINGS])[CLIP_LIMIT])
     high, low = splat(limit), splat(-limit)
-    for at in range(0, row[ENTRIES_OF] * wide, WIDTH):
-        store(squares, at, splat(f32(0)))
     for i in range(row[STEPS] * lanes):
         entry = entry_of(row, x[i * stride])
         here = max(entry, 0) * wide
@@ -112,14 +124,42 @@ def add_by_occurrence(job, row, lanes, table, squares, x, d_out):
                 store(squares, here + at, load(squares, here + at) + (absolute(g) if sizes else g * g))
 
 
+@kernel
+def clear(job, row, gradients, table):
+    """Put the gradients of a table to zero; those of rows without a flag are."""
+    wide, zero = row[WIDE], splat(f32(0))
+    if row[FLAGS] < 0 or job[TOUCHED_COUNT] == 0:
+        for at in range(0, row[ENTRIES_OF] * wide, WIDTH):
+            store(gradients, table + at, zero)
+        return
+    for entry in range(row[ENTRIES_OF]):
+        if gradients[row[FLAGS] + entry] != 0:
+            for at in range(0, wide, WIDTH):
+                store(gradients, table + entry * wide + at, zero)
+
+
+@kernel
+def flag(row, flags, x, count):
+    """Flag the rows that some numbers name, and no others."""
+    for entry in range(row[ENTRIES_OF]):
+        write_at(flags, entry, f32(0))
+    for i in range(count):
+        entry = entry_of(row, x[i * row[INPUT_STRIDE]])
+        if entry >= 0:
+            write_at(flags, entry, f32(1))
+
+
 @procedure("ttfif")
 def backward(job, row, work, lanes, gradients):
     """Sum D_OUT over the steps that named each row."""
     wide, stride = row[WIDE], row[INPUT_STRIDE]
     table, x = shift(gradients, row[KERNEL]), shift(work, row[X] + row[X_SKIP] * lanes * stride)
-    for at in range(0, row[ENTRIES_OF] * wide, WIDTH):
-        store(table, at, splat(f32(0)))
-    if row[SQUARES] >= 0:
+    clear(job, row, gradients, row[KERNEL])
+    if row[SQUARES] >= 0 and job[SOME_SQUARES]:
+        clear(job, row, gradients, row[SQUARES])
+    if row[FLAGS] >= 0 and job[TOUCHED_COUNT] > 0:
+        flag(row, shift(gradients, row[FLAGS]), x, row[STEPS] * lanes)
+    if row[SQUARES] >= 0 and job[SOME_SQUARES]:
         add_by_occurrence(job, row, lanes, table, shift(gradients, row[SQUARES]), x, shift(work, row[D_OUT]))
         return
     for i in range(row[STEPS] * lanes):
