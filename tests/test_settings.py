@@ -82,7 +82,18 @@ VALUES = {
     "resample": st.sampled_from(["mean", "sum", "last", "max"]),
     **{name: st.sampled_from(words) for name, words in WORDS.items()},
 }
-CHOICES = st.fixed_dictionaries({}, optional={name: VALUES.get(name, st.integers(1, 999)) for name in PLAIN})
+# Losses that go with some of the other settings only.
+PARTICULAR = {"gaussian", "poisson", "negative_binomial"}
+
+
+def fitting(choices):
+    """Choices without those that the loss has no use for."""
+    apart = ("committee", "validation_fraction", "transform", "base") if choices.get("loss") in PARTICULAR else ()
+    return {name: value for name, value in choices.items() if name not in apart}
+
+
+EVERY = {name: VALUES.get(name, st.integers(1, 999)) for name in PLAIN}
+CHOICES = st.fixed_dictionaries({}, optional=EVERY).map(fitting)
 
 
 @given(CHOICES, st.lists(st.sampled_from("abcdef"), unique=True), st.integers(0, 6), st.integers(0, 6))

@@ -117,7 +117,8 @@ def test_settings_that_a_loss_has_no_use_for_are_refused():
         with pytest.raises(SettingError, match="loss='gaussian' needs a committee and held-out stretches"):
             Settings(loss="gaussian", **others)
     for others in ({"transform": "log"}, {"base": "season"}):
-        with pytest.raises(SettingError, match="loss='poisson' is of counts as they are"):
+        (name,) = others
+        with pytest.raises(SettingError, match=f"loss='poisson' is of counts as they are, with {name}='auto' or"):
             Settings(loss="poisson", **others)
     with pytest.raises(DataError, match=r"series 'a' has the value -1, but loss='poisson' is one of counts, from 0"):
         Forecaster(4, loss="poisson").fit(hourly(np.arange(-1.0, 99)))

@@ -171,11 +171,14 @@ class Settings:
                 f"loss={self.loss!r} needs a committee and held-out stretches, and gives no quantiles; leave quantiles "
                 "and committee=False out, with a validation_fraction above 0"
             )
-        if self.loss != "gaussian" and (self.transform in ("log", "asinh") or self.base == "season"):
-            raise SettingError(
-                f"loss={self.loss!r} is of counts as they are; leave transform={self.transform!r} and "
-                f"base={self.base!r} out"
-            )
+        if self.loss == "gaussian":
+            return
+        for name, fitting in (("transform", ("auto", "none")), ("base", ("auto", "last"))):
+            if getattr(self, name) not in fitting:
+                raise SettingError(
+                    f"loss={self.loss!r} is of counts as they are, with {name}={' or '.join(map(repr, fitting))}, not "
+                    f"{getattr(self, name)!r}; leave it out"
+                )
 
     def _freeze(self) -> None:
         """Turn every sequence into a tuple, so that equal settings compare equal."""
