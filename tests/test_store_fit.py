@@ -251,7 +251,8 @@ def test_a_committee_reads_a_piece_as_a_panel_in_memory_has_it(store, together, 
     np.testing.assert_allclose(inputs[:count], wanted, rtol=1e-4, atol=2e-5)
     first = own[0].start - own[0].first
     hidden = np.zeros(len(panel.targets), bool)
-    hidden[first + bounds[0, number] : first + bounds[1, number]] = True
+    # What is held out may begin before this stretch.
+    hidden[slice(*np.maximum(first + bounds[:, number], 0))] = True
     of_panel = masked(changes, ~hidden if scored else hidden)[at + 1 : at + count + 1]
     of_panel[: max(0, scored - start - 1)] = np.nan
     np.testing.assert_allclose(targets[1 : count + 1], of_panel, rtol=1e-3, atol=1e-4)

@@ -133,13 +133,12 @@ def last_values(fitted: "Fitted", store: PanelStore, first: int, size: int) -> N
 
 def unbroken(values: NDArray[np.float32], max_gap: int) -> NDArray[np.int64]:
     """Where the last unbroken stretch of each row [size] begins, int64 [series]."""
-    count, size = values.shape
-    missing, found = np.full(count, max_gap + 1, np.int64), np.full(count, size - 1, np.int64)
-    for at in range(size):
-        there = ~np.isnan(values[:, at])
-        found[there & (missing > max_gap)] = at
-        missing = np.where(there, 0, missing + 1)
-    return found
+    known, at = ~np.isnan(values), np.arange(values.shape[1])
+    nowhere = -max_gap - 2
+    last = np.maximum.accumulate(np.where(known, at, nowhere), axis=1)
+    before = np.concatenate([np.full((len(values), 1), nowhere), last[:, :-1]], axis=1)
+    found = np.where(known & (at - before - 1 > max_gap), at, 0).max(axis=1)
+    return np.asarray(np.where(known.any(axis=1), found, len(at) - 1), np.int64)
 
 
 def _without_gaps(values: NDArray[np.float32]) -> NDArray[np.float32]:
