@@ -189,8 +189,8 @@ READINGS = st.lists(
 @given(READINGS)
 def test_readings_that_compiled_code_takes_leave_the_bits_of_those_that_python_takes(alone, readings):
     quick, slow = alone.stream(), alone.stream()
-    assert quick._quick is not takes_none
-    slow._quick = takes_none
+    assert takes_none not in (quick._quick, quick._update_quickly)
+    slow._quick = slow._update_quickly = takes_none
 
     def said(stream, value):
         try:
@@ -219,3 +219,14 @@ def test_a_quick_reading_counts_who_holds_true_and_false_as_python_does(alone):
 def test_another_interpreter_takes_readings_in_python(alone, monkeypatch):
     monkeypatch.setattr(quick_reading, "can_be_called", lambda: False)
     assert alone.stream()._quick is takes_none
+
+
+@pytest.mark.parametrize("committee", [False, True])
+def test_a_stream_that_learns_learns_from_each_reading(committee):
+    stream = Forecaster(2, committee=committee, **SMALL).fit(WALK).stream(learn=True, learning_rate=0.01)
+    weights = []
+    for value in np.random.default_rng(3).normal(size=4):
+        stream.update(value)
+        weights.append(np.concatenate([array.ravel() for array in stream.weights()[0]]))
+    assert stream.report().readings == 4
+    assert all((before != after).any() for before, after in zip(weights, weights[1:], strict=False))

@@ -1,5 +1,6 @@
 """Series with their covariates on regular grids, and the network inputs made of them."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,8 +134,16 @@ def _refuse_or_warn(collection: "Collection", frame: "pd.DataFrame") -> None:
     check_merged(collection, frame["unique_id"].value_counts().to_dict(), remedy)
     if merged := collection.repairs.duplicates:
         said = f"{merged:,} readings of the frame are of the same {collection.series[0].step} as another"
-        # The caller of `Forecaster.fit`, which calls what calls this.
-        warnings.warn(f"{said} and give way to their mean; merge=True says that they are to", UserWarning, stacklevel=4)
+        remark = f"{said} and give way to their mean; merge=True says that they are to"
+        warnings.warn(remark, UserWarning, stacklevel=_caller_outside())
+
+
+def _caller_outside() -> int:
+    """The first caller outside the package, as `warnings.warn` counts for the function that asks."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tsuzuki":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def align_to_grid(frame: "pd.DataFrame", times: NDArray[np.datetime64], columns: Sequence[str]) -> NDArray[np.float64]:

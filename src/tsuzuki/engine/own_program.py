@@ -22,7 +22,7 @@ from tsuzuki.kernels import table as p
 
 RUN = "tsuzuki_driver_run"
 # Seconds of training: from the first on the cache is asked for a program, from the second on one is made. That takes
-# two to three seconds of another core, and makes an update a sixth to a quarter shorter.
+# two to three seconds of another core, and makes an update a tenth to a fifth shorter.
 LOOK_FOR, MAKE = 0.1, 10.0
 # What the table says of a job that trains, and does not change from call to call...
 FIXED = (

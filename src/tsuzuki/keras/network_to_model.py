@@ -118,11 +118,13 @@ def _wired(network: Network, layers: list[Any], inputs: list[Any], seen: Sequenc
         if isinstance(described, LastSteps):
             outputs.append(tensors[0][:, -described.n :] if len(tensors[0].shape) == 3 else tensors[0])
         elif isinstance(described, Reverse):
-            outputs.append(keras.ops.flip(tensors[0], axis=1))
+            # A single step, of which the axis is gone, is its own reverse.
+            outputs.append(keras.ops.flip(tensors[0], axis=1) if len(tensors[0].shape) == 3 else tensors[0])
         elif isinstance(described, FinalState):
             outputs.append(states[read[0]][described.number])
         elif isinstance(described, Recurrent):
             first, *begin = tensors
+            first = first if len(first.shape) == 3 else first[:, None]
             begin = [_without_steps(tensor) for tensor in begin]
             given = layer(first, initial_state=begin) if begin else layer(first)
             given, *states[len(outputs)] = given if layer.return_state else [given]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.streaming.bank import Bank
 from tsuzuki.streaming.cursor import Cursor, as_number
+from tsuzuki.streaming.quick_reading import takes_none
 from tsuzuki.streaming.readings import nanoseconds
 from tsuzuki.streaming.upcoming_calendar import ahead, steps_due
 
@@ -42,6 +43,8 @@ class Stream(Cursor):
         if name not in fitted.ids:
             raise SettingError(f"series {name!r} is not known ({', '.join(fitted.ids[:5])}); use a bank for new series")
         super().__init__(Bank(fitted, settings, [name], learns=learns), 0)
+        # Where nothing follows from a reading but a forecast, `update` need not call `take`.
+        self._update_quickly = takes_none if learns else self._quick
 
     def update(
         self, value: float | None, ds: Any = None, *, known: Any = None, past: "Mapping[str, Any] | None" = None
@@ -62,7 +65,7 @@ class Stream(Cursor):
             DataError: an infinite value, a late or repeated time, or one beside the grid; columns that lack a value.
             SettingError: columns that the networks do not read.
         """
-        if ds is None and known is None and not past and self._quick(value):
+        if ds is None and known is None and not past and self._update_quickly(value):
             return self._latest.copy()
         if self.bank.covariates is not None or known is not None or past:
             return self._update_beside(value, ds, known, past)
