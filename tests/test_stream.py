@@ -1,6 +1,7 @@
 """A stream never recomputes the past, and never differs from one that does."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -229,4 +230,4 @@ def test_a_stream_that_learns_learns_from_each_reading(committee):
         stream.update(value)
         weights.append(np.concatenate([array.ravel() for array in stream.weights()[0]]))
     assert stream.report().readings == 4
-    assert all((before != after).any() for before, after in zip(weights, weights[1:], strict=False))
+    assert all((before != after).any() for before, after in pairwise(weights))

@@ -13,8 +13,8 @@ FEWEST_UPDATES, MOST_EPOCHS = 1200, 200
 # Long data are gone through less often, until a network has read so many rows, but so often at least.
 MOST_ROWS, FEWEST_EPOCHS = 1_500_000, 4
 # Several series show the same times so many times over. On seven of one transformer, before their test part, 5, 9, 14
-# and 20 passes (3,000 to 11,000 updates) left a squared error of .665, .656, .654 and .658 96 hours ahead, of .349, .344,
-# .341 and .338 24 hours ahead, in units of the series' variance.
+# and 20 passes (3,000 to 11,000 updates) left a squared error of .665, .656, .654 and .658 96 hours ahead, of .349,
+# .344, .341 and .338 24 hours ahead, in units of the series' variance.
 MOST_UPDATES_OF_SEVERAL = 8000
 # Held-out losses that end so much above their least, reached before this share of the passes, say that fewer do better.
 WORSE, EARLY = 1.05, 0.6
