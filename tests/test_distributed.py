@@ -1,5 +1,6 @@
 """Many series, one forecaster each: the same results with any number of workers, whatever happens to one of them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -169,8 +170,10 @@ class TestOnACluster:
 
         def end_workers(share):
             if share and not died:
-                # One in the middle of a replica's round, and one between two units.
-                next(iter(pool._at_work)).end()
+                # One in the middle of a replica's round, and one between two units. For a moment there may be none.
+                while not (working := list(pool._at_work)):
+                    time.sleep(0.01)
+                working[0].end()
                 died.append(pool.submit(worker_units.square_or_die, (3, str(tmp_path))))
 
         with open_pool(1) as pool:
