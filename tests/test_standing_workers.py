@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.streaming.standing_workers import standing_workers
+from tsuzuki.kernels import standing_worker
+from tsuzuki.streaming.standing_workers import StandingWorker, standing_workers
 
 SERIES, ROUNDS = 2000, 6
 
@@ -79,3 +80,17 @@ def test_a_forked_child_has_workers_of_its_own(alone, expected):
     if child == 0:
         os._exit(0 if rounds(alone) == expected else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_an_interrupt_before_the_bell_leaves_nobody_waiting():
+    worker, none = StandingWorker(), np.zeros(0, np.int64)
+    for _ in range(300):
+        if worker._fields[standing_worker.ASLEEP]:
+            break
+        time.sleep(0.01)
+    assert worker._fields[standing_worker.ASLEEP]
+    # Posted without a bell, as if Ctrl-C had come in between.
+    worker._fields[[standing_worker.JOBS, standing_worker.COUNT]] = none.ctypes.data, 0
+    assert worker._post(worker._address) == 1
+    worker.end()
+    assert worker._fields[standing_worker.DONE] == 1

@@ -299,16 +299,14 @@ def test_a_series_has_the_same_forecast_by_a_file_as_by_a_frame(fitted_together,
     others.loc[late & (others["unique_id"] == "new s001"), "y"] += 30
     whole = as_files(others, tmp_path / "others")
     model.forecast_files(whole, tmp_path / "out.parquet", cache=cache)
-    theirs = model.predict(others)
-    same_forecasts(
-        pd.read_parquet(tmp_path / "out.parquet"), theirs[theirs["unique_id"].isin(others["unique_id"])], 1e-4
-    )
+    theirs, ours = model.predict(others), pd.read_parquet(tmp_path / "out.parquet")
+    assert set(ours["unique_id"]) == set(others["unique_id"])
+    same_forecasts(ours, theirs[theirs["unique_id"].isin(others["unique_id"])], 1e-4)
     longer = readings(3, (300,), seed=6).assign(unique_id=lambda frame: "long " + frame["unique_id"])
     model.forecast_files(as_files(longer, tmp_path / "longer"), tmp_path / "out.parquet", cache=cache, levels=[])
-    theirs = model.predict(longer, levels=[])
-    same_forecasts(
-        pd.read_parquet(tmp_path / "out.parquet"), theirs[theirs["unique_id"].isin(longer["unique_id"])], 0.02
-    )
+    theirs, ours = model.predict(longer, levels=[]), pd.read_parquet(tmp_path / "out.parquet")
+    assert set(ours["unique_id"]) == set(longer["unique_id"])
+    same_forecasts(ours, theirs[theirs["unique_id"].isin(longer["unique_id"])], 0.02)
 
 
 def test_a_model_of_a_frame_forecasts_files(files, tmp_path):

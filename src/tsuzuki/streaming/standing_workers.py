@@ -44,6 +44,9 @@ class StandingWorker:
 
     def end(self) -> None:
         """Wait until they have been run."""
+        # An interrupt may have come between the post and the bell; to ring once too often only wakes the worker.
+        if self._fields[table.ASLEEP]:
+            self._bell.release()
         self._wait(self._address)
 
 
