@@ -65,11 +65,24 @@ def test_json_goes_to_a_file_or_stands_alone(readings, tmp_path):
     assert not list(tmp_path.glob("tmp*"))
 
 
+def test_runs_of_a_comparison_have_the_same_bits_in_workers(readings):
+    here, there = (
+        json.loads(run("compare", readings, "--column", "wind", *SHORT, "--json", "-", *spread).stdout)
+        for spread in ((), ("--workers", "2"))
+    )
+    for outcome in (here, there):
+        for row in outcome["rows"]:
+            for name in ("seconds_per_epoch", "us_per_update", "us_per_sample"):
+                del row[name]
+    assert here == there
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["absent.csv"], "error: there is no file absent.csv; check the name, or name a bundled series: beijing, nyc"),
         (["FILE"], "error: readings.csv has several columns that could hold the values (temp, wind); name one with"),
+        (["FILE", "--column", "temp", "--workers", "0"], "error: workers is 0; give a whole number from 1"),
         (["FILE", "--column", "rain"], "error: column 'rain' is not in readings.csv (it has: time, temp, wind); name"),
         (["FILE", "--column", "temp", "--timesteps", "400"], "needs 402; use fewer timesteps, a longer series"),
         (

@@ -16,7 +16,7 @@ from tsuzuki.data import datasets, readers
 from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.experiment import tables, verdict
-from tsuzuki.experiment.comparison import Comparison, ComparisonCancelledError, RunControl, VariantResult, compare
+from tsuzuki.experiment.comparison import Comparison, VariantResult, compare
 from tsuzuki.experiment.comparison_json import as_json_values
 from tsuzuki.experiment.paired_statistics import paired_difference, student_t_quantile
 from tsuzuki.experiment.prepared_data import prepare_data
@@ -37,7 +37,7 @@ def collection(points=400, name="made", holes=()):
 @pytest.fixture(scope="module")
 def outcome():
     recipe = Recipe(seeds=3, epochs=2)
-    return compare(prepare_data(collection(), recipe), recipe, workers=2)
+    return compare(prepare_data(collection(), recipe), recipe, threads=2)
 
 
 def test_every_row_takes_the_same_number_of_recurrent_steps(outcome):
@@ -80,15 +80,15 @@ def test_rows_are_scored_on_the_same_targets_around_gaps():
     assert not (data.train_targets & data.test_targets).any()
 
 
-def test_the_outcome_does_not_depend_on_the_number_of_workers(outcome):
-    again = compare(outcome.data, outcome.recipe, workers=1)
+def test_the_outcome_does_not_depend_on_the_number_of_threads(outcome):
+    again = compare(outcome.data, outcome.recipe, threads=1)
     for a, b in zip(outcome.results, again.results, strict=True):
         assert (a.running_loss, a.scores) == (b.running_loss, b.scores)
 
 
 def test_training_on_everything_leaves_no_test_columns():
     recipe = Recipe(seeds=2, epochs=1, test_fraction=0)
-    found = compare(prepare_data(collection(), recipe), recipe, workers=2)
+    found = compare(prepare_data(collection(), recipe), recipe, threads=2)
     assert all(math.isnan(one.test_mse) for row in found.results for one in row.scores)
     as_json_ = as_json_values(found)
     assert as_json_["persistence"]["test_mse"] is None
@@ -129,12 +129,18 @@ def test_json_has_the_keys_that_programs_rely_on(outcome):
     assert np.shape(found["rows"][2]["running_loss"]) == (3, 12)
 
 
-def test_a_comparison_can_be_stopped():
-    control = RunControl()
-    control.on_progress = lambda share: setattr(control, "cancelled", True)
-    recipe = Recipe(seeds=2, epochs=50)
-    with pytest.raises(ComparisonCancelledError):
-        compare(prepare_data(collection(4000), recipe), recipe, 2, control)
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, OSError])
+def test_what_progress_raises_ends_all_runs_of_a_comparison(raised):
+    told = []
+
+    def stop(share):
+        told.append(share)
+        raise raised
+
+    recipe = Recipe(seeds=20, epochs=50)
+    with pytest.raises(raised):
+        compare(prepare_data(collection(4000), recipe), recipe, 2, stop)
+    assert len(told) < 4 * recipe.seeds
 
 
 @pytest.mark.parametrize(
@@ -216,7 +222,7 @@ def test_half_years_are_counted_from_each_series_own_end_of_training():
 def test_the_real_series_shows_what_the_plain_recipe_does(jfk):
     reading = readers.read(jfk)
     recipe = Recipe()
-    found = compare(prepare_data(collect(reading.name, reading.frame), recipe), recipe, workers=2)
+    found = compare(prepare_data(collect(reading.name, reading.frame), recipe), recipe, threads=2)
     rows = {row.name: row for row in found.results}
     for name in (STATELESS, STATEFUL):
         assert np.mean([losses[-1] for losses in rows[name].running_loss]) == pytest.approx(0.0080, abs=0.0004)

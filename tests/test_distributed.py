@@ -11,9 +11,13 @@ import ray
 import worker_units
 from tsuzuki import Forecaster, fit_each, load
 from tsuzuki.data.panel_store import panel_store
+from tsuzuki.data.series import collect
 from tsuzuki.distributed import workers
 from tsuzuki.distributed.workers import open_pool, run_units
 from tsuzuki.errors import FileError, MissingExtraError, SettingError
+from tsuzuki.experiment.comparison import compare
+from tsuzuki.experiment.prepared_data import prepare_data
+from tsuzuki.experiment.recipe import Recipe
 from tsuzuki.forecasting.store_fit import train_on_store
 
 SMALL = {"horizon": 4, "units": 4, "head": 0, "ensemble": 2, "epochs": 1, "cycles": (), "lags": ((2, 1),)}
@@ -184,6 +188,27 @@ class TestOnACluster:
         for ours, theirs in zip(spread.members, alone.members, strict=True):
             for one, other in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(one, other)
+
+    def test_the_runs_of_a_comparison_have_the_bits_of_threads_though_a_worker_dies(self, cluster, tmp_path):
+        recipe = Recipe(seeds=2, epochs=1)
+        long = readings(1, 200)
+        data = prepare_data(collect("made", long, max_gap=2), recipe)
+        died = []
+
+        def end_a_worker(share):
+            if not died:
+                while not (working := list(pool._at_work)):
+                    time.sleep(0.01)
+                working[0].end()
+                died.append(share)
+
+        alone = compare(data, recipe, threads=2)
+        with open_pool(2, cluster.address) as pool:
+            spread = compare(data, recipe, 2, end_a_worker, pool)
+        assert died
+        for ours, theirs in zip(spread.results, alone.results, strict=True):
+            assert (ours.running_loss, ours.scores) == (theirs.running_loss, theirs.scores)
+            np.testing.assert_array_equal(ours.forecasts, theirs.forecasts)
 
     def test_a_machine_that_goes_takes_no_result_with_it(self, cluster, tmp_path, small_units):
         frame = readings(6)

@@ -261,12 +261,12 @@ def test_when_a_network_fails_the_others_stop_and_its_error_is_raised(count, dat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ensemble, "threads_allowed", lambda: count)
         with pytest.raises(ValueError, match=f"network {failing}"):
-            ensemble.run_members(work, count)
+            ensemble.run_side_by_side(work, count)
 
 
 @given(st.integers(1, 9))
 def test_the_results_of_an_ensemble_stand_in_the_order_of_its_networks(count):
-    assert ensemble.run_members(lambda member, check_cancelled: member, count) == list(range(count))
+    assert ensemble.run_side_by_side(lambda member, check_cancelled: member, count) == list(range(count))
 
 
 def test_the_defaults_that_are_shown_are_those_that_are_used():
@@ -340,7 +340,7 @@ def test_validation_holds_a_stretch_of_time_out_and_networks_alone_keep_the_best
 
 
 def test_the_threads_that_are_allowed_bound_the_networks_that_train_side_by_side(monkeypatch):
-    from tsuzuki.forecasting.ensemble import run_members
+    from tsuzuki.training.side_by_side import run_side_by_side
 
     for allowed in (1, 2):
         monkeypatch.setenv("TSUZUKI_NUM_THREADS", str(allowed))
@@ -356,7 +356,7 @@ def test_the_threads_that_are_allowed_bound_the_networks_that_train_side_by_side
                 together[0] -= 1
             return number
 
-        assert run_members(work, 4) == [0, 1, 2, 3]
+        assert run_side_by_side(work, 4) == [0, 1, 2, 3]
         assert most[0] == allowed
 
 

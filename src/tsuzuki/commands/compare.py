@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tsuzuki.commands.options import Column, Freq, Merge, Resample, Time
+from tsuzuki.commands.options import Column, Freq, Merge, Ray, Resample, Time, Workers
 from tsuzuki.commands.plotting import Lang, Report, check_report, write_report
 from tsuzuki.commands.terminal import (
     Grid,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tsuzuki.data.series import Collection
+    from tsuzuki.distributed.worker_pool import WorkerPool
     from tsuzuki.experiment.comparison import Comparison
     from tsuzuki.experiment.prepared_data import PreparedData
     from tsuzuki.experiment.recipe import Recipe
@@ -50,6 +51,8 @@ def compare(
     freq: Freq = "",
     resample: Resample = "mean",
     merge: Merge = False,
+    workers: Workers = None,
+    ray: Ray = None,
     engine: Annotated[str, typer.Option(help="tsuzuki; or keras to train windows in Keras too.")] = "tsuzuki",
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write all results as JSON; - prints only them.")
@@ -61,6 +64,7 @@ def compare(
 ) -> None:
     """Compare training with and without a carried state, seed by seed."""
     from tsuzuki.data.summary import collected
+    from tsuzuki.distributed.workers import some_workers
     from tsuzuki.experiment.recipe import Recipe
 
     with errors_in_words(debug, lang):
@@ -73,7 +77,9 @@ def compare(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
         found = reading(source, column, time, grid=Grid(freq, resample))
-        comparison = _compare(collected(found, max_gap, merge).by_clock(), recipe, engine, json_path, quiet)
+        collection = collected(found, max_gap, merge).by_clock()
+        with some_workers(workers, ray) as pool:
+            comparison = _compare(collection, recipe, engine, json_path, quiet, pool)
         if report is not None:
             from tsuzuki.report import comparison_page
 
@@ -81,13 +87,17 @@ def compare(
 
 
 def _compare(
-    collection: "Collection", recipe: "Recipe", engine: str, json_path: str | None, quiet: bool
+    collection: "Collection",
+    recipe: "Recipe",
+    engine: str,
+    json_path: str | None,
+    quiet: bool,
+    workers: "WorkerPool | None",
 ) -> "Comparison":
     from rich.console import Console
 
     from tsuzuki.engine.threads import threads_allowed
     from tsuzuki.experiment import keras_process
-    from tsuzuki.experiment.comparison import RunControl
     from tsuzuki.experiment.comparison import compare as run
     from tsuzuki.experiment.comparison_json import as_json_values
     from tsuzuki.experiment.prepared_data import prepare_data
@@ -101,10 +111,8 @@ def _compare(
     describe_data, conclusion, verdict = _words()
     out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
     announce_compilation(quiet)
-    control = RunControl()
     with bar("training", quiet) as advance:
-        control.on_progress = advance
-        comparison = run(data, recipe, min(threads_allowed(), 4 * recipe.seeds), control)
+        comparison = run(data, recipe, threads_allowed(), advance, workers)
     outcome = as_json_values(comparison)
     out.print()
     out.print(folded(conclusion(comparison), out.width))

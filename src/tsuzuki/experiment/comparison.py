@@ -1,8 +1,8 @@
-"""Train every variant with every seed in parallel and collect the results."""
+"""Train every variant with every seed side by side, in threads or in workers, and collect the results."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from tsuzuki.network.initialisers import initialise
 from tsuzuki.training.fit import fit
 from tsuzuki.training.predict import predict
 from tsuzuki.training.records import EpochRecord, Progress
+from tsuzuki.training.side_by_side import run_side_by_side
+from tsuzuki.training.workers import Workers, result_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,85 +77,101 @@ class Comparison:
     season: Season | None = None
 
 
-@dataclass
-class RunControl:
-    """Progress and cancellation of a running comparison.
+@dataclass(frozen=True)
+class _Run:
+    """What came of one variant and one seed; of some the forecasts of all points, float32 [points]."""
 
-    Attributes:
-        on_progress: called with the share of the whole work that was just done; from any thread.
-        cancelled: set it to True to end all runs at their next call of the compiled program.
-    """
-
-    on_progress: Callable[[float], object] = field(default=lambda share: None)
-    cancelled: bool = False
+    history: tuple[EpochRecord, ...]
+    scores: Scores
+    forecasts: "NDArray[np.float32] | None"
 
 
-class ComparisonCancelledError(Exception):
-    """Raised inside a run when the whole comparison was cancelled."""
+@dataclass(frozen=True)
+class _Runs:
+    """Trains any variant with any seed, in this process or in a worker, which keeps the layouts from unit to unit."""
 
+    data: PreparedData
+    recipe: Recipe
 
-def compare(data: PreparedData, recipe: Recipe, workers: int, control: RunControl | None = None) -> Comparison:
-    """Train every variant with every seed, in parallel.
+    @cached_property
+    def variants(self) -> list[Variant]:
+        return variants(self.data, self.recipe)
 
-    Args:
-        data: from `prepare_data`.
-        recipe: what to train.
-        workers: runs at a time; each takes one core.
-        control: progress and cancellation.
+    def __call__(self, unit: tuple[int, int]) -> _Run:
+        return self.run(*unit)
 
-    Raises:
-        DivergedError: a run's loss is not finite.
-    """
-    control = control or RunControl()
-    tried = variants(data, recipe)
-    work = sum(variant.epochs * variant.layout.updates * variant.layout.timesteps for variant in tried) * recipe.seeds
-    network = recipe.network
-    forecasts: dict[tuple[str, int], NDArray[np.float32]] = {}
-
-    def one(variant: Variant, seed: int) -> tuple[tuple[EpochRecord, ...], Scores]:
-        done = 0
-
-        def progress(now: Progress) -> None:
-            nonlocal done
-            if control.cancelled:
-                raise ComparisonCancelledError
-            update = (now.epoch - 1) * now.updates + now.update
-            control.on_progress((update - done) * variant.layout.timesteps / work)
-            done = update
-
+    def run(self, number: int, seed: int, on_progress: Callable[[Progress], object] | None = None) -> _Run:
+        """Train the variant of a number with a seed."""
+        variant, network, scaled = self.variants[number], self.recipe.network, self.data.scaled
         result = fit(
             network,
             initialise(network, seed),
-            data.scaled,
-            data.scaled,
+            scaled,
+            scaled,
             variant.layout,
             epochs=variant.epochs,
             optimizer=variant.optimizer,
             threads=1,
-            on_progress=progress,
+            on_progress=on_progress,
         )
-        found = predict(network, result.weights, data.scaled, variant.scoring, threads=1)[:, 0]
-        if seed == 0 or variant.name in (STATELESS, STATEFUL):
-            forecasts[variant.name, seed] = found
-        return result.history, score(data, found)
+        if result.interrupted:
+            # `on_progress` raised it.
+            raise KeyboardInterrupt
+        found = predict(network, result.weights, scaled, variant.scoring, threads=1)[:, 0]
+        shown = seed == 0 or variant.name in (STATELESS, STATEFUL)
+        return _Run(result.history, score(self.data, found), found if shown else None)
 
-    found: dict[tuple[str, int], tuple[tuple[EpochRecord, ...], Scores]] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        runs = {
-            pool.submit(one, variant, seed): (variant.name, seed) for seed in range(recipe.seeds) for variant in tried
-        }
-        try:
-            for run in as_completed(runs):
-                found[runs[run]] = run.result()
-        except BaseException:
-            control.cancelled = True
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+
+def compare(
+    data: PreparedData,
+    recipe: Recipe,
+    threads: int,
+    on_progress: Callable[[float], object] | None = None,
+    workers: Workers | None = None,
+) -> Comparison:
+    """Train every variant with every seed, side by side; the results do not depend on how many at a time, or where.
+
+    Args:
+        data: from `prepare_data`.
+        recipe: what to train.
+        threads: runs at a time; each takes one core.
+        on_progress: called with each further share of the work done, from any thread; what it raises ends all runs.
+        workers: who make the runs, as many at once as they are; threads of this process if None.
+
+    Raises:
+        DivergedError: a run's loss is not finite.
+    """
+    runs, tell = _Runs(data, recipe), on_progress or (lambda share: None)
+    tried = variants(data, recipe)
+    units = [(number, seed) for seed in range(recipe.seeds) for number in range(len(tried))]
+    steps = [variant.epochs * variant.layout.updates * variant.layout.timesteps for variant in tried]
+    work = sum(steps) * recipe.seeds
+
+    def one(at: int, check_cancelled: Callable[[], None]) -> _Run:
+        number, seed = units[at]
+        if workers is not None:
+            made: _Run = result_of(workers.submit(runs, units[at]), check_cancelled)
+            tell(steps[number] / work)
+            return made
+        timesteps, done = tried[number].layout.timesteps, 0
+
+        def progress(now: Progress) -> None:
+            nonlocal done
+            check_cancelled()
+            update = (now.epoch - 1) * now.updates + now.update
+            tell((update - done) * timesteps / work)
+            done = update
+
+        return runs.run(number, seed, progress)
+
+    # Each worker has a unit, and the next one waits for it.
+    together = threads if workers is None else 2 * workers.workers
+    found = dict(zip(units, run_side_by_side(one, len(units), together), strict=True))
     results = tuple(
-        _result(variant, [found[variant.name, seed] for seed in range(recipe.seeds)], forecasts[variant.name, 0])
-        for variant in tried
+        _result(variant, [found[number, seed] for seed in range(recipe.seeds)]) for number, variant in enumerate(tried)
     )
     stateless, stateful = results[0], results[1]
+    windows = [found[unit].forecasts for unit in units if tried[unit[0]].name in (STATELESS, STATEFUL)]
     return Comparison(
         data,
         recipe,
@@ -161,21 +179,19 @@ def compare(data: PreparedData, recipe: Recipe, workers: int, control: RunContro
         persistence(data),
         paired_difference([loss[0] for loss in stateless.running_loss], [loss[0] for loss in stateful.running_loss]),
         paired_difference([one.test_mse for one in stateless.scores], [one.test_mse for one in stateful.scores]),
-        season(data, [one for (name, _), one in forecasts.items() if name in (STATELESS, STATEFUL)]),
+        season(data, [one for one in windows if one is not None]),
     )
 
 
-def _result(
-    variant: Variant, runs: Sequence[tuple[tuple[EpochRecord, ...], Scores]], example: "NDArray[np.float32]"
-) -> VariantResult:
-    seconds = [record.seconds for history, _ in runs for record in history]
+def _result(variant: Variant, runs: Sequence[_Run]) -> VariantResult:
+    seconds = [record.seconds for run in runs for record in run.history]
     return VariantResult(
         name=variant.name,
         updates_per_epoch=variant.layout.updates,
         samples_per_epoch=variant.layout.targets,
         seconds_per_epoch=sum(seconds) / len(seconds),
-        running_loss=tuple(tuple(record.loss for record in history) for history, _ in runs),
-        scores=tuple(scores for _, scores in runs),
+        running_loss=tuple(tuple(record.loss for record in run.history) for run in runs),
+        scores=tuple(run.scores for run in runs),
         layout=variant.layout,
-        forecasts=example,
+        forecasts=runs[0].forecasts,
     )

@@ -36,7 +36,7 @@ from tsuzuki.forecasting.window_inputs import with_windows
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsuzuki.forecasting.workers import Workers
+    from tsuzuki.training.workers import Workers
 
 
 # Where the number of origins is not given: those in this share of the shortest series, at most so many.

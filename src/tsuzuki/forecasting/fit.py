@@ -36,7 +36,7 @@ from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stack
 from tsuzuki.forecasting.stepwise import rows_kept
 from tsuzuki.forecasting.transforms import transform_of
 from tsuzuki.forecasting.window_inputs import with_windows
-from tsuzuki.forecasting.workers import Workers
+from tsuzuki.training.workers import Workers
 
 if TYPE_CHECKING:
     from tsuzuki.forecasting.search import Trial

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tsuzuki.forecasting.base import masked
 from tsuzuki.forecasting.drawn_panel import PanelRows
 from tsuzuki.forecasting.drawn_training import FEW_UPDATES, DrawnData, DrawnSource, Run, budget_for, train_drawn
-from tsuzuki.forecasting.ensemble import run_members
 from tsuzuki.forecasting.held_out import (
     HeldOut,
     base_changes,
@@ -29,7 +28,6 @@ from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.spread import heads, loss_of
 from tsuzuki.forecasting.stepwise import ModelSpec, SeriesState, rows_kept, run_stepwise
 from tsuzuki.forecasting.window_inputs import hidden_column
-from tsuzuki.forecasting.workers import Workers, result_of
 from tsuzuki.layouts.layout import Layout
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.network.initialisers import initialise
@@ -40,6 +38,8 @@ from tsuzuki.training.checkpoints import identity_of
 from tsuzuki.training.drawn_fit import Rounds
 from tsuzuki.training.early_stopping import EarlyStopping
 from tsuzuki.training.records import Training
+from tsuzuki.training.side_by_side import run_side_by_side
+from tsuzuki.training.workers import Workers, result_of
 
 # Share of a network's work that is training; the rest is running it over what it has not seen.
 TRAINING_SHARE = 0.9
@@ -103,7 +103,7 @@ def train_members(job: Job) -> list[Member]:
     count, workers = job.settings.ensemble, job.workers
     if workers is None or job.drawn is not None:
         threads = None if workers is None else count
-        return run_members(lambda member, check: _train_and_check(job, member, check), count, threads)
+        return run_side_by_side(lambda member, check: _train_and_check(job, member, check), count, threads)
     work = _MemberWork(replace(job, on_progress=None, workers=None, together=min(count, workers.workers)))
 
     def trained(member: int, check_cancelled: Callable[[], None]) -> Member:
@@ -111,7 +111,7 @@ def train_members(job: Job) -> list[Member]:
         _report(job, 1)
         return found
 
-    return run_members(trained, count, count)
+    return run_side_by_side(trained, count, count)
 
 
 @dataclass(frozen=True)

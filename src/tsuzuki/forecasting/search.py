@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import fingerprint, train
 from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
-from tsuzuki.forecasting.workers import result_of
+from tsuzuki.training.workers import result_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.forecasting.settings import Settings
-    from tsuzuki.forecasting.workers import Workers
+    from tsuzuki.training.workers import Workers
 
 # What is tried beside the settings themselves, the most promising first.
 RECIPES: tuple[dict[str, Any], ...] = (

@@ -15,10 +15,10 @@ from tsuzuki.forecasting.drawn_training import Drawing, drawing_of
 from tsuzuki.forecasting.rules import Rules
 from tsuzuki.forecasting.spread import loss_of
 from tsuzuki.forecasting.store_windows import rows_of
-from tsuzuki.forecasting.workers import Workers, result_of
 from tsuzuki.training.drawn_fit import usual_steps
 from tsuzuki.training.local_sgd import AveragedRounds, Common, Outcome, train_replica
 from tsuzuki.training.replica import Replica, ScoredPieces
+from tsuzuki.training.workers import Workers, result_of
 
 if TYPE_CHECKING:
     from tsuzuki.data.panel_store import PanelStore

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tsuzuki.data.covariates import CovariateSeries
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
-    from tsuzuki.forecasting.workers import Workers
+    from tsuzuki.training.workers import Workers
 
 # Series that are scored at most, and forecasts of them; and series that are held at once.
 MOST_SERIES, MOST_FORECASTS, TOGETHER = 1000, 1_500_000, 64

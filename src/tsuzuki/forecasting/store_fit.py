@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.forecasting.stepwise import ModelSpec
-    from tsuzuki.forecasting.workers import Workers
     from tsuzuki.training.drawn_fit import Rounds
+    from tsuzuki.training.workers import Workers
 
 # The sample has at most so many series, and stops at the series with which it has so many steps.
 SAMPLE_SERIES, SAMPLE_STEPS = 300, 300_000

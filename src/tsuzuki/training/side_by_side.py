@@ -1,4 +1,4 @@
-"""The networks of an ensemble side by side, one a core; when one fails or Ctrl-C is pressed, all stop."""
+"""Several trainings side by side, one a core; when one fails or Ctrl-C is pressed, all stop."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,26 +14,26 @@ WAKE_SECONDS = 0.1
 
 
 class _CancelledError(Exception):
-    """Raised in the thread of a network when the others have stopped."""
+    """Raised in the thread of a training when the others have stopped."""
 
 
-def run_members(
+def run_side_by_side(
     work: Callable[[int, Callable[[], None]], Result], count: int, threads: int | None = None
 ) -> list[Result]:
-    """Run the networks of an ensemble in threads and wait for all.
+    """Run trainings in threads and wait for all.
 
     Args:
-        work: called with the number of a network and a function `check_cancelled`, to be called often: it raises once
-            the network has to stop.
-        count: how many networks there are.
+        work: called with the number of a training and a function `check_cancelled`, to be called often: it raises once
+            the training has to stop.
+        count: how many there are.
         threads: how many run at once; as many as there are cores if None.
 
     Returns:
-        What `work` returns, in the order of the networks.
+        What `work` returns, in the order of the numbers.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; no network goes on.
-        BaseException: what the first network raised that failed; no other goes on.
+        KeyboardInterrupt: Ctrl-C; none goes on.
+        BaseException: what the first one raised that failed; no other goes on.
     """
     submitted, cancelled = Event(), Event()
 
@@ -41,28 +41,28 @@ def run_members(
         if cancelled.is_set():
             raise _CancelledError
 
-    def run(member: int) -> Result:
+    def run(number: int) -> Result:
         # A thread that Ctrl-C interrupts while it is started would be forgotten by the pool.
         submitted.wait()
         check_cancelled()
         try:
-            return work(member, check_cancelled)
+            return work(number, check_cancelled)
         except BaseException:
             cancelled.set()
             raise
 
     with ThreadPoolExecutor(min(count, threads or threads_allowed())) as pool:
         try:
-            members = [pool.submit(run, member) for member in range(count)]
+            runs = [pool.submit(run, number) for number in range(count)]
             submitted.set()
-            while wait(members, timeout=WAKE_SECONDS).not_done:
+            while wait(runs, timeout=WAKE_SECONDS).not_done:
                 pass
         except BaseException:
             # Ctrl-C reaches this thread alone, and leaving the pool waits for the others.
             cancelled.set()
             submitted.set()
             raise
-    failures = [error for error in (member.exception() for member in members) if error is not None]
+    failures = [error for error in (one.exception() for one in runs) if error is not None]
     for failure in sorted(failures, key=lambda error: isinstance(error, _CancelledError)):
         raise failure
-    return [member.result() for member in members]
+    return [one.result() for one in runs]
