@@ -1,5 +1,8 @@
 """The command line as a person or a program meets it."""
 
+import functools
+import importlib
+import inspect
 import json
 import os
 import signal
@@ -10,9 +13,12 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tsuzuki.cli import app
+from tsuzuki.commands import straight
+from tsuzuki.commands.grouped import MODULES
 
 SHORT = ["--seeds", "2", "--epochs", "1"]
 
@@ -130,6 +136,48 @@ def test_ctrl_c_ends_a_run_with_exit_code_130():
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1] == "interrupted"
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("name", straight.STRAIGHT)
+def test_a_command_without_options_gets_what_reading_its_options_gives(name, monkeypatch):
+    module = importlib.import_module(f"tsuzuki.commands.{MODULES[name]}")
+    told = []
+    # Typer reads types from the signature alone.
+    recorder = functools.wraps(getattr(module, name), assigned=("__doc__", "__module__", "__name__"))(
+        lambda **given: told.append(given)
+    )
+    recorder.__signature__ = inspect.signature(getattr(module, name))
+    monkeypatch.setattr(module, name, recorder)
+    described = typer.Typer()
+    described.command()(recorder)
+    assert CliRunner().invoke(described, ["a.csv", "b.csv"]).exit_code == 0
+    straight.command_of([name, "a.csv", "b.csv"]).main([], standalone_mode=False)
+    by_typer, directly = ({key: value or None for key, value in one.items()} for one in told)
+    assert by_typer == directly
+    assert directly["source"] == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fit"], ["compare", "beijing", "--seeds"], ["stream", "a"], ["absent", "a"]]
+)
+def test_anything_else_is_read_with_its_options(arguments):
+    assert straight.command_of(arguments) is None
+
+
+def test_a_command_without_options_ends_in_one_line_and_its_exit_code():
+    shown = subprocess.run([sys.executable, "-m", "tsuzuki", "info", "absent.csv"], capture_output=True, text=True)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("error: there is no file absent.csv")
+    assert len(shown.stderr.splitlines()) == 1
+
+
+def test_a_bundled_series_is_compared_without_pandas():
+    asked = (
+        "import sys; from tsuzuki.cli import main; sys.argv[1:] = 'compare nyc --epochs 1 --seeds 1 --quiet'.split()\n"
+        "try: main()\nfinally: print({'pandas', 'pyarrow', 'keras'} & set(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
+    assert (shown.returncode, shown.stdout) == (0, "set()\n")
 
 
 def test_help_fits_a_screen_and_names_the_first_steps():

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import time
 from io import StringIO
 
 import numpy as np
@@ -16,7 +17,7 @@ from tsuzuki.data import datasets, readers
 from tsuzuki.data.series import collect
 from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.experiment import tables, verdict
-from tsuzuki.experiment.comparison import Comparison, VariantResult, compare
+from tsuzuki.experiment.comparison import Comparison, VariantResult, compare, started
 from tsuzuki.experiment.comparison_json import as_json_values
 from tsuzuki.experiment.paired_statistics import paired_difference, student_t_quantile
 from tsuzuki.experiment.prepared_data import prepare_data
@@ -141,6 +142,22 @@ def test_what_progress_raises_ends_all_runs_of_a_comparison(raised):
     with pytest.raises(raised):
         compare(prepare_data(collection(4000), recipe), recipe, 2, stop)
     assert len(told) < 4 * recipe.seeds
+
+
+def test_a_comparison_that_is_left_ends():
+    recipe = Recipe(seeds=2, epochs=10_000)
+    with pytest.raises(KeyboardInterrupt), started(prepare_data(collection(), recipe), recipe, 2):
+        raise KeyboardInterrupt
+
+
+def test_a_comparison_in_the_background_tells_of_all_of_its_work():
+    recipe, told = Recipe(seeds=2, epochs=2), []
+    data = prepare_data(collection(), recipe)
+    with started(data, recipe, 2) as finish:
+        time.sleep(0.02)
+        found = finish(told.append)
+    assert sum(told) == pytest.approx(1)
+    assert [row.scores for row in found.results] == [row.scores for row in compare(data, recipe, 1).results]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tsuzuki.data import datasets, readers
 from tsuzuki.data.grid import following_times
 from tsuzuki.data.scaling import Standardizer
 from tsuzuki.data.segments import Segment, segments_between_gaps
-from tsuzuki.data.series import collect, regularize
+from tsuzuki.data.series import Readings, collect, collect_readings, regularize
 from tsuzuki.errors import DataError
 
 STEPS = {"15 minutes": "15min", "hour": "1h", "6 hours": "6h", "day": "1D"}
@@ -180,6 +180,26 @@ def test_a_constant_training_part_cannot_be_scaled():
         Standardizer().fit(np.ones((5, 1)))
     with pytest.raises(DataError, match="has no values; give a longer training part"):
         Standardizer().fit(np.full((5, 1), np.nan))
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_arrays_and_frames_give_the_same_series(name):
+    reading = datasets.load(name)
+    by_frame = collect(name, reading.frame, unit="°C", max_gap=3)
+    by_arrays = collect_readings(name, datasets.load_readings(name), unit="°C", max_gap=3)
+    assert repr(by_frame) == repr(by_arrays)
+    for one, other in zip(by_frame.series, by_arrays.series, strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.times, other.times)
+
+
+def test_what_is_wrong_with_arrays_is_said_as_of_frames():
+    hours = np.arange(5) * 3600 * 10**9
+    rising, empty = Readings("a", hours, np.arange(5.0)), Readings("b", hours, np.full(5, np.nan))
+    with pytest.raises(DataError, match=r"series 'b' of here has no values"):
+        collect_readings("here", [rising, empty])
+    with pytest.raises(DataError, match=r"^here has no values"):
+        collect_readings("here", [empty])
 
 
 def test_a_name_that_is_not_bundled_is_answered_with_those_that_are():

@@ -13,7 +13,7 @@ from tsuzuki.commands.terminal import (
     check_targets,
     command_line,
     errors_in_words,
-    reading,
+    series_of,
     write_json,
 )
 from tsuzuki.commands.texts import folded, head, language
@@ -63,7 +63,6 @@ def compare(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Compare training with and without a carried state, seed by seed."""
-    from tsuzuki.data.summary import collected
     from tsuzuki.distributed.workers import some_workers
     from tsuzuki.experiment.recipe import Recipe
 
@@ -76,8 +75,7 @@ def compare(
         recipe = Recipe(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
-        found = reading(source, column, time, grid=Grid(freq, resample))
-        collection = collected(found, max_gap, merge).by_clock()
+        collection = series_of(source, column, time, Grid(freq, resample), max_gap, merge)
         with some_workers(workers, ray) as pool:
             comparison = _compare(collection, recipe, engine, json_path, quiet, pool)
         if report is not None:
@@ -94,25 +92,28 @@ def _compare(
     quiet: bool,
     workers: "WorkerPool | None",
 ) -> "Comparison":
-    from rich.console import Console
-
     from tsuzuki.engine.threads import threads_allowed
-    from tsuzuki.experiment import keras_process
-    from tsuzuki.experiment.comparison import compare as run
-    from tsuzuki.experiment.comparison_json import as_json_values
+    from tsuzuki.experiment.comparison import started
     from tsuzuki.experiment.prepared_data import prepare_data
-    from tsuzuki.experiment.tables import engines_table, results_table
 
     if engine == "keras":
+        from tsuzuki.experiment import keras_process
+
         keras_process.check()
     data = prepare_data(collection, recipe)
-    # Tables go to the terminal only if JSON does not.
-    out = Console(quiet=quiet or json_path == "-", highlight=False)
-    describe_data, conclusion, verdict = _words()
-    out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
     announce_compilation(quiet)
-    with bar("training", quiet) as advance:
-        comparison = run(data, recipe, threads_allowed(), advance, workers)
+    with started(data, recipe, threads_allowed(), workers) as finish:
+        from rich.console import Console
+
+        from tsuzuki.experiment.comparison_json import as_json_values
+        from tsuzuki.experiment.tables import engines_table, results_table
+
+        # Tables go to the terminal only if JSON does not.
+        out = Console(quiet=quiet or json_path == "-", highlight=False)
+        describe_data, conclusion, verdict = _words()
+        out.print(describe_data(data.collection, recipe.test_fraction), soft_wrap=False)
+        with bar("training", quiet) as advance:
+            comparison = finish(advance)
     outcome = as_json_values(comparison)
     out.print()
     out.print(folded(conclusion(comparison), out.width))

@@ -23,6 +23,12 @@ GROUPS = {
     "Follow a stream (tail -f live.csv | tsuzuki stream model.tsuzuki)": ("stream",),
 }
 
+# The module of each command.
+MODULES = {name: name for names in GROUPS.values() for name in names} | {
+    "search": "fit",
+    "plot": "plotting",
+    "stream": "streaming",
+}
 
 JAPANESE_HEADINGS = dict(
     zip(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tsuzuki.commands.options import Column, Freq, Resample, Sources, Time
-from tsuzuki.commands.terminal import Grid, check_targets, command_line, errors_in_words, reading
+from tsuzuki.commands.terminal import Grid, check_targets, command_line, errors_in_words, series_of
 from tsuzuki.commands.texts import language, said
 from tsuzuki.errors import SettingError
 
@@ -39,7 +39,7 @@ def plot(
             drawing.check_png()
         if html is not None or png is None:
             check(option="tsuzuki plot")
-        collection = _collect(source, column, time, max_gap, Grid(freq, resample))
+        collection = series_of(source, column, time, Grid(freq, resample), max_gap, merge=True)
         if png is not None:
             write_bytes(Path(png), drawing.png(collection, language()))
             typer.echo(said("written", path=png))
@@ -49,13 +49,6 @@ def plot(
             typer.echo(said("written", path=html))
         if html is None and png is None:
             _show(_page(collection, language()))
-
-
-def _collect(source: list[str], column: list[str] | None, time: str | None, max_gap: int, grid: Grid) -> Any:
-    from tsuzuki.data.series import collect
-
-    found = reading(source, column, time, grid=grid)
-    return collect(found.name, found.frame, unit=found.unit, max_gap=max_gap, zone=found.zone).by_clock()
 
 
 def _page(collection: Any, lang: str) -> str:

@@ -19,6 +19,7 @@ from tsuzuki.errors import DivergedError, FileError, IrregularError, TsuzukiErro
 
 if TYPE_CHECKING:
     from tsuzuki.data.readers import Reading
+    from tsuzuki.data.series import Collection
 
 WRONG_INPUT, DIVERGED, INTERRUPTED = 2, 3, 130
 
@@ -59,11 +60,52 @@ def _read(
     day_first: bool | None,
 ) -> "Reading":
     from tsuzuki.data import datasets
+
+    if _is_bundled(sources):
+        return datasets.load(sources[0], column=[*(column or ()), *covariates], time=time)
     from tsuzuki.data.readers import read
 
-    if len(sources) == 1 and sources[0] in datasets.names() and not Path(sources[0]).exists():
-        return datasets.load(sources[0], column=[*(column or ()), *covariates], time=time)
     return read(sources, column=column, time=time, covariates=covariates, day_first=day_first)
+
+
+def _is_bundled(sources: Sequence[str]) -> bool:
+    from tsuzuki.data import datasets
+
+    return len(sources) == 1 and sources[0] in datasets.names() and not Path(sources[0]).exists()
+
+
+def series_of(
+    sources: Sequence[str],
+    column: Sequence[str] | None,
+    time: str | None,
+    grid: Grid,
+    max_gap: int,
+    merge: bool,
+) -> "Collection":
+    """Read series on their grids, with times by their clocks; a bundled one without importing pandas.
+
+    Args:
+        sources: as for `reading`.
+        column: likewise.
+        time: likewise.
+        grid: likewise.
+        max_gap: longest gap in steps that is interpolated.
+        merge: whether means of any number of readings are wanted.
+
+    Raises:
+        DataError: as `summary.collected`.
+    """
+    from tsuzuki.data import datasets
+    from tsuzuki.data.resampling import check_freq
+    from tsuzuki.data.series import collect_readings
+    from tsuzuki.data.summary import collected
+
+    check_freq(grid.freq, grid.how)
+    if not grid.freq and _is_bundled(sources):
+        (name,) = sources
+        readings = datasets.load_readings(name, column=column or (), time=time)
+        return collect_readings(name, readings, unit=datasets.UNITS[name], max_gap=max_gap)
+    return collected(reading(sources, column, time, grid=grid), max_gap, merge).by_clock()
 
 
 def announce_readings(found: "Reading", max_gap: int, merge: bool, quiet: bool) -> None:

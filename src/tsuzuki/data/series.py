@@ -5,7 +5,7 @@ Short gaps are interpolated; a long gap, or a station that moved, ends a *segmen
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsuzuki.data.grid import infer_grid
 from tsuzuki.data.segments import Segment, fill_short_gaps
@@ -13,6 +13,8 @@ from tsuzuki.data.zones import shown_zone, wall_offset
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -39,6 +41,23 @@ class Repairs:
     missing: int = 0
     interpolated: int = 0
     open: int = 0
+
+
+@dataclass(frozen=True)
+class Readings:
+    """One series' readings as they came, in any order of time.
+
+    Attributes:
+        name: the series' id.
+        stamps: int64 [readings], nanoseconds since 1970.
+        values: float64 [readings]; NaN is missing.
+        changes: [readings], numbers that differ where the series was broken between two readings; or None.
+    """
+
+    name: str
+    stamps: "NDArray[np.int64]"
+    values: "NDArray[np.float64]"
+    changes: "NDArray[Any] | None" = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +185,29 @@ def collect(
         regularize(group, f"series {key!r} of {name}" if several else name, str(key), max_gap)
         for key, group in frame.groupby("unique_id", sort=False)
     ]
+    return _collection(name, series, unit, zone)
+
+
+def collect_readings(
+    name: str, readings: "Sequence[Readings]", *, unit: str | None = None, max_gap: int = MAX_GAP
+) -> Collection:
+    """Put the readings of one or many series on regular grids, as `collect` does a frame's; pandas is not imported.
+
+    Args:
+        name: where they come from, for messages.
+        readings: of each series.
+        unit: of the values.
+        max_gap: longest gap in steps that is interpolated, >= 0.
+
+    Raises:
+        DataError: as `collect`.
+    """
+    where = [f"series {one.name!r} of {name}" if len(readings) > 1 else name for one in readings]
+    return _collection(name, [_on_grid(*both, max_gap) for both in zip(readings, where, strict=True)], unit, None)
+
+
+def _collection(name: str, series: "Sequence[Series]", unit: str | None, zone: str | None) -> Collection:
+    """Series on one grid together, checked."""
     for one in series[:1]:
         # One of several series may be constant; if all are, there is nothing to learn.
         level = one.values[one.observed][0]
@@ -188,8 +230,17 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
     """
     import numpy as np
 
-    frame = frame.sort_values("ds", kind="stable")
-    y = frame["y"].to_numpy(np.float64)
+    stamps = frame["ds"].to_numpy("datetime64[ns]").astype(np.int64)
+    changes = frame["change"].to_numpy() if "change" in frame else None
+    return _on_grid(Readings(name, stamps, frame["y"].to_numpy(np.float64), changes), where, max_gap)
+
+
+def _on_grid(readings: Readings, where: str, max_gap: int) -> Series:
+    """The readings of a series on the grid that their times tell."""
+    import numpy as np
+
+    order = np.argsort(readings.stamps, kind="stable")
+    y, stamps = readings.values[order], readings.stamps[order]
     if not np.isfinite(y).any():
         raise DataError(f"{where} has no values: all {len(y)} are missing; name another column with --column")
     if np.isinf(y).any():
@@ -201,7 +252,6 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
             f"{where} varies by {np.nanmax(y) - np.nanmin(y):g} only, too little to compute with; "
             "give its values in a smaller unit"
         )
-    stamps = frame["ds"].to_numpy("datetime64[ns]").astype(np.int64)
     position, times, step, snapped = infer_grid(stamps, where)
 
     real = ~np.isnan(y)
@@ -215,10 +265,10 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
     values, observed, times = values[first:last], observed[first:last], times[first:last]
 
     breaks = np.zeros(len(values), bool)
-    if "change" in frame:
+    if readings.changes is not None:
         change = np.full(first + len(values), -1)
         inside = position < last
-        change[position[inside]] = frame["change"].to_numpy()[inside]
+        change[position[inside]] = readings.changes[order][inside]
         known = np.flatnonzero(observed)
         moved = np.flatnonzero(np.diff(change[first:][known]) != 0)
         breaks[known[moved + 1]] = True
@@ -231,4 +281,4 @@ def regularize(frame: "pd.DataFrame", where: str, name: str, max_gap: int = MAX_
         interpolated=int((~np.isnan(filled)).sum()) - int(observed.sum()),
         open=int(np.isnan(filled).sum()),
     )
-    return Series(name, filled, observed, times, step, segments, repairs)
+    return Series(readings.name, filled, observed, times, step, segments, repairs)

@@ -16,7 +16,6 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +55,10 @@ def _source_keys() -> dict[str, str]:
 @functools.cache
 def _machine_key() -> str:
     """A hash of the compilers and the CPU."""
+    import llvmlite
     from llvmlite import binding
 
-    facts = [metadata.version("llvmlite"), binding.get_host_cpu_name(), str(WIDTH), *sorted(features())]
+    facts = [llvmlite.__version__, binding.get_host_cpu_name(), str(WIDTH), *sorted(features())]
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
 

@@ -1,12 +1,14 @@
 """Train every variant with every seed side by side, in threads or in workers, and collect the results."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import fmean
+from threading import Event
 from typing import TYPE_CHECKING
 
-from tsuzuki.experiment.paired_statistics import PairedDifference, paired_difference
+from tsuzuki.experiment.paired_statistics import PairedDifference, mean_of, paired_difference
 from tsuzuki.experiment.prepared_data import PreparedData
 from tsuzuki.experiment.recipe import Recipe
 from tsuzuki.experiment.scoring import Scores, persistence, score
@@ -51,7 +53,7 @@ class VariantResult:
 
     def mean_loss(self, epoch: int) -> float:
         """The running loss of an epoch, averaged over seeds."""
-        return fmean(losses[epoch] for losses in self.running_loss)
+        return mean_of(losses[epoch] for losses in self.running_loss)
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,47 @@ def compare(
         paired_difference([one.test_mse for one in stateless.scores], [one.test_mse for one in stateful.scores]),
         season(data, [one for one in windows if one is not None]),
     )
+
+
+@contextmanager
+def started(
+    data: PreparedData, recipe: Recipe, threads: int, workers: Workers | None = None
+) -> Iterator[Callable[[Callable[[float], object]], Comparison]]:
+    """Start a comparison in the background, so that what shows it can be imported meanwhile.
+
+    Args:
+        data: as for `compare`.
+        recipe: likewise.
+        threads: likewise.
+        workers: likewise.
+
+    Yields:
+        What waits for the comparison, as `compare`, given its `on_progress`. A comparison that is left by an exception,
+        by Ctrl-C as well, ends.
+    """
+    shares: list[float] = []
+    tell: Callable[[float], object] = shares.append
+    left = Event()
+
+    def progress(share: float) -> None:
+        if left.is_set():
+            raise KeyboardInterrupt
+        tell(share)
+
+    def finish(on_progress: Callable[[float], object]) -> Comparison:
+        nonlocal tell
+        tell = on_progress
+        tell(sum(shares))
+        found: Comparison = result_of(running, lambda: None)
+        return found
+
+    with ThreadPoolExecutor(1) as background:
+        running = background.submit(compare, data, recipe, threads, progress, workers)
+        try:
+            yield finish
+        except BaseException:
+            left.set()
+            raise
 
 
 def _result(variant: Variant, runs: Sequence[_Run]) -> VariantResult:

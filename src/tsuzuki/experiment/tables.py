@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from tsuzuki.data.summary import span_zone
 from tsuzuki.experiment.comparison import Comparison, VariantResult
+from tsuzuki.experiment.paired_statistics import mean_of
 from tsuzuki.formatting import column, shares
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def formatted_columns(comparison: Comparison) -> dict[str, list[str]]:
         "sample": column([s / row.samples_per_epoch * 1e6 for s, row in zip(seconds, rows, strict=True)], 3),
         "first": losses[: len(rows)],
         "last": losses[len(rows) :],
-        "train": column([*(fmean(one.train_mse for one in row.scores) for row in rows), baseline.train_mse], 4),
+        "train": column([*(mean_of(one.train_mse for one in row.scores) for row in rows), baseline.train_mse], 4),
     }
     if math.isfinite(baseline.test_mse):
-        test = [fmean(one.test_mse for one in row.scores) for row in rows]
-        rmse = [fmean(one.test_rmse for one in row.scores) for row in rows]
+        test = [mean_of(one.test_mse for one in row.scores) for row in rows]
+        rmse = [mean_of(one.test_rmse for one in row.scores) for row in rows]
         found["test"] = column([*test, baseline.test_mse], 4)
         found["rmse"] = column([*rmse, baseline.test_rmse], 3)
         found["skill"] = shares([1 - error / baseline.test_mse for error in test], 0)

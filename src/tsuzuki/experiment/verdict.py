@@ -2,11 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from tsuzuki.experiment.comparison import Comparison
-from tsuzuki.experiment.paired_statistics import PairedDifference
+from tsuzuki.experiment.paired_statistics import PairedDifference, mean_of
 from tsuzuki.experiment.variants import DECAYED, STATEFUL, STATELESS, STREAMS
 
 
@@ -115,7 +114,7 @@ class _Errors:
         tested = math.isfinite(baseline.test_mse)
 
         def error(name: str) -> float:
-            return fmean(one.test_mse if tested else one.train_mse for one in rows[name].scores)
+            return mean_of(one.test_mse if tested else one.train_mse for one in rows[name].scores)
 
         reference = baseline.test_mse if tested else baseline.train_mse
         streams = {name: error(name) for name in (STREAMS, DECAYED)}
