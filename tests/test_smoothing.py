@@ -15,6 +15,9 @@ SHARES = st.floats(0.01, 0.99)
 def written_out(values, horizon, one, season):
     first = max(1, season)
     level, trend = float(np.mean(values[:first])), 0.0
+    if one.line:
+        trend, at_first = np.polyfit(np.arange(min(10, len(values))), values[:10], 1)
+        level = at_first + one.level * (values[0] - at_first)
     shape = [value - level for value in values[:first]] if season else [0.0]
     if season and one.damping:
         trend = (float(np.mean(values[first : 2 * first])) - level) / first
@@ -41,6 +44,7 @@ def test_the_matrix_says_what_the_recursion_says(seed, size, horizon, season, da
         data.draw(st.sampled_from([0.0, 0.9, 0.98])),
         data.draw(SHARES) if season else 0.0,
         data.draw(st.booleans()),
+        data.draw(st.booleans()) if not season else False,
     )
     window = values.astype(np.float32)[None]
     found = differences(window) @ smoothing_map(size, horizon, one, season) + window[:, -1:]
@@ -67,6 +71,16 @@ def test_the_constants_are_those_that_the_series_asks_for(kind):
         np.testing.assert_allclose(said["smoothing"], 0.5 * ahead, atol=1.5)
     else:
         np.testing.assert_allclose(said["smoothing-6"], 5 * np.sin(ahead * np.pi / 3), atol=1)
+
+
+def test_a_line_under_noise_goes_on_where_it_is_short():
+    """Smoothing that begins with no trend would see too little of it in eighteen values."""
+    noise = np.random.default_rng(5).normal(size=36)
+    values = 20 + 2.0 * np.arange(36) + noise
+    own = history(values[:30], 18)
+    one, window = smoothing_maps([own], 6, (), np.ones(1))["smoothing"], own.last()[None]
+    said = (differences(window) @ one + window[:, -1:])[0]
+    np.testing.assert_allclose(said, 20 + 2.0 * np.arange(30, 36), atol=1.5)
 
 
 @pytest.mark.parametrize("points", [2, 3, 5])

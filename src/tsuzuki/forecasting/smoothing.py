@@ -7,14 +7,19 @@ vectors instead of values.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.history import History, differences
+from tsuzuki.forecasting.rules import SHORT_VALUES
 
 # What is tried: how fast level, trend and season follow, and how the trend is damped.
 LEVELS, TREND, DAMPINGS, GAINS = (0.03, 0.1, 0.25, 0.5, 0.9), 0.1, (0.9, 0.98), (0.05, 0.3)
+# In windows of short series the trend may also begin as that of the line through the first values, so many of them, and
+# then follow at one of these rates, damped so or not at all.
+LINE_VALUES, LINE_TRENDS, LINE_DAMPINGS = 10, (0.0, 0.1, 0.3), (0.8, 0.9, 0.98, 1.0)
 # Origins that the constants are chosen by at most, over all series.
 ORIGINS = 400
 
@@ -30,6 +35,7 @@ class Constants:
         season: share of a step's surprise that the season takes over.
         slope: whether half of the slope of the line through the window is added instead of a trend (the theta method of
             Assimakopoulos and Nikolopoulos 2000, as Hyndman and Billah 2003 write it).
+        line: whether level and trend begin as the line through the first `LINE_VALUES` says; without a season only.
     """
 
     level: float
@@ -37,6 +43,7 @@ class Constants:
     damping: float = 0.0
     season: float = 0.0
     slope: bool = False
+    line: bool = False
 
 
 def smoothed(
@@ -44,8 +51,8 @@ def smoothed(
 ) -> NDArray[np.float64]:
     """Forecasts by exponential smoothing.
 
-    Level and season begin with the first season (the first value if there is none), the trend with 0, or with the
-    change from the first season to the second.
+    Level and season begin with the first season (the first value if there is none), the trend with 0, with the change
+    from the first season to the second, or with that of a line through the first values.
 
     Args:
         values: [steps, columns], at least two seasons.
@@ -65,6 +72,13 @@ def smoothed(
     trend = np.zeros_like(level)
     if season:
         trend = np.where(damping > 0, (values[first : 2 * first].mean(axis=0) - values[:first].mean(axis=0)) / first, 0)
+    elif any(one.line for one in constants):
+        begins = np.array([[one.line] for one in constants])
+        some = values[:LINE_VALUES]
+        rise, middle = _slope(some), (len(some) - 1) / 2
+        level = np.where(begins, some.mean(axis=0) - middle * rise, level)
+        trend = np.where(begins, rise, trend)
+        level += np.where(begins, gain * (values[0] - level), 0)
     for step in range(first, len(values)):
         place = step % first
         ahead = level + damping * trend
@@ -72,15 +86,19 @@ def smoothed(
         level, trend = ahead + gain * surprise, damping * trend + rate * gain * surprise
         if season:
             seasonal[place] += turn * (1 - gain) * surprise
-    steps = np.arange(len(values)) - (len(values) - 1) / 2
-    line = steps @ values / max(float(steps @ steps), 1.0)
-    half = np.array([[0.5 * one.slope] for one in constants]) * line
+    half = np.array([[0.5 * one.slope] for one in constants]) * _slope(values)
     found = np.empty((len(constants), horizon, values.shape[1]))
     growth = np.zeros_like(level)
     for ahead_of in range(horizon):
         growth = growth + damping ** (ahead_of + 1) * trend + half
         found[:, ahead_of] = level + growth + seasonal[(len(values) + ahead_of) % first]
     return found
+
+
+def _slope(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much the line through values [steps, columns] rises with each step, [columns]."""
+    steps = np.arange(len(values)) - (len(values) - 1) / 2
+    return np.asarray(steps @ values / max(float(steps @ steps), 1.0))
 
 
 def smoothing_map(size: int, horizon: int, constants: Constants, season: int = 0) -> NDArray[np.float32]:
@@ -104,7 +122,7 @@ def smoothing_maps(
         windows, targets, counts = _origins(histories, horizon, 2 * season, importance)
         if len(windows) == 0:
             continue
-        candidates = _candidates(season)
+        candidates = _candidates(season, short=size <= SHORT_VALUES)
         forecasts = smoothed(windows.T.astype(np.float64), horizon, candidates, season)
         errors = np.nansum(np.abs(forecasts - targets.T) * counts, axis=(1, 2))
         best = candidates[int(np.argmin(errors))]
@@ -112,15 +130,19 @@ def smoothing_maps(
     return found
 
 
-def _candidates(season: int) -> list[Constants]:
+def _candidates(season: int, *, short: bool) -> list[Constants]:
     trends = [(0.0, 0.0, False), (0.0, 0.0, True), *((TREND, damping, False) for damping in DAMPINGS)]
     gains = GAINS if season else (0.0,)
-    return [
+    found = [
         Constants(level, trend, damping, gain, slope)
         for level in LEVELS
         for trend, damping, slope in trends
         for gain in gains
     ]
+    if short and not season:
+        lines = product(LEVELS, LINE_TRENDS, LINE_DAMPINGS)
+        found += [Constants(level, trend, damping, line=True) for level, trend, damping in lines]
+    return found
 
 
 def _origins(
