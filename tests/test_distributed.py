@@ -99,6 +99,28 @@ def test_a_series_that_fails_is_listed_and_the_others_go_on(tmp_path):
     assert set(forecasts(tmp_path / "out")["unique_id"]) == {"s0", "s2"}
 
 
+def test_series_of_a_group_have_one_model_and_fail_together(tmp_path, small_units):
+    frame = readings(5)
+    short = frame["unique_id"].isin(["s1", "s3"]) & (frame["ds"] >= "2024-01-01 02:00")
+    frame = frame[~short]
+    groups = {"s0": "east", "s1": "south", "s2": "west", "s3": "south", "s4": "east"}
+    listed = fit_each(frame, Forecaster(**SMALL), tmp_path / "out", groups=pd.Series(groups), keep_models=True)
+    assert list(zip(listed["unique_id"], listed["group"], strict=True)) == [
+        (name, groups[name]) for name in ("s0", "s4", "s1", "s3", "s2")
+    ]
+    assert listed["error"].isna().tolist() == [True, True, False, False, True]
+    assert listed["model"].nunique() == 2
+    found, together = forecasts(tmp_path / "out"), frame[frame["unique_id"].isin(["s0", "s4"])]
+    pd.testing.assert_frame_equal(
+        found[found["unique_id"].isin(["s0", "s4"])].reset_index(drop=True),
+        Forecaster(**SMALL).fit(together).predict(levels=[80, 95]),
+    )
+    with pytest.raises(FileError, match=r"another run \(other groups\)"):
+        fit_each(frame, Forecaster(**SMALL), tmp_path / "out", groups=lambda name: name, keep_models=True)
+    with pytest.raises(SettingError, match="no group for the series 's4'"):
+        fit_each(frame, Forecaster(**SMALL), tmp_path / "other", groups=dict.fromkeys(("s0", "s1", "s2", "s3"), "one"))
+
+
 def test_a_run_that_was_stopped_goes_on_where_it_stopped(tmp_path, small_units, monkeypatch):
     frame, whole = readings(6), tmp_path / "whole"
     fit_each(frame, Forecaster(**SMALL), whole)
@@ -107,7 +129,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(tmp_path, small_units, 
 
     def stop_after_two(work, units, *given):
         for done in original(work, units, *given):
-            fitted.append(units[done[0]].first)
+            fitted.append(units[done[0]].models[0][0])
             if len(fitted) == 2:
                 raise KeyboardInterrupt
             yield done

@@ -82,6 +82,16 @@ def test_files_are_scored_as_a_frame_is(frame, files, tmp_path, monkeypatch):
     assert found.attrs["mase_scale"] == pytest.approx(theirs.attrs["mase_scale"], rel=1e-5)
 
 
+def test_what_is_forecast_does_not_depend_on_the_series_scored_beside(files, tmp_path, monkeypatch):
+    # By themselves series have one unit and one base, and networks read what tells them from others all the same.
+    asked = Forecaster(5, **SETTINGS).settings
+    found = []
+    for together in (1, 64):
+        monkeypatch.setattr(store_backtest, "TOGETHER", together)
+        found.append(backtest_files([*files.iterdir()], asked, 2, 5, (80,), tmp_path)[0])
+    pd.testing.assert_frame_equal(*found, rtol=1e-6)
+
+
 def test_what_comes_behind_the_first_origin_is_not_learned_from(frame, files, tmp_path):
     spoiled = frame.copy()
     late = spoiled.groupby("unique_id").cumcount(ascending=False) < 8

@@ -1,5 +1,6 @@
 """What a network made ready is built for: the shape of its rows, the arrays that they read, what is minimised."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,6 +59,20 @@ class Data:
     lags: tuple[tuple[int, int], ...] = ()
     spacing: int = 1
     impute_from: int | None = None
+
+
+def check_columns(network: Network, inputs: NDArray[np.float32], lags: Sequence[tuple[int, int]]) -> None:
+    """Check that rows have as many inputs as the network reads; the compiled program would read beside them.
+
+    Raises:
+        SettingError: they have not.
+    """
+    columns = inputs.shape[1] + len(lags)
+    if columns != network.inputs:
+        raise SettingError(
+            f"inputs have {columns} columns{' with their lags' if lags else ''}, but the network takes "
+            f"{network.inputs}; change one of the two"
+        )
 
 
 def check_numbers(network: Network, data: Data) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.engine import weight_rules
-from tsuzuki.engine.data import Data, Objective, check_numbers
+from tsuzuki.engine.data import Data, Objective, check_columns, check_numbers
 from tsuzuki.engine.machine_code import address_of, bind, load, program
 from tsuzuki.engine.objectives import describe_objectives
 from tsuzuki.engine.optimizing import (
@@ -73,6 +73,7 @@ class Session:
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
+        check_columns(plan.network, data.inputs, data.lags)
         check_numbers(plan.network, data)
         self.plan, self.data, self.optimizer = plan, data, optimizer
         self.threads = threads_for(plan.blocks, threads)

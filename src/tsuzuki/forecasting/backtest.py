@@ -36,6 +36,7 @@ from tsuzuki.forecasting.window_inputs import with_windows
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tsuzuki.forecasting.rules import Rules
     from tsuzuki.training.workers import Workers
 
 
@@ -92,6 +93,7 @@ def scored(
     series: Sequence[CovariateSeries],
     origins: Sequence[NDArray[np.int64]],
     levels: Sequence[float],
+    learned: "Rules | None" = None,
 ) -> "tuple[pd.DataFrame, dict[str, float]]":
     """Forecasts of series from their origins, beside references.
 
@@ -101,6 +103,7 @@ def scored(
         series: whole.
         origins: for each int64 [origins], how many points are known at each.
         levels: of the intervals, in per cent.
+        learned: the rules of the series that the networks have learned from, where they are others.
 
     Returns:
         A row for each reading that was forecast, and MASE's scale of each series.
@@ -108,7 +111,7 @@ def scored(
     import pandas as pd
 
     cuts = [int(some[0]) for some in origins]
-    forecasts, seen, moved, widths = _forecast_from_origins(fitted, settings, series, origins)
+    forecasts, seen, moved, widths = _forecast_from_origins(fitted, settings, series, origins, learned)
 
     def back(values: NDArray[np.float64], number: int) -> NDArray[np.float64]:
         usual = fitted.transform.inverse(values, number)
@@ -173,7 +176,11 @@ def origins_of(one: CovariateSeries, horizon: int, windows: int, step: int) -> N
 
 
 def _forecast_from_origins(
-    fitted: Fitted, settings: Settings, series: Sequence[CovariateSeries], origins: Sequence[NDArray[np.int64]]
+    fitted: Fitted,
+    settings: Settings,
+    series: Sequence[CovariateSeries],
+    origins: Sequence[NDArray[np.int64]],
+    learned: "Rules | None",
 ) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
     """The forecasts [origins, horizon, quantiles or 1] of each series in its unit, transformed, which origins have one,
     what is known ahead adds to them, [origins, horizon], and how wide intervals are, [origins, 1 or horizon]."""
@@ -187,7 +194,7 @@ def _forecast_from_origins(
         _without_shifts(fitted, one, number, cut) for number, (one, cut) in enumerate(zip(inputs, cuts, strict=True))
     ]
     inputs, histories = [one for one, _, _ in leveled], [one for _, one, _ in leveled]
-    panel = build_panel(with_windows(inputs, histories, rules), fitted.way.before, settings.horizon)
+    panel = build_panel(with_windows(inputs, histories, rules, learned), fitted.way.before, settings.horizon)
     follower = follower_of(fitted, fitted.recent_states.copy())
     # Errors are followed from the first origin on.
     every = [np.arange(cut, known[-1] + 1) if follower else known for cut, known in zip(cuts, origins, strict=True)]

@@ -134,7 +134,7 @@ def _scored(
         recent_states=states,
         effects=replace(own.effects, slopes=np.zeros((len(series), own.effects.slopes.shape[1]))),
     )
-    return scored(own, settings, series, origins, levels)
+    return scored(own, settings, series, origins, levels, fitted.rules)
 
 
 def _shifts(fitted: "Fitted", settings: "Settings", before: "list[CovariateSeries]") -> LevelShifts:

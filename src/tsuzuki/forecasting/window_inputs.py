@@ -158,12 +158,13 @@ def _constants(rules: "Rules", learned: "Rules") -> NDArray[np.float32]:
 
 
 def with_windows(
-    inputs: Sequence["SeriesInputs"], histories: Sequence["History"], rules: "Rules"
+    inputs: Sequence["SeriesInputs"], histories: Sequence["History"], rules: "Rules", learned: "Rules | None" = None
 ) -> list["SeriesInputs"]:
-    """Series with what networks read of their windows before their other inputs, where these do not stand alone."""
+    """Series with what networks read of their windows before their other inputs, where these do not stand alone; for
+    `learned` see `WindowInputs`."""
     if rules.alone:
         return list(inputs)
-    of_windows, found = WindowInputs(rules), []
+    of_windows, found = WindowInputs(rules, learned), []
     for number, (one, history) in enumerate(zip(inputs, histories, strict=True)):
         found.append(of_windows.read(one, history, number))
     return found

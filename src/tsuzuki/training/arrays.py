@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.engine.data import Data, Objective
+from tsuzuki.engine.data import Data, Objective, check_columns
 from tsuzuki.errors import SettingError
 from tsuzuki.layouts.layout import CARRY, Block, Layout
 from tsuzuki.network.losses import Loss, forecasts_values, named
@@ -45,12 +45,7 @@ def as_data(
         SettingError: sizes that do not fit one another, or a lag that looks ahead.
     """
     inputs = _flat("inputs", inputs)
-    columns = inputs.shape[1] + len(lags)
-    if columns != network.inputs:
-        raise SettingError(
-            f"inputs have {columns} columns{' with their lags' if lags else ''}, but the network takes "
-            f"{network.inputs}; change one of the two"
-        )
+    check_columns(network, inputs, lags)
     if targets is not None:
         targets = _flat("targets", targets)
         if len(targets) != len(inputs):
