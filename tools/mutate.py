@@ -12,7 +12,8 @@ First the tests run once, each telling which lines it runs (tools/reach.py; --re
 that has loaded all parts for each fault, plants it in the loaded module and in a copy of the package for the processes
 that tests start, and runs the tests that run its line, the fastest first, until one fails; where none is known to run
 it, those that belong to the module. What no test notices is printed: the place, what stood there, what was planted. A
-run can be done in pieces: --first 100 passes over the faults before the hundredth. Tests that cannot be run where this
+run can be done in pieces: with --verdicts FILE it goes on where the last one stopped, and --first 100 passes over the
+faults before the hundredth. Tests that cannot be run where this
 runs, because a package is not installed, are left out and named. In the last --tail of --seconds no fault is begun, so
 that those that take long are not the ones that are missing, and what was planted is a fair sample.
 """
@@ -41,133 +42,9 @@ from typing import Any
 import pytest
 from faults import Fault, faults, replaced
 from known_faults import KNOWN
+from module_tests import MORE, ONLY_KNOWN, TESTS
 from reach import PACKAGE, ROOT, Reach
-
-# Modules in which nothing is drawn: what they hold is mostly checked elsewhere.
-ONLY_KNOWN = ("engine/compiled_network.py", "network/optimizers.py", "report/backtest.py")
-# Modules outside the kernels, and the tests that see to them.
-TESTS = {
-    "commands/streaming.py": ("test_stream_options", "test_line_forms", "test_commands_streaming"),
-    "data/calendar.py": ("test_small_faults_in_readers", "test_calendar"),
-    "data/columns.py": ("test_small_faults_in_readers", "test_timestamps", "test_readers", "test_line_forms"),
-    "data/covariates.py": (
-        "test_small_faults_again",
-        "test_small_faults_in_files",
-        "test_known_covariates",
-        "test_rolling",
-        "test_settings",
-    ),
-    "data/date_forms.py": ("test_small_faults_in_readers", "test_timestamps"),
-    "data/delimited.py": ("test_small_faults_again", "test_small_faults_in_readers", "test_readers", "test_dialects"),
-    "data/files.py": ("test_small_faults_again", "test_small_faults_in_files", "test_readers", "test_joining"),
-    "data/frames.py": ("test_frames", "test_series", "test_zones"),
-    "data/grid.py": (
-        "test_upcoming_written_out",
-        "test_small_faults_in_readers",
-        "test_series",
-        "test_resampling",
-        "test_zones",
-    ),
-    "data/jma.py": ("test_small_faults_again", "test_jma", "test_joining"),
-    "data/joining.py": ("test_small_faults_again", "test_future_files", "test_small_faults_in_readers", "test_joining"),
-    "data/newer_rows.py": (
-        "test_small_faults_again",
-        "test_zones",
-    ),
-    "data/resampling.py": ("test_small_faults_again", "test_small_faults_in_files", "test_resampling"),
-    "data/segments.py": ("test_small_faults_in_readers", "test_series"),
-    "data/timestamps.py": ("test_small_faults_again", "test_timestamps", "test_small_faults_in_readers"),
-    "data/value_columns.py": ("test_small_faults_in_files", "test_readers", "test_joining", "test_jma"),
-    "data/zones.py": ("test_zones",),
-    "engine/code_cache.py": ("test_code_cache",),
-    "engine/object_file.py": ("test_small_faults_again", "test_small_faults_in_files", "test_object_files"),
-    "experiment/paired_statistics.py": ("test_small_faults", "test_comparison"),
-    "experiment/verdict.py": ("test_small_faults_again", "test_small_faults_in_forecasts", "test_comparison"),
-    "forecasting/backtest.py": ("test_origins_written_out", "test_backtest", "test_small_faults"),
-    "engine/compiled_network.py": ("test_small_faults",),
-    "forecasting/committee.py": ("test_stacking_written_out", "test_small_faults_in_forecasts", "test_committee"),
-    "forecasting/fit.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
-    "forecasting/member_training.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
-    "network/optimizers.py": ("test_small_faults",),
-    "report/backtest.py": ("test_small_faults",),
-    "training/fit.py": ("test_small_faults", "test_training", "test_checkpoints"),
-    "forecasting/conformal_intervals.py": (
-        "test_origins_written_out",
-        "test_small_faults_again",
-        "test_small_faults_in_forecasts",
-        "test_conformal_intervals",
-        "test_small_faults",
-    ),
-    "forecasting/evaluation.py": ("test_origins_written_out", "test_small_faults_in_forecasts", "test_evaluation"),
-    "forecasting/held_out.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
-    "forecasting/predict.py": (
-        "test_origins_written_out",
-        "test_zones",
-        "test_known_covariates",
-        "test_rolling",
-        "test_holidays",
-    ),
-    "forecasting/ridge.py": ("test_small_faults_again", "test_small_faults_in_forecasts", "test_ridge"),
-    "forecasting/rules.py": (
-        "test_rules_written_out",
-        "test_small_faults_again",
-        "test_small_faults_in_forecasts",
-        "test_rules",
-    ),
-    "forecasting/transforms.py": (
-        "test_small_faults_again",
-        "test_small_faults_in_forecasts",
-        "test_rules",
-        "test_bank",
-    ),
-    "forecasting/window_inputs.py": (
-        "test_small_faults_again",
-        "test_window_inputs",
-    ),
-    "formatting.py": ("test_formatting",),
-    "layouts/streams.py": ("test_small_faults_again", "test_small_faults_in_forecasts", "test_layouts"),
-    "layouts/windows.py": ("test_small_faults_again", "test_small_faults_in_forecasts", "test_layouts"),
-    "storage.py": ("test_small_faults_in_files", "test_storage"),
-    "streaming/bank.py": ("test_new_names_in_banks", "test_bank", "test_same_bits", "test_stream"),
-    "streaming/cursor.py": ("test_new_names_in_banks", "test_stream", "test_same_bits", "test_small_faults"),
-    "streaming/lines.py": ("test_lines_written_out", "test_line_forms", "test_commands_streaming"),
-    "streaming/online_learning.py": ("test_guard_written_out", "test_learning", "test_small_faults"),
-    "streaming/recent_values.py": ("test_new_names_in_banks", "test_bank", "test_same_bits"),
-    "streaming/state_store.py": ("test_small_faults_in_files", "test_statestore"),
-    "streaming/upcoming_calendar.py": (
-        "test_upcoming_written_out",
-        "test_small_faults_in_forecasts",
-        "test_stream",
-        "test_bank",
-    ),
-    "training/checkpoints.py": ("test_small_faults", "test_checkpoints"),
-    "training/early_stopping.py": ("test_small_faults_again", "test_small_faults", "test_training"),
-    "training/state.py": ("test_small_faults_again", "test_small_faults", "test_training", "test_checkpoints"),
-}
-
-
-# Tests that belong to none of them alone, and run many.
-MORE = (
-    "test_bounds",
-    "test_commands_covariates",
-    "test_commands_forecasting",
-    "test_engine_frames",
-    "test_forecast_pictures",
-    "test_info",
-    "test_new_series",
-    "test_noise",
-    "test_panel_store",
-    "test_passes",
-    "test_recent_errors",
-    "test_report_figures",
-    "test_same_as_before",
-    "test_search",
-    "test_sharded_bank",
-    "test_smoothing",
-    "test_store_fit",
-    "test_streamed_covariates",
-    "test_terminal",
-)
+from verdicts import Verdicts, likely
 
 
 def drawn(count: int, seed: int, modules: list[str]) -> list[tuple[str, Fault]]:
@@ -462,6 +339,7 @@ def main() -> None:
     parser.add_argument("--known", action="store_true", help="plant the known ones")
     parser.add_argument("--again", type=Path, help="plant those of a list")
     parser.add_argument("--reach", type=Path, help="a folder that keeps which tests run what")
+    parser.add_argument("--verdicts", type=Path, help="a file that keeps what became of each, to go on from")
     parser.add_argument("--tail", type=float, default=0.0, help="seconds before the end in which no fault is begun")
     parser.add_argument("--times", type=Path, help="a report of the suite, by which slow tests are left out")
     parser.add_argument("--slow", type=float, default=0.5, help="seconds from which on they are")
@@ -474,10 +352,12 @@ def main() -> None:
         numbered = [one for one in faults_again(asked.again) if one[0] in chosen]
     else:
         numbered = known_faults(asked.module) if asked.known else drawn(asked.count, asked.seed, chosen)
+    verdicts = Verdicts(asked.verdicts)
     waiting = [
         (number, name, fault)
         for number, (name, fault) in enumerate(numbered, start=1)
         if (number in asked.only if asked.only else number >= asked.first)
+        and not verdicts.knows(number, f"{name}:{fault.line}", _short(fault))
     ]
     names = sorted({test for _, module, _ in waiting for test in TESTS[module]} | set(() if asked.module else MORE))
     # The same examples each time.
@@ -487,7 +367,8 @@ def main() -> None:
         files = [str(ROOT / "tests" / f"{name}.py") for name in names]
         pytest.main(["-p", "no:xdist", "-o", "addopts=-q", "--collect-only", "--continue-on-collection-errors", *files])
     loaded = Loaded(sorted({module for _, module, _ in waiting}))
-    killed, survivors, endless = 0, [], []
+    _load_kernels()
+    gc.freeze()
     with tempfile.TemporaryDirectory() as folder:
         reach = Reach(asked.reach or Path(folder) / "reach", names, asked.times and slow_tests(asked.times, asked.slow))
         planter = Planter(Path(folder), asked.jobs, asked.limit, reach, loaded)
@@ -507,23 +388,34 @@ def main() -> None:
             for job, code in planter.ended():
                 if isinstance(job, str):
                     continue
-                killed += code != 0
                 place, change = f"{job.module}:{job.fault.line}", _short(job.fault)
-                if code == 0:
-                    word = "run by tests" if reached[job.number] else "run by no test"
-                    survivors.append([job.number, place, change, word])
-                if code < 0:
-                    endless.append([job.number, place, change])
+                unseen = "run by tests" if reached[job.number] else "run by no test"
+                verdicts.add(job.number, place, change, unseen if not code else "killed" if code > 0 else "endless")
                 word = "killed  " if code else "SURVIVED" if reached[job.number] else "NOT RUN "
                 print(f"{job.number:3} {word} {place:40} {time.monotonic() - job.began:5.0f} s  {change}", flush=True)
             time.sleep(0.02)
         left = len(waiting) + planter.under_way()
         planter.stop()
-    planted = killed + len(survivors)
-    left_out = sorted(reach.left_out)
-    found = {"planted": planted, "killed": killed, "in no time": left, "tests left out": left_out, "endless": endless}
-    print(json.dumps(found | {"survivors": survivors}, ensure_ascii=False))
+    planted, killed = verdicts.planted, verdicts.killed
+    found = {
+        "planted": planted,
+        "killed": killed,
+        "likely": [round(share, 3) for share in likely(killed, planted)],
+        "in no time": left,
+        "tests left out": sorted(reach.left_out),
+        "endless": verdicts.listed(noticed=True),
+        "survivors": verdicts.listed(noticed=False),
+    }
+    print(json.dumps(found, ensure_ascii=False))
     print(f"{killed} of {planted} faults were noticed")
+
+
+def _load_kernels() -> None:
+    """Load the machine code that nearly all tests use, so that no process does it by itself."""
+    from tsuzuki.engine import machine_code
+    from tsuzuki.kernels.layers import kinds
+
+    machine_code.load(tuple(kinds()))
 
 
 def _short(fault: Fault) -> str:
