@@ -23,6 +23,9 @@ OPTIMIZERS = {
     "Adamax": {"learning_rate": 0.002, "global_clipnorm": 1.0},
     "Nadam": {"learning_rate": 0.002, "clipvalue": 0.1},
 }
+# What a constant that is added goes through as a constant.
+STRAIGHT = (L.Add, L.Average, L.Subtract, L.Concatenate, L.Rescaling, L.Normalization, L.Lambda, L.TimeDistributed)
+STRAIGHT += (L.AveragePooling1D, L.GaussianNoise, L.Dropout, L.SpatialDropout1D)
 UPDATES, EPOCHS, LETTERS = 25, 4, 7
 # From this seed on what came later is drawn too; the models of the seeds before it stay what they were.
 LATER = 200
@@ -90,7 +93,10 @@ def draw(seed: int) -> Drawn:
             merge = random.choice(MERGES)()
             value = add(random.choice([merge, L.Concatenate()]), [value, other])
         elif kind == "normal":
-            value = add(_normalisation(random), value)
+            layer = _normalisation(random)
+            if isinstance(layer, L.BatchNormalization) and layer.trainable:
+                _hold_biases(value)
+            value = add(layer, value)
         elif kind == "slopes":
             slopes = L.PReLU(keras.initializers.Constant(0.2), shared_axes=random.choice([[1], None]))
             value = add(random.choice([slopes, L.ReLU(3.0, 0.1), L.ActivityRegularization(0.002, 0.01)]), value)
@@ -184,6 +190,24 @@ def _normalisation(random):
         L.Normalization(mean=0.1, variance=2.0),
     ]
     return random.choice(kinds)
+
+
+def _hold_biases(value):
+    """Keep at zero the biases that a BatchNormalization of a value takes off again.
+
+    Their slopes are rounding, which optimisers that divide a slope by its size make steps of.
+    """
+    layer = value._keras_history.operation
+    if len(layer._outbound_nodes) > 1:
+        return
+    if isinstance(layer, keras.Sequential):
+        _hold_biases(layer.outputs[0])
+    if isinstance(layer, L.Dense) and layer.activation is keras.activations.linear:
+        layer.bias_constraint = layer.bias.constraint = keras.constraints.MaxNorm(0.0)
+    elif not isinstance(layer, STRAIGHT):
+        return
+    for before in keras.tree.flatten(layer.input):
+        _hold_biases(before)
 
 
 def _cell(random, stateful, sequences):

@@ -5,6 +5,7 @@ What it reads, the real one must read to the same times and values; it says noth
 
 import re
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)")
 YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(.*)")
@@ -35,6 +36,22 @@ def strict(data: bytes) -> list[tuple[datetime, float | None]]:
     if len({"," in row[value] for row in rows if re.search("[.,]", row[value])}) > 1:
         raise Refused
     return list(zip(dates([row[time] for row in rows]), numbers, strict=True))
+
+
+def strict_line(line: bytes, separator: str) -> tuple[str, str, float] | None:
+    """The name, the time as it is written, and the number of a line of a stream; None where this reader is not sure."""
+    try:
+        name, stamp, value = line.decode().split(separator)
+    except ValueError:
+        return None
+    parts = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]([0-9:.]+))?", stamp)
+    clock = parts and re.fullmatch(r"[0-9]{2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?", parts[1] or "00")
+    is_name = name and name.isprintable() and name == name.strip() and '"' not in name
+    if not is_name or not clock or not re.fullmatch(r"[-+]?[0-9]+(\.[0-9]*)?", value):
+        return None
+    whole, _, rest = value.lstrip("+-").partition(".")
+    size = Fraction(int(whole + rest), 10 ** len(rest))
+    return name, stamp, float(-size if value.startswith("-") else size)
 
 
 def number(cell: str, comma: bool) -> float | None:

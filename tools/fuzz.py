@@ -8,7 +8,8 @@
 
 Input is built whole and then bent where it has structure (a cell, a bound, a fact under a digest that is made anew),
 and sometimes cut or flipped. What is read is compared: tables with `tests/strict_reader.py`, lines with a line's plain
-form, stores with what was written, models and checkpoints with what they must be able to do.
+form, batches of nearly plain lines and readings of one series with what the slow ways make of them, stores with what
+was written, models and checkpoints with what they must be able to do.
 """
 
 import argparse
@@ -41,7 +42,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from side_by_side import gathered, pieces, tool  # noqa: E402
 
-from strict_reader import Refused, strict  # noqa: E402
+from strict_reader import Refused, strict, strict_line  # noqa: E402
 from tsuzuki.data.readers import read  # noqa: E402
 from tsuzuki.data.segments import Segment  # noqa: E402
 from tsuzuki.errors import TsuzukiError  # noqa: E402
@@ -51,10 +52,14 @@ from tsuzuki.network.initialisers import initialise  # noqa: E402
 from tsuzuki.network.layers import GRU, Dense  # noqa: E402
 from tsuzuki.network.network import Network  # noqa: E402
 from tsuzuki.storage import pack, unpack  # noqa: E402
+from tsuzuki.streaming import line_runner  # noqa: E402
 from tsuzuki.streaming.line_runner import LineRunner  # noqa: E402
-from tsuzuki.streaming.lines import format_of  # noqa: E402
+from tsuzuki.streaming.lines import LineFormat, format_of  # noqa: E402
+from tsuzuki.streaming.plain_lines import plain_readings  # noqa: E402
+from tsuzuki.streaming.quick_reading import takes_none  # noqa: E402
 from tsuzuki.streaming.state_file import adopt, arrays_of  # noqa: E402
 from tsuzuki.streaming.state_store import NAME, StateStore  # noqa: E402
+from tsuzuki.streaming.stream import Stream  # noqa: E402
 from tsuzuki.training.fit import fit  # noqa: E402
 
 # No input is worth so many seconds.
@@ -64,6 +69,10 @@ CELLS = (
     "now", "today", "2020-02-30", "2020-02-01 24:00", "9000-01-01", "1600-01-01", "0001-01-01", "2020-02-01T05:00Z",
     "13/02/2020", "01/02/2020", "2020-02-01 05:00+09:00", "2020年2月1日", "\ufeff", "\x00", "\ud800", "a" * 3000,
     '"', '""', "'", ";", "\t", "1" * 400, "[" * 2000,
+)  # fmt: skip
+ODD = (
+    None, True, False, 7, -0.0, 2**80, 1e-320, 3e38, 4e38, 1e300, math.nan, math.inf, -math.inf, np.float64(2.5),
+    np.float64(math.nan), np.float32(1.5), np.int64(3), np.array(2.0), np.array([1.0]), [], {}, b"1", "1.5", 1j,
 )  # fmt: skip
 VALUES = (
     0,
@@ -85,6 +94,21 @@ VALUES = (
     "\ud800",
     "9" * 5000,
 )
+# Nearly as plain as what is read at once: names, times and numbers.
+NEAR = (
+    (
+        "s0", "s1", "東京", "s 0", " s0", "s0 ", "s\u30000", "s0\u3000", "s\u2028", "s\x85", "s\x1c", "", 's"0"', "s'0",
+    ),
+    (
+        "2024-01-06", "2024-01-06T05", "2024-01-06 05:30", "2024-01-06 05:30:00.5", "2024-02-30", "2024-13-01",
+        "2024-01-06 24:00", "2024-01-06 05:60", "2024-01-06 5:00", "2024-1-06", "1677-12-31", "2262-01-01",
+        "9999-12-31", "２024-01-06", "2024-01-06 ", "2024-01-06Z", "2024-01-06 05:30:00.1234567891", "2024-01-06 05:",
+    ),
+    (
+        "1.", "+1", "-0", "-0.0", "00012.5", "1" * 20, "1" * 21, "9" * 38, "9" * 39, ".5", "-.5", "1e5", "１", "1.5 ",
+        " 1.5", "1_0", "0." + "1" * 20, "0." + "1" * 21, "+-1", "1.5.5", "1,5", "0x1", "nan", "inf", "", "1\x1c",
+    ),
+)  # fmt: skip
 PLAIN = re.compile(r"(s[0-9]),(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(-?\d+\.\d+)")
 
 
@@ -164,11 +188,11 @@ def one_line(error: TsuzukiError) -> None:
 
 
 @functools.cache
-def forecaster() -> Forecaster:
+def forecaster(**options: bool) -> Forecaster:
     """A small trained one."""
     hours = pd.date_range("2024-01-01", periods=120, freq="h")
     series = pd.Series(10 + np.sin(np.arange(120) / 4), hours, name="s0")
-    return Forecaster(2, units=3, layers=1, head=0, ensemble=1, epochs=1, max_gap=5).fit(series)
+    return Forecaster(2, units=3, layers=1, head=0, ensemble=1, epochs=1, max_gap=5, **options).fit(series)
 
 
 def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
@@ -211,6 +235,68 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
                 if found != expected:
                     raise Wrong(f"{batch!r} came to {found}, its plain lines to {expected}")
             yield bool(found)
+
+
+def batches(draw: random.Random, folder: Path) -> Iterator[bool]:
+    """Batches that are read at once, or nearly: what each line says by itself, and what reading them apart leads to."""
+    known, hours = [f"s{i}" for i in range(40)], range(5, 12)
+    bank = forecaster().bank(known, start="2024-01-05 23:00")
+    begin = {name: one.copy() for name, one in arrays_of(bank).items()}
+
+    def run(batch: list[bytes], text: LineFormat, at_once: bool) -> tuple[Any, ...]:
+        adopt(bank, begin)
+        reading = line_runner.plain_readings
+        if not at_once:
+            line_runner.plain_readings = lambda lines, text: None
+        try:
+            done = LineRunner(bank, allows_new=False).run(range(1, len(batch) + 1), batch, text)
+        finally:
+            line_runner.plain_readings = reading
+        return done.taken, done.forecasts, done.notes, done.states
+
+    while True:
+        text = LineFormat("csv", 2, draw.choice(",,;\t"))
+        batch, bent = [], draw.choice((0, 0.05, 0.3))
+        for _ in range(draw.randint(1, 60)):
+            cells = [draw.choice(known), f"2024-01-06 {draw.choice(hours):02}:00:00", f"{draw.uniform(-20, 20):.3f}"]
+            if draw.random() < bent:
+                place = draw.randrange(3)
+                cells[place] = draw.choice(NEAR[place])
+            line = text.separator.join(cells).encode()
+            batch.append(bent_bytes(draw, line).replace(b"\n", b"") if draw.random() < bent / 10 else line)
+        found = plain_readings(batch, text)
+        if found is not None:
+            said = list(zip(*found, strict=True))
+            for line, one in zip(batch, said, strict=True):
+                if one != strict_line(line, text.separator):
+                    raise Wrong(f"{line!r} was read at once to {one}")
+        together, apart = run(batch, text, True), run(batch, text, False)
+        if together != apart:
+            raise Wrong(f"{batch!r} came to {together[:3]}, read line by line to {apart[:3]}")
+        yield found is not None
+
+
+def readings(draw: random.Random, folder: Path) -> Iterator[bool]:
+    """Readings of one series: what compiled code takes at once leaves the bits of what Python takes."""
+    made = forecaster(committee=False)
+    quick, slow = made.stream(), made.stream()
+    slow._quick = slow._update_quickly = takes_none
+
+    def said(stream: Stream, value: Any, ds: Any) -> tuple[Any, ...]:
+        try:
+            return stream.update(value, ds).tobytes(), stream.at, stream.now
+        except TsuzukiError as error:
+            one_line(error)
+            return type(error), str(error), stream.at, stream.now
+
+    while True:
+        plain = draw.random() < 0.7
+        value = draw.gauss(10, 5) if plain else draw.choice((*ODD, *CELLS))
+        ds = quick.time + np.timedelta64(draw.choice((0, 1, 1, 2, 7)), "h") if draw.random() < 0.1 else None
+        before, (one, other) = quick.at, (said(stream, value, ds) for stream in (quick, slow))
+        if one != other:
+            raise Wrong(f"the reading {value!r} at {ds} came to {one}, without compiled code to {other}")
+        yield quick.at > before
 
 
 def _changed(draw: random.Random, facts: Any) -> Any:
@@ -344,6 +430,8 @@ def stores(draw: random.Random, folder: Path) -> Iterator[bool]:
 KINDS: dict[str, Callable[[random.Random, Path], Iterator[bool]]] = {
     "tables": tables,
     "lines": lines,
+    "batches": batches,
+    "readings": readings,
     "models": models,
     "checkpoints": checkpoints,
     "stores": stores,

@@ -108,7 +108,7 @@ class Life:
 
 def lines_of(number: int, series: int) -> list[bytes]:
     """A round: the reading of every series at one time."""
-    when = BEGIN + pd.Timedelta(hours=number)
+    when = str(BEGIN + pd.Timedelta(hours=number))
     values = np.sin(number / 4 + np.arange(series)).round(3)
     return [f"s{i},{when},{value}\n".encode() for i, value in enumerate(values)]
 
