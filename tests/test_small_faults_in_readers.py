@@ -1,15 +1,20 @@
 """What one small slip in a reader would change: an hour too many, a column that is lost, a comma that is a point."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from tsuzuki.data import delimited
+from tsuzuki.data import columns, delimited
 from tsuzuki.data.calendar import seasons
+from tsuzuki.data.covariates import CovariateNames, covariate_series
 from tsuzuki.data.date_forms import date_numbers, is_clock, is_date, match, offset_minutes
 from tsuzuki.data.grid import BUSINESS_STEP, following_times, infer_grid, nearest_positions, step_of
 from tsuzuki.data.readers import read
+from tsuzuki.data.resampling import fitting_freq
 from tsuzuki.data.segments import Segment, fill_short_gaps, segments_between_gaps
+from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
 
 DAY = 86400 * 10**9
@@ -215,3 +220,45 @@ def test_a_message_names_an_endless_column_in_one_line(tmp_path, head):
             read(tmp_path / "a.csv", column=column)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 400
+
+
+def test_compact_times_that_are_no_dates_are_seconds_or_refused():
+    def read_as(numbers):
+        return instants(pd.Series(numbers), "ds", lambda at: f"line {at + 1}")
+
+    found = read_as([202001311800, 202001311900])
+    assert (found.stamps.tolist(), found.zone) == (
+        [pd.Timestamp("2020-01-31 18:00"), pd.Timestamp("2020-01-31 19:00")],
+        None,
+    )
+    # Twelve digits that are no date are milliseconds since 1970; eight and fourteen can be nothing else.
+    found = read_as([201999999999, 202000000000])
+    assert (found.stamps.iloc[0], found.zone) == (pd.Timestamp(201999999999, unit="ms"), "UTC")
+    for numbers in ([20201399, 20200101], [20201399000000, 20200101000000]):
+        with pytest.raises(DataError, match="2020"):
+            read_as(numbers)
+
+
+def test_hours_with_a_gap_in_their_column_are_whole_numbers():
+    column = pd.Series([1.0, np.nan, 2.5, 24.0])
+    assert columns._sample(column) == ["1", "2.5", "24"]
+    assert columns._cells(column) == ["1", "", "2.5", "24"]
+    assert columns._cells(pd.Series([" 5 ", None, "NA", "x"])) == ["5", "", "", "x"]
+
+
+def test_merged_readings_are_named_where_the_caller_stands():
+    days = pd.date_range("2024-01-01", periods=30)
+    frame = pd.DataFrame({"unique_id": "a", "ds": [*days, days[3]], "y": np.arange(31.0)})
+    with pytest.warns(UserWarning, match="1 readings of the frame are of the same day as another") as seen:
+        covariate_series(frame, CovariateNames(), 3, merge=False)
+    assert [one.filename for one in seen] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        covariate_series(frame, CovariateNames(), 3, merge=True)
+        covariate_series(frame[:30], CovariateNames(), 3, merge=False)
+
+
+def test_beyond_a_day_a_week_or_a_month_is_suggested():
+    day = 86400 * 10**9
+    assert fitting_freq(np.arange(9) * 13 * day) == "W"
+    assert fitting_freq(np.arange(9) * 14 * day) == "MS"

@@ -140,7 +140,7 @@ def test_the_faults_that_no_test_noticed_once_can_be_planted_still():
         compile(fault.source, name, "exec")
 
 
-@pytest.mark.parametrize("kind", ["tables", "lines", "models", "checkpoints", "stores"])
+@pytest.mark.parametrize("kind", ["tables", "lines", "batches", "readings", "models", "checkpoints", "stores"])
 def test_bent_input_is_read_as_it_is_or_refused_in_one_line(kind):
     import random
 

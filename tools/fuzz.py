@@ -239,7 +239,7 @@ def lines(draw: random.Random, folder: Path) -> Iterator[bool]:
 
 def batches(draw: random.Random, folder: Path) -> Iterator[bool]:
     """Batches that are read at once, or nearly: what each line says by itself, and what reading them apart leads to."""
-    known, hours = [f"s{i}" for i in range(40)], range(5, 12)
+    known, hours = [f"s{i}" for i in range(20)], range(5, 12)
     bank = forecaster().bank(known, start="2024-01-05 23:00")
     begin = {name: one.copy() for name, one in arrays_of(bank).items()}
 
@@ -257,7 +257,7 @@ def batches(draw: random.Random, folder: Path) -> Iterator[bool]:
     while True:
         text = LineFormat("csv", 2, draw.choice(",,;\t"))
         batch, bent = [], draw.choice((0, 0.05, 0.3))
-        for _ in range(draw.randint(1, 60)):
+        for _ in range(draw.randint(1, 40)):
             cells = [draw.choice(known), f"2024-01-06 {draw.choice(hours):02}:00:00", f"{draw.uniform(-20, 20):.3f}"]
             if draw.random() < bent:
                 place = draw.randrange(3)
