@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tsuzuki.data.calendar import DAY
 from tsuzuki.data.segments import Segment
-from tsuzuki.errors import SettingError, TooShortError
+from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.forecasting import backtest, conformal_intervals, predict, stepwise
 from tsuzuki.forecasting.backtest import _rows_before, _seasonal_naive_mae, fitting_windows, origins_of
 from tsuzuki.forecasting.evaluation import evaluate
@@ -220,3 +220,47 @@ def test_a_level_is_compared_with_what_was_before_a_cut_only_where_a_stretch_goe
     assert (past is not None) == goes_on
     if goes_on:
         np.testing.assert_array_equal(past[0], values[cut - 4 : cut])
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(("count", "columns", "before"), [(1, 1, 0), (2, 1, 3), (4, 2, 1), (3, 3, 0), (3, 0, 2)])
+def test_rows_that_wait_see_what_is_known_behind_them(alone, count, columns, before):
+    horizon, generator = 3, np.random.default_rng(count)
+    rows = generator.normal(size=(2, before + 6, 2 + 1 + horizon * columns)).astype(np.float32)
+    rows[:, :, 1] = generator.random((2, before + 6)) < 0.5
+    state = SimpleNamespace(rows=rows.copy(), pending=np.array([5, count]))
+    fitted = SimpleNamespace(way=SimpleNamespace(before=before), rules=SimpleNamespace(horizon=horizon, alone=alone))
+    known = generator.normal(size=(horizon, columns))
+    found = predict.pending_rows(fitted, state, 1, known)
+    expected = rows[1, len(rows[1]) - before - count :].copy()
+    for row in range(count if columns else 0):
+        own = expected[before + row]
+        if alone and own[1]:
+            own[0] = np.nan
+        for step in range(horizon):
+            at = row + step
+            first = rows[1, len(rows[1]) - count, 3:].reshape(horizon, columns)
+            # Behind the last time that is known, its values go on.
+            value = first[at] if at < count - 1 else known[min(at - count + 1, horizon - 1)]
+            own[3 + step * columns : 3 + (step + 1) * columns] = value
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(state.rows, rows)
+
+
+def test_a_future_that_lacks_a_value_is_named():
+    times = [pd.date_range("2024-01-01", periods=5).to_numpy("datetime64[ns]")] * 2
+    scales = np.array([[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]])
+    settings = Settings(2, past="wind", known=("promo", "price"))
+    fitted = SimpleNamespace(ids=("a", "b"), times=times, zone=None, covariate_scales=scales)
+    days = pd.date_range("2024-01-06", periods=2)
+    parts = [pd.DataFrame({"unique_id": name, "ds": days, "promo": [1.0, 3], "price": [7, unit]}) for name, unit in
+             (("a", 11.0), ("b", 15.0))]  # fmt: skip
+    found = predict._known_ahead(fitted, settings, pd.concat(parts))
+    np.testing.assert_array_equal(found, [[[0, 1], [1, 2]], [[0, 1], [1, 3]]])
+    with pytest.raises(DataError, match=r"reads columns known ahead \(promo, price\); give them for the forecast"):
+        predict._known_ahead(fitted, settings, None)
+    parts[1].loc[1, "price"] = np.nan
+    with pytest.raises(DataError, match="future has no price for series 'b' at 2024-01-07 00:00:00"):
+        predict._known_ahead(fitted, settings, pd.concat(parts))
+    with pytest.raises(DataError, match="future has no promo for series 'b' at 2024-01-06 00:00:00"):
+        predict._known_ahead(fitted, settings, parts[0])

@@ -314,3 +314,12 @@ def test_errors_behind_a_held_out_stretch_count_only_where_it_is_shorter_than_th
             # The latest stretch ends with the data; behind the one before it the data go on.
             before = count - ahead if count >= 6 else min(count, 2 * count - ahead)
             assert number == max(0, count - ahead) + before
+
+
+def test_a_plateau_is_what_keras_takes_for_one():
+    assert ReduceOnPlateau() == ReduceOnPlateau(factor=0.1, patience=10, min_delta=1e-4, lowest=0.0)
+    assert EarlyStopping() == EarlyStopping(patience=5, min_delta=0.0)
+    monitor = LossMonitor(None, ReduceOnPlateau())
+    monitor.see(record(1.0))
+    rates = [(monitor.see(record(0.99995)), monitor.rate_factor)[1] for _ in range(20)]
+    assert rates == [1.0] * 9 + [0.1] * 10 + [pytest.approx(0.01)]

@@ -131,6 +131,30 @@ def test_how_far_a_network_is_from_the_others_where_it_is_held_out():
     np.testing.assert_allclose(first.spread, [[16], [16]], rtol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_what_a_network_says_apart_is_weighed_by_how_many_there_are(count):
+    panel = SimpleNamespace(series_count=1, rows_of=lambda number: (np.arange(6), np.arange(6)))
+    wanted = np.array([False, True, True, True, True, False])
+    said = np.random.default_rng(count).normal(size=(count, 4, 2)).astype(np.float32)
+    nothing = [[np.zeros((4, 0), np.float32)]] * count
+    found = held_out_forecasts(panel, wanted, [[one] for one in said], [HeldOut((1,), (6,))] * count, nothing)
+    for number, (one,) in enumerate(found):
+        np.testing.assert_array_equal(one.places, [1, 2, 3, 4])
+        np.testing.assert_array_equal(one.changes, said[number])
+        # By so much it differs from the mean of all.
+        np.testing.assert_allclose(one.spread, (said[number] - said.mean(axis=0)) ** 2, atol=1e-5)
+
+
+def test_the_scaled_error_is_unknown_where_its_scale_is():
+    times = pd.date_range("2024-01-01", periods=4, freq="h")
+    table = pd.DataFrame({"unique_id": "a", "ds": times[1:], "cutoff": times[0], "y": [1.0, 2.0, 3.0], "m": 0.0})
+    for scale, expected in ((2.0, 1.0), (np.inf, np.nan), (np.nan, np.nan)):
+        table.attrs["mase_scale"] = {"a": scale}
+        np.testing.assert_equal(evaluate(table)["mase"].item(), expected)
+    table.attrs["mase_scale"] = {}
+    assert np.isnan(evaluate(table)["mase"].item())
+
+
 def test_series_share_their_errors_where_they_are_many_or_short():
     errors = np.random.default_rng(0).normal(size=(OWN_ROWS, 1)).astype(np.float32)
     assert len(calibrate([errors] * 2).offsets) == 2
