@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import ray
 
 import worker_units
 from tsuzuki import Forecaster, fit_each, load
+from tsuzuki.data.engine_frames import files_of
 from tsuzuki.data.panel_store import panel_store
 from tsuzuki.data.series import collect
 from tsuzuki.distributed import workers
@@ -231,6 +233,17 @@ class TestOnACluster:
         for ours, theirs in zip(spread.results, alone.results, strict=True):
             assert (ours.running_loss, ours.scores) == (theirs.running_loss, theirs.scores)
             np.testing.assert_array_equal(ours.forecasts, theirs.forecasts)
+
+    def test_a_dataset_of_ray_is_read_as_its_frame_is(self, cluster, tmp_path):
+        import ray.data
+
+        frame = readings(3)
+        parts = [pa.Table.from_pandas(one, preserve_index=False) for one in (frame[:200], frame[200:])]
+        frame.to_parquet(tmp_path / "own.parquet", index=False)
+        paths = files_of(ray.data.from_arrow(parts), tmp_path)
+        found, expected = (panel_store(one, tmp_path / "cache") for one in (paths, tmp_path / "own.parquet"))
+        assert (found.ids, found.readings) == (expected.ids, 360)
+        np.testing.assert_array_equal(found.values, expected.values)
 
     def test_a_machine_that_goes_takes_no_result_with_it(self, cluster, tmp_path, small_units):
         frame = readings(6)

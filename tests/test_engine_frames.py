@@ -1,9 +1,12 @@
-"""Frames that an engine holds, here Dask's: the same stores, models and forecasts as from the readings in files."""
+"""Frames that Dask, Spark and Ray hold: the same stores, models and forecasts as from the readings in files."""
+
+import itertools
 
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +70,37 @@ def test_an_engines_frame_gives_each_series_the_model_that_a_frame_in_memory_giv
         assert listed["error"].isna().all()
     found = [next((tmp_path / name).glob("forecasts-*.parquet")) for name in ("engine", "frame")]
     pd.testing.assert_frame_equal(*map(pd.read_parquet, found), check_exact=True)
+
+
+class _Partitions:
+    """A frame as Spark hands one out: a function runs over each partition's Arrow batches, its rows come one by one."""
+
+    __module__ = "pyspark.sql.dataframe"
+
+    def __init__(self, partitions):
+        self.partitions = partitions
+
+    def mapInArrow(self, function, schema):  # noqa: N802 - Spark's name.
+        from ray import cloudpickle
+
+        assert schema == "batch binary"
+        # Executors are sent the function, so it must not hold on to this process.
+        there = cloudpickle.loads(cloudpickle.dumps(function))
+        self.rows = (row for one in self.partitions for batch in there(iter(one)) for row in batch.to_pylist())
+        return self
+
+    def toLocalIterator(self):  # noqa: N802 - Spark's name.
+        return self.rows
+
+
+@given(cuts=st.lists(st.integers(0, 360), max_size=5).map(sorted))
+@settings(max_examples=5)
+def test_a_frame_of_spark_comes_batch_by_batch(tmp_path_factory, cuts):
+    folder, whole = tmp_path_factory.mktemp("spark"), pa.Table.from_pandas(readings(), preserve_index=False)
+    edges = [0, *cuts, len(whole)]
+    parts = [whole[first:last].to_batches(max_chunksize=50) for first, last in itertools.pairwise(edges)]
+    (path,) = files_of(_Partitions(parts), folder)
+    assert pa.parquet.read_table(path).equals(whole.select(["unique_id", "ds", "y"]).replace_schema_metadata())
 
 
 def test_what_a_frame_lacks_is_named_and_nothing_stays_behind(tmp_path):
