@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.data import datasets, readers
+from tsuzuki.data.distinct import counted
 from tsuzuki.data.grid import following_times
 from tsuzuki.data.scaling import Standardizer
 from tsuzuki.data.segments import Segment, segments_between_gaps
@@ -200,6 +201,15 @@ def test_what_is_wrong_with_arrays_is_said_as_of_frames():
         collect_readings("here", [rising, empty])
     with pytest.raises(DataError, match=r"^here has no values"):
         collect_readings("here", [empty])
+
+
+@given(st.lists(st.integers(-5, 5)), st.booleans())
+def test_distinct_values_are_those_of_numpy(values, ordered):
+    given_values = np.array(sorted(values) if ordered else values, np.int64)
+    found, counts = counted(given_values)
+    expected = np.unique(given_values, return_counts=True)
+    np.testing.assert_array_equal(found, expected[0])
+    np.testing.assert_array_equal(counts, expected[1])
 
 
 def test_a_name_that_is_not_bundled_is_answered_with_those_that_are():

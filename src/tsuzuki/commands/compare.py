@@ -1,5 +1,6 @@
 """`tsuzuki compare`: does carrying the state help on the user's series?"""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,7 +64,6 @@ def compare(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
 ) -> None:
     """Compare training with and without a carried state, seed by seed."""
-    from tsuzuki.distributed.workers import some_workers
     from tsuzuki.experiment.recipe import Recipe
 
     with errors_in_words(debug, lang):
@@ -76,12 +76,18 @@ def compare(
             cell, layers, units, timesteps, batch_size, epochs, seeds, learning_rate, test_fraction, max_gap
         )
         collection = series_of(source, column, time, Grid(freq, resample), max_gap, merge)
-        with some_workers(workers, ray) as pool:
+        with nullcontext() if workers is None and ray is None else _pool(workers, ray) as pool:
             comparison = _compare(collection, recipe, engine, json_path, quiet, pool)
         if report is not None:
             from tsuzuki.report import comparison_page
 
             write_report(report, comparison_page(comparison, command=command_line(), lang=language()), quiet)
+
+
+def _pool(workers: int | None, address: str | None) -> AbstractContextManager["WorkerPool | None"]:
+    from tsuzuki.distributed.workers import some_workers
+
+    return some_workers(workers, address)
 
 
 def _compare(

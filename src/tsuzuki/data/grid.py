@@ -7,6 +7,7 @@ days, Monday to Friday.
 
 from typing import TYPE_CHECKING
 
+from tsuzuki.data.distinct import counted, distinct
 from tsuzuki.data.resampling import fitting_freq
 from tsuzuki.errors import DataError, IrregularError
 
@@ -32,10 +33,10 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
     """Infer the grid; return each reading's position, the grid's times, its step's name and how many stamps snapped."""
     import numpy as np
 
-    distinct = np.unique(stamps)
-    if len(distinct) < 3:
-        raise DataError(f"{where} has {len(distinct)} different times; at least 3 are needed to infer its step")
-    gaps = np.diff(distinct)
+    different = distinct(stamps)
+    if len(different) < 3:
+        raise DataError(f"{where} has {len(different)} different times; at least 3 are needed to infer its step")
+    gaps = np.diff(different)
     calendar = _month_grid(stamps, gaps) or _part_grid(stamps, gaps) or _business_grid(stamps, gaps)
     if calendar is not None:
         return calendar
@@ -48,12 +49,12 @@ def infer_grid(stamps: "NDArray[np.int64]", where: str) -> "tuple[NDArray[np.int
     if steps > MOST_STEPS:
         raise DataError(f"{where} spans {steps:,} steps of a {step_name(step)}; is one of its times wrong by years?")
     follow = float((np.abs(gaps - step) <= step / 4).mean())
-    if beside.mean() > 0.1 or (len(distinct) < MIN_FILLED_SHARE * steps and follow < 0.5):
+    if beside.mean() > 0.1 or (len(different) < MIN_FILLED_SHARE * steps and follow < 0.5):
         odd = np.datetime64(int(stamps[beside.argmax()]), "ns").astype("datetime64[s]")
         raise IrregularError(
             f"{where} follows no regular grid: the most common step is {step_name(step)}, but times such as "
             f"{str(odd).replace('T', ' ')} do not fit it",
-            fitting_freq(distinct),
+            fitting_freq(different),
         )
     first = int(position.min())
     times = (phase + (first + np.arange(int(position.max()) - first + 1)) * step).astype("datetime64[ns]")
@@ -64,7 +65,7 @@ def _phase(stamps: "NDArray[np.int64]", step: int) -> int:
     """The readings' offset within a step, such as 51 minutes past the hour."""
     import numpy as np
 
-    residuals, counts = np.unique(stamps % step, return_counts=True)
+    residuals, counts = counted(stamps % step)
     if counts.max() > len(stamps) / 2:
         return int(residuals[counts.argmax()])
     # The circular mean: 59 and 1 minutes past the hour are close to each other.
@@ -80,7 +81,7 @@ def _likeliest_step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> i
     """
     import numpy as np
 
-    values, counts = np.unique(gaps, return_counts=True)
+    values, counts = counted(gaps)
     common = {int(np.quantile(gaps, 0.2)), int(np.median(gaps)), int(values[counts.argmax()])}
     round_times = {
         count * unit
@@ -88,12 +89,12 @@ def _likeliest_step(stamps: "NDArray[np.int64]", gaps: "NDArray[np.int64]") -> i
         for count in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30)
         if 0.8 * min(common) <= count * unit <= 1.2 * max(common)
     }
-    span, distinct = int(gaps.sum()), len(gaps) + 1
+    span, points = int(gaps.sum()), len(gaps) + 1
 
     def likely(step: int) -> float:
         away = (stamps - _phase(stamps, step)) % step
         fits = float((np.minimum(away, step - away) <= step / 4).mean())
-        filled = min(1.0, distinct / (span / step + 1))
+        filled = min(1.0, points / (span / step + 1))
         return fits + 0.5 * filled + 0.1 * (step in round_times)
 
     return max(common | round_times, key=likely)

@@ -7,6 +7,7 @@ Short gaps are interpolated; a long gap, or a station that moved, ends a *segmen
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from tsuzuki.data.distinct import distinct
 from tsuzuki.data.grid import infer_grid
 from tsuzuki.data.segments import Segment, fill_short_gaps
 from tsuzuki.data.zones import shown_zone, wall_offset
@@ -275,7 +276,7 @@ def _on_grid(readings: Readings, where: str, max_gap: int) -> Series:
     filled, segments = fill_short_gaps(values, observed, breaks, max_gap)
     missing = int((~observed).sum())
     repairs = Repairs(
-        duplicates=len(position) - len(np.unique(position)),
+        duplicates=len(position) - len(distinct(position)),
         snapped=snapped,
         missing=missing,
         interpolated=int((~np.isnan(filled)).sum()) - int(observed.sum()),

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tsuzuki.data.distinct import counted
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -62,7 +64,8 @@ def season(data: "PreparedData", forecasts: "Sequence[NDArray[np.float32]]") -> 
 
     halves = half_years(data)
     scored = data.train_targets | data.test_targets
-    numbers, at, counts = np.unique(halves[scored], return_inverse=True, return_counts=True)
+    numbers, counts = counted(halves[scored])
+    at = np.searchsorted(numbers, halves[scored])
     seconds = np.median(np.diff(data.collection.series[0].times)) / np.timedelta64(1, "s")
     whole = counts >= ENOUGH * 2 * QUARTER / seconds * len(data.collection.series)
     near, far = whole & (numbers % 2 == 0), whole & (numbers % 2 == 1)
