@@ -54,18 +54,20 @@ def networks(draw, outputs):
 @st.composite
 def cases(draw):
     """A network, weights, data, a layout and a loss."""
-    loss, horizon = draw(st.sampled_from(LOSSES)), draw(st.integers(1, 3))
+    loss, horizon = draw(st.sampled_from(LOSSES)), draw(st.sampled_from((1, 2, 3, 18)))
     network = draw(networks(horizon * HEADS.get(type(loss), 1)))
     steps, lanes, seed = draw(st.integers(1, 7)), draw(st.integers(1, 9)), draw(st.integers(0, 10**6))
     lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=3))
     lengths[0] = max(lengths[0], steps + 3)
-    ends = np.cumsum([length + 3 for length in lengths])
-    segments = [Segment(int(end - 3 - length), int(end - 3)) for end, length in zip(ends, lengths, strict=True)]
+    ends = np.cumsum([length + horizon for length in lengths])
+    segments = [
+        Segment(int(end - horizon - length), int(end - horizon)) for end, length in zip(ends, lengths, strict=True)
+    ]
     layouts = (Streams(steps, lanes), Windows(steps, lanes), Windows(steps, lanes, stateful=True))
     layout = draw(st.sampled_from(layouts)).over(segments)
     generator = np.random.default_rng(seed)
-    inputs = generator.normal(size=(int(ends[-1]), network.inputs)).astype(np.float32)
-    targets = generator.normal(size=(len(inputs) + 3, 1)).astype(np.float32)
+    inputs = generator.normal(size=(int(ends[-1]) + horizon, network.inputs)).astype(np.float32)
+    targets = generator.normal(size=(len(inputs) + horizon, 1)).astype(np.float32)
     if draw(st.booleans()):
         targets[generator.random(targets.shape) < 0.2] = np.nan
     weights = [w + generator.normal(0, 0.1, w.shape).astype(np.float32) for w in initialise(network, seed)]

@@ -10,6 +10,7 @@ bit. So the same kernels give the same bits however they are compiled: unit by u
 diverging run must be seen as NaN); LLVM's minnum and maxnum would swallow it.
 """
 
+import math
 import operator
 
 from llvmlite import ir
@@ -166,23 +167,45 @@ def where_positive(typing, condition, a, b):
 
 
 @intrinsic
-def sum_lanes(typing, a):
-    """The sum of all lanes: the upper half onto the lower one, until one is left."""
+def where_number(typing, condition, a, b):
+    """a where condition is a number, b where it is NaN."""
 
     def generate(context, builder, signature, args):
-        value, width = args[0], WIDTH
-        while width > 1:
-            width //= 2
-            halves = [
-                builder.shuffle_vector(
-                    value, value, ir.Constant(ir.VectorType(INT, width), list(range(first, first + width)))
-                )
-                for first in (0, width)
-            ]
-            value = builder.fadd(*halves)
-        return builder.extract_element(value, INT(0))
+        condition, a, b = args
+        return builder.select(builder.fcmp_ordered("ord", condition, condition), a, b)
 
-    return types.float32(vector), generate
+    return vector(vector, vector, vector), generate
+
+
+def _sum(builder, value):
+    """The upper half onto the lower one, until one is left."""
+    width = WIDTH
+    while width > 1:
+        width //= 2
+        halves = [
+            builder.shuffle_vector(
+                value, value, ir.Constant(ir.VectorType(INT, width), list(range(first, first + width)))
+            )
+            for first in (0, width)
+        ]
+        value = builder.fadd(*halves)
+    return builder.extract_element(value, INT(0))
+
+
+@intrinsic
+def sum_lanes(typing, a):
+    """The sum of all lanes, by halves."""
+    return types.float32(vector), lambda context, builder, signature, args: _sum(builder, args[0])
+
+
+@intrinsic
+def sum_lanes_widely(typing, a):
+    """The sum of all lanes as a double, by halves."""
+
+    def generate(context, builder, signature, args):
+        return _sum(builder, builder.fpext(args[0], ir.VectorType(ir.DoubleType(), WIDTH)))
+
+    return types.float64(vector), generate
 
 
 def _pointer(kind):
@@ -222,6 +245,23 @@ def load(typing, pointer, offset):
         return value
 
     return vector(floats, types.intp), generate
+
+
+@intrinsic
+def load_some(typing, pointer, offset, count):
+    """The first `count` floats that start at `offset`, NaN in the other lanes; nothing is read there."""
+
+    def generate(context, builder, signature, args):
+        place, numbers = vector_place(builder, args[0], args[1]), ir.VectorType(INDEX, WIDTH)
+        counts = builder.insert_element(ir.Constant(numbers, ir.Undefined), args[2], INT(0))
+        zeros = ir.Constant(ir.VectorType(INT, WIDTH), [0] * WIDTH)
+        counts = builder.shuffle_vector(counts, counts, zeros)
+        mask = builder.icmp_signed("<", ir.Constant(numbers, list(range(WIDTH))), counts)
+        kind = ir.FunctionType(VECTOR, [place.type, INT, mask.type, VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{WIDTH}f32.p0")
+        return builder.call(function, [place, INT(4), mask, ir.Constant(VECTOR, [math.nan] * WIDTH)])
+
+    return vector(floats, types.intp, types.intp), generate
 
 
 @intrinsic

@@ -12,15 +12,24 @@ import numpy as np
 
 from tsuzuki.kernels.host import WIDTH
 from tsuzuki.kernels.language import (
+    absolute,
     doubles_at,
     floats_at,
     ints_at,
     kernel,
+    larger,
+    load,
+    load_some,
     procedure,
     shift,
     small_ints_at,
+    smaller,
     splat,
     store,
+    sum_lanes,
+    sum_lanes_widely,
+    where_number,
+    where_positive,
 )
 from tsuzuki.kernels.table import (
     BY_LANE,
@@ -69,6 +78,8 @@ from tsuzuki.kernels.table import (
 )
 
 f32 = np.float32
+# So many target values of a row are scored as vectors.
+WORTH_VECTORS = 3
 
 
 @kernel
@@ -120,6 +131,13 @@ def missing(objective, y):
 def known(objective, targets):
     """How many of a row's targets are scored."""
     found, horizon = 0, objective[HORIZON]
+    if horizon >= WORTH_VECTORS and not objective[IGNORES]:
+        one, zero = splat(f32(1)), splat(f32(0))
+        for at in range(0, horizon, WIDTH):
+            found += int(sum_lanes(where_number(load_some(targets, at, horizon - at), one, zero)))
+        if objective[COUNTED_WHOLE]:
+            return 1 if found == horizon else 0
+        return found
     for h in range(horizon):
         if not missing(objective, targets[h]):
             found += 1
@@ -241,6 +259,32 @@ def score_plainly(job, objective, lanes, starts, valid, out, d_out, scale):
     return total
 
 
+@kernel
+def score_vectors(kind, settings, here, base, targets, count, weight, share, slopes, training):
+    """The loss of a row's outputs, of which there is one for each of `count` targets; fills the slopes in training.
+
+    What lies behind the last target is NaN, as missing targets are: no loss, and no slope.
+    """
+    total, zero, one, half = 0.0, splat(f32(0)), splat(f32(1)), splat(f32(0.5))
+    bases, weights, shares, delta = splat(base), splat(weight), splat(share), f32(settings[0])
+    deltas, corner = splat(delta), splat(f32(0.5) * delta * delta)
+    for at in range(0, count, WIDTH):
+        y = load_some(targets, at, count - at)
+        error = load(here, at) - (y - bases)
+        size = absolute(error)
+        if kind == MSE:
+            value, slope = error * error, (one + one) * error
+        elif kind == MAE:
+            value, slope = size, where_positive(error, one, where_positive(zero - error, zero - one, error))
+        else:
+            value = where_positive(size - deltas, deltas * size - corner, half * error * error)
+            slope = larger(smaller(error, deltas), zero - deltas)
+        total += sum_lanes_widely(where_number(y, value * weights, zero))
+        if training:
+            store(slopes, at, where_number(y, slope * weights * shares, zero))
+    return total
+
+
 @procedure("ttfiiii", "d")
 def score(job, objective, work, lanes, k, first_lane, count):
     """The loss of a block's rows in update k, as their part of the mean over `count` values.
@@ -265,6 +309,8 @@ def score(job, objective, work, lanes, k, first_lane, count):
     if kind == MSE and not unusual and job[TARGETS] != 0 and objective[FIRST_TARGET] == 0:
         return score_plainly(job, objective, lanes, starts, valid, out, d_out, scale)
     total, share = 0.0, share_of(objective)
+    plain = heads == 1 and objective[OUTPUT_WEIGHTS] == 0 and kind in (MSE, MAE, HUBER)
+    vectors = plain and objective[HORIZON] >= WORTH_VECTORS
     for s in range(objective[END_STEPS]):
         step = first_step + s
         for lane in range(lanes):
@@ -282,6 +328,10 @@ def score(job, objective, work, lanes, k, first_lane, count):
             if job[TARGETS] == 0:
                 continue
             weight = scale * weight_of(job, objective, position)
+            if vectors:
+                own, horizon = shift(targets, position * stride), objective[HORIZON]
+                total += score_vectors(kind, settings, here, base, own, horizon, weight, share, slopes, training)
+                continue
             for h in range(objective[HORIZON]):
                 y = targets[position * stride + h]
                 if objective[MASKED_TARGETS] and math.isnan(y):

@@ -59,6 +59,7 @@ from tsuzuki.kernels.table import (
 from tsuzuki.kernels.touched_rows import touched_piece
 
 f32 = np.float32
+SQUARES_TOGETHER = 8
 
 
 @procedure("tii")
@@ -86,9 +87,12 @@ def squared_norm(values, size, apart):
         for at in range(0, size, WIDTH):
             total += sum_lanes(load(values, apart + at))
         return total
-    for at in range(0, size, WIDTH):
-        v = load(values, at)
-        total += sum_lanes(v * v)
+    # Some vectors together: a sum over lanes takes as long as the squares of four.
+    for begin in range(0, size, SQUARES_TOGETHER * WIDTH):
+        squares = splat(f32(0))
+        for at in range(begin, min(size, begin + SQUARES_TOGETHER * WIDTH), WIDTH):
+            squares = fma(load(values, at), load(values, at), squares)
+        total += sum_lanes(squares)
     return total
 
 
