@@ -108,7 +108,8 @@ def source_key(unit: str) -> str:
     """A hash of all sources that a unit's code is made of, and of the vector width."""
     seen: dict[Path, None] = {}
     calls: set[str] = set()
-    compilers = [HERE / name for name in ("instructions.py", "register_tile.py", "language.py", "build.py", "host.py")]
+    meanings = ("instructions.py", "call_instructions.py", "register_tile.py")
+    compilers = [HERE / name for name in (*meanings, "language.py", "build.py", "host.py")]
     for path in [*compilers, *(HERE.joinpath(*name.split(".")).with_suffix(".py") for name in UNITS[unit])]:
         _sources(path, seen, calls)
     digest = hashlib.sha256(f"{WIDTH} {platform.machine()} {sys.platform}\0".encode())
@@ -158,14 +159,14 @@ def _translated(declared: Kernel | Procedure) -> Any:
     """A kernel or procedure as Numba takes it: words for instructions, kernels for their translations."""
     from numba import njit
 
-    from tsuzuki.kernels import instructions, register_tile
+    from tsuzuki.kernels import call_instructions, instructions, register_tile
 
-    function = declared.function
+    function, meanings = declared.function, (instructions, call_instructions, register_tile)
     words = dict(function.__globals__)
     for name in function.__code__.co_names:
         value = words.get(name)
         if isinstance(value, Instruction):
-            words[name] = getattr(instructions, value.name, None) or getattr(register_tile, value.name)
+            words[name] = next(getattr(one, value.name) for one in meanings if hasattr(one, value.name))
         elif isinstance(value, Kernel):
             words[name] = _translated(value)
         elif isinstance(value, Procedure):

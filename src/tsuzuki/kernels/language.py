@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Instruction:
-    """A word that becomes a few instructions of the machine: the function of this name in `instructions`."""
+    """A word that becomes a few instructions of the machine: the function of this name that `build` finds."""
 
     name: str
 
