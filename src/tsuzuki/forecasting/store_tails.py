@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.rules import Rules
     from tsuzuki.forecasting.settings import Settings
 
-# Steps of a series that its state is made of; M4's hourly series are forecast as well by 48 as by 192, by 24 nearly.
+# Steps of a series that its state is made of, at least. M4's hourly series 48 steps ahead, before their test part: MASE
+# .821 by 24, .805 by 48, .800 by 96, .801 by 192, .800 by 480.
 WARM_UP = 48
 
 
-def steps_run(horizon: int, *, followed: bool) -> int:
+def steps_run(horizon: int) -> int:
     """Steps of each series that networks are run over; a forecast is judged only when its last step has come."""
-    return max(WARM_UP, 2 * horizon) if followed else WARM_UP
+    return max(WARM_UP, 2 * horizon)
 
 
 def forecasts_of(
@@ -51,7 +52,7 @@ def forecasts_of(
     """
     count, rules, before = len(fitted.scales), fitted.rules, fitted.way.before
     followed = followed and fitted.recent is not None
-    steps = steps_run(rules.horizon, followed=followed)
+    steps = steps_run(rules.horizon)
     seasons = np.array(rules.bases, np.int64)
     earlier = before if rules.alone else rules.history - 1 + SEASONS_BEFORE * max(1, int(seasons.max()))
     values = last_values(fitted, store, first, earlier + steps)
