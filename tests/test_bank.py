@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from tsuzuki.data.calendar import DAY, calendar
 from tsuzuki.errors import DataError, FileError, SettingError
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.streaming.cursor import Cursor
+from tsuzuki.streaming.quick_reading import takes_none
+from tsuzuki.streaming.usual_round import usual_round
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +199,72 @@ def test_a_bank_on_months_or_business_days_begins_whenever_its_readings_do(freq,
         found = bank.update([due.month + 5.0])
         assert bank.stamps[0] == due.to_datetime64()
     assert np.isfinite(found).all()
+
+
+@pytest.fixture(scope="module")
+def alone(daily):
+    """One network that stands alone, of which usual rounds are a call of the program and little else."""
+    settings = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "lags": (), "epochs": 1, "max_gap": 2}
+    return Forecaster(3, committee=False, **settings).fit(daily)
+
+
+ROUNDS = st.lists(
+    st.one_of(
+        st.tuples(st.just("all"), st.lists(st.floats(-5, 25), min_size=3, max_size=3)),
+        st.tuples(st.just("missing"), st.lists(st.sampled_from([np.nan, 7.0]), min_size=3, max_size=3)),
+        st.tuples(st.just("some"), st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=3, unique=True)),
+        st.tuples(st.just("restored"), st.none()),
+        st.tuples(st.just("jumped"), st.integers(0, 2)),
+    ),
+    min_size=1,
+    max_size=100,
+)
+
+
+@settings(max_examples=30)
+@given(ROUNDS, st.integers(1, 70))
+def test_usual_rounds_leave_the_bits_that_other_rounds_leave(alone, rounds, usual):
+    # Lists are taken reading by reading with all that may be due; arrays, where they are usual, by the program alone.
+    with mock.patch("tsuzuki.streaming.bank.MOST_ROWS", 64):
+        quick, slow = (alone.bank(["a", "b", "c"]) for _ in range(2))
+    assert usual_round(quick) is not takes_none
+    for kind, what in [("all", [1.0, 2.0, 3.0])] * usual + rounds:
+        if kind == "some":
+            for bank in quick, slow:
+                bank.update(np.array([9.0] * len(what)), ["abc"[number] for number in what])
+        elif kind == "restored":
+            every = np.arange(3)
+            quick.restore(every, quick.state_of(every), quick.stamps.copy(), quick.missing.copy())
+            slow.restore(every, slow.state_of(every), slow.stamps.copy(), slow.missing.copy())
+        elif kind == "jumped":
+            for bank in quick, slow:
+                bank.jump(what, 4)
+        else:
+            found, expected = quick.update(np.array(what)), slow.update(what)
+            np.testing.assert_array_equal(found, expected)
+            # What is handed out is the caller's.
+            found[:] = 0
+    np.testing.assert_array_equal(quick.forecasts(), slow.forecasts())
+    np.testing.assert_array_equal(quick.state_of(np.arange(3)), slow.state_of(np.arange(3)))
+    np.testing.assert_array_equal(quick.stamps, slow.stamps)
+    np.testing.assert_array_equal(quick.missing, slow.missing)
+    np.testing.assert_array_equal(quick.interval(80), slow.interval(80))
+
+
+def test_a_usual_round_refuses_what_other_rounds_refuse(alone):
+    bank = alone.bank(["a", "b"])
+    bank.update(np.array([1.0, 2.0]))
+    before = bank.state_of(np.arange(2))
+    for bad in (np.array([1.0, np.inf]), np.array([-1e39, 1.0]), np.array([1.0]), np.array([[1.0, 2.0]])):
+        with pytest.raises(DataError):
+            bank.update(bad)
+    np.testing.assert_array_equal(bank.state_of(np.arange(2)), before)
+
+
+def test_a_bank_that_is_given_other_scales_measures_readings_by_them(alone, tmp_path):
+    near, far = alone.bank(["a"], scales={"a": (0, 1e-20)}), alone.bank(["a"], scales={"a": (0, 1.0)})
+    far.save(tmp_path / "far")
+    with pytest.raises(DataError, match="too far away"):
+        near.update(np.array([1e15]))
+    near.load(tmp_path / "far")
+    near.update(np.array([1e15]))

@@ -1,10 +1,10 @@
 """Networks that wait for the next reading, with their state kept: nothing of the past is ever computed again.
 
-A `Bank` stands in many series at once; a `Stream` is one series without the bookkeeping of many, a few microseconds a
-reading. What they hold of the past is the state and as many values as the longest lag reaches back.
+What a `Bank` holds of the past of its series is their states and as many values as the longest lag reaches back.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from tsuzuki.streaming.readings import checked_readings, nanoseconds, places_of
 from tsuzuki.streaming.recent_values import RecentValues
 from tsuzuki.streaming.state_file import put_states, read_states, states_of, write_states
 from tsuzuki.streaming.upcoming_calendar import ahead, calendar_ahead, is_uniform, next_stamps
+from tsuzuki.streaming.usual_round import usual_round
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,10 +127,9 @@ class Bank:
             self.parameters.append(Parameters(network, weights))
         self._distinct = self.rows if fitted.rules.alone else self.rows[:1]
         self._calls: dict[int, PreparedStep] = {}
-        self._make_ready(np.arange(count))
+        self._make_ready(self._all)
         self.missing[known] = 0
-        # The last row of the training data is not in the state yet, but scaled already. Where it looks ahead, it waits
-        # for what is known behind it.
+        # The training data's last row is not in the state yet, but scaled. Where it looks ahead, it waits for that.
         if len(known) and not self.settings.columns.known:
             self.run(known, np.zeros(len(known), bool))
         elif len(known) and not self.settings.columns.given_ahead:
@@ -151,6 +151,10 @@ class Bank:
             for rows in self._distinct:
                 first = 2 + self.fitted.way.of_windows
                 rows[at + 1 :, some, first : first + own.shape[2]] = own
+
+    @functools.cached_property
+    def _take_usual(self) -> Callable[[Any], bool]:
+        return usual_round(self)
 
     def now(self, number: int) -> int:
         """Where a series stands, in nanoseconds since 1970."""
@@ -176,7 +180,7 @@ class Bank:
         """
         found = Bank(self.fitted, self.settings, [*self.ids, *ids])
         old = np.arange(len(self.ids))
-        found.recent.take_scales(old, self.recent)
+        found.recent.put_scales(old, self.scales, self.recent.transform.marks)
         found.restore(old, self.state_of(old), self.stamps, self.missing)
         if found.covariates is not None and self.covariates is not None:
             found.covariates.take_plans(self.covariates)
@@ -212,6 +216,8 @@ class Bank:
         Raises:
             DataError: not one value for each series; no number or an infinite one; an id unknown, or twice.
         """
+        if ids is None and known is None and not past and self._take_usual(values):
+            return self.latest.copy()
         which = self._all if ids is None else places_of(ids, self._number)
         values = checked_readings(values, which, self.ids, self.recent.limits(which))
         self.tell(which, known, past)
@@ -243,8 +249,7 @@ class Bank:
             effect = self.covariates.effects(which, plans[:, :1])[:, 0]
             values = self.fitted.effects.put_on(values, -effect, self.recent.transform, which)
             beside = self.covariates.rows(which, seen, plans)
-        # All of them in order need no picking.
-        some: Any = slice(None) if which is self._all else which
+        some: Any = slice(None) if which is self._all else which  # All in order need no picking.
         at = self.at[some] + 1
         full = at == self.cap
         if full.any():
@@ -291,13 +296,13 @@ class Bank:
         """
         count = len(which)
         alone = self.fitted.rules.alone
-        call = self.prepared(count, reads=False) if values is None and alone else self._call(count)
-        windows = self.recent.windows(which, self.at[which])
+        call = self.prepared(count, reads=False) if values is None and alone else self.call_for(count)
+        windows, some = self.recent.windows(which, self.at[which]), slice(None) if which is self._all else which
         if values is not None and not alone:
             self.recent.write(self.rows[0], which, self.at[which], windows, np.isnan(values))
         block = call.block
         starts, valid, entries, exits = (a.ravel() for a in (block.starts, block.valid, block.entries, block.exits))
-        np.multiply(self.at if which is self._all else self.at[which], len(self.ids), out=starts[:count])
+        np.multiply(self.at[some], len(self.ids), out=starts[:count])
         starts[:count] += which
         valid[:count], valid[count:] = 1, 0
         entries[:count], entries[count:] = which, CARRY
@@ -307,10 +312,9 @@ class Bank:
         if values is not None and alone:
             call.readings[:count] = values
         call.run()
-        found = self.recent.finish(which, windows, call.mean()[:count])
-        self.latest[slice(None) if which is self._all else which] = found
+        self.latest[some] = self.recent.finish(which, windows, call.mean()[:count])
 
-    def _call(self, count: int) -> PreparedStep:
+    def call_for(self, count: int) -> PreparedStep:
         """The prepared call for so many series, kept for the next time."""
         size = count if count == len(self.ids) else next(size for size in SIZES if size >= count)
         if size not in self._calls:
@@ -330,13 +334,12 @@ class Bank:
 
     def forecasts(self, which: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """The latest point forecasts, float32 [series, horizon], of all series if None."""
+        some = self._all if which is None else which
         if self.covariates is not None:
-            some = self._all if which is None else which
             self.covariates.check_read(some)
             found = point_forecast(self.settings, self.outputs(some))
             found = self.covariates.put_on(found, some, self.recent.transform)
             return np.asarray(self.recent.within(found, some), np.float32)
-        some = self._all if which is None else which
         if not self.settings.quantiles and self.fitted.spread is None:
             return self.recent.within(self.latest.copy() if some is self._all else self.latest[some], some)
         return np.asarray(self.recent.within(point_forecast(self.settings, self.outputs(some)), some), np.float32)
@@ -383,11 +386,7 @@ class Bank:
         self._make_ready(which)
 
     def save(self, path: str | Path) -> None:
-        """Write where the networks stand in every series; the model itself is not in it.
-
-        Raises:
-            FileError: it cannot be written.
-        """
+        """Write where the networks stand in every series, without the model itself; FileError if that cannot be."""
         write_states(self, path)
 
     def load(self, path: str | Path) -> "Bank":

@@ -62,6 +62,7 @@ class RecentValues:
         self.scales = self._choose_scales(fitted, ids, given)
         # What a reading of each series may be away from 0 at most, once that has been asked.
         self._reach: NDArray[np.float64] | None = None
+        self._least = 0.0
         rules = fitted.rules
         # Networks that stand alone look back on nothing but their state.
         self.size, self.spread = 0 if rules.alone else rules.history, fitted.spread
@@ -132,16 +133,26 @@ class RecentValues:
     def limits(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """What readings may be away from 0 at most: beyond, one would be infinite in the network's 32 bits, and the
         state never a number again."""
+        return self._all_limits()[which]
+
+    @property
+    def least_limit(self) -> float:
+        """The least of the limits of all series."""
+        self._all_limits()
+        return self._least
+
+    def _all_limits(self) -> NDArray[np.float64]:
         if self._reach is None:
             self._reach = np.full(len(self.scales), float(np.finfo(np.float32).max))
             if self.transform.kind == "none":
                 there = np.abs(self.scales[:, 0]) + LARGEST_SCALED * self.scales[:, 1]
                 self._reach = np.minimum(self._reach, there)
-        return self._reach[which]
+            self._least = float(self._reach.min())
+        return self._reach
 
-    def take_scales(self, which: NDArray[np.int64], other: "RecentValues") -> None:
-        """Give some series the scales and marks that all series of another bank have."""
-        self.scales[which], self.transform.marks[which] = other.scales, other.transform.marks
+    def put_scales(self, which: Any, scales: NDArray[np.float64], marks: NDArray[np.float64]) -> None:
+        """Give some series other scales and marks."""
+        self.scales[which], self.transform.marks[which] = scales, marks
         self._reach = None
 
     def scaled(self, which: NDArray[np.int64], readings: NDArray[np.float64]) -> NDArray[np.float64]:

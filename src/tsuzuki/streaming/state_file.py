@@ -76,7 +76,7 @@ def adopt(bank: "Bank", arrays: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         DataError: arrays of other sizes.
     """
-    bank.scales[:], bank.recent.transform.marks[:] = arrays["scales"], arrays["marks"]
+    bank.recent.put_scales(slice(None), arrays["scales"], arrays["marks"])
     stamps = arrays["times"].astype("datetime64[ns]")
     bank.restore(np.arange(len(bank.ids)), arrays["states"].astype(np.float32), stamps, arrays["missing"])
 
