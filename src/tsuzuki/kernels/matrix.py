@@ -5,7 +5,7 @@ offset); where they are long, rows lie whole pages apart and evict one another f
 together first (`pack`, `pack_transposed`, or inside `product`, for one block of the depth at a time).
 """
 
-from tsuzuki.kernels.host import MAX_ROWS, WIDTH
+from tsuzuki.kernels.host import MAX_ROWS, PACKED_ROWS, WIDTH
 from tsuzuki.kernels.language import kernel, load, procedure, shift, store, tile, transpose_square
 from tsuzuki.kernels.table import DEEP, DEPTH_BLOCK, PANEL, ROWS_TOGETHER, SHORT_ROW
 
@@ -45,13 +45,14 @@ def pack_transposed(rows, n, b, b_stride, panels):
 
 
 @kernel
-def next_rows(left):
-    """Rows of the next tile: the last two share what is left evenly, 12 as 6 + 6, so that neither is too small."""
-    if left <= MAX_ROWS:
+def next_rows(left, most):
+    """Rows of the next tile, of which one has `most`: the last two share what is left evenly, 12 as 6 + 6, so that
+    neither is too small."""
+    if left <= most:
         return left
-    if left < 2 * MAX_ROWS:
+    if left < 2 * most:
         return (left + 1) // 2
-    return MAX_ROWS
+    return most
 
 
 @procedure("iiiiiifiifiififi", inlines=True)
@@ -65,7 +66,7 @@ def product_of_pieces(
         width = 2 if column + PANEL <= n else 1
         row = 0
         while row < m:
-            rows = next_rows(m - row)
+            rows = next_rows(m - row, MAX_ROWS)
             from_start, to_c = shift(start, row * start_stride + column), shift(c, row * c_stride + column)
             a_rows = shift(a, row * a_stride)
             tile(
@@ -110,7 +111,7 @@ def pack_rows(depth, m, a, a_step, packed):
     """
     row = 0
     while row < m:
-        rows = next_rows(m - row)
+        rows = next_rows(m - row, PACKED_ROWS)
         at = row * depth
         for k in range(depth):
             for more in range(0, rows, WIDTH):
@@ -124,7 +125,7 @@ def product_of_packed_rows(m, n, depth, packed, b, b_stride, start, start_stride
     """C[m, n] = start + A @ B for a panel B of n columns, A as `pack_rows` left it."""
     columns, row = 2 if n == PANEL else 1, 0
     while row < m:
-        rows = next_rows(m - row)
+        rows = next_rows(m - row, PACKED_ROWS)
         tile(
             rows,
             columns,

@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from tsuzuki.kernels.host import MAX_ROWS, WIDTH
+from tsuzuki.kernels.host import PACKED_ROWS, WIDTH
 from tsuzuki.kernels.instructions import FLOAT, INDEX, INT, VECTOR, broadcast, floats, llvm, prefetch, vector_place
 from tsuzuki.kernels.table import DEEP, IN_ORDER
 
@@ -205,7 +205,7 @@ def _tile_table(module):
         _tile_function(module, rows, columns, manner == IN_ORDER, manner == DEEP and columns > 1)
         for manner in range(3)
         for columns in (1, 2)
-        for rows in range(1, MAX_ROWS + 1)
+        for rows in range(1, PACKED_ROWS + 1)
     ]
     kind = ir.ArrayType(functions[0].type, len(functions))
     table = ir.GlobalVariable(module, kind, "tsuzuki_tiles")
@@ -235,7 +235,7 @@ def tile(
 ):
     """C[rows, columns * WIDTH] = start + A[rows, pieces * depth] @ B[pieces * depth, columns * WIDTH].
 
-    1 <= rows <= MAX_ROWS, columns 1 or 2. A is read at a + row * a_stride + k * a_step, so a transposed A is only other
+    1 <= rows <= PACKED_ROWS, columns 1 or 2. A is read at a + row * a_stride + k * a_step, so a transposed A is only other
     strides; start_stride 0 adds one row (a bias) to all. The depth comes in pieces, after each of which `gap` positions
     (padding) are passed over in both A and B. `manner` is 0, IN_ORDER (the bits of a row do not depend on `rows`)
     or DEEP (the bits are those of 0; B is asked for ahead).
@@ -246,7 +246,7 @@ def tile(
         rows, columns, manner, *rest = args
         table = _tile_table(builder.module)
         half = builder.add(builder.mul(manner, INDEX(2)), builder.sub(columns, INDEX(1)))
-        number = builder.add(builder.mul(half, INDEX(MAX_ROWS)), builder.sub(rows, INDEX(1)))
+        number = builder.add(builder.mul(half, INDEX(PACKED_ROWS)), builder.sub(rows, INDEX(1)))
         function = builder.load(builder.gep(table, [INDEX(0), number], inbounds=True))
         builder.call(function, rest)
         return context.get_dummy_value()

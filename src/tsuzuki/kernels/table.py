@@ -6,13 +6,14 @@ compiled in. Offsets count floats.
 
 from tsuzuki.kernels.host import WIDTH
 
-# A panel of a packed matrix is two vectors wide, and a block of its depth fits the first-level cache (see `matrix`).
+# A panel of a packed matrix is two vectors wide, and a block of its depth fits the second-level cache (see `matrix`): the
+# tiles run from there at nearly the speed of the first, and shorter blocks fetch and write the results more often.
 PANEL = 2 * WIDTH
-DEPTH_BLOCK = 256
+DEPTH_BLOCK = 1024
 # How a tile goes through the depth, if not as it is fastest for a small product (see `register_tile`).
 IN_ORDER, DEEP = 1, 2
-# Rows of a transposed left side that are copied together: with a panel they fill a quarter of a second-level cache.
-ROWS_TOGETHER = 320
+# Rows of a transposed left side that are copied together, whole tiles: of a second-level cache's size with all depth.
+ROWS_TOGETHER = 336
 # Rows up to this many floats are read where they lie; longer ones are packed (see `matrix`).
 SHORT_ROW = 4 * WIDTH
 
