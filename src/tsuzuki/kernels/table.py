@@ -13,7 +13,7 @@ DEPTH_BLOCK = 1024
 # How a tile goes through the depth, if not as it is fastest for a small product (see `register_tile`).
 IN_ORDER, DEEP = 1, 2
 # Rows of a transposed left side that are copied together, whole tiles: of a second-level cache's size with all depth.
-ROWS_TOGETHER = 336
+ROWS_TOGETHER = 360
 # Rows up to this many floats are read where they lie; longer ones are packed (see `matrix`).
 SHORT_ROW = 4 * WIDTH
 
