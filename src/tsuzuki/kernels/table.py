@@ -6,8 +6,8 @@ compiled in. Offsets count floats.
 
 from tsuzuki.kernels.host import WIDTH
 
-# A panel of a packed matrix is two vectors wide, and a block of its depth fits the second-level cache (see `matrix`): the
-# tiles run from there at nearly the speed of the first, and shorter blocks fetch and write the results more often.
+# A panel of a packed matrix is two vectors wide, and a block of its depth fits the second-level cache (see `matrix`),
+# from which tiles run nearly as fast as from the first; shorter blocks fetch and write the results more often.
 PANEL = 2 * WIDTH
 DEPTH_BLOCK = 1024
 # How a tile goes through the depth, if not as it is fastest for a small product (see `register_tile`).
