@@ -237,8 +237,8 @@ def tile(
 
     1 <= rows <= PACKED_ROWS, columns 1 or 2. A is read at a + row * a_stride + k * a_step, so a transposed A is only
     other strides; start_stride 0 adds one row (a bias) to all. The depth comes in pieces, after each of which `gap`
-    positions (padding) are passed over in both A and B. `manner` is 0, IN_ORDER (the bits of a row do not depend on `rows`)
-    or DEEP (the bits are those of 0; B is asked for ahead).
+    positions (padding) are passed over in both A and B. `manner` is 0, IN_ORDER (the bits of a row do not
+    depend on `rows`) or DEEP (the bits are those of 0; B is asked for ahead).
     """
     index = types.intp
 
