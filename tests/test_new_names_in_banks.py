@@ -81,8 +81,15 @@ def test_readings_may_lie_as_far_away_as_32_bits_and_the_scale_reach(fitted):
     assert found.too_far(which, at).all()
     assert found.too_far(which, -at).all()
     assert not found.too_far(which, limits).any()
-    logs = values_of(replace(fitted, transform=Transform("log", np.ones(3))))
-    assert logs.limits(which).tolist() == [most] * 4
+    # Below its mark a logarithm is a line, in units of the mark; an inverse sine is short of 32 bits anywhere.
+    logs = values_of(replace(fitted, transform=Transform("log", np.full(3, 0.5))))
+    lines = 0.5 * (np.abs(logs.scales[:, 0]) + recent_values.LARGEST_SCALED * logs.scales[:, 1])
+    np.testing.assert_allclose(logs.limits(which), np.minimum(lines, most))
+    assert np.isfinite(
+        (logs.transform.forward(-logs.limits(which), which) / logs.scales[:, 1]).astype(np.float32)
+    ).all()
+    sines = values_of(replace(fitted, transform=Transform("asinh", np.ones(3))))
+    assert sines.limits(which).tolist() == [most] * 4
 
 
 def test_bounds_that_a_reading_lies_beyond_are_dropped_alone_as_among_many(fitted):

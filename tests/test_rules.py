@@ -86,6 +86,27 @@ def test_a_transformation_is_undone(kind, values, repeats):
     np.testing.assert_allclose(transform.inverse(transform.forward(given_values, 0), 0), given_values, rtol=1e-9)
 
 
+@given(st.floats(1e-3, 1e3), st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=20))
+def test_below_the_least_known_value_the_logarithm_is_a_line(least, values):
+    transform = transform_of("log", [np.array([least, 3 * least])])
+    below = least * np.minimum(np.array(values), 1)
+    said = transform.forward(below, 0)
+    np.testing.assert_allclose(said, np.log(least) + below / least - 1, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(transform.inverse(said, 0), below, rtol=1e-9, atol=1e-9 * least)
+    # No step and no bend where the line begins.
+    near = transform.forward(least * np.array([1 - 1e-6, 1, 1 + 1e-6]), 0)
+    np.testing.assert_allclose(np.diff(near), 1e-6, rtol=1e-3)
+
+
+def test_intervals_do_not_vanish_where_a_series_falls_below_all_that_was_known():
+    """Errors of two per cent, and a level that falls to a hundredth of the least one of training."""
+    rng = np.random.default_rng(0)
+    known = 50 * np.exp(0.02 * rng.normal(size=300))
+    transform = transform_of("log", [known])
+    width = np.diff(transform.inverse(transform.forward(0.5, 0) + np.array([-0.02, 0.02]), 0))
+    np.testing.assert_allclose(width, 0.04 * known.min(), rtol=1e-6)
+
+
 def test_a_calendar_that_the_data_cannot_teach_is_no_input():
     assert cycles_held(HOUR, 24 * 2) == ()
     assert cycles_held(HOUR, 24 * 20) == ("hour",)

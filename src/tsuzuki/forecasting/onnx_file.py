@@ -140,7 +140,9 @@ def _forward(made: StepGraph, fitted: "Fitted", y: str, mark: np.float32) -> str
     """A reading transformed; see `transforms.Transform.forward`."""
     kind = fitted.transform.kind
     if kind == "log":
-        return made.node("Log", [made.node("Max", [y, _of(made, float(mark))])])
+        usual = made.node("Log", [made.node("Max", [y, _of(made, float(mark))])])
+        below = made.node("Min", [made.node("Sub", [y, _of(made, float(mark))]), _of(made, 0)])
+        return made.node("Add", [usual, made.node("Div", [below, _of(made, float(mark))])])
     return made.node("Asinh", [made.node("Div", [y, _of(made, float(mark))])]) if kind == "asinh" else y
 
 
@@ -149,8 +151,9 @@ def _inverse(made: StepGraph, fitted: "Fitted", found: str, mark: np.float32) ->
     kind = fitted.transform.kind
     if kind == "none":
         return found
-    ends = [made.constant(np.array(end, np.float32)) for end in (-LARGEST, LARGEST)]
-    found = made.node("Clip", [found, *ends])
+    least = float(np.log(mark)) if kind == "log" else -LARGEST
+    inside = made.node("Clip", [found, *(made.constant(np.array(end, np.float32)) for end in (least, LARGEST))])
     if kind == "log":
-        return made.node("Exp", [found])
-    return made.node("Mul", [made.node("Sinh", [found]), _of(made, float(mark))])
+        below = made.node("Min", [made.node("Sub", [found, _of(made, least)]), _of(made, 0)])
+        return made.node("Add", [made.node("Exp", [inside]), made.node("Mul", [below, _of(made, float(mark))])])
+    return made.node("Mul", [made.node("Sinh", [inside]), _of(made, float(mark))])

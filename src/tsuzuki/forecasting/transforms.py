@@ -1,4 +1,8 @@
-"""Values on a scale where their errors are about equally large: logarithm, inverse hyperbolic sine, or as they are."""
+"""Values on a scale where their errors are about equally large: logarithm, inverse hyperbolic sine, or as they are.
+
+Below the least value of the training data the logarithm goes on as a straight line. How errors grow with the level is
+known only where there were values; a logarithm would go on to say that errors vanish towards 0.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +19,7 @@ class Transform:
 
     Attributes:
         kind: none, log or asinh.
-        marks: float64 [series]; the least value that the logarithm is taken of, the unit of the inverse sine.
+        marks: float64 [series]; the value below which the logarithm is a line, the unit of the inverse sine.
     """
 
     kind: str
@@ -27,22 +31,25 @@ class Transform:
         if self.kind == "none":
             return given
         marks = self._marks(series, given.ndim)
-        return np.asarray(np.log(np.maximum(given, marks)) if self.kind == "log" else np.arcsinh(given / marks))
+        if self.kind == "log":
+            return np.asarray(np.log(np.maximum(given, marks)) + np.minimum(given - marks, 0) / marks)
+        return np.asarray(np.arcsinh(given / marks))
 
     def inverse(self, values: ArrayLike, series: "int | NDArray[np.int64]") -> NDArray[np.float64]:
         """Transformed values of one series in its unit; with several series, a row of values of each."""
         given = np.asarray(values, np.float64)
         if self.kind == "none":
             return given
-        given = np.clip(given, -LARGEST, LARGEST)
-        return np.asarray(np.exp(given) if self.kind == "log" else np.sinh(given) * self._marks(series, given.ndim))
+        marks = self._marks(series, given.ndim)
+        if self.kind == "log":
+            low = np.log(marks)
+            return np.asarray(np.exp(np.clip(given, low, LARGEST)) + np.minimum(given - low, 0) * marks)
+        return np.asarray(np.sinh(np.clip(given, -LARGEST, LARGEST)) * marks)
 
     def moved(
         self, values: NDArray[np.float64], by: NDArray[np.float64], series: "int | NDArray[np.int64]"
     ) -> NDArray[np.float64]:
         """Values in the series' units, moved by so much on the transformed scale; of several series a row each."""
-        if self.kind == "log":
-            return np.asarray(values * np.exp(by))
         return self.inverse(self.forward(values, series) + by, series)
 
     def scale(self, series: int, mean: float, deviation: float) -> tuple[float, float]:
@@ -65,6 +72,5 @@ def transform_of(kind: str, values: list[NDArray[np.float64]]) -> Transform:
     for number, own in enumerate(values):
         positive = own[own > 0]
         if len(positive):
-            # Half the least value known stays within what a network has seen.
-            marks[number] = positive.min() / 2 if kind == "log" else np.median(positive)
+            marks[number] = positive.min() if kind == "log" else np.median(positive)
     return Transform(kind, marks)

@@ -144,9 +144,11 @@ class RecentValues:
     def _all_limits(self) -> NDArray[np.float64]:
         if self._reach is None:
             self._reach = np.full(len(self.scales), float(np.finfo(np.float32).max))
-            if self.transform.kind == "none":
+            if self.transform.kind != "asinh":
                 there = np.abs(self.scales[:, 0]) + LARGEST_SCALED * self.scales[:, 1]
-                self._reach = np.minimum(self._reach, there)
+                # Below the least known value the logarithm is a line.
+                unit = self.transform.marks if self.transform.kind == "log" else 1.0
+                self._reach = np.minimum(self._reach, there * unit)
             self._least = float(self._reach.min())
         return self._reach
 
