@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from tsuzuki.distributed.local_process import ONE_THREAD
 from tsuzuki.distributed.shard import Shard
 from tsuzuki.distributed.workers import join_ray
 from tsuzuki.errors import FileError
@@ -71,8 +72,7 @@ class RayShards:
     def _actor(self, arguments: tuple[Any, ...]) -> Any:
         import ray
 
-        threads = {"env_vars": {"TSUZUKI_NUM_THREADS": "1"}}
-        return ray.remote(num_cpus=1, runtime_env=threads)(_Actor).remote(*arguments)
+        return ray.remote(num_cpus=1, runtime_env={"env_vars": ONE_THREAD})(_Actor).remote(*arguments)
 
     def ask(self, calls: Sequence[Call], upto: int) -> list[Any]:
         """See `Shards`."""

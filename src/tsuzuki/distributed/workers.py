@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 
 from tsuzuki.distributed.worker_pool import InProcess, WorkerPool
 from tsuzuki.errors import MissingExtraError, SettingError
+from tsuzuki.training.workers import WAKE_SECONDS
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
-
-# Ctrl-C does not wake a thread that waits without end on Windows: so it wakes itself.
-WAKE_SECONDS = 0.1
 
 
 def check_workers(workers: int, address: str | None) -> None:

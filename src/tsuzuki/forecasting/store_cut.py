@@ -1,5 +1,6 @@
 """What lies before the first origin of a backtest of a store: a store of its own, its values copied part by part."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -21,7 +22,8 @@ def without_last(store: PanelStore, steps: int) -> Iterator[tuple[PanelStore, ND
     Raises:
         FileError: there is no room.
     """
-    path = store.folder.parent / f"{store.folder.name}-without-{steps}.f32"
+    # Backtests of one store at a time each have their own.
+    path = store.folder.parent / f"{store.folder.name}-without-{steps}-{uuid.uuid4().hex[:12]}.f32"
     left, readings = np.zeros(len(store.ids), np.int64), 0
     try:
         with path.open("wb") as file:
@@ -54,6 +56,6 @@ def without_last(store: PanelStore, steps: int) -> Iterator[tuple[PanelStore, ND
     except OSError as error:
         raise FileError(f"{path} cannot be written ({error.strerror}); make room, or name another cache") from None
     finally:
-        # Windows keeps a file that is mapped; it is written over by the next backtest.
+        # Windows keeps a file that is mapped.
         with suppress(PermissionError):
             path.unlink(missing_ok=True)

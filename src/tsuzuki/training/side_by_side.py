@@ -6,11 +6,9 @@ from threading import Event
 from typing import TypeVar
 
 from tsuzuki.engine.threads import threads_allowed
+from tsuzuki.training.workers import WAKE_SECONDS
 
 Result = TypeVar("Result")
-
-# Ctrl-C does not wake a thread that is about to wait without end, nor any such thread on Windows: so it wakes itself.
-WAKE_SECONDS = 0.1
 
 
 class _CancelledError(Exception):
