@@ -40,6 +40,20 @@ def test_fresh_errors_of_the_same_kind_are_covered_as_often_as_promised(level, r
     assert abs(100 * np.mean(covered) - level) < 1.5
 
 
+@pytest.mark.parametrize(
+    ("rows", "freedom"),
+    [(3, 4), (20, 4), (36, 8), (124, 30)],
+)
+def test_errors_that_forecasts_were_chosen_by_are_widened_as_students_t_is(rows, freedom):
+    """Tables of the distributions: 90 % and 97.5 % of t with 4, 8 and 30 degrees of freedom, and of the normal."""
+    t = {4: (1.5332, 2.7764), 8: (1.3968, 2.3060), 30: (1.3104, 2.0423)}[freedom]
+    errors = np.random.default_rng(rows).normal(size=(rows, 4)).astype(np.float32)
+    plain, wider = (calibrate([errors], held_out=held_out) for held_out in (True, False))
+    for level, own, normal in zip((80, 95), t, (1.2816, 1.9600), strict=True):
+        for one, other in zip(wider.interval_offsets(level), plain.interval_offsets(level), strict=True):
+            np.testing.assert_allclose(one, other * own / normal, rtol=0.01)
+
+
 def test_missing_errors_are_left_out_and_a_step_never_seen_takes_the_width_before_it():
     errors = np.array([[1.0, np.nan], [-1.0, np.nan], [np.nan, np.nan], [0.5, np.nan]], np.float32)
     low, high = calibrate([errors]).interval_offsets(80)

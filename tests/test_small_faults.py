@@ -305,7 +305,9 @@ def test_the_interval_of_paired_differences_is_theirs_and_not_that_of_the_values
 
 def test_errors_behind_a_held_out_stretch_count_only_where_it_is_shorter_than_the_horizon(series, monkeypatch):
     found = []
-    monkeypatch.setattr(forecasting_fit, "calibrate", lambda errors: found.append(errors) or calibrate(errors))
+    monkeypatch.setattr(
+        forecasting_fit, "calibrate", lambda errors, **named: found.append(errors) or calibrate(errors, **named)
+    )
     for share, count in ((0.1, 40), (0.01, 4)):
         Forecaster(6, committee=False, base="season", validation_fraction=share, transform="none", **SMALL).fit(series)
         (errors,) = found.pop()

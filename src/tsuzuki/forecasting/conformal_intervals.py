@@ -21,6 +21,9 @@ PROBABILITIES = np.unique(
 # Fewer errors apart by a whole horizon than these do not show their own tails, which then are at least as long as a
 # normal distribution's: 95 % intervals of five years of months held 90 % without.
 FEW = 20
+# Errors that weights and constants were themselves found from are widened as Student's t is wider than the normal
+# distribution, with as many degrees of freedom as these errors lie a horizon apart less one, but at least so many.
+LEAST_FREEDOM = 4
 # A series with fewer calibration errors uses those of all series.
 OWN_ROWS, OWN_SERIES = 500, 50
 
@@ -58,15 +61,31 @@ def check_levels(levels: Sequence[float]) -> None:
             raise SettingError(f"level {level:g} is not a percentage between 0 and 100; give levels such as 80 and 95")
 
 
-def calibrate(errors: Sequence[NDArray[np.float32]]) -> Calibration:
-    """Learn from held-out errors.
+def calibrate(errors: Sequence[NDArray[np.float32]], *, held_out: bool = True) -> Calibration:
+    """Learn from errors.
 
     Args:
         errors: for each series [rows, horizon], actual less forecast in units of its scale, NaN where unknown.
+        held_out: whether forecasts were not chosen by them.
     """
     enough = all(len(one) >= OWN_ROWS for one in errors) and len(errors) <= OWN_SERIES
     groups = list(errors) if enough else [np.concatenate(list(errors))]
-    return Calibration(np.stack([_percentiles(group) for group in groups]))
+    found = np.stack([_percentiles(group) for group in groups])
+    if not held_out:
+        for own, group in zip(found, groups, strict=True):
+            apart = np.isfinite(group).sum(axis=0) / group.shape[1]
+            own *= np.stack([_wider(float(count)) for count in apart], axis=1)
+    return Calibration(found)
+
+
+def _wider(apart: float) -> NDArray[np.float32]:
+    """How many times as far from 0 as a normal distribution's Student's percentiles lie [PROBABILITIES], by Fisher's
+    expansion (Abramowitz and Stegun 1964, 26.7.5)."""
+    freedom = max(apart - 1, LEAST_FREEDOM)
+    z = np.array([NormalDist().inv_cdf(one) for one in PROBABILITIES])
+    first, second = (z**2 + 1) / 4, (5 * z**4 + 16 * z**2 + 3) / 96
+    third = (3 * z**6 + 19 * z**4 + 17 * z**2 - 15) / 384
+    return np.asarray(1 + first / freedom + second / freedom**2 + third / freedom**3, np.float32)
 
 
 def _percentiles(errors: NDArray[np.float32]) -> NDArray[np.float32]:

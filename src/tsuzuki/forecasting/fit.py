@@ -135,6 +135,7 @@ def train(
     if again is not None:
         members = train_members(replace(job, passes=again))
     committee = calibration = recent = error = spread = None
+    judged = True
     if not settings.quantiles:
         changed, said = [member.changes for member in members], [member.said for member in members]
         found = held_out_forecasts(panel, wanted, changed, held_out, said)
@@ -151,7 +152,7 @@ def train(
             committee = alone(rules)
             errors = in_sizes = errors_of(committee, values, histories, found)
             committee = None if rules.alone else committee
-        calibration = calibrate(in_sizes)
+        calibration = calibrate(in_sizes, held_out=judged)
         error = error_in_units(errors, rules)
         if committee is not None:
             recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)
