@@ -14,6 +14,7 @@ import numpy as np
 from tsuzuki.data.covariates import CovariateSeries, covariate_series
 from tsuzuki.data.frames import zone_of
 from tsuzuki.data.grid import step_of
+from tsuzuki.engine.threads import products_alone
 from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units, shares_of
 from tsuzuki.forecasting.bounds import bounds_of
@@ -80,6 +81,7 @@ def fit_frame(
     return FitFrame(fitted, settings, trials)
 
 
+@products_alone()
 def train(
     series: Sequence[CovariateSeries],
     settings: Settings,
