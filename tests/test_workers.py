@@ -100,3 +100,19 @@ def test_closing_ends_workers_in_the_middle_of_a_unit(tmp_path):
             time.sleep(0.01)
     assert all(one.cancelled() for one in begun)
     assert not (tmp_path / "c").exists()
+
+
+def test_closing_does_not_wait_for_a_unit_in_this_process(monkeypatch):
+    monkeypatch.setattr(worker_pool, "ENDING_SECONDS", 0.01)
+    begun, end = threading.Event(), threading.Event()
+
+    def wait(unit):
+        begun.set()
+        return end.wait(60)
+
+    with open_pool(1) as pool:
+        found = pool.submit(wait, 0)
+        begun.wait()
+    assert not found.done()
+    end.set()
+    assert found.result()

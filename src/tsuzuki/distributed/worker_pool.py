@@ -16,6 +16,8 @@ from tsuzuki.errors import TsuzukiError
 
 # How often a unit is tried whose worker died, and how often in a row a worker is started that does not live to begin.
 TRIES = 5
+# Nobody can stop a unit in this process; where it is given up it is not waited for longer.
+ENDING_SECONDS = 1.0
 
 
 class WorkerLostError(Exception):
@@ -117,7 +119,7 @@ class WorkerPool:
         for worker in working:
             worker.end()
         for thread in self._threads:
-            thread.join()
+            thread.join(ENDING_SECONDS if self._start is InProcess else None)
 
     def __enter__(self) -> "WorkerPool":
         return self
