@@ -104,6 +104,25 @@ def test_a_folder_of_states_in_use_and_one_that_is_no_database_are_told_apart(tm
         describe(tmp_path / "t")
 
 
+def test_what_living_processes_write_is_left_and_so_is_what_nobody_of_ours_has_written(tmp_path, monkeypatch):
+    def asked(process, number):
+        assert number == 0
+        if process == 11:
+            raise ProcessLookupError
+        if process == 12:
+            raise PermissionError
+        if process == 13:
+            raise OverflowError
+
+    monkeypatch.setattr("os.kill", asked)
+    gone = [".c.11-x", ".c.11-"]
+    left = [".c.12-x", ".c.13-x", ".c.14-x", ".c.x-11", ".c.11", ".d.11-x", "c.11-x", ".c.-11", ".c.1.11-x"]
+    for name in gone + left:
+        (tmp_path / name).write_text("")
+    storage.remove_leftovers(tmp_path / "c")
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted(left)
+
+
 class FullDisk:
     """A database that can be written so many times."""
 

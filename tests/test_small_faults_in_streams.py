@@ -116,6 +116,21 @@ def test_a_series_alone_says_what_it_says_among_others(forecaster, monkeypatch):
             np.testing.assert_array_equal(one, other)
 
 
+def test_a_bank_begins_with_what_predict_says(forecaster):
+    bank = forecaster.bank(["a", "b"])
+    if forecaster.settings.columns.known:
+        # Forecasts wait for what is known ahead.
+        with pytest.raises(DataError, match="has read nothing since training; give it a reading with known= first"):
+            bank.forecasts()
+        return
+    table = forecaster.predict(levels=() if forecaster.settings.quantiles else (50, 80))
+    np.testing.assert_allclose(bank.forecasts().ravel(), table["tsuzuki"], rtol=1e-5)
+    for level in () if forecaster.settings.quantiles else (50, 80):
+        low, high = bank.interval(level)
+        np.testing.assert_allclose(low.ravel(), table[f"tsuzuki-lo-{level}"], rtol=1e-5)
+        np.testing.assert_allclose(high.ravel(), table[f"tsuzuki-hi-{level}"], rtol=1e-5)
+
+
 def test_a_series_that_jumps_stands_as_many_steps_later_and_begins_anew(forecaster):
     bank = forecaster.bank(["a", "b"])
     before = bank.stamps.copy()

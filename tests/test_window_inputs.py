@@ -89,3 +89,15 @@ def test_what_networks_learn_is_the_change_of_the_base_in_the_unit_of_the_series
                 np.testing.assert_allclose(found[row + 1, ahead - 1], expected, rtol=1e-3, atol=1e-4)
             assert panel.inputs[row, 0] == window[-1]
             assert panel.inputs[row, 1] == np.isnan(one.values[place])
+
+
+def test_windows_of_one_value_tell_series_apart_from_the_first_value_on():
+    rules = Rules("none", (), (), (), (0, 0), (0.5, 2.0), 1, HORIZON, False)
+    values = np.array([3.0, 4.0, np.nan, 5.0], np.float32)
+    history = history_of(values, (Segment(0, 2), Segment(3, 4)), 0, 1)
+    found = WindowInputs(rules).over(history, 1)
+    np.testing.assert_array_equal(found[:, -1], np.float32([np.log(2), np.log(2), 0, np.log(2)]))
+    one = SeriesInputs(values, np.zeros((4, 0), np.float32), (Segment(0, 2), Segment(3, 4)))
+    read = WindowInputs(rules).read(one, history, 1)
+    np.testing.assert_array_equal(read.filled, [3, 4, np.nan, 5])
+    np.testing.assert_array_equal(read.covariates, found)
