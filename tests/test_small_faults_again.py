@@ -1,5 +1,8 @@
 """What one small slip would change, found by planting slips anew: a step too many, a mean over one value less."""
 
+import hashlib
+import importlib
+import inspect
 import struct
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,6 +12,7 @@ import pandas as pd
 import pytest
 
 from test_object_files import NAMES, SYSTEMS, objects  # noqa: F401
+from tsuzuki.commands.grouped import MODULES
 from tsuzuki.data import jma, joining
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.files import named, paths_of
@@ -21,7 +25,9 @@ from tsuzuki.engine import object_file
 from tsuzuki.errors import TooShortError
 from tsuzuki.experiment import verdict
 from tsuzuki.experiment.paired_statistics import PairedDifference
-from tsuzuki.forecasting import ridge, rules
+from tsuzuki.forecaster import Forecaster
+from tsuzuki.forecasting import fit as fit_module
+from tsuzuki.forecasting import member_training, ridge, rules
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, _with_tails
 from tsuzuki.forecasting.ridge import Sums
 from tsuzuki.forecasting.transforms import Transform
@@ -30,6 +36,7 @@ from tsuzuki.layouts import windows as windows_module
 from tsuzuki.layouts.layout import NOWHERE
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
+from tsuzuki.streaming import state_store
 from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor, ReduceOnPlateau
 from tsuzuki.training.records import EpochRecord
 from tsuzuki.training.state import TrainingState
@@ -322,3 +329,68 @@ def test_the_running_loss_is_the_mean_of_what_was_scored():
 
 def test_a_rate_falls_by_default_as_in_keras():
     assert ReduceOnPlateau() == ReduceOnPlateau(factor=0.1, patience=10, min_delta=1e-4, lowest=0.0)
+
+
+def test_missing_values_are_renewed_as_an_epoch_begins_and_not_within_it():
+    renewed = []
+    compiled = SimpleNamespace(parameters=np.zeros(2, np.float32))
+    imputer = SimpleNamespace(begin_epoch=renewed.append)
+    state = TrainingState(compiled, imputer, LossMonitor(None, None))
+    state.begin_epoch()
+    state.epoch = 3
+    state.begin_epoch()
+    state.count(np.ones((2, 2)))
+    # As behind a checkpoint.
+    state.begin_epoch()
+    assert renewed == [0, 3]
+    TrainingState(compiled, None, LossMonitor(None, None)).begin_epoch()
+
+
+def test_the_checksum_of_a_state_stays_what_it_was():
+    """Whatever a later version computes, it reads the stores of this one."""
+
+    def written_out(*parts):
+        whole = b""
+        for part in parts:
+            piece = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+            whole += struct.pack("<Q", len(piece)) + piece
+        return hashlib.blake2b(whole, digest_size=8).digest()
+
+    for parts in (("a", 1, 2, b"\0\1"), ("", -5, b""), ("東京\ud800", 2**62, b"x" * 300)):
+        assert state_store._checksum(*parts) == written_out(*parts)
+    assert state_store._checksum("a", "b") != state_store._checksum("ab", "")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_command_shows_how_it_fails_or_is_quiet_unasked(name):
+    module = importlib.import_module(f"tsuzuki.commands.{MODULES[name]}")
+    parameters = inspect.signature(getattr(module, name)).parameters
+    for option in {"debug", "quiet", "merge", "replay"} & parameters.keys():
+        assert parameters[option].default is False, option
+
+
+@pytest.mark.parametrize(("points", "sizes"), [(15, [0]), (16, [2])])
+def test_what_is_held_out_of_a_short_series_judges_nobody(points, sizes, monkeypatch):
+    seen, trusted = [], fit_module.trusted
+    monkeypatch.setattr(fit_module, "trusted", lambda *given: (seen.append(given), trusted(*given))[1])
+    days = pd.date_range("2024-01-01", periods=points)
+    series = pd.Series(np.arange(points) % 3 + np.sqrt(np.arange(points)), days, name="a")
+    made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series)
+    assert seen == [(sizes, 1)]
+    assert made.fitted.checked == bool(sizes[0])
+
+
+def test_the_shares_of_a_training_that_are_told_add_up_to_one():
+    told = []
+    for passes, expected in ((None, 0.125), (2.0, 0)):
+        job = SimpleNamespace(on_progress=told.append, settings=SimpleNamespace(ensemble=4), passes=passes)
+        member_training._report(job, 0.5)
+        assert told.pop() == expected
+    member_training._report(SimpleNamespace(on_progress=None), 0.5)
+    assert not told
+    days = pd.date_range("2024-01-01", periods=60)
+    series = pd.Series(np.sin(np.arange(60)), days, name="a")
+    for options in ({}, {"budget": 8}):
+        told.clear()
+        Forecaster(1, units=2, layers=1, head=0, ensemble=2, epochs=2, **options).fit(series, on_progress=told.append)
+        assert sum(told) == pytest.approx(1)

@@ -303,17 +303,18 @@ def _fork(copied: Path, work: Callable[[], int | None]) -> int:
 def chosen_tests(reach: Reach, module: str, fault: Fault, seconds: float) -> tuple[list[str], bool]:
     """The tests that run a fault's line, and whether any is known to; of none, all that belong to the module.
 
-    First those that were written for such faults, then the fast ones of those that belong to it, then the others, as
-    many as take so long.
+    First those of its own that were written for such faults, then the fast ones of the others that belong to it, then
+    all others, as many as take so long.
     """
     belong = tuple(f"tests/{name}.py::" for name in TESTS[module])
+    written = tuple(one for one in belong if "small_faults" in one or "written_out" in one)
     running = reach.at(module, fault.line, fault.last)
     reached = bool(running)
     if not reached:
         running = {test for test in reach.tests if test.startswith(belong)}
 
     def turn(test: str) -> tuple[float, str]:
-        apart = 0.02 if test.startswith("tests/test_small_faults") else 1 if test.startswith(belong) else 5
+        apart = 0.1 if test.startswith(written) else 1 if test.startswith(belong) else 20
         return reach.tests[test] * apart, test
 
     ordered = sorted(running, key=turn)
