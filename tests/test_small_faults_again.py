@@ -5,6 +5,7 @@ import importlib
 import inspect
 import struct
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from test_object_files import NAMES, SYSTEMS, objects  # noqa: F401
 from tsuzuki.commands.grouped import MODULES
 from tsuzuki.data import jma, joining
 from tsuzuki.data.covariates import CovariateSeries
-from tsuzuki.data.files import named, paths_of
+from tsuzuki.data.files import named, paths_of, stem_of
 from tsuzuki.data.newer_rows import newer_rows
 from tsuzuki.data.readers import Reading, read
 from tsuzuki.data.resampling import on_grid
@@ -33,10 +34,11 @@ from tsuzuki.forecasting.ridge import Sums
 from tsuzuki.forecasting.transforms import Transform
 from tsuzuki.forecasting.window_inputs import SEASONS, change_maps, level_map
 from tsuzuki.layouts import windows as windows_module
-from tsuzuki.layouts.layout import NOWHERE
+from tsuzuki.layouts.layout import NOWHERE, ZERO
 from tsuzuki.layouts.streams import Streams
 from tsuzuki.layouts.windows import Windows
 from tsuzuki.streaming import state_store
+from tsuzuki.streaming.upcoming_calendar import ahead
 from tsuzuki.training.early_stopping import EarlyStopping, LossMonitor, ReduceOnPlateau
 from tsuzuki.training.records import EpochRecord
 from tsuzuki.training.state import TrainingState
@@ -394,3 +396,52 @@ def test_the_shares_of_a_training_that_are_told_add_up_to_one():
         told.clear()
         Forecaster(1, units=2, layers=1, head=0, ensemble=2, epochs=2, **options).fit(series, on_progress=told.append)
         assert sum(told) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("log_ratio", "word"), [(-0.1, "better"), (0.0, "worse"), (0.1, "worse")])
+def test_a_start_from_the_carried_state_is_better_where_its_errors_are_smaller(log_ratio, word):
+    paired = PairedDifference(0.0, None, 0.5, log_ratio, None)
+    found = verdict._start(paired, 4)
+    assert (found.key, found.values["word"], found.values["won"], found.values["seeds"]) == ("start_one", word, 2, 4)
+    for interval, key in (((-0.2, -0.1), "start_clear"), ((0.1, 0.2), "start_clear"), ((-0.2, 0.0), "start_unclear")):
+        assert verdict._start(replace(paired, log_ci95=interval), 4).key == key
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.csv", "a"),
+        ("a.csv.gz", "a"),
+        ("a.CSV.ZST", "a"),
+        ("a.b.gz", "a.b"),
+        ("a.gz", "a"),
+        ("a.b.csv", "a.b"),
+        ("-", "y"),
+    ],
+)
+def test_a_series_is_called_as_its_file_without_what_says_how_it_is_packed(name, stem):
+    assert stem_of(Path("folder") / name if name != "-" else Path(name)) == stem
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_windows_by_number_are_the_same_in_whatever_pieces_they_are_read(shuffled):
+    order = np.random.default_rng(0).permutation(11) if shuffled else None
+    windows = windows_module._NumberedWindows(np.array([3, 20]), np.array([0, 5]), 11, order)
+    whole = windows.block(0, 6, 2, 4)
+    starts = [*range(3, 8), *range(20, 26)]
+    expected = [starts[number] for number in (range(11) if order is None else order)]
+    assert whole.starts.ravel().tolist() == [*expected, -1]
+    assert whole.valid.ravel().tolist() == [4] * 11 + [0]
+    assert (whole.entries == ZERO).all()
+    assert (whole.exits == NOWHERE).all()
+    for first, last in ((0, 1), (1, 3), (5, 6)):
+        piece = windows.block(first, last, 2, 4)
+        for name in ("starts", "valid", "entries", "exits"):
+            np.testing.assert_array_equal(getattr(piece, name), getattr(whole, name)[first:last])
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_the_next_times_of_an_even_grid_are_its_steps(count):
+    now = pd.Timestamp("2024-03-30 23:00")
+    found = ahead(SimpleNamespace(step=3600 * 10**9), "a", now.value, count)
+    np.testing.assert_array_equal(found, pd.date_range(now, periods=count + 1, freq="h")[1:].to_numpy())
