@@ -138,6 +138,8 @@ def test_every_step_is_read_with_and_without_roles(tmp_path, kind, roles):
     frame = read(path).frame
     assert list(frame["ds"]) == list(pd.to_datetime(expected))
     assert list(frame["y"]) == [1.5, -2.5]
+    # Nothing has changed, and nothing says that it has.
+    assert list(frame["change"]) == [0, 0]
 
 
 def test_of_a_period_with_beginning_and_end_the_beginning_counts(tmp_path):

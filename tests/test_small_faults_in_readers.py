@@ -262,3 +262,12 @@ def test_beyond_a_day_a_week_or_a_month_is_suggested():
     day = 86400 * 10**9
     assert fitting_freq(np.arange(9) * 13 * day) == "W"
     assert fitting_freq(np.arange(9) * 14 * day) == "MS"
+
+
+@pytest.mark.parametrize("columns", ["y,z", "z,y", "note,y,z"])
+def test_of_several_columns_y_is_the_value(tmp_path, columns):
+    names = columns.split(",")
+    cells = {"y": "1.5", "z": "7", "note": "3"}
+    row = ",".join(cells[name] for name in names)
+    (tmp_path / "a.csv").write_text(f"time,{columns}\n2024-01-01,{row}\n2024-01-02,{row}\n")
+    assert read(tmp_path / "a.csv").frame["y"].tolist() == [1.5, 1.5]

@@ -29,8 +29,8 @@ class Sums:
 
     inputs: NDArray[np.float64]
     targets: NDArray[np.float64]
-    squares: float = 0.0
-    rows: int = 0
+    squares: float
+    rows: int
 
     def without(self, other: "Sums") -> "Sums":
         """The sums over the rows that are not among the other's."""
