@@ -96,3 +96,8 @@ def test_months_are_counted_by_the_calendar():
 def test_a_table_without_forecasts_is_refused():
     with pytest.raises(DataError, match="no forecasts to score; give what backtest returns"):
         evaluate(table_of(0)[0][["unique_id", "ds", "cutoff", "y"]])
+    whole = table_of(0)[0]
+    with pytest.raises(DataError, match="no forecasts to score"):
+        evaluate(whole[:0])
+    # One row is enough.
+    assert np.isfinite(evaluate(whole[:1])["mae"]).all()

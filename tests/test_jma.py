@@ -110,6 +110,12 @@ def download(path, above, *rows):
     return path
 
 
+@pytest.mark.parametrize("above", [[], [",東京"]])
+def test_a_download_without_its_header_is_refused(tmp_path, above):
+    with pytest.raises(DataError, match="has no rows of stations and elements above its data"):
+        read(download(tmp_path / "data.csv", above, "2013/10/20,1.5", "2013/10/21,2.5"))
+
+
 WHEN = {
     "daily": ("年月日", ["2013/10/20", "2013/10/21"], ["2013-10-20", "2013-10-21"]),
     "monthly": ("年月", ["2013/12", "2014/1"], ["2013-12-01", "2014-01-01"]),
