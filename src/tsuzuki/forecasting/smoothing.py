@@ -22,6 +22,8 @@ LEVELS, TREND, DAMPINGS, GAINS = (0.03, 0.1, 0.25, 0.5, 0.9), 0.1, (0.9, 0.98), 
 LINE_VALUES, LINE_TRENDS, LINE_DAMPINGS = 10, (0.0, 0.1, 0.3), (0.8, 0.9, 0.98, 1.0)
 # Origins that the constants are chosen by at most, over all series.
 ORIGINS = 400
+# Columns that are smoothed together.
+TOGETHER = 128
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,11 @@ def smoothed(
         level = np.where(begins, some.mean(axis=0) - middle * rise, level)
         trend = np.where(begins, rise, trend)
         level += np.where(begins, gain * (values[0] - level), 0)
-    for step in range(first, len(values)):
-        place = step % first
-        ahead = level + damping * trend
-        surprise = values[step] - seasonal[place] - ahead
-        level, trend = ahead + gain * surprise, damping * trend + rate * gain * surprise
-        if season:
-            seasonal[place] += turn * (1 - gain) * surprise
+    for begin in range(0, values.shape[1], TOGETHER):
+        some = slice(begin, begin + TOGETHER)
+        level[:, some], trend[:, some], seasonal[..., some] = _followed(
+            values[:, some], level[:, some], trend[:, some], seasonal[..., some], (gain, rate, damping, turn)
+        )
     half = np.array([[0.5 * one.slope] for one in constants]) * _slope(values)
     found = np.empty((len(constants), horizon, values.shape[1]))
     growth = np.zeros_like(level)
@@ -93,6 +93,35 @@ def smoothed(
         growth = growth + damping ** (ahead_of + 1) * trend + half
         found[:, ahead_of] = level + growth + seasonal[(len(values) + ahead_of) % first]
     return found
+
+
+def _followed(
+    values: NDArray[np.float64],
+    level: NDArray[np.float64],
+    trend: NDArray[np.float64],
+    seasonal: NDArray[np.float64],
+    constants: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Level and trend [constants, columns] and season [steps, constants, columns] behind the last step.
+
+    They begin behind the first season; everything is computed in place, in arrays that stay in the first caches.
+    """
+    # Of one shape with the rest, so that an operation is one loop.
+    gain, rate, damping, turn = (np.repeat(one, level.shape[1], axis=1) for one in constants)
+    of_trend, of_season, first, turns = rate * gain, turn * (1 - gain), len(seasonal), bool(turn.any())
+    level, trend, seasonal = level.copy(), trend.copy(), seasonal.copy()
+    fall, ahead, surprise, share = (np.empty_like(level) for _ in range(4))
+    for step in range(first, len(values)):
+        place = seasonal[step % first]
+        np.multiply(damping, trend, out=fall)
+        np.add(level, fall, out=ahead)
+        np.subtract(values[step], place, out=surprise)
+        np.subtract(surprise, ahead, out=surprise)
+        np.add(ahead, np.multiply(gain, surprise, out=share), out=level)
+        np.add(fall, np.multiply(of_trend, surprise, out=share), out=trend)
+        if turns:
+            np.add(place, np.multiply(of_season, surprise, out=share), out=place)
+    return level, trend, seasonal
 
 
 def _slope(values: NDArray[np.float64]) -> NDArray[np.float64]:
