@@ -146,9 +146,8 @@ def test_intervals_come_to_hold_four_of_five_whatever_errors_become(error):
 def test_intervals_follow_the_faster_the_fewer_errors_there_were_to_calibrate_by(count, rate):
     errors = [np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32)]
     history = SimpleNamespace(values=np.arange(50, dtype=np.float32), ends=np.arange(9, 50))
-    found = recent_errors(
-        [history], SimpleNamespace(horizon=4, history=9, seasons=()), errors, calibrate(errors), spread=False
-    )
+    rules = SimpleNamespace(horizon=4, history=9, seasons=(), transform="none")
+    found = recent_errors([history], rules, errors, calibrate(errors), spread=False)
     assert found.rate == pytest.approx(rate)
     follower = Follower(found, found.initial(), 9)
     window = np.full(9, 99, np.float32)
@@ -160,6 +159,23 @@ def test_intervals_follow_the_faster_the_fewer_errors_there_were_to_calibrate_by
     # As soon as a reading was forecast it lies far outside.
     first = next(width for width in widths if width != 1)
     assert first == pytest.approx(np.exp(0.8 * rate), rel=1e-5)
+
+
+@pytest.mark.parametrize(("transform", "widest"), [("none", 20.0), ("log", 4.0), ("asinh", 4.0)])
+def test_intervals_widen_to_a_multiple_that_their_scale_allows(transform, widest):
+    """Twenty times the width of logarithms was a factor of 10^8 on counts that are almost always zero."""
+    errors = [np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)]
+    history = SimpleNamespace(values=np.arange(50, dtype=np.float32), ends=np.arange(9, 50))
+    rules = SimpleNamespace(horizon=4, history=9, seasons=(), transform=transform)
+    found = recent_errors([history], rules, errors, calibrate(errors), spread=False)
+    one, many = (Follower(found, found.initial(), 9) for _ in range(2))
+    window, which = np.array([0] * 8 + [99], np.float32), np.zeros(1, np.int64)
+    for _ in range(60):
+        one.follow_one(0, window, missing=False)
+        one.mixed_one(0, np.zeros(4, np.float32), window)
+        many.follow(which, window[None], np.zeros(1, bool))
+        many.mixed(which, np.zeros((1, 4), np.float32), window[None])
+    assert one.widths(0) == many.widths(0) == widest
 
 
 def test_a_committee_that_has_erred_more_than_a_naive_forecast_gives_way_to_it():

@@ -26,6 +26,8 @@ LEADS = 8
 # how many of these lay a horizon apart, within bounds.
 RATE, FASTEST = 0.03, 0.15
 NARROWEST, WIDEST = 0.5, 20.0
+# On a scale of logarithms or inverse sines twenty times as wide is a factor of millions, so no wider than this there.
+WIDEST_CURVED = 4.0
 # Losses forget this share at each reading, and less where horizons are so long that they remember fewer than so many:
 # errors within a horizon of one another say the same. At 0.03 whatever the horizon, ETTh1 96 ahead has 4 % more squared
 # error before its test part.
@@ -51,6 +53,7 @@ class RecentErrors:
         losses: float64 [series, 1 + naive], in usual errors: what the committee and naive forecasts begin with.
         spread: whether errors are in units of the size that they were expected to have, which is kept beside forecasts.
         rate: by how much intervals widen and narrow.
+        widest: how many times as wide as in usual times they get at most.
     """
 
     horizon: int
@@ -61,6 +64,7 @@ class RecentErrors:
     losses: NDArray[np.float64]
     spread: bool = False
     rate: float = RATE
+    widest: float = WIDEST
 
     @property
     def wider(self) -> float:
@@ -145,6 +149,7 @@ class Follower:
         self._behind = LOSSES + 1 + self._naive
         self._slots, self._turns, self._kept = errors.slots, errors.slots * self._count, errors.kept
         self._forgotten, self._wider, self._narrower = errors.forgotten, errors.wider, errors.narrower
+        self._widest = errors.widest
         self._leads = errors.leads.tolist()
         self._usual, self._low, self._high = (one.tolist() for one in (errors.usual, *errors.ends))
         backs = [[errors.back(season, lead) for lead in self._leads] for season in errors.naive]
@@ -177,7 +182,7 @@ class Follower:
         error, width = value - final, state[first + WIDTH]
         reach = width * size
         missed = error < self._low[number][turn] * reach or error > self._high[number][turn] * reach
-        state[first + WIDTH] = min(max(width * (self._wider if missed else self._narrower), NARROWEST), WIDEST)
+        state[first + WIDTH] = min(max(width * (self._wider if missed else self._narrower), NARROWEST), self._widest)
         place = first + LOSSES
         state[place] += self._forgotten * (abs(value - own) / usual - state[place])
         for places in self._listed:
@@ -235,7 +240,7 @@ class Follower:
         reach = width * states[rows, kept + 2] if self._kept > 2 else width
         low, high = (one[which, turn] * reach for one in self.errors.ends)
         wider = np.where((error < low) | (error > high), self._wider, self._narrower)
-        width = np.minimum(np.maximum(width * wider, NARROWEST), WIDEST)
+        width = np.minimum(np.maximum(width * wider, NARROWEST), self._widest)
         losses = states[:, LOSSES : self._behind].astype(np.float64)
         naive = windows[rows[:, None], self.places[:, turn].T].astype(np.float64)
         found = np.abs(value[:, None] - np.concatenate([own[:, None], naive], axis=1)) / usual[:, None]
@@ -352,7 +357,13 @@ def recent_errors(
             # Training may have been calmer than what was held out, where the committee erred least.
             losses[number, 1 + place] = max(1.0, float(np.mean(np.array(apart) / usual[number])))
     rate = float(np.clip(horizon / max(1, len(together)), RATE, FASTEST))
-    return RecentErrors(horizon, leads, naive, usual, ends[:, :, leads - 1].astype(np.float64), losses, spread, rate)
+    there = ends[:, :, leads - 1].astype(np.float64)
+    return RecentErrors(horizon, leads, naive, usual, there, losses, spread, rate, widest_on(rules.transform))
+
+
+def widest_on(transform: str) -> float:
+    """How many times as wide as in usual times intervals get at most, on the scale of a transformation."""
+    return WIDEST if transform == "none" else WIDEST_CURVED
 
 
 def _leads(horizon: int) -> NDArray[np.int64]:

@@ -154,7 +154,7 @@ def _recent(
     """What recent errors are measured by, as a file's arrays say."""
     import numpy as np
 
-    from tsuzuki.forecasting.recent_errors import FASTEST, LEADS, LOSSES, RATE, RecentErrors
+    from tsuzuki.forecasting.recent_errors import FASTEST, LEADS, LOSSES, RATE, RecentErrors, widest_on
 
     states = arrays["recent states"]
     if states.dtype != np.float32 or states.ndim != 2 or len(states) != series:
@@ -167,7 +167,8 @@ def _recent(
     usual, ends, losses = (arrays[f"recent {name}"] for name in ("usual", "ends", "losses"))
     count = min(LEADS, rules.horizon)
     rate = float(arrays["recent rate"][0])
-    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses, spread, rate)
+    more = spread, rate, widest_on(rules.transform)
+    found = RecentErrors(rules.horizon, leads.astype(np.int64), naive, usual, ends, losses, *more)
     if (leads.shape, usual.shape, ends.shape) != ((count,), (series, count), (2, series, count)):
         raise ValueError("the recent errors are of another horizon")
     if losses.shape != (series, 1 + len(naive)) or states.shape[1] != found.size or not naive:

@@ -93,9 +93,10 @@ class CommitteeStep:
         self._put(table.LOW, errors.ends[0].astype(np.float64))
         self._put(table.HIGH, errors.ends[1].astype(np.float64))
         settings = np.zeros(table.SETTINGS)
-        for name in ("NARROWEST", "WIDEST", "CLEARLY", "STEEP"):
+        for name in ("NARROWEST", "CLEARLY", "STEEP"):
             settings[getattr(table, name)] = getattr(recent_errors, name)
         settings[[table.FORGOTTEN, table.WIDER, table.NARROWER]] = errors.forgotten, errors.wider, errors.narrower
+        settings[table.WIDEST] = errors.widest
         self._put(table.FOLLOWING, settings)
 
     def _call(self, name: str) -> Callable[[], object]:
