@@ -2,12 +2,14 @@
 
     python benchmarks/files_or_frame.py DATA [--before-test] [--only files] [--set budget=5000 ...]
 
-DATA is the folder with the files of M4 Hourly. A frame is gone through in passes; of files stretches are drawn, and the
-committee's weights come from a sample.
+DATA is the folder with the files of M4 Hourly. A frame is gone through in passes, and so are files of this size; with a
+budget that is no "auto" (`--set budget=10000`) stretches are drawn of files, and the committee's weights come from a
+sample. The series are in the order of their names, which a store has, too: single fits in another order differ.
 """
 
 import argparse
 import json
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +32,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], type=_setting, metavar="NAME=VALUE", help="other settings")
     given = parser.parse_args()
     task = next(tasks.m4(given.data))
-    frame = (task.before_test() if given.before_test else task).frame.reset_index(drop=True)
+    frame = (task.before_test() if given.before_test else task).frame
+    frame = frame.sort_values("unique_id", kind="stable", ignore_index=True)
     back = frame.groupby("unique_id", sort=False).cumcount(ascending=False)
     train, rest = frame[back >= HORIZON], frame[back < HORIZON]
     scales = {
@@ -49,6 +52,7 @@ def main() -> None:
                 model.forecast_files(folder / "readings", folder / "found.parquet", cache=folder / "cache")
                 found = pd.read_parquet(folder / "found.parquet")
         took = {"cpu": round(time.process_time() - cpu, 1), "seconds": round(time.perf_counter() - begun, 1)}
+        took["resident_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         joined = rest.merge(found, on=["unique_id", "ds"], validate="one_to_one")
         apart = np.abs(joined["y"] - joined["tsuzuki"])
         scores = {

@@ -315,6 +315,32 @@ def test_a_model_of_a_frame_forecasts_files(files, tmp_path):
     assert model.forecast_files(files, tmp_path / "out.parquet", cache=tmp_path) == 60
 
 
+def test_files_no_larger_than_a_frame_are_gone_through_as_one(files, tmp_path, monkeypatch):
+    frame = pd.concat(map(pd.read_parquet, sorted(files.iterdir())))
+    asked = Forecaster(5, **SMALL | {"committee": True, "lags": None, "epochs": 2})
+    shares: list[float] = []
+    found = asked.fit(files, cache=tmp_path, on_progress=shares.append).fitted
+    assert sum(shares) == pytest.approx(1)
+    expected = asked.fit(frame).fitted
+    assert found.ids == expected.ids
+    np.testing.assert_array_equal(found.committee.weights, expected.committee.weights)
+    for ours, theirs in zip(found.members, expected.members, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    class DrawnError(Exception):
+        pass
+
+    def drawn(*given):
+        raise DrawnError
+
+    monkeypatch.setattr(store_fit, "_Drawn", drawn)
+    for budget, limit in (("auto", 100), (5000, 10**6)):
+        monkeypatch.setattr(store_fit, "WHOLE_STEPS", limit)
+        with pytest.raises(DrawnError):
+            Forecaster(5, **SMALL, budget=budget).fit(files, cache=tmp_path)
+
+
 def test_a_sample_is_drawn_by_the_seed_and_has_all_where_they_are_few(store, monkeypatch):
     assert sample_of(store, 0) == list(range(12))
     monkeypatch.setattr(store_fit, "SAMPLE_SERIES", 4)
