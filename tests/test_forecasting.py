@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting import ensemble
+from tsuzuki.training import side_by_side
 
 SMALL = {"units": 5, "layers": 1, "head": 0, "ensemble": 1, "epochs": 2}
 
@@ -259,14 +259,14 @@ def test_when_a_network_fails_the_others_stop_and_its_error_is_raised(count, dat
         return member
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ensemble, "threads_allowed", lambda: count)
+        patch.setattr(side_by_side, "threads_allowed", lambda: count)
         with pytest.raises(ValueError, match=f"network {failing}"):
-            ensemble.run_side_by_side(work, count)
+            side_by_side.run_side_by_side(work, count)
 
 
 @given(st.integers(1, 9))
 def test_the_results_of_an_ensemble_stand_in_the_order_of_its_networks(count):
-    assert ensemble.run_side_by_side(lambda member, check_cancelled: member, count) == list(range(count))
+    assert side_by_side.run_side_by_side(lambda member, check_cancelled: member, count) == list(range(count))
 
 
 def test_the_defaults_that_are_shown_are_those_that_are_used():

@@ -82,9 +82,9 @@ def smoothed(
         trend = np.where(begins, rise, trend)
         level += np.where(begins, gain * (values[0] - level), 0)
     for begin in range(0, values.shape[1], TOGETHER):
-        some = slice(begin, begin + TOGETHER)
-        level[:, some], trend[:, some], seasonal[..., some] = _followed(
-            values[:, some], level[:, some], trend[:, some], seasonal[..., some], (gain, rate, damping, turn)
+        own = slice(begin, begin + TOGETHER)
+        level[:, own], trend[:, own], seasonal[..., own] = _followed(
+            values[:, own], level[:, own], trend[:, own], seasonal[..., own], (gain, rate, damping, turn)
         )
     half = np.array([[0.5 * one.slope] for one in constants]) * _slope(values)
     found = np.empty((len(constants), horizon, values.shape[1]))

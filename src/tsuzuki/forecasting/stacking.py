@@ -1,8 +1,9 @@
 """How far each forecast is trusted: held-out stretches in, a committee out, and the errors that intervals come from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.ridge import ridge
 from tsuzuki.forecasting.rules import Rules, ridge_values, wander
 from tsuzuki.forecasting.smoothing import smoothing_maps
+from tsuzuki.training.side_by_side import run_side_by_side
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
 MOST_ROWS, MOST_WEIGHED = 36_000, 9_000
@@ -61,6 +63,29 @@ class Judged:
     said: list[NDArray[np.float32]]
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """A network's held-out rows of one series.
+
+    Attributes:
+        number: of the series.
+        targets: float32 [rows, horizon], the changes that came.
+        forecasts: for each member float32 [rows, horizon], the changes that it forecasts.
+        spread: as `HeldOutForecasts` has it.
+        last: float32 [rows, 1], the last values.
+        said: as `HeldOutForecasts` has it.
+        count: how much the errors of these rows count.
+    """
+
+    number: int
+    targets: NDArray[np.float32]
+    forecasts: list[NDArray[np.float32]]
+    spread: NDArray[np.float32]
+    last: NDArray[np.float32]
+    said: NDArray[np.float32]
+    count: float
+
+
 def trusted(held_out: Sequence[int], horizon: int) -> bool:
     """Whether held-out stretches (their lengths, by series) are long enough to judge networks by."""
     return max(held_out) >= horizon or (len(held_out) >= MANY_SERIES and max(held_out) > 0)
@@ -95,67 +120,85 @@ def stacked(
         if 2 * season <= size
     }
     simple |= {"drift": drift_map(size, horizon), "mean": mean_map(size, horizon)}
-    simple |= smoothing_maps(histories, horizon, rules.seasons, importance)
+    learned: tuple[Callable[[], Any], ...] = (
+        lambda: smoothing_maps(histories, horizon, rules.seasons, importance),
+        lambda: _ridge_maps(values, histories, found, rules, importance) if judged else ({}, [{} for _ in found]),
+    )
+    smoothing, (whole, own_ridge) = run_side_by_side(lambda number, check: learned[number](), len(learned))
+    simple |= smoothing
     wandering = wander(values)
     if judged and not wandering:
         simple[LEVEL] = np.zeros((size, horizon), np.float32)
-    own_ridge: list[dict[str, NDArray[np.float32]]] = [{} for _ in found]
-    whole: dict[str, NDArray[np.float32]] = {}
-    if judged:
-        held_out = [
-            (
-                [int(one.places[0]) + 1 if len(one.places) else 0 for one in network],
-                [one.last if len(one.places) else 0 for one in network],
-            )
-            for network in found
-        ]
-        lags = min(size, ridge_values(max(len(own) for own in values)))
-        linear, parts = ridge(histories, held_out, horizon, lags, importance)
-        whole, own_ridge = {"ridge": linear}, [{"ridge": part} for part in parts]
     strict = _reach_the_horizon(found, horizon)
     between = BETWEEN if wandering else 1.0
     every = _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
-    targets, forecasts, spreads, numbers, counts, lasts, said = [], [], [], [], [], [], []
-    for member, (network, ridge_map) in enumerate(zip(found, own_ridge, strict=True)):
-        for number, one in enumerate(network):
+
+    def rows_of(member: int) -> list[_Rows]:
+        """What one network and the others forecast where it was held out, series by series."""
+        made = []
+        for number, one in enumerate(found[member]):
             places = one.places[::every]
             if len(places) == 0:
                 continue
             windows = histories[number].windows(places)
             stop = one.last if strict and judged else len(values[number])
-            targets.append(_targets(values[number], windows[:, -1], places, horizon, stop))
+            targets = _targets(values[number], windows[:, -1], places, horizon, stop)
             apart = differences(windows)
             base = apart @ change_map(size, horizon, rules.bases[number])
             others = [
                 -windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map
-                for name, one_map in (ridge_map | simple).items()
+                for name, one_map in (own_ridge[member] | simple).items()
             ]
-            forecasts.append([one.changes[::every] + base, *others])
-            spreads.append(one.spread[::every])
-            lasts.append(windows[:, -1:])
-            said.append(one.said[::every])
-            numbers.append(np.full(len(places), number))
-            counts.append(np.full(len(places), between if member and judged else 1.0))
-    series = np.concatenate(numbers)
-    y = np.concatenate(targets)
-    by_member = [np.concatenate([one[member] for one in forecasts]) for member in range(len(forecasts[0]))]
+            forecasts = [one.changes[::every] + base, *others]
+            count = between if member and judged else 1.0
+            made.append(
+                _Rows(number, targets, forecasts, one.spread[::every], windows[:, -1:], one.said[::every], count)
+            )
+        return made
+
+    rows = [one for own in run_side_by_side(lambda member, check: rows_of(member), len(found)) for one in own]
+    lengths = [len(one.targets) for one in rows]
+    series = np.repeat([one.number for one in rows], lengths)
+    y = np.concatenate([one.targets for one in rows])
+    by_member = [np.concatenate([one.forecasts[member] for one in rows]) for member in range(len(rows[0].forecasts))]
     skipped = 0 if judged else 1
-    spread = None if skipped else np.concatenate(spreads)
+    spread = None if skipped else np.concatenate([one.spread for one in rows])
     weighed = _apart(len(y), MOST_WEIGHED, rules)
     some = slice(None, None, weighed)
     weights = stack(
         y[some],
         [one[some] for one in by_member[skipped:]],
-        (importance[series] * np.concatenate(counts))[some],
+        (importance[series] * np.repeat([one.count for one in rows], lengths))[some],
         None if spread is None else spread[some],
         every * weighed,
     )
     if skipped:
         weights = np.concatenate([np.zeros((1, horizon)), weights])
     changes = sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
-    rows = (y - changes, np.concatenate(lasts) + changes, np.concatenate(said))
+    last, said = (np.concatenate([getattr(one, name) for one in rows]) for name in ("last", "said"))
+    outcome = (y - changes, last + changes, said)
     together = committee(whole | simple, weights, rules)
-    return together, Judged(*([one[series == number] for number in range(len(values))] for one in rows))
+    return together, Judged(*([one[series == number] for number in range(len(values))] for one in outcome))
+
+
+def _ridge_maps(
+    values: Sequence[NDArray[np.float32]],
+    histories: Sequence[History],
+    found: Sequence[Sequence[HeldOutForecasts]],
+    rules: Rules,
+    importance: NDArray[np.float64],
+) -> tuple[dict[str, NDArray[np.float32]], list[dict[str, NDArray[np.float32]]]]:
+    """The regression on all data, and for each network that on what is not held out from it."""
+    held_out = [
+        (
+            [int(one.places[0]) + 1 if len(one.places) else 0 for one in network],
+            [one.last if len(one.places) else 0 for one in network],
+        )
+        for network in found
+    ]
+    lags = min(rules.history, ridge_values(max(len(own) for own in values)))
+    linear, parts = ridge(histories, held_out, rules.horizon, lags, importance)
+    return {"ridge": linear}, [{"ridge": part} for part in parts]
 
 
 def alone(rules: Rules) -> Committee:
