@@ -85,6 +85,14 @@ def test_the_secret_is_for_its_owners_eyes_and_one_that_others_can_read_is_repla
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_the_next_process_has_the_same_secret(tmp_path):
+    path = tmp_path / "dense.bin"
+    code_cache.write(path, b"code")
+    for _ in range(2):
+        code_cache._secret.cache_clear()
+        assert code_cache.read(path) == b"code"
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o770, 0o702])
 def test_a_folder_that_others_can_write_is_not_used_however_far_up_it_is(tmp_path, mode, caplog, monkeypatch):
     shared = tmp_path / "shared"

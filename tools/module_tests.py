@@ -54,7 +54,12 @@ TESTS = {
     "forecasting/backtest.py": ("test_origins_written_out", "test_backtest", "test_small_faults"),
     "engine/compiled_network.py": ("test_small_faults",),
     "forecasting/committee.py": ("test_stacking_written_out", "test_small_faults_in_forecasts", "test_committee"),
-    "forecasting/fit.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
+    "forecasting/fit.py": (
+        "test_small_faults_in_forecasts",
+        "test_recent_errors",
+        "test_small_faults",
+        "test_forecasting",
+    ),
     "forecasting/member_training.py": ("test_small_faults_in_forecasts", "test_small_faults", "test_forecasting"),
     "network/optimizers.py": ("test_small_faults",),
     "report/backtest.py": ("test_small_faults",),
