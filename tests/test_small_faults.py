@@ -325,3 +325,14 @@ def test_a_plateau_is_what_keras_takes_for_one():
     monitor.see(record(1.0))
     rates = [(monitor.see(record(0.99995)), monitor.rate_factor)[1] for _ in range(20)]
     assert rates == [1.0] * 9 + [0.1] * 10 + [pytest.approx(0.01)]
+
+
+def test_missing_inputs_are_filled_in_by_the_network_that_trains():
+    inputs = TARGETS.copy()
+    inputs[[5, 90, 91, 200]] = np.nan
+    options = {"residual": True, "horizon": 1, "epochs": 3, "targets": np.where(np.isnan(inputs), 0, TARGETS)}
+    found = train(None, inputs=inputs, impute_from=0, **options)
+    assert all(np.isfinite([one.loss, one.validation_loss]).all() for one in found.history)
+    assert np.isnan(inputs[[5, 90, 91, 200]]).all()
+    whole = train(None, **options)
+    assert [one.loss for one in whole.history] != [one.loss for one in found.history]

@@ -10,6 +10,7 @@ from tsuzuki.data import columns, delimited
 from tsuzuki.data.calendar import seasons
 from tsuzuki.data.covariates import CovariateNames, covariate_series
 from tsuzuki.data.date_forms import date_numbers, is_clock, is_date, match, offset_minutes
+from tsuzuki.data.frames import as_long
 from tsuzuki.data.grid import BUSINESS_STEP, following_times, infer_grid, nearest_positions, step_of
 from tsuzuki.data.readers import read
 from tsuzuki.data.resampling import fitting_freq
@@ -271,3 +272,20 @@ def test_of_several_columns_y_is_the_value(tmp_path, columns):
     row = ",".join(cells[name] for name in names)
     (tmp_path / "a.csv").write_text(f"time,{columns}\n2024-01-01,{row}\n2024-01-02,{row}\n")
     assert read(tmp_path / "a.csv").frame["y"].tolist() == [1.5, 1.5]
+
+
+@pytest.mark.parametrize("frame", [[1.0, 2.0], "a.csv", None, 5, {"ds": [1], "y": [2]}])
+def test_what_is_no_frame_is_named(frame):
+    with pytest.raises(DataError, match=f"a {type(frame).__name__} is not a frame; give a pandas Series"):
+        as_long(frame)
+
+
+def test_parts_of_seconds_are_added_in_every_form():
+    for text in (
+        "2020-03-04 05:06:07.25",
+        "04.03.2020 05:06:07.25",
+        "14/03/2020 05:06:07.25",
+        "2020年3月4日 05:06:07.25",
+    ):
+        (found,) = instants(pd.Series([text], dtype=str), "ds", lambda _: "line", day_first=True).stamps
+        assert (found.hour, found.minute, found.second, found.microsecond) == (5, 6, 7, 250_000)
