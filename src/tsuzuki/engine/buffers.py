@@ -9,7 +9,6 @@ from tsuzuki.engine.optimizing import SLOTS, first_slot
 from tsuzuki.engine.padding import aligned
 from tsuzuki.engine.plan import Plan
 from tsuzuki.kernels import table as p
-from tsuzuki.kernels.host import WIDTH
 from tsuzuki.network.optimizers import Optimizer
 
 
@@ -62,7 +61,6 @@ class Buffers:
             slots = aligned((SLOTS + averages) * plan.size)
             slots[: plan.size] = first_slot(optimizer)
         work = aligned(plan.blocks * plan.work_size).reshape(plan.blocks, plan.work_size)
-        work[:, plan.shared["ONES"] : plan.shared["ONES"] + WIDTH] = 1
         for at, values in plan.constants:
             work[:, at : at + len(values)] = values
         return Buffers(

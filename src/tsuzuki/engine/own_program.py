@@ -49,7 +49,7 @@ FIXED = (
         p.OBJECTIVE_COUNT,
         p.FORECAST_STRIDE,
     ),
-    *(p.BY_LANE, p.OPTIMIZER, p.CLIP, p.THREADS, p.LAYERS, p.SCRATCH, p.ONES, p.ZEROS, p.X_GATHERED, p.TOGETHER),
+    *(p.BY_LANE, p.OPTIMIZER, p.CLIP, p.THREADS, p.LAYERS, p.SCRATCH, p.ZEROS, p.X_GATHERED, p.TOGETHER),
 )
 # ... and addresses that are constants only where there is nothing at them.
 PERHAPS_ABSENT = (

@@ -68,7 +68,7 @@ class Plan:
         end_rows: the row that computes each end, and nothing else reads; -1 where others do.
         blocks: how many blocks the lanes are split into.
         block_lanes: lanes of a block; the last may have fewer.
-        shared: offsets of SCRATCH, ONES, ZEROS, X_GATHERED and LAST_FORECAST in the work space, and of
+        shared: offsets of SCRATCH, ZEROS, X_GATHERED and LAST_FORECAST in the work space, and of
             LAST_FORECAST_STATE in a saved state.
     """
 
@@ -152,7 +152,6 @@ def lower(network: Network, lanes: int, timesteps: int, every_step: bool, apart:
     deepest = max(padded(int(np.prod(parameter.shape[:-1]))) for parameter in _multiplied(network))
     shared = {
         "SCRATCH": spaces.work.take(scratch_floats(deepest)),
-        "ONES": spaces.work.take(WIDTH),
         "ZEROS": spaces.work.take(max(widest, deepest, padded(network.inputs))),
         # An input that stands beside others is read a little past the end.
         "X_GATHERED": spaces.work.take(timesteps * each * network.inputs + network.inputs + WIDTH),

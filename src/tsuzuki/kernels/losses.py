@@ -131,19 +131,26 @@ def missing(objective, y):
 def known(objective, targets):
     """How many of a row's targets are scored."""
     found, horizon = 0, objective[HORIZON]
-    if horizon >= WORTH_VECTORS and not objective[IGNORES]:
-        one, zero = splat(f32(1)), splat(f32(0))
-        for at in range(0, horizon, WIDTH):
-            found += int(sum_lanes(where_number(load_some(targets, at, horizon - at), one, zero)))
-        if objective[COUNTED_WHOLE]:
-            return 1 if found == horizon else 0
-        return found
     for h in range(horizon):
         if not missing(objective, targets[h]):
             found += 1
     if objective[COUNTED_WHOLE]:
         return 1 if found == horizon else 0
     return found
+
+
+@kernel
+def count_numbers(job, objective, starts, valid, targets, stride):
+    """`count_scored` by whole vectors, each lane of which counts its own; `targets` are those behind the first step."""
+    first, one, zero = first_step_of(job, objective), splat(f32(1)), splat(f32(0))
+    found, horizon = zero, objective[HORIZON]
+    for lane in range(job[LANES]):
+        for step in range(first, first + objective[END_STEPS]):
+            if scored(job, objective, valid[lane], step):
+                own = shift(targets, (starts[lane] + step) * stride)
+                for at in range(0, horizon, WIDTH):
+                    found = found + where_number(load_some(own, at, horizon - at), one, zero)
+    return int(sum_lanes(found))
 
 
 @procedure("tti", "i")
@@ -160,6 +167,8 @@ def count_scored(job, objective, k):
                 total += max(0, valid[lane] - first)
         return total if objective[COUNTED_WHOLE] else total * objective[HORIZON]
     targets, stride = shift(floats_at(job[TARGETS]), objective[FIRST_TARGET]), job[TARGET_STRIDE]
+    if objective[HORIZON] >= WORTH_VECTORS and not (objective[IGNORES] or objective[COUNTED_WHOLE]):
+        return count_numbers(job, objective, starts, valid, shift(targets, stride), stride)
     for lane in range(lanes):
         for step in range(first, first + steps):
             if scored(job, objective, valid[lane], step):

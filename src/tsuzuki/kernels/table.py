@@ -79,9 +79,9 @@ AVERAGE_SLOT = 3
     # tables of which only the rows named in an update are looked at: the address of their records, and their number
     TOUCHED, TOUCHED_COUNT,
     # the network, and what all layers share in a block's work space
-    LAYERS, SCRATCH, ONES, ZEROS, X_GATHERED,
+    LAYERS, SCRATCH, ZEROS, X_GATHERED,
     HEADER,
-) = range(78)
+) = range(77)
 
 (
     # addresses of the layer kind's two procedures

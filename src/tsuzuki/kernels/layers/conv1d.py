@@ -172,7 +172,7 @@ def backward(job, row, work, lanes, gradients):
         )
         start, start_stride = d_weights, wide
     if row[BIAS] >= 0:
-        sum_rows(job, work, count, wide, d_out, wide, shift(gradients, row[BIAS]))
+        sum_rows(count, wide, d_out, wide, shift(gradients, row[BIAS]))
     if row[D_X] >= 0:
         input_gradient(job, row, work, count, d_out)
         add_windows(job, row, work, lanes)

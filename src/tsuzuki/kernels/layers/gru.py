@@ -332,7 +332,7 @@ def end_backward(job, row, work, lanes, gradients):
     if row[RESET_AFTER]:
         recurrent_gradient(job, row, work, lanes, steps, states, extra, 3 * wide, 0, 3, gradients)
         if row[RECURRENT_BIAS] >= 0:
-            sum_rows(job, work, steps * lanes, 3 * wide, extra, 3 * wide, shift(gradients, row[RECURRENT_BIAS]))
+            sum_rows(steps * lanes, 3 * wide, extra, 3 * wide, shift(gradients, row[RECURRENT_BIAS]))
     else:
         recurrent_gradient(job, row, work, lanes, steps, states, slopes, 3 * wide, 0, 2, gradients)
         recurrent_gradient(job, row, work, lanes, steps, extra, shift(slopes, 2 * wide), 3 * wide, 2, 1, gradients)
