@@ -28,14 +28,10 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
     Raises:
         DataError: no times, no values, a name or a covariate missing, or columns that are not numbers.
     """
-    import narwhals as nw
     import pandas as pd
 
-    native = nw.from_native(frame, pass_through=True, allow_series=True)
-    if isinstance(native, nw.LazyFrame):
-        native = native.collect()
-    if isinstance(native, nw.DataFrame | nw.Series):
-        frame = native.to_pandas()
+    if not isinstance(frame, pd.DataFrame | pd.Series):
+        frame = _of_pandas(frame)
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("y" if frame.name is None else str(frame.name))
     if not isinstance(frame, pd.DataFrame):
@@ -74,6 +70,16 @@ def as_long(frame: Any, covariates: Sequence[str] = (), *, needs_y: bool = True)
     for name in wanted[2:]:
         found[name] = _numbers(found[name], name)
     return found
+
+
+def _of_pandas(frame: Any) -> Any:
+    """A frame or series of another library that narwhals knows as one of pandas; anything else as it is."""
+    import narwhals as nw
+
+    native = nw.from_native(frame, pass_through=True, allow_series=True)
+    if isinstance(native, nw.LazyFrame):
+        native = native.collect()
+    return native.to_pandas() if isinstance(native, nw.DataFrame | nw.Series) else frame
 
 
 def zone_of(long: "pd.DataFrame") -> str | None:
