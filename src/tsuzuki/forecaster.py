@@ -97,12 +97,13 @@ class Forecaster:
         from tsuzuki.data.panel_store import paths_of
         from tsuzuki.distributed.workers import some_workers
         from tsuzuki.forecasting.fit import fit_frame
-        from tsuzuki.forecasting.store_fit import fit_files
 
         paths = paths_of(frame, cache, columns)
         with some_workers(workers, address) as those:
             kept = (on_progress, checkpoint, every, those)
             if paths is not None:
+                from tsuzuki.forecasting.store_fit import fit_files
+
                 self.fitted = fit_files(paths, self.settings, cache, columns, *kept)
             else:
                 found = fit_frame(frame, self._asked, merge, *kept)
