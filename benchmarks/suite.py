@@ -65,7 +65,9 @@ def measure(task: Task, others: list[str], **settings: Any) -> dict[str, Any]:
     }
     committee = forecaster.fitted.committee if forecaster.fitted else None
     if committee is not None:
-        found["weights"] = dict(zip(committee.members, committee.weights.mean(axis=1).round(3).tolist(), strict=True))
+        found["weights"] = dict(
+            zip(committee.members, committee.weights[committee.bases].mean(axis=(0, 2)).round(3).tolist(), strict=True)
+        )
     for name in others:
         try:
             label, column, seconds = rivals.forecast(name, task)

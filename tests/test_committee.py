@@ -66,16 +66,17 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
         "drift": maps.drift_map(size, horizon),
         "mean": maps.mean_map(size, horizon),
     }
-    weights = generator.dirichlet(np.ones(6), horizon).T[:5]
+    kinds = sorted(set(bases))
+    by_kind = np.stack([generator.dirichlet(np.ones(6), horizon).T[:5] for _ in kinds])
     rules = Rules("none", (), (7,), (), tuple(bases), (1.0,) * len(bases), size, horizon, False)
-    both = committee(members, weights, rules)
+    both = committee(members, by_kind, rules)
     series = generator.integers(0, len(bases), 12)
     windows = generator.normal(size=(12, size)).astype(np.float32)
     changes = generator.normal(size=(12, horizon)).astype(np.float32)
     found = both.combine(changes, windows, series)
     for row, number in enumerate(series):
         window, last = windows[row].astype(float), float(windows[row, -1])
-        ahead = np.arange(1, horizon + 1)
+        ahead, weights = np.arange(1, horizon + 1), by_kind[kinds.index(bases[number])]
 
         def season(length, window=window, ahead=ahead):
             return np.array([window[size - 1 + h - length * int(np.ceil(h / length))] for h in ahead])

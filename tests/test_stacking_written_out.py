@@ -8,6 +8,7 @@ import pytest
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting import committee
 from tsuzuki.forecasting.committee import Committee, nonnegative, stack, weights_table
+from tsuzuki.forecasting.stacking import _by_kind
 
 
 def weights_of(rows, apart):
@@ -67,7 +68,7 @@ def test_weights_are_those_written_out(seed, horizon, every, noisy):
 
 def test_the_table_of_weights_has_what_is_left_to_the_last_value():
     weights = np.array([[0.5, 0.7], [0.2, 0.4]])
-    one = Committee(("network", "ridge"), weights, np.zeros((1, 3, 2), np.float32), np.zeros(1, np.int64),
+    one = Committee(("network", "ridge"), weights[None], np.zeros((1, 3, 2), np.float32), np.zeros(1, np.int64),
                     np.ones(1, np.float32), (0,))  # fmt: skip
     table = weights_table(one)
     assert table.index.tolist() == [1, 2]
@@ -75,3 +76,30 @@ def test_the_table_of_weights_has_what_is_left_to_the_last_value():
     np.testing.assert_allclose(table.to_numpy(), [[0.5, 0.2, 0.3], [0.7, 0.4, 0]], atol=1e-12)
     with pytest.raises(SettingError, match="the networks of this forecaster stand alone"):
         weights_table(None)
+
+
+def test_series_of_a_kind_have_weights_of_their_own_as_far_as_their_errors_are_many():
+    """Of 40 rows two steps ahead, two steps apart, 40 errors are independent; a kind without rows has all series'."""
+    generator = np.random.default_rng(4)
+    targets = generator.normal(size=(60, 2)).astype(np.float32)
+    kinds = np.repeat([0, 1], [40, 20])
+    noise = np.where(np.array([[0, 1]]) == kinds[:, None], 0.3, 2.0)
+    members = [(targets + noise[:, [m]] * generator.normal(size=(60, 2))).astype(np.float32) for m in (0, 1)]
+    importance, spread = np.ones(60), np.zeros((60, 2), np.float32)
+    whole = stack(targets, members, importance, spread, 2)
+    np.testing.assert_array_equal(_by_kind(targets, members, importance, spread, 2, 0 * kinds, 1), whole[None])
+    found = _by_kind(targets, members, importance, spread, 2, kinds, 3)
+    for kind, rows, apart in ((0, slice(40), 40), (1, slice(40, 60), 20)):
+        own = stack(targets[rows], [one[rows] for one in members], importance[rows], spread[rows], 2)
+        np.testing.assert_allclose(found[kind], (apart * own + 10 * whole) / (apart + 10), rtol=1e-12)
+        assert found[kind, kind].min() > 0.6 > 0.4 > found[kind, 1 - kind].max()
+    np.testing.assert_array_equal(found[2], whole)
+
+
+def test_the_table_of_weights_names_the_base_where_there_are_several():
+    weights = np.array([[[0.5, 0.7]], [[0.2, 0.4]]])
+    one = Committee(("network",), weights, np.zeros((2, 3, 2), np.float32), np.array([0, 1]), np.ones(2, np.float32),
+                    (0, 24))  # fmt: skip
+    table = weights_table(one)
+    assert table.index.tolist() == [(0, 1), (0, 2), (24, 1), (24, 2)]
+    assert table["last value"].round(9).tolist() == [0.5, 0.3, 0.8, 0.6]

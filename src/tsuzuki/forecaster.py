@@ -276,7 +276,9 @@ class Forecaster:
     def weights_(self) -> "pd.DataFrame":
         """How far each forecast is trusted: a row for each step ahead, a column for each member of the committee.
 
-        The weights of a row add up to 1; what the other members lack to it is the weight of the last value.
+        The weights of a row add up to 1; what the other members lack to it is the weight of the last value. Where
+        series have bases of several kinds, each kind has its rows: its season (0 for the last value) is the first level
+        of the index, the step ahead the second.
 
         Raises:
             SettingError: not fitted, or the networks stand alone: with quantiles, or with `committee=False`.

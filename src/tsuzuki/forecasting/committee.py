@@ -1,8 +1,9 @@
 """Forecasts of several kinds, each trusted as far as held-out stretches say: networks, ridge, seasonal, mean and drift.
 
 Stacking (Wolpert 1992; Breiman 1996): the changes from the last value that each member forecasts are added with
-weights from 0, together at most 1, for each group of steps ahead; what lacks to 1 is the weight of the last value. All
-members but the networks are linear in the last values, so that together they are one matrix.
+weights from 0, together at most 1, for each group of steps ahead, and for each group of series with one kind of base;
+what lacks to 1 is the weight of the last value. All members but the networks are linear in the last values, so that
+together they are one matrix for each kind.
 """
 
 import functools
@@ -40,7 +41,7 @@ class Committee:
 
     Attributes:
         members: the names, the networks first; the last value has what their weights lack to 1.
-        weights: float64 [members, horizon].
+        weights: float64 [kinds of base, members, horizon].
         maps: float32 [kinds of base, size, horizon]: windows less their last value to all that is linear in them.
         bases: int64 [series], the kind of base of each series.
         units: float32 [series], what networks measure changes of the base in.
@@ -67,11 +68,13 @@ class Committee:
         Returns:
             float32 [rows, horizon], in units of the series' scale.
         """
-        found = changes * self.network_weights + windows[:, -1:] * self.last_weights
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
-            return found + self.products[kinds if kinds.ndim == 0 else 0](apart)
+            kind = kinds if kinds.ndim == 0 else 0
+            found = changes * self.network_weights[kind] + windows[:, -1:] * self.last_weights[kind]
+            return found + self.products[kind](apart)
+        found = changes * self.network_weights[kinds] + windows[:, -1:] * self.last_weights[kinds]
         for kind in np.unique(kinds):
             here = kinds == kind
             found[here] += self.products[kind](apart[here])
@@ -79,13 +82,13 @@ class Committee:
 
     @functools.cached_property
     def network_weights(self) -> NDArray[np.float32]:
-        """Those of the networks, [horizon]."""
-        return np.asarray(self.weights[0], np.float32)
+        """Those of the networks, [kinds, horizon]."""
+        return np.asarray(self.weights[:, 0], np.float32)
 
     @functools.cached_property
     def last_weights(self) -> NDArray[np.float32]:
-        """What all that is not the mean of the training data adds to the last value."""
-        level = self.weights[self.members.index(LEVEL)] if LEVEL in self.members else 0 * self.weights[0]
+        """What all that is not the mean of the training data adds to the last value, [kinds, horizon]."""
+        level = self.weights[:, self.members.index(LEVEL)] if LEVEL in self.members else 0 * self.weights[:, 0]
         return np.asarray(1 - level, np.float32)
 
     @functools.cached_property
@@ -102,8 +105,10 @@ def weights_table(one: Committee | None) -> "pd.DataFrame":
 
     if one is None:
         raise SettingError("the networks of this forecaster stand alone; fit with committee=True and without quantiles")
-    table = pd.DataFrame(one.weights.T, columns=list(one.members))
-    table.index = pd.RangeIndex(1, len(table) + 1, name="horizon")
+    kinds, _, horizon = one.weights.shape
+    table = pd.DataFrame(np.concatenate([own.T for own in one.weights]), columns=list(one.members))
+    ahead = pd.RangeIndex(1, horizon + 1, name="horizon")
+    table.index = ahead if kinds == 1 else pd.MultiIndex.from_product([one.seasons, ahead], names=["base", "horizon"])
     return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})
 
 
@@ -116,16 +121,17 @@ def committee(
 
     Args:
         members: the linear members by name, [size, horizon] each; that of the level is not looked at.
-        weights: float64 [1 + members, horizon], the networks' first.
+        weights: float64 [kinds of base, 1 + members, horizon], the networks' first.
         rules: what was chosen from the data.
     """
     size, horizon, bases = rules.history, rules.horizon, rules.bases
-    linear = np.zeros((size, horizon))
-    for (name, one), own in zip(members.items(), weights[1:], strict=True):
-        if name != LEVEL:
-            linear += own * one
-    kinds = sorted(set(bases))
-    maps = [linear + weights[0] * change_map(size, horizon, season) for season in kinds]
+    kinds, maps = sorted(set(bases)), []
+    for season, trusted in zip(kinds, weights, strict=True):
+        linear = np.zeros((size, horizon))
+        for (name, one), own in zip(members.items(), trusted[1:], strict=True):
+            if name != LEVEL:
+                linear += own * one
+        maps.append(linear + trusted[0] * change_map(size, horizon, season))
     return Committee(
         ("network", *members),
         weights,

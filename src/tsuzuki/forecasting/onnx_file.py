@@ -97,10 +97,11 @@ def write_onnx(
     for member, (weights, saved) in enumerate(zip(fitted.members, states, strict=True)):
         begun = np.split(saved[: sum(sizes)], np.cumsum(sizes)[:-1])
         outputs.append(made.network(fitted.way.network, weights, row, f"network {member + 1} ", begun))
+    kind = committee.bases[number]
     changes = made.node("Mul", [made.node("Mean", outputs), _of(made, float(committee.units[number]))])
-    trusted = made.node("Mul", [changes, made.constant(np.asarray(committee.weights[:1], np.float32))])
-    linear = made.node("MatMul", [apart, made.constant(committee.maps[committee.bases[number]])])
-    last = made.node("Mul", [value, made.constant(np.asarray(committee.last_weights[None], np.float32))])
+    trusted = made.node("Mul", [changes, made.constant(committee.network_weights[kind][None])])
+    linear = made.node("MatMul", [apart, made.constant(committee.maps[kind])])
+    last = made.node("Mul", [value, made.constant(committee.last_weights[kind][None])])
     scaled = made.node("Add", [made.node("Add", [trusted, last]), linear])
     found = made.node("Add", [made.node("Mul", [scaled, _of(made, scale)]), _of(made, mean)])
     made.give("forecast", horizon, _inverse(made, fitted, found, mark))

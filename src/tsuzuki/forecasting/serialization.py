@@ -305,7 +305,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             raise ValueError("the bases of the series are missing")
         committee = Committee(
             names,
-            array("committee weights", np.float64, len(names), horizon),
+            array("committee weights", np.float64, kinds, len(names), horizon),
             array("committee maps", np.float32, kinds, size, horizon),
             bases,
             np.array(rules.units, np.float32),

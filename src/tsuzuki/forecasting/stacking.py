@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import LEVEL, Committee, committee, stack
+from tsuzuki.forecasting.committee import ENOUGH, LEVEL, Committee, committee, stack
 from tsuzuki.forecasting.history import History, differences, drift_map, mean_map, seasonal_map, seasonal_mean_map
 from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.ridge import ridge
@@ -165,16 +165,22 @@ def stacked(
     spread = None if skipped else np.concatenate([one.spread for one in rows])
     weighed = _apart(len(y), MOST_WEIGHED, rules)
     some = slice(None, None, weighed)
-    weights = stack(
+    heavy = importance[series] * np.repeat([one.count for one in rows], lengths)
+    kinds = np.array([sorted(set(rules.bases)).index(season) for season in rules.bases])[series]
+    weights = _by_kind(
         y[some],
         [one[some] for one in by_member[skipped:]],
-        (importance[series] * np.repeat([one.count for one in rows], lengths))[some],
+        heavy[some],
         None if spread is None else spread[some],
         every * weighed,
+        kinds[some],
+        len(set(rules.bases)),
     )
-    if skipped:
-        weights = np.concatenate([np.zeros((1, horizon)), weights])
-    changes = sum(one * row.astype(np.float32) for one, row in zip(by_member, weights, strict=True))
+    weights = np.concatenate([np.zeros((len(weights), skipped, horizon)), weights], axis=1)
+    changes = np.empty_like(y)
+    for kind, trusted_here in enumerate(weights.astype(np.float32)):
+        here = kinds == kind if len(weights) > 1 else slice(None)
+        changes[here] = sum(one[here] * row for one, row in zip(by_member, trusted_here, strict=True))
     last, said = (np.concatenate([getattr(one, name) for one in rows]) for name in ("last", "said"))
     outcome = (y - changes, last + changes, said)
     together = committee(whole | simple, weights, rules)
@@ -201,9 +207,37 @@ def _ridge_maps(
     return {"ridge": linear}, [{"ridge": part} for part in parts]
 
 
+def _by_kind(
+    targets: NDArray[np.float32],
+    forecasts: Sequence[NDArray[np.float32]],
+    importance: NDArray[np.float64],
+    spread: NDArray[np.float32] | None,
+    every: int,
+    kinds: NDArray[np.int64],
+    count: int,
+) -> NDArray[np.float64]:
+    """Weights of each kind of base, float64 [kinds, members, horizon], from rows of these kinds [rows], of so many; see
+    `stack`.
+
+    They are nearer to those of all series the fewer errors of a kind are independent of one another.
+    """
+    whole = stack(targets, forecasts, importance, spread, every)
+    if count == 1:
+        return whole[None]
+    found = np.repeat(whole[None], count, axis=0)
+    for kind in range(count):
+        here = kinds == kind
+        apart = every * float(np.isfinite(targets[here]).sum()) / targets.shape[1] ** 2
+        if apart > 0:
+            own = None if spread is None else spread[here]
+            alike = stack(targets[here], [one[here] for one in forecasts], importance[here], own, every)
+            found[kind] += apart / (apart + ENOUGH) * (alike - whole)
+    return found
+
+
 def alone(rules: Rules) -> Committee:
     """A committee of the networks only."""
-    return committee({}, np.ones((1, rules.horizon)), rules)
+    return committee({}, np.ones((len(set(rules.bases)), 1, rules.horizon)), rules)
 
 
 def _apart(rows: int, most: int, rules: Rules) -> int:
@@ -246,7 +280,7 @@ def errors_of(
 ) -> list[NDArray[np.float32]]:
     """The errors of a committee on held-out rows, [rows, horizon] for each series."""
     errors: list[list[NDArray[np.float32]]] = [[] for _ in values]
-    horizon = together.weights.shape[1]
+    horizon = together.weights.shape[2]
     strict = _reach_the_horizon(found, horizon)
     for network in found:
         for number, one in enumerate(network):

@@ -61,8 +61,9 @@ class CommitteeStep:
         self._put(table.CONSTANTS, constants)
         self._put(table.SAID, np.array([one.ctypes.data for one in said], np.int64))
         self._put(table.UNIT, committee.units[number : number + 1])
-        self._put(table.NETWORK_WEIGHTS, committee.network_weights)
-        self._put(table.LAST_WEIGHTS, committee.last_weights)
+        kind = committee.bases[number]
+        self._put(table.NETWORK_WEIGHTS, committee.network_weights[kind])
+        self._put(table.LAST_WEIGHTS, committee.last_weights[kind])
         place[table.STATE] = recent.states.ctypes.data + 4 * number * width
         kept = recent_errors.OFFSET, recent_errors.COUNT, recent_errors.WIDTH, recent_errors.LOW, recent_errors.HIGH
         place[table.OFFSET : table.LOSSES + 1] = *kept, first
