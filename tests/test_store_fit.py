@@ -335,9 +335,10 @@ def test_files_no_larger_than_a_frame_are_gone_through_as_one(files, tmp_path, m
         raise DrawnError
 
     monkeypatch.setattr(store_fit, "_Drawn", drawn)
-    for budget, limit in (("auto", 100), (5000, 10**6)):
-        monkeypatch.setattr(store_fit, "WHOLE_STEPS", limit)
-        with pytest.raises(DrawnError):
+    for budget, limit in (("auto", "WHOLE_STEPS"), ("auto", "WHOLE_TARGETS"), (5000, "")):
+        with monkeypatch.context() as patch, pytest.raises(DrawnError):
+            if limit:
+                patch.setattr(store_fit, limit, 2000)
             Forecaster(5, **SMALL, budget=budget).fit(files, cache=tmp_path)
 
 
