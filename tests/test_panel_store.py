@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow.dataset
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.data import arrow_batches, ingest
 from tsuzuki.data.arrow_batches import PanelColumns
-from tsuzuki.data.panel_store import panel_store
+from tsuzuki.data.panel_store import panel_store, paths_of
 from tsuzuki.errors import DataError, FileError
 
 HOUR = pd.Timedelta("1h")
@@ -69,6 +70,16 @@ def test_a_store_gives_a_part_of_each_series(tmp_path):
     own = frame[frame["unique_id"] == "b"].reset_index(drop=True)
     assert list(found["ds"]) == list(own["ds"][4:7])
     np.testing.assert_allclose(found["y"], own["y"][4:7], rtol=1e-6)
+
+
+def test_a_folder_a_pattern_a_list_and_a_dataset_mean_the_same_files(tmp_path):
+    paths = [tmp_path / f"{name}.parquet" for name in "ab"]
+    for path in paths:
+        readings((path.stem,)).to_parquet(path)
+    dataset = pyarrow.dataset.dataset(tmp_path, format="parquet")
+    for source in (tmp_path, str(tmp_path / "*.parquet"), [*map(str, paths)], dataset):
+        assert paths_of(source, None, None) == paths
+    assert paths_of(paths[0], None, None) == paths[:1]
 
 
 def test_files_of_one_series_each_are_called_like_it(tmp_path):

@@ -38,6 +38,10 @@ def test_an_error_in_a_worker_is_the_callers_and_the_worker_goes_on(pool):
     assert pool.submit(len, "four").result() == 4
 
 
+def test_workers_of_this_machine_need_nothing_of_ray(pool):
+    assert pool.submit(worker_units.has_ray, "four").result() == (4, False)
+
+
 def test_a_worker_keeps_what_it_needs_from_unit_to_unit_and_computes_in_one_thread(pool):
     work = worker_units.Counter()
     found = [future.result() for future in [pool.submit(work, f"unit {number}") for number in range(6)]]

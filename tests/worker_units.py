@@ -39,6 +39,16 @@ def begin_and_sleep(path):
     time.sleep(600)
 
 
+def has_ray(unit):
+    """Whether Ray is imported where several workers of one machine are asked for."""
+    import sys
+
+    from tsuzuki.distributed.workers import open_pool
+
+    with open_pool(2) as pool:
+        return pool.submit(len, unit).result(), "ray" in sys.modules
+
+
 class Counter:
     """Counts its units, in each worker by itself; what it is told is printed, which must not get between answers."""
 
