@@ -223,7 +223,7 @@ def test_the_error_of_the_last_and_of_the_last_seasons_value():
 
 def test_transformations_move_scale_and_have_their_marks():
     values, zeros = np.array([3.0, 4.0, 8.0]), np.array([0.0, 2.0, 4.0, np.nan])
-    assert transform_of("log", [zeros]).marks.tolist() == [1.0]
+    assert transform_of("log", [zeros]).marks.tolist() == [2.0]
     assert transform_of("asinh", [zeros]).marks.tolist() == [3.0]
     assert transform_of("log", [np.zeros(3)]).marks.tolist() == [1.0]
     for kind in ("none", "log", "asinh"):
