@@ -13,7 +13,7 @@ from tsuzuki.data.date_forms import date_numbers, is_clock, is_date, match, offs
 from tsuzuki.data.frames import as_long
 from tsuzuki.data.grid import BUSINESS_STEP, following_times, infer_grid, nearest_positions, step_of
 from tsuzuki.data.readers import read
-from tsuzuki.data.resampling import fitting_freq
+from tsuzuki.data.resampling import fitting_freq, on_grid
 from tsuzuki.data.segments import Segment, fill_short_gaps, segments_between_gaps
 from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError
@@ -289,3 +289,24 @@ def test_parts_of_seconds_are_added_in_every_form():
     ):
         (found,) = instants(pd.Series([text], dtype=str), "ds", lambda _: "line", day_first=True).stamps
         assert (found.hour, found.minute, found.second, found.microsecond) == (5, 6, 7, 250_000)
+
+
+@pytest.mark.parametrize("freq", ["30s", "5min", "7h", "h", "D", "24h"])
+@pytest.mark.parametrize("start", ["2024-01-01", "2024-05-17 13:41:07"])
+def test_the_steps_of_all_frames_are_the_same_wherever_they_begin(freq, start):
+    length = pd.Timedelta(freq if freq[0].isdigit() else f"1{freq}")
+    times = pd.date_range(start, periods=12, freq=length / 3)
+    made = on_grid(pd.DataFrame({"unique_id": "a", "ds": times, "y": 1.0}), freq, "sum")
+    assert (made["ds"].astype("int64") % length.value == 0).all()
+    np.testing.assert_array_equal(made["ds"].diff()[1:], np.full(len(made) - 1, length.to_timedelta64()))
+    assert made["ds"].iloc[0] <= times[0] < made["ds"].iloc[0] + length
+    assert made["ds"].iloc[-1] <= times[-1] < made["ds"].iloc[-1] + length
+
+
+@pytest.mark.parametrize(("stamp", "joined"), [("x", True), ("", True), ("2021-05-0{day}", False)])
+def test_columns_of_a_year_a_month_and_a_day_are_the_date_where_no_other_column_is(tmp_path, stamp, joined):
+    rows = [f"2020,3,{day},{stamp.format(day=day)},{day}.5" for day in range(1, 6)]
+    (tmp_path / "a.csv").write_text("\n".join(["year,month,day,timestamp,v", *rows, ""]))
+    found = read(tmp_path / "a.csv", column="v").frame
+    first = "2020-03-01" if joined else "2021-05-01"
+    assert list(found["ds"]) == list(pd.date_range(first, periods=5))

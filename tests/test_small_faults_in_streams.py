@@ -142,6 +142,21 @@ def test_a_series_that_jumps_stands_as_many_steps_later_and_begins_anew(forecast
     assert pd.Timestamp(bank.next_stamps(np.array([1]))[0]) == pd.date_range(expected, periods=2, freq=freq)[1]
 
 
+def test_the_last_values_of_one_series_are_those_of_it_among_others(forecaster):
+    bank = forecaster.bank(["a", "b", "new"])
+    recent, count = bank.recent, bank.recent.size
+    recent.values[:] = np.arange(recent.values.size).reshape(recent.values.shape)
+    at = np.array([bank.before, bank.before + 3, bank.before + 1])
+    for rows in (at, np.full(3, bank.before + 2)):
+        found = recent.windows(np.arange(3), rows)
+        assert found.shape == (3, count)
+        for number, row in enumerate(rows.tolist()):
+            # The newest one stands at the row itself, where windows begin with the first row a bank has.
+            expected = recent.values[row - bank.before : row - bank.before + count, number]
+            np.testing.assert_array_equal(found[number], expected)
+            np.testing.assert_array_equal(recent.window(number, row), expected)
+
+
 def test_a_reading_is_any_finite_number():
     assert [as_number(one) for one in (1, True, np.float32(2.5), np.array(3))] == [1, 1, 2.5, 3]
     for value in ("1", None, [1.0], 1j, b"1", 10**400):
