@@ -230,3 +230,11 @@ def test_a_program_planted_in_a_world_writable_folder_is_not_run(tmp_path):
     assert line.startswith(f"tsuzuki: {cache} can be written by others (mode 777); machine code is kept in {temporary}")
     assert not list(cache.iterdir())
     assert list(temporary.glob("tsuzuki-*/*.bin"))
+
+
+def test_a_folder_that_another_process_makes_at_the_same_time_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    code_cache.write(tmp_path / "a" / "dense.bin", b"code")
+    (tmp_path / "b").mkdir()
+    code_cache.write(tmp_path / "b" / "dense.bin", b"code")
+    assert [code_cache.read(tmp_path / name / "dense.bin") for name in "ab"] == [b"code"] * 2

@@ -445,3 +445,10 @@ def test_the_next_times_of_an_even_grid_are_its_steps(count):
     now = pd.Timestamp("2024-03-30 23:00")
     found = ahead(SimpleNamespace(step=3600 * 10**9), "a", now.value, count)
     np.testing.assert_array_equal(found, pd.date_range(now, periods=count + 1, freq="h")[1:].to_numpy())
+
+
+def test_networks_train_on_as_many_threads_as_are_allowed_and_wait_for_workers_on_one_each(monkeypatch):
+    monkeypatch.setattr(member_training, "run_side_by_side", lambda work, count, threads: (count, threads))
+    for workers, drawn, threads in ((None, None, None), (None, "drawn", None), ("workers", "drawn", 5)):
+        job = SimpleNamespace(settings=SimpleNamespace(ensemble=5), workers=workers, drawn=drawn)
+        assert member_training.train_members(job) == (5, threads)

@@ -14,7 +14,7 @@ from tsuzuki.experiment import verdict
 from tsuzuki.experiment.paired_statistics import PairedDifference
 from tsuzuki.experiment.verdict import _Errors, _tested
 from tsuzuki.forecaster import Forecaster, load
-from tsuzuki.forecasting import held_out, member_training, ridge
+from tsuzuki.forecasting import backtest, held_out, member_training, ridge
 from tsuzuki.forecasting.backtest import origins_of
 from tsuzuki.forecasting.conformal_intervals import OWN_ROWS, OWN_SERIES, calibrate
 from tsuzuki.forecasting.evaluation import evaluate
@@ -317,3 +317,16 @@ def test_an_epochs_loss_is_the_mean_over_all_its_targets():
 
 def test_values_are_drawn_together_by_the_root_of_what_they_are_and_one():
     np.testing.assert_allclose(squashed(np.array([0, 8, -8, 99], np.float32)), [0, 8 / 3, -8 / 3, 9.9], rtol=1e-6)
+
+
+def test_what_a_backtest_scales_by_and_learns_from_ends_at_its_first_origin(series, monkeypatch):
+    seen, references = [], backtest.references
+    monkeypatch.setattr(backtest, "references", lambda one, cut, *more: (
+        seen.append((cut, more[0].tolist())), references(one, cut, *more))[1])  # fmt: skip
+    walk = series.cumsum()
+    table = Forecaster(4, committee=False, **SMALL).backtest(walk, windows=3, step=20)
+    first = len(walk) - 4 - 2 * 20
+    assert seen == [(first, [first, first + 20, first + 40])]
+    known = walk.to_numpy()[:first]
+    assert table.attrs["mase_scale"] == {"a": pytest.approx(np.abs(known[24:] - known[:-24]).mean())}
+    assert table["cutoff"].unique().tolist() == [walk.index[at - 1] for at in seen[0][1]]
