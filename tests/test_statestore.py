@@ -70,6 +70,18 @@ def test_what_is_no_store_is_named(tmp_path):
         StateStore(tmp_path / "file", "m")
 
 
+def test_a_store_that_lacks_a_series_is_damaged_and_not_out_of_reach(tmp_path):
+    with StateStore(tmp_path, "m") as store:
+        store.commit(1, rows_of({"a": (1, 0), "b": (2, 0)}, 1))
+    base = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+    base.execute("DELETE FROM series WHERE id = 'a'")
+    base.close()
+    with pytest.raises(FileError) as caught:
+        StateStore(tmp_path, "m")
+    said = f"{tmp_path / NAME} is damaged: it holds 1 series, but 2 were written; take an intact copy"
+    assert str(caught.value) == said
+
+
 def test_states_and_their_line_are_one_transaction(tmp_path):
     with StateStore(tmp_path, "m") as store:
         said = []

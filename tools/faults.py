@@ -1,9 +1,9 @@
 """Small faults that can be planted in a module: a comparison turned, a number one off, a condition dropped.
 
 Left out is what no result depends on, or no test should repeat: decorators, the `strict` of `zip`, whether pandas
-copies, messages, types and what is imported for them alone, numbers that a module names in capitals (tuned limits: a
-test that held them would only say them again), whether two clocks may read the same, and choices by the operating
-system, of which a run sees one.
+copies or numbers rows anew, whether JSON has letters as they are, the -1 of a shape, messages, types and what is
+imported for them alone, numbers that a module names in capitals (tuned limits: a test that held them would only say
+them again), whether two clocks may read the same, and choices by the operating system, of which a run sees one.
 """
 
 import ast
@@ -24,6 +24,8 @@ COMPARISONS = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+# What is said to a call and changes no result: how it checks, copies, numbers, writes or reads.
+UNSEEN = ("strict", "deep", "copy", "ignore_index", "ensure_ascii", "low_memory")
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 
 
@@ -122,8 +124,11 @@ def _parts(tree: ast.AST) -> list[ast.AST]:
             left_out |= {id(part) for part in ast.walk(node)}
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             left_out |= {id(part) for decorator in node.decorator_list for part in ast.walk(decorator)}
-        if isinstance(node, ast.keyword) and node.arg in ("strict", "deep", "copy"):
+        if isinstance(node, ast.keyword) and node.arg in UNSEEN:
             left_out |= {id(part) for part in ast.walk(node)}
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "reshape":
+            # Any number below 0 says what -1 does.
+            left_out |= {id(part) for one in node.args if ast.unparse(one) == "-1" for part in ast.walk(one)}
         if isinstance(node, ast.Raise | ast.JoinedStr) or _is_of_words(node):
             left_out |= {id(part) for part in ast.walk(node)}
     return [node for node in ast.walk(tree) if not _is_said(node) and id(node) not in left_out]
