@@ -23,7 +23,7 @@ from tsuzuki.data.resampling import on_grid
 from tsuzuki.data.segments import Segment
 from tsuzuki.data.timestamps import instants
 from tsuzuki.engine import object_file
-from tsuzuki.errors import TooShortError
+from tsuzuki.errors import DataError, TooShortError
 from tsuzuki.experiment import verdict
 from tsuzuki.experiment.paired_statistics import PairedDifference
 from tsuzuki.forecaster import Forecaster
@@ -403,6 +403,9 @@ def test_a_start_from_the_carried_state_is_better_where_its_errors_are_smaller(l
     paired = PairedDifference(0.0, None, 0.5, log_ratio, None)
     found = verdict._start(paired, 4)
     assert (found.key, found.values["word"], found.values["won"], found.values["seeds"]) == ("start_one", word, 2, 4)
+    tested = verdict._tested(replace(paired, log_ci95=(-0.2, -0.1)), 4)
+    assert (tested.key, tested.values["won"], tested.values["seeds"]) == ("test_clear", 2, 4)
+    assert tested.values["word"] == ("lower" if log_ratio < 0 else "higher")
     for interval, key in (((-0.2, -0.1), "start_clear"), ((0.1, 0.2), "start_clear"), ((-0.2, 0.0), "start_unclear")):
         assert verdict._start(replace(paired, log_ci95=interval), 4).key == key
 
@@ -452,3 +455,16 @@ def test_networks_train_on_as_many_threads_as_are_allowed_and_wait_for_workers_o
     for workers, drawn, threads in ((None, None, None), (None, "drawn", None), ("workers", "drawn", 5)):
         job = SimpleNamespace(settings=SimpleNamespace(ensemble=5), workers=workers, drawn=drawn)
         assert member_training.train_members(job) == (5, threads)
+
+
+def test_a_row_that_is_implausibly_far_ahead_is_named(monkeypatch):
+    monkeypatch.setattr("tsuzuki.data.newer_rows.MOST_STEPS", 12)
+    times = pd.date_range("2024-01-01", periods=4, freq="h").to_numpy("datetime64[ns]")
+
+    def ahead_by(steps):
+        frame = pd.DataFrame({"unique_id": "a", "ds": [times[-1] + np.timedelta64(steps, "h")], "y": [1.0]})
+        return newer_rows(frame, times, ["y"], merge=False)
+
+    assert len(ahead_by(10)[0]) == 10
+    with pytest.raises(DataError, match=r"is 13 steps after the last known time .*; check its time"):
+        ahead_by(11)

@@ -1,6 +1,7 @@
 """What one small slip would change between training and forecasts: a sign, a row too many, another network."""
 
 from dataclasses import replace
+from statistics import NormalDist
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from tsuzuki.experiment import verdict
 from tsuzuki.experiment.paired_statistics import PairedDifference
 from tsuzuki.experiment.verdict import _Errors, _tested
 from tsuzuki.forecaster import Forecaster, load
-from tsuzuki.forecasting import backtest, held_out, member_training, ridge
+from tsuzuki.forecasting import backtest, conformal_intervals, held_out, member_training, ridge
 from tsuzuki.forecasting.backtest import origins_of
 from tsuzuki.forecasting.conformal_intervals import OWN_ROWS, OWN_SERIES, calibrate
 from tsuzuki.forecasting.evaluation import evaluate
@@ -330,3 +331,15 @@ def test_what_a_backtest_scales_by_and_learns_from_ends_at_its_first_origin(seri
     known = walk.to_numpy()[:first]
     assert table.attrs["mase_scale"] == {"a": pytest.approx(np.abs(known[24:] - known[:-24]).mean())}
     assert table["cutoff"].unique().tolist() == [walk.index[at - 1] for at in seen[0][1]]
+
+
+@pytest.mark.parametrize("apart", [1.0, 4.0, 9.5, 1000.0])
+def test_few_errors_have_tails_as_much_wider_as_students_are(apart):
+    freedom = max(apart - 1, conformal_intervals.LEAST_FREEDOM)
+    found = conformal_intervals._wider(apart)
+    for share, one in zip(conformal_intervals.PROBABILITIES, found, strict=True):
+        z = NormalDist().inv_cdf(share)
+        # Abramowitz and Stegun (1964), 26.7.5, as it stands there.
+        terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+        student = z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+        assert one * z == pytest.approx(student, rel=1e-5, abs=1e-6)

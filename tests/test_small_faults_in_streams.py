@@ -226,3 +226,14 @@ def test_what_a_bank_cannot_hold_is_refused(forecaster):
     for ids in ([], ["a", "a"]):
         with pytest.raises(SettingError, match="the ids of a bank are none, or one of them stands there twice"):
             forecaster.bank(ids)
+
+
+def test_a_series_that_training_has_not_seen_has_the_first_ones_intervals_in_its_own_scale(forecaster, monkeypatch):
+    seen, bounds = [], bank_module.interval_bounds
+    monkeypatch.setattr(bank_module, "interval_bounds", lambda *given: (seen.append(given), bounds(*given))[1])
+    bank = forecaster.bank(["new", "b", "a"], scales={"new": (5.0, 2.0)})
+    if bank.covariates is not None:
+        bank.update([4.0, 120.0, 4.0], **told(forecaster, 0, np.arange(3)))
+    bank.interval(80)
+    assert [given[3] for given in seen] == [0, 1, 0]
+    assert [given[5] for given in seen] == bank.scales[:, 1].tolist()
