@@ -318,6 +318,8 @@ def test_a_model_of_a_frame_forecasts_files(files, tmp_path):
 def test_files_no_larger_than_a_frame_are_gone_through_as_one(files, tmp_path, monkeypatch):
     frame = pd.concat(map(pd.read_parquet, sorted(files.iterdir())))
     asked = Forecaster(5, **SMALL | {"committee": True, "lags": None, "epochs": 2})
+    alone = Forecaster(5, **SMALL | {"epochs": 1, "base": "season", "ensemble": 1})
+    assert alone.fit(files, cache=tmp_path).forecast_files(files, tmp_path / "out.parquet", cache=tmp_path) == 60
     shares: list[float] = []
     found = asked.fit(files, cache=tmp_path, on_progress=shares.append).fitted
     assert sum(shares) == pytest.approx(1)

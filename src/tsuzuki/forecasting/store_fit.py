@@ -135,16 +135,16 @@ def train_on_store(
     """
     check_settings(settings)
     report = on_progress or (lambda share: None)
-    budgeted = replace(settings, budget=settings.budget or "auto")
     few = store.points <= min(WHOLE_STEPS, WHOLE_TARGETS // settings.horizon)
-    whole = few and budgeted.budget == "auto"
+    whole = few and settings.budget in ("", "auto")
     series = series_of(store, sample_of(store, settings.seed, whole=whole), settings)
-    if settings.quantiles or not settings.committee:
-        # Networks that stand alone forecast changes of the last value.
-        budgeted = replace(budgeted, committee=False, base="last")
     if whole:
-        fitted = train(series, budgeted, report, checkpoint, every, workers=workers)
+        fitted = train(series, settings, report, checkpoint, every, workers=workers)
     else:
+        budgeted = replace(settings, budget=settings.budget or "auto")
+        if settings.quantiles or not settings.committee:
+            # Networks that stand alone forecast changes of the last value.
+            budgeted = replace(budgeted, committee=False, base="last")
         drawn = _Drawn(store, budgeted, lambda share: report(LOOKING * share), workers)
         fitted = train(series, budgeted, lambda share: report((1 - LOOKING) * share), checkpoint, every, drawn, workers)
     return replace(fitted, points=store.readings, fingerprint=store.fingerprint, zone=store.zone)
