@@ -468,3 +468,25 @@ def test_a_row_that_is_implausibly_far_ahead_is_named(monkeypatch):
     assert len(ahead_by(10)[0]) == 10
     with pytest.raises(DataError, match=r"is 13 steps after the last known time .*; check its time"):
         ahead_by(11)
+
+
+def test_newer_rows_end_with_the_last_reading_whatever_is_known_beside_it():
+    times = pd.date_range("2024-01-01", periods=4, freq="h").to_numpy("datetime64[ns]")
+    later = pd.date_range(times[-1], periods=5, freq="h")[1:]
+    frame = pd.DataFrame({"unique_id": "a", "ds": later, "y": [1.0, 2.0, np.nan, np.nan], "x": [5.0, 6.0, 7.0, np.nan]})
+    found, values = newer_rows(frame, times, ["y", "x"], merge=False)
+    assert list(found) == list(later[:2].to_numpy("datetime64[ns]"))
+    np.testing.assert_array_equal(values, [[1, 5], [2, 6]])
+    # Without any reading the last row says how much time has passed.
+    found, values = newer_rows(frame.assign(y=np.nan), times, ["y", "x"], merge=False)
+    assert len(found) == 4
+    np.testing.assert_array_equal(values[:, 1], [5, 6, 7, np.nan])
+
+
+def test_held_out_readings_of_which_none_follow_one_another_check_no_network():
+    days = pd.date_range("2024-01-01", periods=40)
+    series = pd.Series(np.sin(np.arange(40.0)), days, name="a")
+    series.iloc[[34, 35, 37, 38]] = np.nan
+    made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1, max_gap=1).fit(series)
+    assert {one.validation_loss for one in made.fitted.histories[0]} == {None}
+    assert np.isfinite(made.predict()["tsuzuki"]).all()
