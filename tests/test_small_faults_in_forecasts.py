@@ -343,3 +343,10 @@ def test_few_errors_have_tails_as_much_wider_as_students_are(apart):
         terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
         student = z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
         assert one * z == pytest.approx(student, rel=1e-5, abs=1e-6)
+
+
+def test_recent_errors_are_followed_where_there_is_a_committee(series, made):
+    assert made.fitted.recent is not None
+    assert made.fitted.recent_states.shape == made.fitted.recent.initial().shape
+    for options in ({"committee": False}, {"quantiles": (0.1, 0.5, 0.9)}):
+        assert Forecaster(4, **SMALL, **options).fit(series).fitted.recent is None
