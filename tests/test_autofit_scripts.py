@@ -118,6 +118,7 @@ def test_every_old_name_of_the_scripts_is_said(ran):
         "p=",
         "keras.backend.square",
         "keras.optimizers.legacy.Adam",
+        "tf.keras.losses.mean_squared_error",
         "keras.preprocessing.text",
         "history['acc']",
         "monitor='val_acc'",

@@ -36,6 +36,7 @@ def _activate() -> None:
         loaded[f"{root}.preprocessing.sequence"] = old_names.teach_sequence_module
         loaded[f"{root}.optimizers.legacy"] = old_functions.teach_legacy_optimizers
         loaded[f"{root}.backend"] = old_functions.teach_backend
+        loaded[f"{root}.losses"] = loaded[f"{root}.metrics"] = old_functions.teach_losses
         loaded[f"{root}.callbacks"] = old_functions.teach_callbacks
         loaded[f"{root}.models"] = loaded[f"{root}.saving"] = old_functions.teach_loading
     for name in [name for name in loaded if name in sys.modules]:

@@ -21,6 +21,30 @@ SHORT = {
     "mape": "mean_absolute_percentage_error",
     "msle": "mean_squared_logarithmic_error",
 }
+# Functions that are losses and metrics, and were called otherwise before Keras 3.
+RENAMED = {
+    "logcosh": "log_cosh",
+    "kullback_leibler_divergence": "kl_divergence",
+    "cosine_proximity": "cosine_similarity",
+}
+
+
+def teach_losses(module: ModuleType) -> None:
+    """Let `losses` or `metrics` have the functions that are in `keras.losses` alone today, and by their old names."""
+    above, _, last = module.__name__.rpartition(".")
+    root = f"{'keras' if above == 'keras' else 'tf.keras'}.{last}"
+
+    def look_up(name: str) -> Any:
+        import keras
+
+        new = RENAMED.get(name, name)
+        found = None if name.startswith("_") else vars(keras.losses).get(new)
+        if found is None or isinstance(found, type | ModuleType):
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        say_once(f"{root}.{name}", f"keras.losses.{new}")
+        return found
+
+    module.__getattr__ = look_up  # type: ignore[method-assign]
 
 
 def teach_backend(module: ModuleType) -> None:

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 from tsuzuki.autofit.keras_1 import teach_dense_of_steps, teach_keras_1
 from tsuzuki.autofit.notices import say_once
 from tsuzuki.autofit.old_files import teach_files
-from tsuzuki.autofit.old_functions import teach_logs
-from tsuzuki.keras.private_names import has_first_layer, timeseries_generator
+from tsuzuki.autofit.old_functions import RENAMED, teach_logs
+from tsuzuki.keras.private_names import has_first_layer, losses_by_name, timeseries_generator
 
 OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl")
 # Arguments of `fit_generator` and its kin that only said how to read the generator.
@@ -31,6 +31,9 @@ def teach(keras: ModuleType) -> None:
     _teach_models(keras)
     teach_files(keras)
     teach_logs()
+    # What `compile` is given by name.
+    for old, new in RENAMED.items():
+        losses_by_name().setdefault(old, getattr(keras.losses, new))
     for name in OPTIMIZERS:
         if hasattr(keras.optimizers, name):
             _teach_optimizer(keras, getattr(keras.optimizers, name))

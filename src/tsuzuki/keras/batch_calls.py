@@ -107,7 +107,7 @@ def predict_on_batch(model: Any, x: Any, *, as_keras: bool = False) -> Any:
     if batch is None:
         if not model.built:
             raise SettingError("the model is not built, so it has no weights yet; call it on a batch first")
-        network, shape = shape_of(model, len(x), x.shape, builds=False)
+        network, shape = shape_of(model, len(x), x.shape, builds=False, only_predicts=True)
         kept = kept_model(model, network)
         job = Job(network, shape, SGD(0.0), (), carries=shape.stateful)
         _check_backend(job, as_keras)

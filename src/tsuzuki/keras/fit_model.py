@@ -27,6 +27,7 @@ from tsuzuki.keras.fit_arguments import (
 from tsuzuki.keras.input_kinds import given_lengths
 from tsuzuki.keras.joined_arrays import Together
 from tsuzuki.keras.kept_model import known, made_of
+from tsuzuki.keras.model_graph import is_followed
 from tsuzuki.keras.model_shape import shape_of
 from tsuzuki.keras.model_to_network import read_all, stateful_batch
 from tsuzuki.keras.model_variables import carried_states
@@ -327,7 +328,12 @@ def _lay_out_validation(
 
 
 def check_model(model: Any) -> None:
-    """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on."""
+    """Raise UnsupportedModel or SettingError where a model cannot be trained here, whatever it is trained on.
+
+    The layers of a class of the user's own that is not built are seen with the samples' shape alone.
+    """
+    if is_followed(model) and not model.built:
+        return
     _job(model, None, None, None, (), (), builds=False)
 
 

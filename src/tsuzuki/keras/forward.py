@@ -140,8 +140,12 @@ def predict(model: Any, x: Any, batch_size: int | None = None, verbose: Any = 0,
 
 
 def is_a_batch(x: Any, batch_size: int | None) -> bool:
-    """Whether x is an array that is predicted in one small batch."""
-    return type(x) is np.ndarray and x.ndim > 1 and 0 < len(x) <= (batch_size or 32) and x.size <= SMALL
+    """Whether x is an array, or one for each of several inputs, that is predicted in one small batch."""
+    arrays = x if isinstance(x, list | tuple) and len(x) > 1 else (x,)
+    return all(
+        type(one) is np.ndarray and one.ndim > 1 and 0 < len(one) <= (batch_size or 32) and one.size <= SMALL
+        for one in arrays
+    )
 
 
 def evaluate(
@@ -200,7 +204,7 @@ def prepare_predict(
         batch_size = batches.rows
     else:
         x = _first(as_array(side_by_side(model, x, "x"), "x"), steps, batch_size)
-    network, shape = _built_shape(model, batch_size, x)
+    network, shape = _built_shape(model, batch_size, x, only_predicts=True)
     # Every value is there, though none is scored.
     steps = (shape.scored_steps(x.shape[1]),) if shape.every_step else ()
     samples = (len(x), *steps, shape.targets)
@@ -254,8 +258,10 @@ def prepare_evaluate(
     return Forward(model, job, epoch, verbose)
 
 
-def _built_shape(model: Any, batch_size: int | None, x: NDArray[Any]) -> tuple[Network, Shape]:
-    network, shape = shape_of(model, batch_size, x.shape, builds=False)
+def _built_shape(
+    model: Any, batch_size: int | None, x: NDArray[Any], only_predicts: bool = False
+) -> tuple[Network, Shape]:
+    network, shape = shape_of(model, batch_size, x.shape, builds=False, only_predicts=only_predicts)
     if not model.built:
         raise SettingError("the model is not built yet")
     return network, shape

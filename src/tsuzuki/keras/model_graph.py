@@ -14,6 +14,7 @@ from tsuzuki.keras.readers import DESCRIBED, NEAREST, reader_of, reads_parts, su
 from tsuzuki.keras.readers.call import Call, Draft, Shape
 from tsuzuki.keras.readers.masks import is_handed_on
 from tsuzuki.keras.readers.options import check_options, penalty
+from tsuzuki.keras.tensorflow_calls import on_symbols
 from tsuzuki.keras.tracing import trace
 
 # The number of a layer of the network, or -1, -2, … for its inputs; None behind a layer that has no equal.
@@ -45,6 +46,11 @@ def graph_of(model: Any, given: Sequence[Shape] = ()) -> Any:
 def is_functional(model: Any) -> bool:
     """Whether it was made by `keras.Model(inputs, outputs)`, and not by a class of the user's."""
     return type(model).__name__ == "Functional" and type(model).__module__.startswith("keras.")
+
+
+def is_followed(model: Any) -> bool:
+    """Whether it is of a class of the user's own, whose layers are seen where its `call` is followed on a shape."""
+    return isinstance(model, keras.Model) and type(model) is not keras.Sequential and not is_functional(model)
 
 
 def layers_of(model: Any) -> list[Any]:
@@ -206,10 +212,11 @@ class _Walker:
             return None
         inputs, problems = [keras.Input(batch_shape=shape) for shape in shapes], self._draft.problems
         try:
-            outputs = layer.function(inputs if len(inputs) > 1 else inputs[0], **layer.arguments)
+            with on_symbols():
+                outputs = layer.function(inputs if len(inputs) > 1 else inputs[0], **layer.arguments)
             inside = keras.Model(inputs, outputs)
         except Exception:
-            # Whatever a user's function does with what is no array, as calling TensorFlow itself.
+            # Whatever a user's function does with what is no array.
             return None
         # As long as it lives, no other operation has the identity of one inside.
         self._followed.append(inside)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tsuzuki.errors import SettingError
 from tsuzuki.keras.input_kinds import fixed_steps, is_read_as_numbers
+from tsuzuki.keras.model_graph import is_followed
 from tsuzuki.keras.model_to_network import reading_of, stateful_batch
 from tsuzuki.keras.output_mask import masks_of
 from tsuzuki.keras.shape import Output, Shape
@@ -16,7 +17,12 @@ from tsuzuki.network.network import Network
 
 
 def shape_of(
-    model: Any, batch_size: int | None, given: tuple[int, ...], timesteps: int | None = None, builds: bool = True
+    model: Any,
+    batch_size: int | None,
+    given: tuple[int, ...],
+    timesteps: int | None = None,
+    builds: bool = True,
+    only_predicts: bool = False,
 ) -> tuple[Network, Shape]:
     """Read a model as a network and what it takes and gives; the model is not changed, except that it may be built.
 
@@ -26,6 +32,7 @@ def shape_of(
         given: the shape of x, or of a series where `timesteps` is given.
         timesteps: steps of a row of a series.
         builds: whether a model that is not built yet is built, as Keras would do first.
+        only_predicts: whether neither targets nor weights of each output come; its outputs may then be of one step.
 
     Raises:
         UnsupportedModel: the model has no equal.
@@ -34,7 +41,9 @@ def shape_of(
     at = 2 if timesteps is None else 1
     features = given[at] if len(given) > at else 1
     steps = timesteps or (given[1] if len(given) > 1 else None)
-    reading = reading_of(model, [(batch_size, steps, features)])
+    # A class of the user's own may tell numbers (samples, steps) from values by their axes.
+    sample = given[1:] if timesteps is None and is_followed(model) else (steps, features)
+    reading = reading_of(model, [(batch_size, *sample)], one_step=only_predicts and steps == 1)
     network = reading.network
     fixed = stateful_batch(model)
     lanes = batch_size if batch_size is not None else fixed or 32

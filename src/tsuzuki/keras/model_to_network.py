@@ -58,12 +58,13 @@ def from_keras(model: Any) -> "tuple[Network, list[NDArray[np.float32]]]":
     return replace(network, rules=rules_of(model, network)), weights
 
 
-def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
+def reading_of(model: Any, given: Sequence[Shape] = (), one_step: bool = False) -> Reading:
     """Describe a model's layers.
 
     Args:
         model: as in `from_keras`, or not yet built.
         given: the shapes of its inputs with the batch, needed where the model is not built.
+        one_step: samples have a single step, so that a value for each step and one alone are alike.
 
     Raises:
         UnsupportedModel: as in `from_keras`.
@@ -78,7 +79,7 @@ def reading_of(model: Any, given: Sequence[Shape] = ()) -> Reading:
     numbers = [is_read_as_numbers(model, i) for i in range(len(shapes))]
     sizes = [_features(shape, alone, draft) for shape, alone in zip(shapes, numbers, strict=True) if shape is not None]
     ranks = {len(shape) for shape in ended if shape is not None}
-    if len(ranks) > 1:
+    if len(ranks) > 1 and not (one_step and ranks == {2, 3}):
         draft.problems.append("some outputs have a value for each step and others one; give all of them alike")
     if 4 in ranks:
         draft.problems.append("an output has values for each step of several parts; give such for each part")

@@ -42,4 +42,8 @@ def taken_apart(model: Any, forecasts: NDArray[np.float32], sizes: Sequence[int]
     if not keras.tree.is_nested(structure):
         return forecasts
     parts = np.split(forecasts, np.cumsum(sizes)[:-1], axis=-1)
+    if forecasts.ndim == 2:
+        # Where others have no steps, those that have are of one step (see `shape_of`).
+        tensors = keras.tree.flatten(structure)
+        parts = [part[:, None] if len(tensor.shape) == 3 else part for part, tensor in zip(parts, tensors, strict=True)]
     return keras.tree.pack_sequence_as(structure, [np.ascontiguousarray(part) for part in parts])

@@ -49,6 +49,12 @@ def old_weight_files() -> ModuleType:
     return import_module("keras.src.legacy.saving.legacy_h5_format")
 
 
+def losses_by_name() -> dict[str, Any]:
+    """Keras's table of losses that `compile` takes by name."""
+    found: dict[str, Any] = import_module("keras.src.losses").ALL_OBJECTS_DICT
+    return found
+
+
 def callbacks_module() -> Any:
     """The module that gives callbacks their logs, made by `python_utils.pythonify_logs`, a name of its own."""
     return import_module("keras.src.callbacks.callback_list")

@@ -13,6 +13,7 @@ import keras
 
 from tsuzuki.errors import UnsupportedModel
 from tsuzuki.keras.readers.call import Shape
+from tsuzuki.keras.tensorflow_calls import on_symbols
 
 # What the engine does in the place of a model's own methods.
 OWN = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "make_train_function")
@@ -48,12 +49,14 @@ def _follow(model: Any, shapes: Sequence[Shape]) -> Any:
     inputs = [keras.Input(batch_shape=shape) for shape in shapes]
     takes = "training" in signature(model.call).parameters
     try:
-        ways = [
-            keras.Model(
-                inputs, model.call(inputs[0] if len(inputs) == 1 else inputs, **({"training": way} if takes else {}))
-            )
-            for way in ((True, False) if takes else (True,))
-        ]
+        with on_symbols():
+            ways = [
+                keras.Model(
+                    inputs,
+                    model.call(inputs[0] if len(inputs) == 1 else inputs, **({"training": way} if takes else {})),
+                )
+                for way in ((True, False) if takes else (True,))
+            ]
     except Exception as error:
         first = str(error).strip().splitlines()[:1]
         raise UnsupportedModel(

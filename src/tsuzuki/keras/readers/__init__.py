@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from tsuzuki.keras.readers import merges, recurrent, shaping, stepwise, wrappers
+from tsuzuki.keras.readers import activations, merges, recurrent, shaping, stepwise, wrappers
 from tsuzuki.keras.readers.call import Reader
 
 L = keras.layers
@@ -20,7 +20,7 @@ READ_NUMBERS: set[type] = {L.Embedding}
 # Layers whose variables become part of the network's description, and are none of its weights.
 DESCRIBED: set[type] = {L.Normalization}
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
-OPERATIONS = merges.OPERATIONS | recurrent.OPERATIONS | shaping.OPERATIONS
+OPERATIONS = activations.OPERATIONS | merges.OPERATIONS | recurrent.OPERATIONS | shaping.OPERATIONS
 # What to use in place of a layer that has no equal.
 NEAREST = {
     "Lambda": "the computation done on the arrays beforehand, or operations that are read (a + b, 2.0 * x, x[:, -1])",
@@ -40,7 +40,7 @@ READ_PARTS: set[type] = {
 def reader_of(operation: Any) -> Reader | None:
     """What reads a layer or an operation of keras.ops, None where nothing does."""
     found = READERS.get(type(operation))
-    if found is None and type(operation).__module__ == "keras.src.ops.numpy":
+    if found is None and type(operation).__module__ in ("keras.src.ops.numpy", "keras.src.ops.nn"):
         found = OPERATIONS.get(type(operation).__name__)
     return found
 

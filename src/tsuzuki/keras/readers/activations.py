@@ -54,6 +54,16 @@ def nothing(call: Call) -> list[Layer]:
     return []
 
 
+def operation(call: Call) -> Layer:
+    """Read `keras.ops.relu` and the like."""
+    name = type(call.layer).__name__.lower()
+    if getattr(call.layer, "axis", -1) not in (-1, len(call.shapes[0] or ()) - 1):
+        call.refuse(f"has axis={call.layer.axis}, which is not supported; leave it out")
+    call.refuse_masks(f'use keras.layers.Activation("{name}")')
+    return Activation(name)
+
+
+OPERATIONS: dict[str, Reader] = dict.fromkeys(("Relu", "Sigmoid", "Softmax", "Tanh"), operation)
 READERS: dict[type, Reader] = {
     keras.layers.ActivityRegularization: nothing,
     keras.layers.Identity: nothing,

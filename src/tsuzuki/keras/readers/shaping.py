@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from tsuzuki.keras.readers.call import Call, Found, Reader, Shape
+from tsuzuki.keras.tensorflow_calls import on_symbols
 from tsuzuki.network.layers import Layer
 from tsuzuki.network.shaping import Flatten, Permute, RepeatVector, Reshape
 from tsuzuki.network.windows import (
@@ -29,7 +30,7 @@ def reshape(call: Call) -> Found:
     if shape is None or any(size is None for size in shape[1:]):
         call.refuse("reads any number of steps; begin the model with keras.Input of a fixed number of timesteps")
         return None
-    target = tuple(call.layer.compute_output_shape(shape))[1:]
+    target = tuple(call.layer.compute_output_spec(keras.KerasTensor(shape)).shape)[1:]
     if len(target) > 3 or len(shape) > 4:
         call.refuse(f"gives the shape {target}; give (values,), (timesteps, values) or (parts, timesteps, values)")
         return None
@@ -83,9 +84,10 @@ def _expands(layer: Any) -> bool:
     """Whether a Lambda begins with `keras.ops.expand_dims` of its last axis."""
     given = keras.Input((2,))
     try:
-        layer.function(given, **layer.arguments)
+        with on_symbols():
+            layer.function(given, **layer.arguments)
     except Exception:
-        # Whatever a user's function does with what is no array, as calling TensorFlow itself.
+        # Whatever a user's function does with what is no array.
         return False
     read = [node.operation for node in given._keras_history.operation._outbound_nodes]
     return bool(read) and all(type(one).__name__ == "ExpandDims" and one.axis in (-1, 2, (-1,), (2,)) for one in read)
@@ -95,11 +97,44 @@ def expand_dims(call: Call) -> Found:
     """Read `keras.ops.expand_dims` of values without steps: each becomes a step, or all of them one."""
     shape, axis = call.shapes[0], call.layer.axis
     (axis,) = axis if isinstance(axis, tuple | list) and len(axis) == 1 else (axis,)
-    if shape is None or len(shape) != 2 or axis not in (-1, 1, 2) or shape[1] is None:
+    known = shape is not None and (shape[1:] != (None,) or call.sources[0] < 0)
+    if shape is None or not known or len(shape) != 2 or axis not in (-1, 1, 2):
         call.refuse("adds an axis that is not supported; use it on (samples, values), or keras.layers.Reshape")
         return None
     # An input (samples, steps) is read as steps of one value anyhow, and values without steps are one.
-    return [] if axis == 1 or call.sources[0] < 0 else Reshape((int(shape[1]), 1), 1)
+    return [] if axis == 1 or call.sources[0] < 0 else Reshape((int(shape[1] or 1), 1), 1)
+
+
+def reshaped(call: Call) -> Found:
+    """Read `keras.ops.reshape` or `keras.ops.squeeze` of what follows the samples."""
+    shape = call.shapes[0]
+    if shape is not None and None not in shape[1:]:
+        given = keras.KerasTensor((shape[0] or 1, *shape[1:]))
+        if call.layer.compute_output_spec(given).shape[:1] != given.shape[:1]:
+            call.refuse("moves values from sample to sample; keep the first axis")
+            return None
+    call.refuse_masks("use keras.layers.Reshape")
+    return reshape(call)
+
+
+def transposed(call: Call) -> Found:
+    """Read `keras.ops.transpose` of steps and values."""
+    shape = call.shapes[0]
+    if tuple(call.layer.axes or ()) != (0, 2, 1) or shape is None or None in shape[1:]:
+        call.refuse("transposes other axes than steps and values of known sizes; use axes (0, 2, 1) behind such")
+        return None
+    call.refuse_masks("use keras.layers.Permute")
+    return Permute(int(shape[1] or 1), int(shape[2] or 1))
+
+
+def over_steps(call: Call) -> Found:
+    """Read `keras.ops.mean` or `keras.ops.max` over all steps."""
+    kind = type(call.layer).__name__
+    pools = f"Global{'Average' if kind == 'Mean' else 'Max'}Pooling1D"
+    if len(call.shapes[0] or ()) != 3 or list(call.layer.axis or ()) not in ([1], [-2]) or call.layer.keepdims:
+        call.refuse(f"is over other axes than the steps, axis 1; use keras.layers.{pools}")
+    call.refuse_masks(f"use keras.layers.{pools}")
+    return GlobalAveragePooling1D() if kind == "Mean" else GlobalMaxPooling1D()
 
 
 def convolution(call: Call) -> Layer:
@@ -139,7 +174,12 @@ GLOBAL: dict[type, type[GlobalMaxPooling1D] | type[GlobalAveragePooling1D]] = {
     L.GlobalMaxPooling1D: GlobalMaxPooling1D,
     L.GlobalAveragePooling1D: GlobalAveragePooling1D,
 }
-OPERATIONS: dict[str, Reader] = {"ExpandDims": expand_dims}
+OPERATIONS: dict[str, Reader] = {
+    "ExpandDims": expand_dims,
+    **dict.fromkeys(("Reshape", "Squeeze"), reshaped),
+    "Transpose": transposed,
+    **dict.fromkeys(("Mean", "Max"), over_steps),
+}
 READERS: dict[type, Reader] = {
     L.RepeatVector: repeat_vector,
     L.Flatten: reshape,
