@@ -5,10 +5,16 @@ import math
 import numpy as np
 import pytest
 
+from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError
-from tsuzuki.forecasting import committee
-from tsuzuki.forecasting.committee import Committee, nonnegative, stack, weights_table
-from tsuzuki.forecasting.stacking import _by_kind
+from tsuzuki.forecasting import committee, stacking
+from tsuzuki.forecasting.base import change_map
+from tsuzuki.forecasting.committee import LEVEL, Committee, nonnegative, stack, weights_table
+from tsuzuki.forecasting.history import drift_map, history_of, mean_map, seasonal_map, seasonal_mean_map
+from tsuzuki.forecasting.ridge import ridge
+from tsuzuki.forecasting.rules import Rules, ridge_values
+from tsuzuki.forecasting.smoothing import smoothing_maps
+from tsuzuki.forecasting.stacking import HeldOutForecasts, _by_kind, stacked
 
 
 def weights_of(rows, apart):
@@ -103,3 +109,50 @@ def test_the_table_of_weights_names_the_base_where_there_are_several():
     table = weights_table(one)
     assert table.index.tolist() == [(0, 1), (0, 2), (24, 1), (24, 2)]
     assert table["last value"].round(9).tolist() == [0.5, 0.3, 0.8, 0.6]
+
+
+@pytest.mark.parametrize("most", [7, 10_000])
+def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most):
+    monkeypatch.setattr(stacking, "MOST_WEIGHED", most)
+    generator, horizon, season, size, points = np.random.default_rng(3), 3, 4, 12, (60, 48)
+    values = [
+        (np.sin(np.arange(count) * np.pi / 2) + generator.normal(0, 0.4, count)).astype(np.float32) for count in points
+    ]
+    rules = Rules("none", (), (season,), (), (0, season), (0.5, 0.7), size, horizon, False)
+    histories = [history_of(one, [Segment(0, len(one))], season, size) for one in values]
+    found, bounds = [], []
+    for network in range(2):
+        bounds.append([(count - 10 * (network + 1), count - 10 * network) for count in points])
+        drawn = [generator.normal(0, 0.3, (10, horizon)).astype(np.float32) for _ in points]
+        found.append([
+            HeldOutForecasts(np.arange(first - 1, last - 1), own, 0 * own, last, np.zeros((10, 0), np.float32))
+            for (first, last), own in zip(bounds[-1], drawn, strict=True)
+        ])  # fmt: skip
+    together, judged = stacked(values, histories, found, rules, judged=True)
+    importance = stacking._importance(values, rules, horizon)
+    held_out = [tuple(zip(*own, strict=True)) for own in bounds]
+    _, own_ridge = ridge(histories, held_out, horizon, min(size, ridge_values(points[0])), importance)
+    maps = {"seasonal-4": seasonal_map(size, horizon, season), "drift": drift_map(size, horizon)}
+    maps |= {"seasonal-mean-4": seasonal_mean_map(size, horizon, season), "mean": mean_map(size, horizon)}
+    maps |= smoothing_maps(histories, horizon, (season,), importance)
+    assert set(together.members) >= {"network", "ridge", LEVEL, *maps}
+    for series, count in enumerate(points):
+        row = 0
+        for network, first in enumerate((count - 10, count - 20)):
+            for place in range(first - 1, first + 9):
+                window = values[series][place - size + 1 : place + 1].astype(np.float64)
+                last = window[-1]
+                said = found[network][series].changes[row % 10]
+                linear = {**maps, "ridge": own_ridge[network]}
+                base = (window - last) @ change_map(size, horizon, rules.bases[series])
+                expected = np.full(horizon, last)
+                for name, weights in zip(together.members, together.weights[series], strict=True):
+                    change = said + base if name == "network" else None
+                    if change is None:
+                        change = np.full(horizon, -last) if name == LEVEL else (window - last) @ linear[name]
+                    expected += weights * change
+                np.testing.assert_allclose(judged.forecasts[series][row], expected, atol=2e-5)
+                stop = first + 10
+                came = [values[series][at] if at < stop else np.nan for at in range(place + 1, place + 1 + horizon)]
+                np.testing.assert_allclose(judged.errors[series][row], np.array(came) - expected, atol=2e-5)
+                row += 1

@@ -64,26 +64,16 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """A network's held-out rows of one series.
+class _Part:
+    """Held-out rows of one network and series, their windows and targets; see `HeldOutForecasts`."""
 
-    Attributes:
-        number: of the series.
-        targets: float32 [rows, horizon], the changes that came.
-        forecasts: for each member float32 [rows, horizon], the changes that it forecasts.
-        spread: as `HeldOutForecasts` has it.
-        last: float32 [rows, 1], the last values.
-        said: as `HeldOutForecasts` has it.
-        count: how much the errors of these rows count.
-    """
-
-    number: int
+    series: int
+    member: int
+    windows: NDArray[np.float32]
     targets: NDArray[np.float32]
-    forecasts: list[NDArray[np.float32]]
+    changes: NDArray[np.float32]
     spread: NDArray[np.float32]
-    last: NDArray[np.float32]
     said: NDArray[np.float32]
-    count: float
 
 
 def trusted(held_out: Sequence[int], horizon: int) -> bool:
@@ -133,8 +123,8 @@ def stacked(
     between = BETWEEN if wandering else 1.0
     every = _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
 
-    def rows_of(member: int) -> list[_Rows]:
-        """What one network and the others forecast where it was held out, series by series."""
+    def part_of(member: int) -> list[_Part]:
+        """Where one network was held out, series by series."""
         made = []
         for number, one in enumerate(found[member]):
             places = one.places[::every]
@@ -143,48 +133,61 @@ def stacked(
             windows = histories[number].windows(places)
             stop = one.last if strict and judged else len(values[number])
             targets = _targets(values[number], windows[:, -1], places, horizon, stop)
+            said = (own[::every] for own in (one.changes, one.spread, one.said))
+            made.append(_Part(number, member, windows, targets, *said))
+        return made
+
+    parts = [one for own in run_side_by_side(lambda member, check: part_of(member), len(found)) for one in own]
+    firsts = np.cumsum([0, *(len(part.targets) for part in parts)])
+    weighed = _apart(int(firsts[-1]), MOST_WEIGHED, rules)
+
+    def each_of(member: int) -> list[list[NDArray[np.float32]]]:
+        """What each member of the committee forecasts by itself, only on the rows that weights are found from."""
+        made = []
+        for part, first in zip(parts, firsts[:-1], strict=True):
+            if part.member != member:
+                continue
+            some = slice(int(-first % weighed), None, weighed)
+            windows = part.windows[some]
             apart = differences(windows)
-            base = apart @ change_map(size, horizon, rules.bases[number])
             others = [
                 -windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map
                 for name, one_map in (own_ridge[member] | simple).items()
             ]
-            forecasts = [one.changes[::every] + base, *others]
-            count = between if member and judged else 1.0
-            made.append(
-                _Rows(number, targets, forecasts, one.spread[::every], windows[:, -1:], one.said[::every], count)
-            )
+            made.append([part.changes[some] + apart @ change_map(size, horizon, rules.bases[part.series]), *others])
         return made
 
-    rows = [one for own in run_side_by_side(lambda member, check: rows_of(member), len(found)) for one in own]
-    lengths = [len(one.targets) for one in rows]
-    series = np.repeat([one.number for one in rows], lengths)
-    y = np.concatenate([one.targets for one in rows])
-    by_member = [np.concatenate([one.forecasts[member] for one in rows]) for member in range(len(rows[0].forecasts))]
-    skipped = 0 if judged else 1
-    spread = None if skipped else np.concatenate([one.spread for one in rows])
-    weighed = _apart(len(y), MOST_WEIGHED, rules)
-    some = slice(None, None, weighed)
-    heavy = importance[series] * np.repeat([one.count for one in rows], lengths)
+    forecasts = [one for own in run_side_by_side(lambda member, check: each_of(member), len(found)) for one in own]
+    lengths = [len(own[0]) for own in forecasts]
+    series = np.repeat([part.series for part in parts], lengths)
+    heavy = importance[series] * np.repeat([between if part.member and judged else 1.0 for part in parts], lengths)
     kinds = np.array([sorted(set(rules.bases)).index(season) for season in rules.bases])[series]
+    skipped = 0 if judged else 1
     weights = _by_kind(
-        y[some],
-        [one[some] for one in by_member[skipped:]],
-        heavy[some],
-        None if spread is None else spread[some],
+        np.concatenate([part.targets for part in parts])[::weighed],
+        [np.concatenate([own[member] for own in forecasts]) for member in range(skipped, len(forecasts[0]))],
+        heavy,
+        None if skipped else np.concatenate([part.spread for part in parts])[::weighed],
         every * weighed,
-        kinds[some],
+        kinds,
         len(set(rules.bases)),
     )
     weights = np.concatenate([np.zeros((len(weights), skipped, horizon)), weights], axis=1)
-    changes = np.empty_like(y)
-    for kind, trusted_here in enumerate(weights.astype(np.float32)):
-        here = kinds == kind if len(weights) > 1 else slice(None)
-        changes[here] = sum(one[here] * row for one, row in zip(by_member, trusted_here, strict=True))
-    last, said = (np.concatenate([getattr(one, name) for one in rows]) for name in ("last", "said"))
-    outcome = (y - changes, last + changes, said)
     together = committee(whole | simple, weights, rules)
-    return together, Judged(*([one[series == number] for number in range(len(values))] for one in outcome))
+
+    def combined(member: int) -> list[NDArray[np.float32]]:
+        """What all forecast on all rows: the linear ones are one map, with the regression of this network."""
+        # Of its own, as several threads may not make one product at a time.
+        own = committee(own_ridge[member] | simple, weights, rules)
+        return [own.combine(part.changes, part.windows, part.series) for part in parts if part.member == member]
+
+    whole_rows = [one for own in run_side_by_side(lambda member, check: combined(member), len(found)) for one in own]
+    nothing = np.zeros((0, horizon), np.float32)
+    rows = [[(nothing, nothing, one.said[:0])] for one in found[0]]
+    for part, forecast in zip(parts, whole_rows, strict=True):
+        rows[part.series].append((part.targets + part.windows[:, -1:] - forecast, forecast, part.said))
+    joined = [[np.concatenate(one) for one in zip(*own_rows, strict=True)] for own_rows in rows]
+    return together, Judged(*([one[kind] for one in joined] for kind in range(3)))
 
 
 def _ridge_maps(
