@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # held-out loss after a million rows: 0.0568; with half as many lanes 0.0575, at twice the rate 0.0653.
 WIDER, ROUND = 2, 128
 # Rows of a stretch: behind them its state is zero again. M4's hourly series before their test part, files and no frame:
-# MASE .824 with 24 rows, .833 with 48, .805 with 96; with 24 and 96, 51 series of five synthetic kinds .664 and .665, 300
-# of waves with noise .562 both. Longer ones have fewer windows to read before them.
+# MASE .824 with 24 rows, .833 with 48, .805 with 96; with 24 and 96, 51 series of five synthetic kinds .664 and .665,
+# 300 of waves with noise .562 both. Longer ones have fewer windows to read before them.
 LONGEST = 96
 # Stretches that are held out of training and scored after each round, their rows, and those that warm the state of each
 # up.
