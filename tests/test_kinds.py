@@ -94,3 +94,26 @@ def test_a_short_series_is_forecast_by_what_needs_no_learning(points):
     assert (short.weights_["network"] == 0).all()
     errors = np.abs(short.predict()["tsuzuki"].to_numpy() - line.to_numpy()[points:])
     assert errors.max() <= 0.7 * 12
+
+
+def test_series_with_other_bases_have_other_weights_and_all_ways_to_forecast_agree(tmp_path):
+    rng, hours = np.random.default_rng(0), np.arange(450)
+    readings = {
+        "day": 20 + 8 * np.sin(2 * np.pi * hours / 24) + rng.normal(0, 0.5, 450),
+        "walk": 50 + rng.normal(0, 1, 450).cumsum(),
+    }
+    times = pd.date_range("2024-01-01", periods=450, freq="h")
+    frame = pd.concat([pd.DataFrame({"unique_id": name, "ds": times, "y": own}) for name, own in readings.items()])
+    known = frame[frame["ds"] < times[420]]
+    model = Forecaster(6, units=4, head=4, epochs=2, ensemble=2).fit(known)
+    model.save(tmp_path / "model")
+    assert model.weights_.index.names == ["base", "horizon"]
+    assert not np.allclose(model.weights_.loc[0], model.weights_.loc[24], atol=0.05)
+    bank, streams = model.bank(), {name: model.stream(unique_id=name) for name in readings}
+    for step in range(420, 440):
+        together = bank.update([own[step] for own in readings.values()])
+        alone = [streams[name].update(own[step]) for name, own in readings.items()]
+    np.testing.assert_array_equal(together, alone)
+    newer = frame[(frame["ds"] >= times[420]) & (frame["ds"] < times[440])]
+    said = load(tmp_path / "model").update(newer).predict()["tsuzuki"].to_numpy().reshape(2, 6)
+    np.testing.assert_allclose(together, said, rtol=1e-4)
