@@ -16,7 +16,7 @@ from tsuzuki.data.readers import read
 from tsuzuki.data.resampling import fitting_freq, on_grid
 from tsuzuki.data.segments import Segment, fill_short_gaps, segments_between_gaps
 from tsuzuki.data.timestamps import instants
-from tsuzuki.errors import DataError
+from tsuzuki.errors import DataError, IrregularError
 
 DAY = 86400 * 10**9
 
@@ -310,3 +310,19 @@ def test_columns_of_a_year_a_month_and_a_day_are_the_date_where_no_other_column_
     found = read(tmp_path / "a.csv", column="v").frame
     first = "2020-03-01" if joined else "2021-05-01"
     assert list(found["ds"]) == list(pd.date_range(first, periods=5))
+
+
+@pytest.mark.parametrize(
+    ("gaps", "share", "regular"), [((1, 3, 3), 0.4, True), ((1, 3, 3), 0.5, False), ((1, 1, 7), 0.5, True)]
+)
+def test_readings_that_fill_few_steps_and_seldom_follow_one_another_have_no_grid(gaps, share, regular, monkeypatch):
+    monkeypatch.setattr("tsuzuki.data.grid.MIN_FILLED_SHARE", share)
+    hours = np.cumsum([0, *gaps * 30])
+    stamps = hours * 3600 * 10**9
+    if regular:
+        position, _, name, _ = infer_grid(stamps, "it")
+        assert name == "hour"
+        np.testing.assert_array_equal(position, hours)
+        return
+    with pytest.raises(IrregularError, match="follows no regular grid: the most common step is hour"):
+        infer_grid(stamps, "it")
