@@ -161,6 +161,11 @@ MODELS = [
         lambda: sequential(L.RNN(L.StackedRNNCells([L.GRUCell(2), OwnCell(2)]))),
         "holds a OwnCell; use SimpleRNN",
     ),
+    (
+        lambda: keras.Model(given := keras.Input((6, 1)), L.GRU(2)(given, initial_state=keras.ops.ones((1, 2)))),
+        "begins with states that are constants other than zero; make them an input",
+    ),
+    (lambda: sequential(L.Discretization(bin_boundaries=[0.0]), L.GRU(2)), "use the same layer on the data beforehand"),
     (lambda: sequential(L.GRU(2), L.Lambda(abs)), "Lambda.* use the computation done on the arrays beforehand"),
     (
         lambda: sequential(L.SeparableConv1D(2, 2), L.GRU(2)),

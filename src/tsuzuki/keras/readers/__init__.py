@@ -22,7 +22,9 @@ DESCRIBED: set[type] = {L.Normalization}
 # Operations of keras.ops by name, as `a + b` makes them, and the layer that does the same.
 OPERATIONS = activations.OPERATIONS | merges.OPERATIONS | recurrent.OPERATIONS | shaping.OPERATIONS
 # What to use in place of a layer that has no equal.
+BEFOREHAND = "the same layer on the data beforehand, as dataset.map(lambda x, y: (layer(x), y)), and the rest here"
 NEAREST = {
+    **dict.fromkeys(("TextVectorization", "StringLookup", "IntegerLookup", "Discretization"), BEFOREHAND),
     "Lambda": "the computation done on the arrays beforehand, or operations that are read (a + b, 2.0 * x, x[:, -1])",
 }
 

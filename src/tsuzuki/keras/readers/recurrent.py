@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tsuzuki.keras.readers.call import Call, Found, Reader
 from tsuzuki.network.layers import (
@@ -57,6 +58,10 @@ def check_call(call: Call) -> None:
     for option in call.options:
         if option != "initial_state":
             call.refuse(f"is called with {option}, which is not supported; leave it out")
+    given = keras.tree.flatten((call.arguments[1:], call.options.get("initial_state")))
+    constants = [one for one in given if hasattr(one, "shape") and not isinstance(one, keras.KerasTensor)]
+    if any(np.any(keras.ops.convert_to_numpy(one)) for one in constants):
+        call.refuse("begins with states that are constants other than zero; make them an input of the model")
 
 
 def chained(call: Call, layer: Any, sources: Sequence[int]) -> tuple[int, list[int]]:
