@@ -9,10 +9,9 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import tsuzuki
-from tsuzuki.engine import machine_code, threads
+from tsuzuki.engine import machine_code
 
 SOURCE = Path(tsuzuki.__file__).parent
 
@@ -179,25 +178,3 @@ def test_editors_see_the_public_names_where_they_come_from():
     assert set(homes) == set(tsuzuki.__all__)
     for name, home in homes.items():
         assert getattr(import_module(home), name) is getattr(tsuzuki, name)
-
-
-def test_products_are_computed_alone_until_the_last_context_that_asks_for_it_ends():
-    blas = threads._blas()
-    if blas is None:
-        pytest.skip("NumPy computes with another library than OpenBLAS")
-    ask, say = blas
-    before = ask()
-    try:
-        say(2)
-        first, second = threads.products_alone(), threads.products_alone()
-        first.__enter__()
-        second.__enter__()
-        first.__exit__(None, None, None)
-        assert ask() == 1
-        with pytest.raises(ZeroDivisionError), threads.products_alone():
-            raise ZeroDivisionError
-        assert ask() == 1
-        second.__exit__(None, None, None)
-        assert ask() == 2
-    finally:
-        say(before)

@@ -1,11 +1,7 @@
-"""How many threads compute, and the compiled program run by several of them at once; and NumPy's own threads."""
+"""How many threads compute, and the compiled program run by several of them at once."""
 
-import ctypes
-import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,49 +47,3 @@ def run_threads(program: Program, address: int, threads: int, barrier: NDArray[n
     for thread in others:
         thread.join()
     return done
-
-
-@functools.cache
-def _blas() -> tuple[Callable[[], int], Callable[[int], object]] | None:
-    """What asks and says how many threads NumPy's OpenBLAS has; None where NumPy computes with another library."""
-    try:
-        # What its linear algebra is linked with is found through it.
-        library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
-    except (AttributeError, OSError):
-        return None
-    for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("", "")):
-        ask, say = (getattr(library, f"{prefix}openblas_{verb}_num_threads{suffix}", None) for verb in ("get", "set"))
-        if ask is not None and say is not None:
-            return ask, say
-    return None
-
-
-_lock = threading.Lock()
-# How many contexts of `products_alone` there are, and the threads before the first of them.
-_alone = [0, 0]
-
-
-@contextmanager
-def products_alone() -> Iterator[None]:
-    """Have NumPy compute products and solutions in the thread that asks for them, in this process, while this lasts.
-
-    OpenBLAS spreads even small ones over all cores, and its threads spin while they wait for one another: where cores
-    are busy, a fit of 40,000 points spent a fifth of its CPU so. Results do not depend on the number of cores either.
-    """
-    blas = _blas()
-    if blas is None:
-        yield
-        return
-    ask, say = blas
-    with _lock:
-        if _alone[0] == 0:
-            _alone[1] = ask()
-            say(1)
-        _alone[0] += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _alone[0] -= 1
-            if _alone[0] == 0:
-                say(_alone[1])

@@ -14,7 +14,6 @@ import numpy as np
 from tsuzuki.data.covariates import CovariateSeries, covariate_series
 from tsuzuki.data.frames import zone_of
 from tsuzuki.data.grid import step_of
-from tsuzuki.engine.threads import products_alone
 from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units, shares_of
 from tsuzuki.forecasting.bounds import bounds_of
@@ -28,6 +27,7 @@ from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
 from tsuzuki.forecasting.member_training import Job, train_members
 from tsuzuki.forecasting.panel import build_panel
 from tsuzuki.forecasting.passes import passes_again
+from tsuzuki.forecasting.products_alone import products_alone
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
 from tsuzuki.forecasting.rules import rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
