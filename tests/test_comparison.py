@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 import time
+from concurrent.futures import Future
 from io import StringIO
 
 import numpy as np
@@ -142,6 +143,24 @@ def test_what_progress_raises_ends_all_runs_of_a_comparison(raised):
     with pytest.raises(raised):
         compare(prepare_data(collection(4000), recipe), recipe, 2, stop)
     assert len(told) < 4 * recipe.seeds
+
+
+class Busy:
+    """A worker that never comes to an end."""
+
+    workers = 1
+
+    def submit(self, work, unit):
+        return Future()
+
+
+def test_what_progress_raises_does_not_wait_for_workers():
+    def stop(share):
+        raise KeyboardInterrupt
+
+    recipe = Recipe(seeds=2, epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        compare(prepare_data(collection(), recipe), recipe, 2, stop, Busy())
 
 
 def test_a_comparison_that_is_left_ends():

@@ -152,7 +152,13 @@ def compare(
     def one(at: int, check_cancelled: Callable[[], None]) -> _Run:
         number, seed = units[at]
         if workers is not None:
-            made: _Run = result_of(workers.submit(runs, units[at]), check_cancelled)
+
+            def on_wait() -> None:
+                check_cancelled()
+                # Whoever is told may end all runs; a unit may take minutes.
+                tell(0.0)
+
+            made: _Run = result_of(workers.submit(runs, units[at]), on_wait)
             tell(steps[number] / work)
             return made
         timesteps, done = tried[number].layout.timesteps, 0
