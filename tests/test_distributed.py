@@ -119,8 +119,10 @@ def test_series_of_a_group_have_one_model_and_fail_together(tmp_path, small_unit
     )
     with pytest.raises(FileError, match=r"another run \(other groups\)"):
         fit_each(frame, Forecaster(**SMALL), tmp_path / "out", groups=lambda name: name, keep_models=True)
-    with pytest.raises(SettingError, match="no group for the series 's4'"):
-        fit_each(frame, Forecaster(**SMALL), tmp_path / "other", groups=dict.fromkeys(("s0", "s1", "s2", "s3"), "one"))
+    some = dict.fromkeys(("s0", "s1", "s2", "s3"), "one")
+    for unnamed in (some, pd.Series({**some, "s4": np.nan}), {**some, "s4": None}, some.get):
+        with pytest.raises(SettingError, match="no group for the series 's4'"):
+            fit_each(frame, Forecaster(**SMALL), tmp_path / "other", groups=unnamed)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_stopped(tmp_path, small_units, monkeypatch):

@@ -150,10 +150,15 @@ def _store_of(
 
 def _groups_of(store: PanelStore, groups: "Groups | pd.Series[str]") -> list[str]:
     """The group of each series."""
-    try:
-        return [str(groups(name) if callable(groups) else groups[name]) for name in store.ids]
-    except KeyError as error:
-        raise SettingError(f"groups name no group for the series {error}; give each series one") from None
+    import pandas as pd
+
+    found = []
+    for name in store.ids:
+        group = groups(name) if callable(groups) else groups.get(name)
+        if pd.isna(group):
+            raise SettingError(f"groups name no group for the series {name!r}; give each series one")
+        found.append(str(group))
+    return found
 
 
 def _claim(
