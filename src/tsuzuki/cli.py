@@ -69,6 +69,7 @@ def main() -> None:
     log_to_stderr()
     if (straight := command_of(sys.argv[1:])) is not None:
         straight.main([], prog_name="tsuzuki")
+        return
     named = sys.argv[1:2]
     (commands_of(named) if named and named[0] in MODULES else _whole())(prog_name="tsuzuki")
 

@@ -68,23 +68,28 @@ def check_settings(settings: "Settings") -> None:
         )
 
 
-def sample_of(store: "PanelStore", seed: int, *, whole: bool = False) -> list[int]:
-    """The numbers of the series that rules and committee are found from, in order; all where they are few, or `whole`.
+def sample_of(store: "PanelStore", seed: int) -> list[int]:
+    """The numbers of the series that rules and committee are found from, in order; all where they are few.
 
     Series whose own readings do not show the store's step are left out where there are others.
     """
-    order = np.random.default_rng([seed, len(store.ids)]).permutation(len(store.ids))
+    order = np.random.default_rng([seed, len(store.ids)]).permutation(len(store.ids))[:LOOKED_AT].tolist()
     some: list[int] = []
     left = SAMPLE_STEPS
-    for number in (order if whole else order[:LOOKED_AT]).tolist():
+    for number in order:
         if shows_step(store, number):
             left -= int(store.offsets[number + 1] - store.offsets[number])
-            if some and left < 0 and not whole:
+            if some and left < 0:
                 break
             some.append(number)
-        if len(some) == SAMPLE_SERIES and not whole:
+        if len(some) == SAMPLE_SERIES:
             break
-    return sorted(some or order[:1].tolist())
+    return sorted(some or order[:1])
+
+
+def whole_of(store: "PanelStore") -> list[int]:
+    """The numbers of all series but, where there are others, those whose own readings do not show the store's step."""
+    return [number for number in range(len(store.ids)) if shows_step(store, number)] or [0]
 
 
 def shows_step(store: "PanelStore", number: int) -> bool:
@@ -137,7 +142,7 @@ def train_on_store(
     report = on_progress or (lambda share: None)
     few = store.points <= min(WHOLE_STEPS, WHOLE_TARGETS // settings.horizon)
     whole = few and settings.budget in ("", "auto")
-    series = series_of(store, sample_of(store, settings.seed, whole=whole), settings)
+    series = series_of(store, whole_of(store) if whole else sample_of(store, settings.seed), settings)
     if whole:
         fitted = train(series, settings, report, checkpoint, every, workers=workers)
     else:

@@ -1,4 +1,4 @@
-"""Several trainings side by side, one a core; when one fails or Ctrl-C is pressed, all stop."""
+"""Trainings, or other pieces of work, side by side, one a core; when one fails or Ctrl-C is pressed, all stop."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,17 +12,17 @@ Result = TypeVar("Result")
 
 
 class _CancelledError(Exception):
-    """Raised in the thread of a training when the others have stopped."""
+    """Raised in the thread of a piece of work when the others have stopped."""
 
 
 def run_side_by_side(
     work: Callable[[int, Callable[[], None]], Result], count: int, threads: int | None = None
 ) -> list[Result]:
-    """Run trainings in threads and wait for all.
+    """Run pieces of work in threads and wait for all.
 
     Args:
-        work: called with the number of a training and a function `check_cancelled`, to be called often: it raises once
-            the training has to stop.
+        work: called with the number of a piece and a function `check_cancelled`, to be called often: it raises once the
+            work has to stop.
         count: how many there are.
         threads: how many run at once; as many as there are cores if None.
 
