@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from tsuzuki.data import files, parquet
 from tsuzuki.data.readers import read
 from tsuzuki.data.series import collect
+from tsuzuki.data.summary import collected
 from tsuzuki.errors import DataError, FileError, MissingExtraError
 
 HOURS = pd.date_range("2020-01-01", periods=30, freq="1h")
+DAYS = pd.to_timedelta(np.arange(15), "D")
 VALUES = [f"{value:.1f}" for value in np.arange(30) % 7]
 
 
@@ -363,3 +365,54 @@ def test_a_damaged_excel_workbook_is_named_and_so_is_one_that_unfolds_without_en
     monkeypatch.setattr(parquet, "LARGEST", 10)
     with pytest.raises(FileError, match=r"a.xlsx unfolds to more than 0 GiB; save its sheet as CSV, in pieces"):
         read(tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "month"),
+    [
+        ("1991 Jul", "1991 Aug", 7),
+        ("1977-Jan", "1977-Feb", 1),
+        ("Jan 2020", "Feb 2020", 1),
+        ("Jan-1-1995", "Feb-1-1995", 1),
+        ("1970 Q2", "1970 Q3", 4),
+        ("Q4 1999", "Q1 2000", 10),
+    ],
+)
+def test_months_and_quarters_are_read_by_their_names(tmp_path, first, second, month):
+    ds = read(write(tmp_path / "a.csv", [f"{first},1", f"{second},2"])).frame["ds"]
+    apart = 3 if "Q" in first else 1
+    assert ds.dt.month.tolist() == [month, (month + apart - 1) % 12 + 1]
+    assert (ds.dt.day == 1).all()
+
+
+@pytest.mark.parametrize("header", ["year,volume", "Year,volume", "年,volume"])
+def test_a_column_of_years_is_one_of_times(tmp_path, header):
+    found = read(write(tmp_path / "nile.csv", ["1871,1120", "1872,1160"], header))
+    assert found.frame["ds"].dt.strftime("%Y-%m-%d").tolist() == ["1871-01-01", "1872-01-01"]
+    assert found.columns == ("volume",)
+
+
+def test_numbers_that_are_no_years_are_not_read_as_such(tmp_path):
+    with pytest.raises(DataError, match="no column of dates"):
+        read(write(tmp_path / "a.csv", ["1,1120", "2,1160"], "year,volume"))
+
+
+def test_a_year_and_a_quarter_are_a_date_together(tmp_path):
+    found = read(write(tmp_path / "macro.csv", ["1959,1,5.8", "1959,2,5.1", "1959,3,5.3"], "year,quarter,unemp"))
+    assert found.frame["ds"].dt.strftime("%Y-%m-%d").tolist() == ["1959-01-01", "1959-04-01", "1959-07-01"]
+
+
+@pytest.mark.parametrize("header", ["date,ts,count", "Date,Dates,count"])
+def test_of_a_column_of_days_and_one_of_the_same_days_with_their_hours_the_hours_are_taken(tmp_path, header):
+    rows = [f"{time:%Y-%m-%d},{time},{at}" for at, time in enumerate(HOURS)]
+    assert read(write(tmp_path / "bikes.csv", rows, header)).frame["ds"].tolist() == list(HOURS)
+    # When something else happened is no time of the readings.
+    rows = [f"{time:%Y-%m-%d},{time + pd.Timedelta(days=40)},{at}" for at, time in enumerate(HOURS)]
+    assert read(write(tmp_path / "other.csv", rows, header)).frame["ds"].dt.hour.max() == 0
+
+
+def test_readings_of_several_series_are_refused_with_the_column_that_may_name_them(tmp_path):
+    rows = [f"{name},{day:%Y-%m-%d},{day.day}" for name in ("MSFT", "AAPL") for day in HOURS[::2].normalize() + DAYS]
+    reading = read(write(tmp_path / "stocks.csv", rows, "symbol,date,price"))
+    with pytest.raises(DataError, match=r"call the column of the series' names unique_id \(symbol\)"):
+        collected(reading, 24, merge=False)

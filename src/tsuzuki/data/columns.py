@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsuzuki.data.date_forms import MISSING, has_clock, is_clock, is_date
+from tsuzuki.data.date_forms import MISSING, date_numbers, has_clock, is_clock, is_date, match
 from tsuzuki.data.delimited import Table
 from tsuzuki.data.timestamps import Instants, instants
 from tsuzuki.data.value_columns import (
@@ -42,6 +42,7 @@ TIME_NAMES = (
 CLOCK_NAMES = ("time", "hour", "時刻", "時")
 # Columns of which each holds a part of the date, the larger ones first.
 PARTS = (("year", "年"), ("month", "月"), ("day", "日"), ("hour", "時"), ("minute", "分"))
+QUARTER_NAMES = ("quarter", "qtr", "四半期")
 KNOWN_NAMES = frozenset((*TIME_NAMES, *CLOCK_NAMES, *(name for names in PARTS for name in names)))
 
 
@@ -154,6 +155,8 @@ def _time_columns(table: Table, time: str | None) -> tuple[str, ...]:
     if len(known) > 1:
         known = [label for label in known if _is_time(frame[label])] or known
     found = known if len(known) == 1 else [label for label in labels if _is_time(frame[label])]
+    if not found and len(parts) == 1 and _are_years(frame[parts[0]]):
+        return parts
     if len(found) == 1 or (found and found[0] == labels[0] and len(known) != len(found)):
         return _with_clock(frame, found[0])
     if not found:
@@ -164,7 +167,7 @@ def _time_columns(table: Table, time: str | None) -> tuple[str, ...]:
 
 
 def date_parts(labels: Iterable[str]) -> tuple[str, ...]:
-    """Columns year, month, day, hour and minute, as far as they are there without a hole."""
+    """Columns year, month, day, hour and minute, as far as they are there without a hole, or year and quarter."""
     by_name = {label.lower(): label for label in labels}
     found = []
     for names in PARTS:
@@ -172,7 +175,14 @@ def date_parts(labels: Iterable[str]) -> tuple[str, ...]:
         if label is None:
             break
         found.append(label)
+    if len(found) == 1:
+        found += [by_name[name] for name in QUARTER_NAMES if name in by_name][:1]
     return tuple(found)
+
+
+def _are_years(values: "pd.Series[Any]") -> bool:
+    """Whether a column holds nothing but whole numbers of four digits that a year can be."""
+    return all(not cell or (len(cell) == 4 and cell.isdigit()) for cell in _cells(values))
 
 
 def _with_clock(frame: "pd.DataFrame", date: str) -> tuple[str, ...]:
@@ -185,6 +195,9 @@ def _with_clock(frame: "pd.DataFrame", date: str) -> tuple[str, ...]:
     if any(has_clock(cell) and not cell.endswith("00:00:00") for cell in days) or not all(map(is_date, days)):
         return (date,)
     for label in frame.columns:
+        if label != date and _is_time(frame[label]) and _same_days_with_clock(_sample(frame[label]), days):
+            return (label,)
+    for label in frame.columns:
         if label != date and label.lower() in CLOCK_NAMES:
             sample = _sample(frame[label])
             if sample and all(is_clock(cell) for cell in sample):
@@ -193,15 +206,30 @@ def _with_clock(frame: "pd.DataFrame", date: str) -> tuple[str, ...]:
     return (date,)
 
 
+def _same_days_with_clock(cells: Sequence[str], days: Sequence[str]) -> bool:
+    """Whether dates are of the same days as others, with a time of day beside them."""
+    together = [(match(cell, 0), match(day, 0)) for cell, day in zip(cells, days, strict=False)]
+    return any(has_clock(cell) and not cell.endswith("00:00:00") for cell in cells) and all(
+        one is not None and other is not None and date_numbers(one[1])[:3] == date_numbers(other[1])[:3]
+        for one, other in together
+    )
+
+
 def _stamps(table: Table, times: tuple[str, ...], day_first: bool | None) -> Instants:
     import pandas as pd
 
     frame = table.frame
     where = f"column {clipped(times[0])!r} of {table.name}"
+    if len(times) == 1 and times[0].lower() in PARTS[0] and _are_years(frame[times[0]]):
+        years = pd.Series([cell and f"{cell}-01-01" for cell in _cells(frame[times[0]])], frame.index)
+        return instants(years, where, table.line)
     if len(times) == 1:
         return instants(frame[times[0]], where, table.line, day_first)
     where = f"columns {' and '.join(repr(clipped(one)) for one in times)} of {table.name}"
-    cells = [_cells(frame[label]) for label in times]
+    cells = [
+        [cell and f"Q{cell}" if label.lower() in QUARTER_NAMES and len(cell) == 1 else cell for cell in own]
+        for label, own in ((label, _cells(frame[label])) for label in times)
+    ]
     in_parts = all(is_part(cell) for cell in cells[0] if cell)
     together = [joined_cells(row, in_parts) for row in zip(*cells, strict=True)]
     # A row that lacks all of them has no date; one that lacks a part is named with what it has.

@@ -15,12 +15,16 @@ _DATES = (
     r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
     r"(?:[A-Za-z]{3,9}\.?,?\s+)?(?P<day>\d{1,2})[-\s]+(?P<name>[A-Za-z]{3,9})\.?,?[-\s]+(?P<year>\d{4})",
     r"(?:[A-Za-z]{3,9}\.?,?\s+)?(?P<name>[A-Za-z]{3,9})\.?\s+(?P<day>\d{1,2}),?\s+(?P<year>\d{4})",
-    r"(?P<year>\d{4})-?Q(?P<quarter>[1-4])",
+    r"(?P<year>\d{4})[-\s]?Q(?P<quarter>[1-4])",
     # Ten-day and five-day means of the Japan Meteorological Agency stand at the day they begin with.
     r"(?P<year>\d{4})\s*[/年]\s*(?P<month>\d{1,2})\s*[/月]?\s*(?P<ten>[上中下])旬",
     r"(?P<year>\d{4})\s*[/年]\s*(?P<month>\d{1,2})\s*[/月]?\s*第?(?P<five>[1-6])半旬",
     # A year that cannot be one; the month behind it tells it from a decimal number.
     r"(?P<year>\d{1,3}|\d{5,9})-(?P<month>\d{2})(?:-(?P<day>\d{2}))?",
+    # Months and quarters as R writes them and as statistical offices do: 1991 Jul, 1977-Jan, Jan 1977, Q1 1970.
+    r"(?P<year>\d{4})[-\s/]\s*(?P<name>[A-Za-z]{3,9})\.?(?:[-\s/]\s*(?P<day>\d{1,2}))?",
+    r"(?P<name>[A-Za-z]{3,9})\.?,?[-\s/]\s*(?:(?P<day>\d{1,2})[-/])?(?P<year>\d{4})",
+    r"Q(?P<quarter>[1-4])[-\s/]\s*(?P<year>\d{4})",
 )
 _TIMES = (
     r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"

@@ -53,7 +53,11 @@ def collected(reading: "Reading", max_gap: int, merge: bool) -> "Collection":
     """
     collection = collect(reading.name, reading.frame, unit=reading.unit, max_gap=max_gap, zone=reading.zone)
     if not merge:
-        remedy = "name the column of the time of day or of the series' names, or take their means with --merge"
+        unused = f" ({', '.join(reading.dropped[:3])})" if reading.dropped else ""
+        remedy = (
+            f"call the column of the series' names unique_id{unused}, name that of the time of day with --time, "
+            "or take their means with --merge"
+        )
         check_merged(collection, reading.frame["unique_id"].value_counts().to_dict(), remedy)
     return collection
 
