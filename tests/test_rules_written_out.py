@@ -10,6 +10,7 @@ from tsuzuki.data.calendar import DAY
 from tsuzuki.forecasting import rules
 from tsuzuki.forecasting.architecture import default_lags
 from tsuzuki.forecasting.settings import Settings
+from tsuzuki.forecasting.window_inputs import WindowInputs
 
 
 def apart(values, least, most):
@@ -135,6 +136,69 @@ def test_what_settings_leave_open_is_chosen_for_every_series_by_its_own_length()
     assert alone.history == rules.history_held(alone.seasons, 480)
     far = rules.rules_for(series, hour, Settings(4, lags=((700, 3),)))
     assert (far.lags, far.history) == (((700, 3),), 703)
+
+
+def explained(values, day):
+    """By loops: what a mean week explains beyond a mean day, of every other week laid on those between."""
+    count = len(values) // (7 * day)
+    weeks = [values[len(values) - (count - i) * 7 * day :][: 7 * day] for i in range(count)]
+    weeks = [[one - np.nanmean(week) for one in week] for week in weeks]
+    errors = {"week": 0.0, "day": 0.0}
+    for first in (0, 1):
+        fitted, judged = weeks[first::2], weeks[1 - first :: 2]
+        for place in range(7 * day):
+            same = [week[place] for week in fitted]
+            hour = [week[at] for week in fitted for at in range(place % day, 7 * day, day)]
+            for name, own in (("week", same), ("day", hour)):
+                own = [one for one in own if not math.isnan(one)]
+                mean = sum(own) / len(own) if own else 0.0
+                errors[name] += sum((week[place] - mean) ** 2 for week in judged if not math.isnan(week[place]))
+    return 1 - errors["week"] / (errors["day"] * (1 + 2 / count) / (1 + 2 / (7 * count)))
+
+
+@pytest.mark.parametrize(("day", "weeks"), [(1, 31), (4, 26), (3, 40)])
+def test_days_of_a_week_differ_where_a_mean_week_explains_that_much_more_than_a_mean_day(day, weeks, monkeypatch):
+    generator = np.random.default_rng(day)
+    # Some days are left over, and some readings are missing; a week is worth a sixth of the noise.
+    values = np.tile(0.4 * generator.normal(size=7 * day), weeks + 1)[: 7 * day * weeks + 3]
+    values = values + generator.normal(size=len(values)) + generator.normal(size=len(values)).cumsum() / 30
+    values[generator.random(len(values)) < 0.1] = np.nan
+    share, step = explained(values, day), DAY // day
+    noise = generator.normal(size=len(values))
+    for limit, expected in ((share - 1e-6, True), (share + 1e-6, False)):
+        monkeypatch.setattr(rules, "WEEK_SHOWS", limit)
+        # One series that shows them is enough, whatever the others are; shorter ones say nothing.
+        assert rules.weeks_show([noise, values], step) == expected
+        assert rules.weeks_show([noise[:20], values], step) == expected
+    monkeypatch.setattr(rules, "WEEKS", weeks + 1)
+    assert rules.weeks_show([values], step)
+
+
+def test_a_week_that_the_data_do_not_show_is_no_input_of_networks():
+    hour, generator = DAY // 24, np.random.default_rng(0)
+    steps = np.arange(27 * 168)
+    plain = np.sin(2 * np.pi * steps / 24) + generator.normal(size=len(steps))
+    weekends = plain + 2 * (steps // 24 % 7 > 4)
+    without, with_weeks = (
+        rules.rules_for([SimpleNamespace(values=own)], hour, Settings(4)) for own in (plain, weekends)
+    )
+    assert (without.cycles, without.weekly, without.seasons) == (("hour",), False, (24, 168))
+    assert (with_weeks.cycles, with_weeks.weekly) == (("hour", "weekday"), True)
+    assert (0, 168) in with_weeks.lags
+    assert set(with_weeks.lags) - set(without.lags) == {(0, 168)}
+    # Two changes over a week, the weekday's two columns and the week's mean.
+    assert WindowInputs(with_weeks).count - WindowInputs(without).count == 3
+    # A setting fixes each.
+    asked = Settings(4, cycles=("weekday",), lags=((0, 168),))
+    fixed = rules.rules_for([SimpleNamespace(values=plain)], hour, asked)
+    assert (fixed.cycles, fixed.lags) == (("weekday",), ((0, 168),))
+    # Of days, the weekday alone: their lags are the last days.
+    daily = rules.rules_for([SimpleNamespace(values=plain[:1000])], DAY, Settings(4))
+    assert (daily.cycles, daily.weekly) == ((), True)
+    # Constant values explain nothing, and lengths of a step that do not divide a day cannot be compared.
+    assert not rules.weeks_show([np.full(400, 7.0)], DAY)
+    assert rules.weeks_show([plain], 7 * hour)
+    assert rules.weeks_show([plain], 7 * DAY)
 
 
 def test_a_unit_is_the_least_error_in_deviations_and_one_where_there_is_none():

@@ -93,6 +93,15 @@ def test_a_model_that_claims_layers_without_end_is_refused_at_once(made, tmp_pat
         load(tmp_path / "m")
 
 
+def test_a_model_that_is_neither_weekly_nor_not_is_refused(made, tmp_path):
+    made.save(tmp_path / "m")
+    stored = unpack((tmp_path / "m").read_bytes(), "m")
+    forged = stored.facts | {"rules": stored.facts["rules"] | {"weekly": 1}}
+    (tmp_path / "m").write_bytes(pack("forecaster", forged, stored.arrays))
+    with pytest.raises(FileError, match="changes over a week"):
+        load(tmp_path / "m")
+
+
 @pytest.mark.parametrize(("points", "lanes"), [(100, 2), (143, 2), (144, 3), (2000, 8)])
 def test_short_series_get_fewer_lanes_and_long_ones_more(points, lanes, monkeypatch):
     settings = Settings(3, lanes=8, timesteps=12)

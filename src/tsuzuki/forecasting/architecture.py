@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 LONGEST_LAG = 1024
 
 
-def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
+def default_lags(step: int, points: int, *, weekly: bool = True) -> tuple[tuple[int, int], ...]:
     """Lags that a grid suggests: the step before, quarters of a day and the day; means of these and of a week.
 
     Args:
         step: the grid's step in nanoseconds.
         points: of the longest series.
+        weekly: whether the mean of a week is among them where a day is a season, too.
     """
     from tsuzuki.data.calendar import seasons
 
@@ -26,7 +27,7 @@ def default_lags(step: int, points: int) -> tuple[tuple[int, int], ...]:
         day = usual[0]
         found |= {(day * quarter // 4, 1) for quarter in (1, 2, 3) if day * quarter // 4 > 0}
         found |= {(day - 1, 1), (day, 1)}
-        found |= {(0, season) for season in (*usual, day // 2, day // 4)}
+        found |= {(0, season) for season in (*(usual if weekly else usual[:1]), day // 2, day // 4)}
     return tuple(sorted(lag for lag in found if lag[0] + lag[1] > 1 and lag[1] > 0))
 
 

@@ -34,6 +34,9 @@ SHORT_VALUES = 100
 # far apart (standard deviation of their logarithms), and so regular (correlation).
 STEEP, APART, REGULAR = 0.6, 0.15, 0.6
 
+# The days of a week differ where they explain so much of the variance within weeks, of so many at least.
+# Otherwise, with columns for the weekday and the week's mean and changes, networks learn single weeks by heart.
+WEEK_SHOWS, WEEKS = 0.01, 26
 
 # Series wander where their values differ so many times more over a third to two thirds of their length than over a
 # sixteenth to an eighth (a random walk: 2; noise or cycles: 1).
@@ -55,6 +58,7 @@ class Rules:
         horizon: steps ahead.
         alone: whether networks read nothing of that window and stand for themselves.
         dispersion: of counts, in units of a series' mean; see `spread.dispersion_of`.
+        weekly: whether networks read changes over a week where a day is a season, too.
     """
 
     transform: str
@@ -67,6 +71,7 @@ class Rules:
     horizon: int
     alone: bool
     dispersion: float = 0.0
+    weekly: bool = True
 
 
 def cycles_held(step: int, points: int) -> tuple[str, ...]:
@@ -170,6 +175,42 @@ def wander(values: Sequence[NDArray[np.floating[Any]]]) -> bool:
     return bool(near) and float(np.nanmean(far)) > WANDERING * float(np.nanmean(near))
 
 
+def weeks_show(values: Sequence[NDArray[np.floating[Any]]], step: int) -> bool:
+    """Whether the days of a week differ in any of some series, as far as that can be told.
+
+    Args:
+        values: of each series [points], NaN where missing.
+        step: the grid's step in nanoseconds.
+    """
+    if step > DAY or DAY % step:
+        return True
+    day = DAY // step
+    long = [own for own in values if len(own) >= WEEKS * 7 * day]
+    return not long or any(_explained_by_weekdays(own, day) > WEEK_SHOWS for own in long)
+
+
+def _explained_by_weekdays(values: NDArray[np.floating[Any]], day: int) -> float:
+    """The share of a series' variance within weeks that a mean week explains beyond a mean day of so many points.
+
+    The mean of every other week is laid on the weeks between, so that nothing is explained by chance; and what it errs
+    more than all weeks' would, as it is made of a few, is taken off.
+    """
+    count = len(values) // (7 * day)
+    weeks = values[len(values) - count * 7 * day :].reshape(count, 7 * day)
+    known = ~np.isnan(weeks)
+    # Each about its own mean, as a level that wanders would hide all else.
+    means = np.where(known, weeks, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    apart, of_week, of_day = np.where(known, weeks - means[:, None], 0), 0.0, 0.0
+    for first in (0, 1):
+        sums, counts = (own[first::2].sum(axis=0).reshape(7, day) for own in (apart, known))
+        week, mean_day = sums / np.maximum(counts, 1), sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+        judged, there = apart[1 - first :: 2], known[1 - first :: 2]
+        of_week += float((np.where(there, judged - week.ravel(), 0) ** 2).sum())
+        of_day += float((np.where(there, judged - np.tile(mean_day, 7), 0) ** 2).sum())
+    by_chance = (1 + 2 / count) / (1 + 2 / (7 * count))
+    return 1 - of_week / (of_day * by_chance) if of_day > 0 else 0.0
+
+
 def _mean_difference(values: NDArray[np.floating[Any]], least: float, most: float) -> float:
     """How far values lie apart over several lags on average."""
     lags = np.unique(np.linspace(least, most, 9).astype(np.int64))
@@ -194,10 +235,13 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     kind = "none" if counts else settings.transform
     if kind == "auto":
         kind = transform_for(values, held[0] if held else 0)
+    transform, bases = transform_of(kind, values), []
+    week = weeks_show([transform.forward(own, number) for number, own in enumerate(values)], step)
     named = cycles_held(step, points) if settings.with_calendar else ()
+    if not week:
+        named = tuple(one for one in named if one != "weekday")
     if settings.cycles is not None and settings.with_calendar:
         named = tuple(one for one in cycles(step) if one in settings.cycles)
-    transform, bases = transform_of(kind, values), []
     networks_only = bool(settings.quantiles) or not settings.committee
     # A network that learns a single series learns its season from the calendar, better than last week's values tell it;
     # one that learns many cannot know the season of each.
@@ -212,11 +256,13 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
             bases.append(base_of(transform.forward(own, number), fits, settings.horizon))
     alone = networks_only and not any(bases)
     units = [1.0] * len(values) if alone else units_of(values, transform, held, settings.horizon)
-    lags = default_lags(step, points) if settings.lags is None else tuple(settings.lags)
+    weekly = week or step >= DAY
+    lags = default_lags(step, points, weekly=weekly) if settings.lags is None else tuple(settings.lags)
     reach = 0 if alone else max((behind + over for behind, over in lags), default=0)
     history = max(history_held(held, points), reach)
     dispersion = dispersion_of(values) if settings.loss == NEGATIVE_BINOMIAL else 0.0
-    return Rules(kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone, dispersion)
+    chosen = (kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone, dispersion)
+    return Rules(*chosen, weekly)
 
 
 def units_of(

@@ -236,6 +236,8 @@ def _check_rules(rules: "Rules", step: int) -> None:
         raise ValueError("the rules name a transformation that there is not")
     if not (isinstance(rules.dispersion, float) and 0 <= rules.dispersion < float("inf")):
         raise ValueError("the dispersion of the rules is no number from 0")
+    if not isinstance(rules.weekly, bool):
+        raise ValueError("whether networks read changes over a week is neither true nor false")
     # A cycle that there is not is a KeyError.
     calendar(np.zeros(1, "datetime64[ns]"), step, rules.cycles)
 

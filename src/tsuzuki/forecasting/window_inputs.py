@@ -128,7 +128,7 @@ def change_maps(rules: "Rules") -> list[NDArray[np.float32]]:
     """[size] each: the change from one step before; that from a season before, of the value and of a season's mean."""
     size = rules.history
     found = [_change(size, 1, 1)]
-    for season in rules.seasons[:SEASONS]:
+    for season in rules.seasons[: SEASONS if rules.weekly else 1]:
         if season < size:
             found.append(_change(size, season, 1))
         over = rules.seasons[0]
