@@ -342,10 +342,10 @@ def test_what_a_backtest_scales_by_and_learns_from_ends_at_its_first_origin(seri
     assert table["cutoff"].unique().tolist() == [walk.index[at - 1] for at in seen[0][1]]
 
 
-@pytest.mark.parametrize("apart", [1.0, 4.0, 9.5, 1000.0])
-def test_few_errors_have_tails_as_much_wider_as_students_are(apart):
-    freedom = max(apart - 1, conformal_intervals.LEAST_FREEDOM)
-    found = conformal_intervals._wider(apart)
+@pytest.mark.parametrize("few", [0.0, 3.0, 8.5, 999.0])
+def test_few_errors_have_tails_as_much_wider_as_students_are(few):
+    freedom = max(few, conformal_intervals.LEAST_FREEDOM)
+    found = conformal_intervals.students_over_normal(few)
     for share, one in zip(conformal_intervals.PROBABILITIES, found, strict=True):
         z = NormalDist().inv_cdf(share)
         # Abramowitz and Stegun (1964), 26.7.5, as it stands there.

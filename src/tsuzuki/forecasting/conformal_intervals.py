@@ -74,14 +74,14 @@ def calibrate(errors: Sequence[NDArray[np.float32]], *, held_out: bool = True) -
     if not held_out:
         for own, group in zip(found, groups, strict=True):
             apart = np.isfinite(group).sum(axis=0) / group.shape[1]
-            own *= np.stack([_wider(float(count)) for count in apart], axis=1)
+            own *= np.stack([students_over_normal(float(count) - 1) for count in apart], axis=1)
     return Calibration(found)
 
 
-def _wider(apart: float) -> NDArray[np.float32]:
+def students_over_normal(freedom: float) -> NDArray[np.float32]:
     """How many times as far from 0 as a normal distribution's Student's percentiles lie [PROBABILITIES], by Fisher's
-    expansion (Abramowitz and Stegun 1964, 26.7.5)."""
-    freedom = max(apart - 1, LEAST_FREEDOM)
+    expansion (Abramowitz and Stegun 1964, 26.7.5); with `LEAST_FREEDOM` degrees of freedom at least."""
+    freedom = max(freedom, LEAST_FREEDOM)
     z = np.array([NormalDist().inv_cdf(one) for one in PROBABILITIES])
     first, second = (z**2 + 1) / 4, (5 * z**4 + 16 * z**2 + 3) / 96
     third = (3 * z**6 + 19 * z**4 + 17 * z**2 - 15) / 384

@@ -29,11 +29,12 @@ from tsuzuki.forecasting.panel import build_panel
 from tsuzuki.forecasting.passes import passes_again
 from tsuzuki.forecasting.products_alone import products_alone
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
-from tsuzuki.forecasting.rules import rules_for
+from tsuzuki.forecasting.rules import held_whole, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units, heads, spread_of
 from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
+from tsuzuki.forecasting.state_space import averaged_smoothing, smoothing_alone
 from tsuzuki.forecasting.stepwise import rows_kept
 from tsuzuki.forecasting.transforms import transform_of
 from tsuzuki.forecasting.window_inputs import with_windows
@@ -143,18 +144,25 @@ def train(
         found = held_out_forecasts(panel, wanted, changed, held_out, said)
         values = [one.values for one in inputs]
         if settings.committee and settings.validation_fraction:
-            sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
-            judged = trusted(sizes, settings.horizon)
-            committee, there = stacked(values, histories, found, rules, judged=judged)
-            errors = in_sizes = there.errors
-            if heads(settings) > 1 or settings.loss in COUNTS:
-                outcome = there.said, there.forecasts, errors
-                spread, in_sizes = spread_of(settings, rules, *outcome, scales, are_whole(read))
+            whole = held_whole(points, settings)
+            averaged = averaged_smoothing(histories[0], settings.horizon, rules.seasons) if whole else None
+            if averaged is not None:
+                committee = smoothing_alone(averaged.map, rules)
+                calibration, errors = averaged.calibration, [averaged.errors]
+            else:
+                sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
+                judged = trusted(sizes, settings.horizon)
+                committee, there = stacked(values, histories, found, rules, judged=judged)
+                errors = in_sizes = there.errors
+                if heads(settings) > 1 or settings.loss in COUNTS:
+                    outcome = there.said, there.forecasts, errors
+                    spread, in_sizes = spread_of(settings, rules, *outcome, scales, are_whole(read))
         else:
             committee = alone(rules)
             errors = in_sizes = errors_of(committee, values, histories, found)
             committee = None if rules.alone else committee
-        calibration = calibrate(in_sizes, held_out=judged)
+        if calibration is None:
+            calibration = calibrate(in_sizes, held_out=judged)
         error = error_in_units(errors, rules)
         if committee is not None:
             recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)

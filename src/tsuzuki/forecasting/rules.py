@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tsuzuki.data.calendar import DAY, cycles, seasons
 from tsuzuki.forecasting.architecture import default_lags
 from tsuzuki.forecasting.naive_errors import naive_errors_of
-from tsuzuki.forecasting.spread import COUNTS, NEGATIVE_BINOMIAL, dispersion_of
+from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN, NEGATIVE_BINOMIAL, dispersion_of
 from tsuzuki.forecasting.transforms import Transform, transform_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ BASE_SHARE = 0.5
 RIDGE_VALUES, LONGEST = 336, 2048
 # Of shorter series a window holds half, as far as that is no more than this.
 SHORT_VALUES = 100
+# A series that stands alone is held whole by a window where it has so many points, and then smoothing with states of
+# its own forecasts it; see `state_space`.
+SHORTEST, WHOLE_VALUES = 10, 100
 # A transformation needs so steep a growth of the spread with the level (1: in proportion), seen over levels that lie so
 # far apart (standard deviation of their logarithms), and so regular (correlation).
 STEEP, APART, REGULAR = 0.6, 0.15, 0.6
@@ -87,6 +90,12 @@ def seasons_held(step: int, points: int) -> tuple[int, ...]:
 def history_held(seasons: Sequence[int], points: int) -> int:
     """Values that a window has: what the ridge regression reads, and the longest season; of a short series half."""
     return max(ridge_values(points), min(SHORT_VALUES, points // 2), *seasons)
+
+
+def held_whole(points: Sequence[int], settings: "Settings") -> bool:
+    """Whether a window holds a whole series: the only one of so many points, and short."""
+    plain = settings.committee and not settings.quantiles and settings.loss not in (GAUSSIAN, *COUNTS)
+    return plain and len(points) == 1 and SHORTEST <= points[0] <= WHOLE_VALUES
 
 
 def ridge_values(points: int) -> int:
@@ -259,7 +268,8 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     weekly = week or step >= DAY
     lags = default_lags(step, points, weekly=weekly) if settings.lags is None else tuple(settings.lags)
     reach = 0 if alone else max((behind + over for behind, over in lags), default=0)
-    history = max(history_held(held, points), reach)
+    whole = points if held_whole([len(own) for own in values], settings) else 0
+    history = max(history_held(held, points), reach, whole)
     dispersion = dispersion_of(values) if settings.loss == NEGATIVE_BINOMIAL else 0.0
     chosen = (kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone, dispersion)
     return Rules(*chosen, weekly)

@@ -65,9 +65,7 @@ def smoothed(
     Returns:
         [constants, horizon, columns].
     """
-    gain, rate, damping, turn = (
-        np.array([[getattr(one, name)] for one in constants]) for name in ("level", "trend", "damping", "season")
-    )
+    gain, damping = (np.array([[getattr(one, name)] for one in constants]) for name in ("level", "damping"))
     first = max(1, season)
     level = np.repeat(values[:first].mean(axis=0)[None], len(constants), axis=0)
     seasonal = values[:first, None] - level if season else np.zeros((1, *level.shape))
@@ -83,8 +81,8 @@ def smoothed(
         level += np.where(begins, gain * (values[0] - level), 0)
     for begin in range(0, values.shape[1], TOGETHER):
         own = slice(begin, begin + TOGETHER)
-        level[:, own], trend[:, own], seasonal[..., own] = _followed(
-            values[:, own], level[:, own], trend[:, own], seasonal[..., own], (gain, rate, damping, turn)
+        level[:, own], trend[:, own], seasonal[..., own] = follow(
+            values[first:, own], level[:, own], trend[:, own], seasonal[..., own], constants
         )
     half = np.array([[0.5 * one.slope] for one in constants]) * _slope(values)
     found = np.empty((len(constants), horizon, values.shape[1]))
@@ -95,32 +93,46 @@ def smoothed(
     return found
 
 
-def _followed(
+def follow(
     values: NDArray[np.float64],
     level: NDArray[np.float64],
     trend: NDArray[np.float64],
     seasonal: NDArray[np.float64],
-    constants: Sequence[NDArray[np.float64]],
+    constants: Sequence[Constants],
+    surprises: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Level and trend [constants, columns] and season [steps, constants, columns] behind the last step.
+    """Level and trend [constants, columns] and season [season, constants, columns] behind the last step.
 
-    They begin behind the first season; everything is computed in place, in arrays that stay in the first caches.
+    Everything is computed in place, in arrays that stay in the first caches.
+
+    Args:
+        values: [steps, columns], the first of which the first place of the season is for.
+        level: [constants, columns], before the first step.
+        trend: the same.
+        seasonal: [season, constants, columns]; [1, constants, columns] of zeros for no season.
+        constants: of each row.
+        surprises: [steps, constants, columns], where errors one step ahead are written, if anywhere.
     """
     # Of one shape with the rest, so that an operation is one loop.
-    gain, rate, damping, turn = (np.repeat(one, level.shape[1], axis=1) for one in constants)
-    of_trend, of_season, first, turns = rate * gain, turn * (1 - gain), len(seasonal), bool(turn.any())
+    gain, rate, damping, turn = (
+        np.repeat([[getattr(one, name)] for one in constants], level.shape[1], axis=1)
+        for name in ("level", "trend", "damping", "season")
+    )
+    of_trend, of_season, turns = rate * gain, turn * (1 - gain), bool(turn.any())
     level, trend, seasonal = level.copy(), trend.copy(), seasonal.copy()
     fall, ahead, surprise, share = (np.empty_like(level) for _ in range(4))
-    for step in range(first, len(values)):
-        place = seasonal[step % first]
+    for step, value in enumerate(values):
+        place = seasonal[step % len(seasonal)]
         np.multiply(damping, trend, out=fall)
         np.add(level, fall, out=ahead)
-        np.subtract(values[step], place, out=surprise)
+        np.subtract(value, place, out=surprise)
         np.subtract(surprise, ahead, out=surprise)
         np.add(ahead, np.multiply(gain, surprise, out=share), out=level)
         np.add(fall, np.multiply(of_trend, surprise, out=share), out=trend)
         if turns:
             np.add(place, np.multiply(of_season, surprise, out=share), out=place)
+        if surprises is not None:
+            surprises[step] = surprise
     return level, trend, seasonal
 
 

@@ -1,0 +1,275 @@
+"""Exponential smoothing of a short series: many models with states of their own, each weighed by its likelihood.
+
+The models are the additive ones of Hyndman, Koehler, Ord and Snyder (2008): a level, with or without a trend, damped or
+not, with or without a season. Their constants come from a grid; the states that a model begins with are those that
+leave the least squares, which is linear regression. Akaike's criterion, corrected for few readings, counts constants
+and first states as parameters. Forecasts of all are averaged instead of one being chosen (Kolassa 2011), since a few
+dozen readings seldom tell them apart. With weights and constants fixed all of this is one matrix on the last values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuzuki.forecasting.committee import Committee, committee
+from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration, students_over_normal
+from tsuzuki.forecasting.history import History
+from tsuzuki.forecasting.rules import SHORTEST, Rules
+from tsuzuki.forecasting.smoothing import Constants, follow
+
+# What is tried: how fast level and trend follow, how the trend is damped, and how fast the season follows.
+LEVELS = (0.02, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.999)
+TRENDS, DAMPINGS, SEASONS = (0.02, 0.1, 0.3, 0.6), (0.8, 0.9, 0.95, 0.98, 1.0), (0.02, 0.15, 0.4)
+# Likelihoods are taken to this power: errors of a model that is none of these say less than those of the true one.
+EVIDENCE = 0.5
+# Models of less weight than this share of the heaviest one's are left out.
+LEAST_WEIGHT = 1e-3
+# Squares are at least this share of the series' own, so that a series without any error has a likelihood.
+LEAST_SQUARES = 1e-10
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """What the models of a series say together.
+
+    Attributes:
+        map: float32 [size, horizon], windows less their last value to the forecast less the last value.
+        errors: float32 [readings, horizon], actual less forecast from each reading on, NaN where unknown.
+        calibration: percentiles of errors to come.
+    """
+
+    map: NDArray[np.float32]
+    errors: NDArray[np.float32]
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Models that have the same states.
+
+    Attributes:
+        constants: of each.
+        season: in steps, 1 for none.
+        trend: whether they have one.
+        parameters: int64 [models], constants and first states of each, and the variance.
+    """
+
+    constants: tuple[Constants, ...]
+    season: int
+    trend: bool
+    parameters: NDArray[np.int64]
+
+    @property
+    def states(self) -> int:
+        """Numbers that a model begins with: level, trend, and a season that adds to nothing."""
+        return self.trend + self.season
+
+
+def averaged_smoothing(history: History, horizon: int, seasons: Sequence[int]) -> Averaged | None:
+    """What the models say together of the last stretch of a series, or None if that is too short.
+
+    Args:
+        history: of the series.
+        horizon: steps ahead.
+        seasons: in steps, of which the shortest counts.
+    """
+    ends = history.ends[history.ends >= 0]
+    broken = np.flatnonzero(np.diff(ends) > 1)
+    ends = ends[broken[-1] + 1 if len(broken) else 0 :][-history.size :]
+    values = history.values[ends].astype(np.float64)
+    if len(values) < SHORTEST:
+        return None
+    season = next((one for one in seasons[:1] if len(values) >= 2 * one + 2), 1)
+    families = [one for one in _families(season) if len(values) > one.parameters.min() + 1]
+    seen = values - values[-1]
+    fitted = [_fit(one, seen) for one in families]
+    least = LEAST_SQUARES * max(float(((values - values.mean()) ** 2).sum()), LEAST_SQUARES)
+    squares = [np.maximum(one, least) for _, one in fitted]
+    shares = _shares(families, squares, len(values))
+    found = np.zeros((horizon, len(values)))
+    errors, means, variances, freedom = np.zeros((len(values), horizon)), [], [], 0.0
+    weights: list[NDArray[np.float64]] = []
+    for family, (first, _), own, share in zip(families, fitted, squares, shares, strict=True):
+        heavy = np.flatnonzero(share > LEAST_WEIGHT * max(float(one.max()) for one in shares))
+        if len(heavy) == 0:
+            continue
+        some = _Family(
+            tuple(family.constants[model] for model in heavy), family.season, family.trend, family.parameters[heavy]
+        )
+        said = _forecasts(some, seen, first[heavy], horizon)
+        free = np.maximum(len(values) - some.parameters, 1)
+        errors += np.tensordot(share[heavy], said, 1)
+        freedom += float(share[heavy] @ free)
+        means.append(said[:, -1])
+        variances.append((own[heavy] / free)[:, None] * _growth(some, horizon))
+        weights.append(share[heavy])
+        found += _map(some, len(values), horizon, share[heavy])
+    share = np.concatenate(weights)
+    total, mean = share.sum(), np.concatenate(means)
+    share, freedom = share / total, freedom / total
+    # What models differ by is as uncertain as what each errs by.
+    variance = share @ (np.concatenate(variances) + (mean - share @ mean) ** 2)
+    normal = np.array([NormalDist().inv_cdf(one) for one in PROBABILITIES]) * students_over_normal(freedom)
+    ahead = np.arange(len(values))[:, None] + np.arange(1, horizon + 1)
+    actual = np.where(ahead < len(values), seen[np.minimum(ahead, len(values) - 1)], np.nan)
+    whole = np.zeros((history.size, horizon), np.float32)
+    whole[history.size - len(values) :] = (found / total).T
+    return Averaged(
+        whole,
+        np.asarray(actual - errors / total, np.float32),
+        Calibration(np.asarray(normal[:, None] * np.sqrt(variance), np.float32)[None]),
+    )
+
+
+def _families(season: int) -> list[_Family]:
+    """Models without and with a trend, and with a season, where that is more than one step, too."""
+    trends = [(rate, damping) for rate, damping in product((0.0, *TRENDS), DAMPINGS) if rate > 0 or damping == 1]
+    found = []
+    for length in (1,) if season == 1 else (1, season):
+        turns = (0.0,) if length == 1 else SEASONS
+        for with_trend in (False, True):
+            grid = product(LEVELS, trends if with_trend else [(0.0, 0.0)], turns)
+            constants = tuple(Constants(level, rate, damping, turn) for level, (rate, damping), turn in grid)
+            # Level, season, trend and damping as far as there is one, the variance and what each begins with.
+            own = [2 + (length > 1) + with_trend + (0 < one.damping < 1) + with_trend + length for one in constants]
+            found.append(_Family(constants, length, with_trend, np.array(own)))
+    return found
+
+
+def _run(
+    family: _Family, columns: NDArray[np.float64], surprises: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Run models over columns that begin with nothing and over each first state by itself.
+
+    Args:
+        family: of the models.
+        columns: [steps, columns].
+        surprises: [steps, models, columns + states], written.
+
+    Returns:
+        Level and trend [models, columns + states] and season [season, models, columns + states] behind the last step.
+    """
+    models, states, count = len(family.constants), family.states, columns.shape[1]
+    values = np.concatenate([columns, np.zeros((len(columns), states))], axis=1)
+    level, trend = np.zeros((2, models, count + states))
+    seasonal = np.zeros((family.season, models, count + states))
+    level[:, count] = 1
+    if family.trend:
+        trend[:, count + 1] = 1
+    if family.season > 1:
+        # The last step of a season is what lacks to nothing.
+        turns = np.arange(family.season - 1)
+        seasonal[turns, :, count + 1 + family.trend + turns] = 1
+        seasonal[-1, :, count + 1 + family.trend :] = -1
+    return follow(values, level, trend, seasonal, family.constants, surprises)
+
+
+def _fit(family: _Family, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The states that each model begins with [models, states], and the squares of its errors one step ahead."""
+    surprises = np.empty((len(values), len(family.constants), 1 + family.states))
+    _run(family, values[:, None], surprises)
+    errors, moved = surprises[..., 0].T, surprises[..., 1:].transpose(1, 0, 2)
+    first = _least_squares(moved, errors[..., None])[..., 0]
+    left = errors + np.einsum("mns,ms->mn", moved, first)
+    return first, np.asarray((left**2).sum(axis=1))
+
+
+def _least_squares(moved: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """First states [models, states, columns] that take most off errors [models, steps, columns]."""
+    turned = moved.transpose(0, 2, 1)
+    products = turned @ moved
+    # States that are forgotten at once leave a choice.
+    traces = np.trace(products, axis1=1, axis2=2)[:, None, None]
+    return np.asarray(-np.linalg.solve(products + 1e-9 * traces * np.eye(products.shape[1]), turned @ errors))
+
+
+def _shares(
+    families: Sequence[_Family], squares: Sequence[NDArray[np.float64]], steps: int
+) -> list[NDArray[np.float64]]:
+    """The weight of each model of each family: those with the same number of parameters share what their best has."""
+    criteria = []
+    for family, own in zip(families, squares, strict=True):
+        count = family.parameters
+        left = steps - count - 1
+        fined = 2 * count + 2 * count * (count + 1) / np.maximum(left, 1)
+        criteria.append(np.where(left > 0, steps * np.log(own / steps) + fined, np.inf))
+    best, found = min(float(one.min()) for one in criteria), []
+    for family, own in zip(families, criteria, strict=True):
+        share = np.zeros(len(own))
+        for count in np.unique(family.parameters):
+            alike = family.parameters == count
+            if np.isfinite(own[alike]).any():
+                within = np.exp(-EVIDENCE * (own[alike] - own[alike].min()) / 2)
+                share[alike] = within / within.sum() * np.exp(-EVIDENCE * (own[alike].min() - best) / 2)
+        found.append(share)
+    return found
+
+
+def _ahead(
+    family: _Family,
+    level: NDArray[np.float64],
+    trend: NDArray[np.float64],
+    seasonal: NDArray[np.float64],
+    steps: int,
+    horizon: int,
+) -> NDArray[np.float64]:
+    """Forecasts [horizon, models, columns] of states behind so many steps."""
+    damping = np.array([[one.damping] for one in family.constants])
+    growth, found = np.zeros_like(level), []
+    for ahead in range(horizon):
+        growth = growth + damping ** (ahead + 1) * trend
+        found.append(level + growth + seasonal[(steps + ahead) % family.season])
+    return np.stack(found)
+
+
+def _forecasts(
+    family: _Family, values: NDArray[np.float64], first: NDArray[np.float64], horizon: int
+) -> NDArray[np.float64]:
+    """What each model forecasts behind each reading, [models, readings, horizon], from its first states."""
+    level = first[:, :1]
+    trend = first[:, 1:2] if family.trend else np.zeros_like(level)
+    seasonal = np.zeros((family.season, *level.shape))
+    if family.season > 1:
+        seasonal[:-1, :, 0] = first[:, 1 + family.trend :].T
+        seasonal[-1] = -seasonal[:-1].sum(axis=0)
+    found, nothing = np.empty((len(first), len(values), horizon)), np.empty((1, len(first), 1))
+    for step, value in enumerate(values):
+        turned = np.roll(seasonal, -step, axis=0)
+        level, trend, moved = follow(np.full((1, 1), value), level, trend, turned, family.constants, nothing)
+        seasonal = np.roll(moved, step, axis=0)
+        found[:, step] = _ahead(family, level, trend, seasonal, step + 1, horizon)[..., 0].T
+    return found
+
+
+def _map(family: _Family, size: int, horizon: int, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[horizon, size]: values to the sum of what models forecast, each times its share, from first states of these."""
+    surprises = np.empty((size, len(family.constants), size + family.states))
+    level, trend, seasonal = _run(family, np.eye(size), surprises)
+    said = _ahead(family, level, trend, seasonal, size, horizon)
+    moved = surprises.transpose(1, 0, 2)
+    first = _least_squares(moved[..., size:], moved[..., :size])
+    whole = said[..., :size] + np.einsum("hms,msn->hmn", said[..., size:], first)
+    return np.asarray(np.tensordot(share, whole, ((0,), (1,))))
+
+
+def _growth(family: _Family, horizon: int) -> NDArray[np.float64]:
+    """By how much the variance of errors so many steps ahead is that of one step, [models, horizon]."""
+    ahead = np.arange(1, horizon)
+    found = []
+    for one in family.constants:
+        moved = one.level * (1 + one.trend * np.cumsum(one.damping**ahead))
+        if family.season > 1:
+            moved = moved + one.season * (1 - one.level) * (ahead % family.season == 0)
+        found.append(1 + np.append(0, np.cumsum(moved**2)))
+    return np.stack(found)
+
+
+def smoothing_alone(averaged: NDArray[np.float32], rules: Rules) -> Committee:
+    """A committee in which these models, by their map, are trusted alone."""
+    weights = np.zeros((1, 2, rules.horizon))
+    weights[:, 1] = 1
+    return committee({"smoothing": averaged}, weights, rules)
