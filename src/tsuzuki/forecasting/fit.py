@@ -14,6 +14,7 @@ import numpy as np
 from tsuzuki.data.covariates import CovariateSeries, covariate_series
 from tsuzuki.data.frames import zone_of
 from tsuzuki.data.grid import step_of
+from tsuzuki.forecasting import last_passes
 from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units, shares_of
 from tsuzuki.forecasting.bounds import bounds_of
@@ -91,8 +92,12 @@ def train(
     every: str | float = 30.0,
     drawn: DrawnSource | None = None,
     workers: Workers | None = None,
+    *,
+    last: bool = True,
 ) -> Fitted:
     """Train on series; see `Forecaster.fit`.
+
+    Without `last`, networks do not go through what was held out from them: what is asked for is how they fared there.
 
     Where there is `drawn`, the networks are trained on that, and the series are a sample of it that says all else.
     Workers train the networks, which have the same bits then; what is drawn they train in their own way.
@@ -133,10 +138,14 @@ def train(
     wanted = origin_rows(panel, held_out[-1].first, points)
     told = (on_progress, checkpoint, every, drawn, workers)
     job = Job(panel, changes, histories, rules, wanted, spec, settings, scales, points, *told)
+    go_on, report = last and last_passes.foreseen(job), on_progress
+    if go_on and report is not None:
+        job = replace(job, on_progress=lambda share: report((1 - last_passes.WORK) * share))
     members = train_members(job)
     again = None if drawn is not None or rules.alone else passes_again([one.training.history for one in members])
     if again is not None:
-        members = train_members(replace(job, passes=again))
+        job = replace(job, passes=again)
+        members = train_members(job)
     committee = calibration = recent = error = spread = None
     judged = True
     if not settings.quantiles:
@@ -166,6 +175,12 @@ def train(
         error = error_in_units(errors, rules)
         if committee is not None:
             recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)
+    if go_on:
+        told_last = None if report is None else lambda share: report(last_passes.WORK * share)
+        if committee is not None and committee.network_weights.any():
+            members = last_passes.over_all(job, members, told_last)
+        elif told_last is not None:
+            told_last(1.0)
     shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
     states = plain_states(len(series)) if recent is None else recent.initial()
     since = [one.segments[-1].stop - one.segments[-1].start for one in inputs]

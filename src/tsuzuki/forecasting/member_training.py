@@ -3,13 +3,14 @@
 What they have in common is a `Job`; `train_members` trains all of them, side by side in threads, or in workers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting.base import masked
 from tsuzuki.forecasting.drawn_panel import PanelRows
 from tsuzuki.forecasting.drawn_training import FEW_UPDATES, DrawnData, DrawnSource, Run, budget_for, train_drawn
@@ -152,7 +153,7 @@ def _train_and_check(job: Job, member: int, check_cancelled: Callable[[], None])
     return Member(trained, state, changes, said_by_series(own, job.wanted, forecasts[:, : None if more else 0]))
 
 
-def _known(job: Job, hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
+def targets_known(job: Job, hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Targets as networks learn them, NaN where they are hidden [points]."""
     if job.changes is None:
         return np.where(hidden[:, None], np.float32(np.nan), job.panel.targets)
@@ -169,7 +170,6 @@ def _train(
     """Train one network on all but what is held out from it."""
     settings, panel, spec = job.settings, job.panel, job.spec
     path = None if job.checkpoint is None else f"{job.checkpoint}.{member}{'' if job.passes is None else '.again'}"
-    hidden = None if job.rules.alone else hidden_column(member)
     if job.drawn is not None:
         # However few they are, they are not in the panel.
         rounds = job.drawn.rounds(member, spec, check_cancelled)
@@ -178,71 +178,114 @@ def _train(
         assert budget is not None, "a source to draw from needs a budget"
         drawn = job.drawn.rows(member, spec)
         trained = _train_drawn(job, member, drawn, budget, (path, job.drawn.identity), report_progress, rounds)
-        if hidden is not None:
-            trained.weights[0][hidden] = 0
-        return trained
+        return blind(job, member, trained)
     layout, segments, held_out_segments = training_layout(panel, settings, held_out)
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
         validation = Streams(settings.timesteps, len(held_out_segments)).after(segments, held_out_segments)
-    count = sum(segment.stop - segment.start for segment in segments)
-    epochs = first_passes(settings.epochs, count, layout.updates, len(job.points))
-    epochs = epochs if job.passes is None else max(2, round(job.passes * epochs))
-    total = epochs * layout.updates
+    epochs = _passes(job, layout, segments)
     # What is held out is no target of the rows before it either, and what the network is trained on none of those held
     # out: of a stretch of 250 with a horizon of 168, a third of the targets would lie behind it.
     here = np.zeros(len(panel.targets), bool)
     for segment in held_out_segments:
         here[segment.start : segment.stop] = True
-    known = _known(job, here), _known(job, ~here)
-    inputs = panel.inputs
-    if hidden is not None:
-        inputs = inputs.copy()
-        inputs[:, hidden] = 0
-    budget = budget_for(settings, total, job.together)
+    known = targets_known(job, here), targets_known(job, ~here)
+    inputs = inputs_of(job, member)
+    budget = budget_for(settings, epochs * layout.updates, job.together)
     if budget is not None:
         own = replace(panel, inputs=inputs)
         rows = PanelRows(own, *known, segments, held_out_segments, spec.before, settings.horizon)
         identity = "" if path is None else identity_of(inputs, *known)
         trained = _train_drawn(job, member, rows, budget, (path, identity), report_progress)
     else:
-        trained = _train_whole(
-            job, member, inputs, known, layout, epochs, validation, path, (report_progress, check_cancelled)
+        weights = initialise(spec.network, settings.seed + 1000003 * member)
+        # The first forecast is that nothing changes.
+        weights[-2][:] = 0
+        trained = train_whole(
+            job,
+            member,
+            (weights, settings.learning_rate),
+            (inputs, *known),
+            (layout, validation),
+            epochs,
+            path,
+            (report_progress, check_cancelled),
         )
-    if hidden is not None:
-        trained.weights[0][hidden] = 0
     if trained.interrupted:
         # `on_progress` raised it: half a training is none.
         raise KeyboardInterrupt
+    return blind(job, member, trained)
+
+
+def _passes(job: Job, layout: Layout, segments: Sequence[Segment]) -> int:
+    """How often a network goes through the stretches that it is trained on."""
+    count = sum(segment.stop - segment.start for segment in segments)
+    epochs = first_passes(job.settings.epochs, count, layout.updates, len(job.points))
+    return epochs if job.passes is None else max(2, round(job.passes * epochs))
+
+
+def all_make_passes(job: Job) -> bool:
+    """Whether all networks are trained by passes, and none on what is drawn."""
+    if job.drawn is not None:
+        return False
+    for member in range(job.settings.ensemble):
+        layout, segments, _ = training_layout(job.panel, job.settings, held_out_of(job.points, job.settings, member))
+        updates = _passes(job, layout, segments) * layout.updates
+        if budget_for(job.settings, updates, job.together) is not None:
+            return False
+    return True
+
+
+def inputs_of(job: Job, member: int) -> NDArray[np.float32]:
+    """What a network learns from."""
+    if job.rules.alone:
+        return job.panel.inputs
+    inputs = job.panel.inputs.copy()
+    inputs[:, hidden_column(member)] = 0
+    return inputs
+
+
+def blind(job: Job, member: int, trained: Training) -> Training:
+    """A network that does not look at what was 0 when it learned."""
+    if not job.rules.alone:
+        trained.weights[0][hidden_column(member)] = 0
     return trained
 
 
-def _train_whole(
+def train_whole(
     job: Job,
     member: int,
-    inputs: NDArray[np.float32],
-    known: tuple[NDArray[np.float32], NDArray[np.float32]],
-    layout: Layout,
+    start: tuple[list[NDArray[np.float32]], float],
+    data: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    layouts: tuple[Layout, Layout | None],
     epochs: int,
-    validation: Layout | None,
     path: str | None,
     told: tuple[Callable[[float], None], Callable[[], None]],
 ) -> Training:
-    """Train one network by passes over its inputs and the targets known to it; validation knows the other targets."""
+    """Train one network by passes.
+
+    Args:
+        job: what networks have in common.
+        member: its number.
+        start: its weights, and the highest learning rate.
+        data: inputs, the targets known to it, and those that it is validated on.
+        layouts: of training, and of validation.
+        epochs: passes.
+        path: of its checkpoint.
+        told: each further share of the work done; and asked often whether to stop.
+    """
     settings, spec, (report_progress, check_cancelled) = job.settings, job.spec, told
+    (weights, rate), (inputs, known, held_out), (layout, validation) = start, data, layouts
     total = epochs * layout.updates
-    weights = initialise(spec.network, settings.seed + 1000003 * member)
-    # The first forecast is that nothing changes.
-    weights[-2][:] = 0
     return training.fit(
         spec.network,
         weights,
         inputs,
-        known[0],
+        known,
         layout,
         epochs=epochs,
         optimizer=AdamW(
-            learning_rate=Cosine(settings.learning_rate, total, warmup=total // 20),
+            learning_rate=Cosine(rate, total, warmup=total // 20),
             weight_decay=settings.weight_decay,
             global_clipnorm=1.0,
         ),
@@ -252,7 +295,7 @@ def _train_whole(
         lags=spec.lags,
         impute_from=spec.impute_from,
         validation=validation,
-        validation_targets=known[1],
+        validation_targets=held_out,
         # A held-out stretch of another level picks early epochs; a cosine's last weights are an average of late ones.
         early_stopping=EarlyStopping(patience=epochs) if validation is not None and job.changes is None else None,
         seed=settings.seed + member,

@@ -189,7 +189,7 @@ def _tried(series: "Sequence[CovariateSeries]", settings: "Settings", recipe: di
     chosen = replace(settings, **recipe)
     networks = settings.ensemble if share >= 1 else min(NETWORKS, settings.ensemble)
     chosen = replace(chosen, epochs=max(1, round(chosen.epochs * share)), ensemble=networks, budget="")
-    error = train(series, chosen).held_out_error
+    error = train(series, chosen, last=False).held_out_error
     return Trial(recipe, share, float("inf") if error is None else error, time.perf_counter() - began)
 
 
