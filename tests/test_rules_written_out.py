@@ -201,6 +201,55 @@ def test_a_week_that_the_data_do_not_show_is_no_input_of_networks():
     assert rules.weeks_show([plain], 7 * DAY)
 
 
+def alike(values):
+    """By loops: the correlation of the means of 26 parts of each of two years, less the line between their means."""
+    values, parts = list(values), []
+    least, more = divmod(len(values), 52)
+    for place in range(52):
+        size = least + (place < more)
+        known = [one for one in values[:size] if not math.isnan(one)]
+        parts.append(sum(known) / len(known))
+        values = values[size:]
+    means = [sum(parts[:26]) / 26, sum(parts[26:]) / 26]
+    years = [[parts[26 * year + i] - (means[1] - means[0]) * i / 26 for i in range(26)] for year in (0, 1)]
+    years = [[one - sum(year) / 26 for one in year] for year in years]
+    products = [sum(a * b for a, b in zip(*pair, strict=True)) for pair in (years, years[:1] * 2, years[1:] * 2)]
+    return products[0] / math.sqrt(products[1] * products[2])
+
+
+def test_two_years_teach_their_days_where_they_are_so_much_alike(monkeypatch):
+    generator, size = np.random.default_rng(0), int(rules.YEAR / DAY)
+    values = np.sin(2 * np.pi * np.arange(2 * size + 9) / 365.2425) + 0.3 * generator.normal(size=2 * size + 9)
+    values[generator.random(len(values)) < 0.1] = np.nan
+    share = alike(values[-2 * size :])
+    trend, noise = 100 * np.arange(len(values)) / size, generator.normal(size=len(values))
+    for limit, expected in ((share - 1e-9, True), (share + 1e-9, False)):
+        with monkeypatch.context() as limited:
+            limited.setattr(rules, "ALIKE", limit)
+            # Shorter series say nothing.
+            assert rules.years_show([values, values[: 2 * size - 1]], DAY) == expected
+    assert rules.years_show([values + trend], DAY)
+    assert not rules.years_show([trend], DAY)
+    assert not rules.years_show([np.full(800, 7.0)], DAY)
+    # A week is too long for fortnights.
+    assert not rules.years_show([values], 7 * DAY)
+    # Most must show it.
+    assert rules.years_show([values, noise, values], DAY)
+    assert not rules.years_show([values, noise, noise], DAY)
+    values[-40:] = np.nan
+    assert not rules.years_show([values], DAY)
+
+
+def test_the_day_of_the_year_is_an_input_from_two_years_that_are_alike_on():
+    generator, steps = np.random.default_rng(0), np.arange(735)
+    year = 10 * np.sin(2 * np.pi * steps / 365.2425) + generator.normal(size=735) + 3 * (steps % 7 > 4)
+    for values, found in ((year, ("weekday", "day of year")), (year[:720], ("weekday",))):
+        assert rules.rules_for([SimpleNamespace(values=values)], DAY, Settings(4)).cycles == found
+    chosen = rules.rules_for([SimpleNamespace(values=year)], DAY, Settings(4, cycles=("weekday",)))
+    assert chosen.cycles == ("weekday",)
+    assert rules.rules_for([SimpleNamespace(values=year)], DAY, Settings(4, with_calendar=False)).cycles == ()
+
+
 def test_a_unit_is_the_least_error_in_deviations_and_one_where_there_is_none():
     errors = np.array([[2.0, 1.0], [3.0, np.inf], [0.0, 1.0], [np.inf, np.inf], [1.0, 1.0]])
     found = rules.units_by(errors, np.array([4.0, 2.0, 1.0, 1.0, 0.0]))

@@ -41,6 +41,10 @@ STEEP, APART, REGULAR = 0.6, 0.15, 0.6
 # Otherwise, with columns for the weekday and the week's mean and changes, networks learn single weeks by heart.
 WEEK_SHOWS, WEEKS = 0.01, 26
 
+# Two years teach the day of the year where one is so much like the other, by the correlation of their fortnights. Two
+# years of temperatures are alike to 0.81 and more, of 400 random walks none.
+YEAR, FORTNIGHTS, ALIKE = 365.2425 * DAY, 26, 0.8
+
 # Series wander where their values differ so many times more over a third to two thirds of their length than over a
 # sixteenth to an eighth (a random walk: 2; noise or cycles: 1).
 WANDERING = 1.25
@@ -220,6 +224,32 @@ def _explained_by_weekdays(values: NDArray[np.floating[Any]], day: int) -> float
     return 1 - of_week / (of_day * by_chance) if of_day > 0 else 0.0
 
 
+def years_show(values: Sequence[NDArray[np.floating[Any]]], step: int) -> bool:
+    """Whether two years of most series that hold them are alike, but for a trend.
+
+    Args:
+        values: of each series [points], NaN where missing.
+        step: the grid's step in nanoseconds.
+    """
+    size = int(YEAR / step)
+    long = [own[len(own) - 2 * size :] for own in values if len(own) >= 2 * size]
+    if not long or size < 2 * FORTNIGHTS:
+        return False
+    return float(np.median([_years_alike(own) for own in long])) > ALIKE
+
+
+def _years_alike(values: NDArray[np.floating[Any]]) -> float:
+    """The correlation of both halves of a series, in means of stretches, less the line from mean to mean."""
+    parts = np.array_split(values, 2 * FORTNIGHTS)
+    if any(np.isnan(one).all() for one in parts):
+        return 0.0
+    first, second = np.array([float(np.nanmean(one)) for one in parts]).reshape(2, FORTNIGHTS)
+    line = (second.mean() - first.mean()) / FORTNIGHTS * np.arange(FORTNIGHTS)
+    first, second = (own - line - (own - line).mean() for own in (first, second))
+    squares = float(first @ first) * float(second @ second)
+    return float(first @ second) / float(np.sqrt(squares)) if squares > 0 else 0.0
+
+
 def _mean_difference(values: NDArray[np.floating[Any]], least: float, most: float) -> float:
     """How far values lie apart over several lags on average."""
     lags = np.unique(np.linspace(least, most, 9).astype(np.int64))
@@ -245,8 +275,10 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     if kind == "auto":
         kind = transform_for(values, held[0] if held else 0)
     transform, bases = transform_of(kind, values), []
-    week = weeks_show([transform.forward(own, number) for number, own in enumerate(values)], step)
-    named = cycles_held(step, points) if settings.with_calendar else ()
+    moved = [transform.forward(own, number) for number, own in enumerate(values)]
+    week, named = weeks_show(moved, step), cycles_held(step, points) if settings.with_calendar else ()
+    if settings.with_calendar and "day of year" not in named and years_show(moved, step):
+        named = (*named, "day of year")
     if not week:
         named = tuple(one for one in named if one != "weekday")
     if settings.cycles is not None and settings.with_calendar:

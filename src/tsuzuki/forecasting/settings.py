@@ -61,8 +61,9 @@ class Settings:
         holidays: country whose public holidays are known ahead by themselves: JP, with a region US-CA, and where times
             are in UTC with the zone of its dates JP@Asia/Tokyo; empty for none.
         with_calendar: whether hour, weekday and day of the year are inputs, as far as the grid's step shows them.
-        cycles: of the calendar that are inputs: hour, weekday, day of year. None: those that the data hold three times,
-            and the weekday only where half a year or more does not rule it out.
+        cycles: of the calendar that are inputs: hour, weekday, day of year. None: those that the data hold three times
+            (the day of the year from two years on that are alike), and the weekday only where half a year or more does
+            not rule it out.
         lags: pairs (behind, over): means of `over` values that end `behind` steps back, given as differences from the
             present value. None: as the grid suggests (parts of a day, a day, a week where its days differ).
         quantiles: forecast these with the pinball loss instead of the mean with conformal intervals; with 0.5 among
