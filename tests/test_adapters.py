@@ -120,10 +120,17 @@ def series_of(kind, count=420):
     return pd.concat(frames, ignore_index=True)
 
 
-@pytest.mark.parametrize(("transform", "cell", "layers"), [("none", "gru", 1), ("log", "lstm", 2), ("asinh", "gru", 1)])
-def test_a_forecaster_in_onnx_runtime_forecasts_as_its_stream(transform, cell, layers, tmp_path):
-    settings_ = {"units": 5, "head": 4, "ensemble": 2, "epochs": 2, "transform": transform, "cell": cell}
-    model = Forecaster(6, layers=layers, **settings_).fit(series_of(transform))
+@pytest.mark.parametrize(
+    ("transform", "ensemble", "recipes", "states"),
+    [
+        ("none", 1, [{"cell": "gru"}, {"cell": "lstm", "units": 3}], 3),
+        ("log", 2, [{"cell": "lstm", "layers": 2}], 8),
+        ("asinh", 2, [], 2),
+    ],
+)
+def test_a_forecaster_in_onnx_runtime_forecasts_as_its_stream(transform, ensemble, recipes, states, tmp_path):
+    settings_ = {"units": 5, "head": 4, "ensemble": ensemble, "epochs": 2, "transform": transform}
+    model = Forecaster(6, recipes=recipes, **settings_).fit(series_of(transform))
     path = tmp_path / "b.onnx"
     # Weights and intervals of a file do not follow recent errors.
     fitted = model.fitted
@@ -148,7 +155,7 @@ def test_a_forecaster_in_onnx_runtime_forecasts_as_its_stream(transform, cell, l
         for end, own in zip(("lo-80", "hi-80"), stream.interval(80), strict=True):
             np.testing.assert_allclose(found[end][0], own, **tolerance)
         given_ = {name.removeprefix("new "): found[name] for name in names if name.startswith("new ")}
-    assert len(given_) == 1 + 2 * layers * (2 if cell == "lstm" else 1)
+    assert len(given_) == 1 + states
 
 
 def test_forecasters_that_onnx_cannot_hold_are_refused(tmp_path):

@@ -90,9 +90,8 @@ def test_an_ensemble_is_the_mean_of_its_networks(daily):
     fitted, means = both.fitted, []
     for member in range(2):
         alone = Forecaster(3, **SMALL)
-        alone.fitted = type(fitted)(
-            **(vars(fitted) | {"members": [fitted.members[member]], "states": [fitted.states[member]]})
-        )
+        parts = {name: [getattr(fitted, name)[member]] for name in ("ways", "members", "states")}
+        alone.fitted = type(fitted)(**(vars(fitted) | parts))
         means.append(alone.predict()["tsuzuki"].to_numpy())
     np.testing.assert_allclose(np.mean(means, axis=0), both.predict()["tsuzuki"], rtol=1e-6)
 

@@ -176,7 +176,7 @@ def test_rows_that_wait_are_all_run_and_all_but_the_last_are_asked(monkeypatch):
     monkeypatch.setattr(predict, "pending_rows", lambda *given: rows)
     monkeypatch.setattr(predict, "select_series", lambda state, which: (state, which))
     state = SimpleNamespace(pending=np.array([0, 4]))
-    fitted = SimpleNamespace(members=[1.0, 3.0], states=[state, state], unfollowed=np.array([1, 3]), way=None)
+    fitted = SimpleNamespace(members=[1.0, 3.0], states=[state, state], unfollowed=np.array([1, 3]), ways=[None, None])
     found, outputs, missing = predict.rows_that_wait(fitted, 1, np.zeros((2, 1)))
     assert [asked for asked, _ in seen] == [[3, 4], [3, 4]]
     ((one,), _) = (stretches for _, stretches in seen)

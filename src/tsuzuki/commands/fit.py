@@ -91,8 +91,9 @@ def fit(
             forecaster.fitted.source = Source(found.columns, found.unit, found.day_first)
         forecaster.save(output)
         if checkpoint is not None:
-            networks = range(forecaster.settings.ensemble)
-            for part in (*networks, *(f"{number}.again" for number in networks), "trials"):
+            networks = range(forecaster.settings.networks)
+            parts = (f"{number}{stage}" for number in networks for stage in ("", ".again", ".last"))
+            for part in (*parts, "trials"):
                 Path(f"{checkpoint}.{part}").unlink(missing_ok=True)
         outcome = facts(forecaster.settings, forecaster.fitted)
         if chosen.search:

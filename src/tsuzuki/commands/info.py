@@ -137,11 +137,12 @@ def facts(settings: "Settings", fitted: "Fitted") -> dict[str, Any]:
     """What is worth knowing of a trained forecaster."""
     from tsuzuki.data.zones import in_zone
 
+    kinds = [settings.of_network(number) for number in range(0, settings.networks, settings.ensemble)]
     checked = [record.validation_loss for history in fitted.histories for record in history]
     return {
-        "network": f"{settings.cell}({settings.units}) x {settings.layers}",
+        "network": ", ".join(dict.fromkeys(f"{one.cell}({one.units}) x {one.layers}" for one in kinds)),
         "networks": len(fitted.members),
-        "weights": sum(array.size for array in fitted.members[0]),
+        "weights": max(sum(array.size for array in one) for one in fitted.members),
         "horizon": settings.horizon,
         "series": len(fitted.ids),
         "ids": list(fitted.ids),

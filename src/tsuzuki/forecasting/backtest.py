@@ -30,7 +30,7 @@ from tsuzuki.forecasting.references import references
 from tsuzuki.forecasting.scaling import series_inputs
 from tsuzuki.forecasting.search import search
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.forecasting.stepwise import run_stepwise
+from tsuzuki.forecasting.stepwise import ModelSpec, run_stepwise
 from tsuzuki.forecasting.window_inputs import with_windows
 
 if TYPE_CHECKING:
@@ -200,13 +200,13 @@ def _forecast_from_origins(
     every = [np.arange(cut, known[-1] + 1) if follower else known for cut, known in zip(cuts, origins, strict=True)]
     wanted, order, _ = _rows_before(panel, every)
 
-    def one(weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def one(way: ModelSpec, weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         # Networks that stand alone replace missing values in place.
         own = replace(panel, inputs=panel.inputs.copy()) if rules.alone else panel
-        return run_stepwise(fitted.way, weights, own, wanted)[0]
+        return run_stepwise(way, weights, own, wanted)[0]
 
     with ThreadPoolExecutor(threads_allowed()) as pool:
-        outputs = np.mean(list(pool.map(one, fitted.members)), axis=0)
+        outputs = np.mean(list(pool.map(one, fitted.ways, fitted.members)), axis=0)
     found, seen, moved, widths = [], [], [], []
     for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
         own, places = outputs[order[number]], panel.rows_of(number)[1]

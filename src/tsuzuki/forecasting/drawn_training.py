@@ -105,7 +105,7 @@ def budget_for(settings: "Settings", updates: int, together: int | None = None) 
         return None
     if budget.seconds is not None:
         # Some networks are trained side by side, the others after them.
-        turns = -(-settings.ensemble // min(settings.ensemble, together or threads_allowed()))
+        turns = -(-settings.networks // min(settings.networks, together or threads_allowed()))
         return replace(budget, seconds=budget.seconds / turns)
     return budget
 
@@ -197,7 +197,7 @@ def train_drawn(
         budget,
         held_out=drawing.held_out,
         rounds=rounds,
-        threads=1 if settings.ensemble > 1 else None,
+        threads=1 if settings.networks > 1 else None,
         checkpoint=run.checkpoint,
         every=run.every,
         identity=run.identity,

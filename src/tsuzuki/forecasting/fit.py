@@ -21,7 +21,7 @@ from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_training import DrawnSource
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
-from tsuzuki.forecasting.held_out import HeldOut, held_out_forecasts, held_out_of, origin_rows
+from tsuzuki.forecasting.held_out import HeldOut, by_stretch, held_out_forecasts, held_out_of, origin_rows
 from tsuzuki.forecasting.history import history_of
 from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
@@ -116,7 +116,7 @@ def train(
     if effects:
         series = series_without_effects(series, transform, effects, scales_of_covariates)
         rules = rules_for(series, step, replace(settings, transform=rules.transform))
-    spec = model_spec(settings, rules)
+    specs = [model_spec(settings.of_network(member), rules) for member in range(settings.networks)]
     scales = series_scales(series, transform)
     inputs, last_covariates = series_inputs(
         series, settings, step, rules.cycles, transform, scales, scales_of_covariates
@@ -124,7 +124,7 @@ def train(
     histories = [
         history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
     ]
-    panel = build_panel(with_windows(inputs, histories, rules), spec.before, settings.horizon)
+    panel = build_panel(with_windows(inputs, histories, rules), specs[0].before, settings.horizon)
     changes = None
     if settings.loss in COUNTS:
         changes = shares_of(panel, scales, count_units(scales), settings.horizon)
@@ -137,7 +137,7 @@ def train(
     # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
     wanted = origin_rows(panel, held_out[-1].first, points)
     told = (on_progress, checkpoint, every, drawn, workers)
-    job = Job(panel, changes, histories, rules, wanted, spec, settings, scales, points, *told)
+    job = Job(panel, changes, histories, rules, wanted, specs, settings, scales, points, *told)
     go_on, report = last and last_passes.foreseen(job), on_progress
     if go_on and report is not None:
         job = replace(job, on_progress=lambda share: report((1 - last_passes.WORK) * share))
@@ -149,7 +149,8 @@ def train(
     committee = calibration = recent = error = spread = None
     judged = True
     if not settings.quantiles:
-        changed, said = [member.changes for member in members], [member.said for member in members]
+        each = [member.changes for member in members], [member.said for member in members]
+        changed, said = (by_stretch(own, settings.ensemble) for own in each)
         found = held_out_forecasts(panel, wanted, changed, held_out, said)
         values = [one.values for one in inputs]
         if settings.committee and settings.validation_fraction:
@@ -190,7 +191,7 @@ def train(
     return Fitted(
         ids=tuple(one.name for one in series),
         step=step,
-        way=spec,
+        ways=specs,
         members=[member.training.weights for member in members],
         states=[member.state for member in members],
         times=[one.times[-KEPT_TIMES:] for one in series],

@@ -44,8 +44,8 @@ class Fitted:
     Attributes:
         ids: the series, in order.
         step: the grid's step in nanoseconds.
-        way: the network and how it reads.
-        members: the weights of each network.
+        ways: each network and how it reads; all read the same rows and say as much.
+        members: the weights of each.
         states: where each network stands at the end of the data.
         times: for each series its last times.
         scales: float64 [series, 2], mean and deviation, transformed.
@@ -81,7 +81,7 @@ class Fitted:
 
     ids: tuple[str, ...]
     step: int
-    way: "ModelSpec"
+    ways: "list[ModelSpec]"
     members: "list[list[NDArray[np.float32]]]"
     states: "list[SeriesState]"
     times: "list[NDArray[np.datetime64]]"
@@ -111,3 +111,8 @@ class Fitted:
     held_out_error: float | None = None
     source: Source | None = None
     zone: str | None = None
+
+    @property
+    def way(self) -> "ModelSpec":
+        """How the first network reads, which is how all of them do."""
+        return self.ways[0]

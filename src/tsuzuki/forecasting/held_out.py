@@ -39,14 +39,14 @@ class HeldOut:
 def held_out_of(points: Sequence[int], settings: "Settings", member: int) -> HeldOut:
     """What is held out from a network of series with so many points; nothing of a short one.
 
-    Networks have stretches that lie one before another, the first network the latest.
+    Networks of one recipe have stretches that lie one before another, the first network the latest.
     """
-    first, last = [], []
+    first, last, back = [], [], member % settings.ensemble
     for count in points:
         size = int(count * settings.validation_fraction)
         if size < 2:
             size = 0
-        last.append(count - member * size)
+        last.append(count - back * size)
         first.append(last[-1] - size)
     return HeldOut(tuple(first), tuple(last))
 
@@ -122,6 +122,13 @@ def said_by_series(
     return [outputs[place[rows[wanted[rows]]]] for rows in every]
 
 
+def by_stretch(every: Sequence[Sequence[NDArray[np.float32]]], count: int) -> list[Sequence[NDArray[np.float32]]]:
+    """What the networks that one of so many stretches is held out from say together, which is their mean, for each
+    series; from what each network says of each."""
+    kinds = [every[stretch::count] for stretch in range(count)]
+    return [own[0] if len(own) == 1 else [np.mean(one, axis=0) for one in zip(*own, strict=True)] for own in kinds]
+
+
 def held_out_forecasts(
     panel: "Panel",
     wanted: NDArray[np.bool_],
@@ -129,8 +136,8 @@ def held_out_forecasts(
     held_out: Sequence[HeldOut],
     said: Sequence[Sequence[NDArray[np.float32]]],
 ) -> list[list[HeldOutForecasts]]:
-    """What each network forecasts where it is held out, from what all say at the wanted rows of each series: the
-    changes of the base, and all outputs or nothing."""
+    """What is forecast where each stretch is held out, from what the networks of each say at the wanted rows of each
+    series: the changes of the base, and all outputs or nothing."""
     found: list[list[HeldOutForecasts]] = [[] for _ in changes]
     count = len(changes)
     for number in range(panel.series_count):

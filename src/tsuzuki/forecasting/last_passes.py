@@ -92,7 +92,7 @@ def _go_on(
     job: Job, number: int, member: Member, report: Callable[[float], None], check_cancelled: Callable[[], None]
 ) -> Member:
     """Train a network on all data, and run it over them; what it said where it was held out stays."""
-    settings, panel = job.settings, job.panel
+    settings, panel = job.settings.of_network(number), job.panel
     layout, _, _ = training_layout(panel, settings, HeldOut(job.points, job.points))
     path = None if job.checkpoint is None else f"{job.checkpoint}.{number}.last"
 
@@ -116,6 +116,6 @@ def _go_on(
     trained = blind(job, number, trained)
     own = replace(panel, inputs=panel.inputs.copy())
     nowhere = np.zeros(len(panel.inputs), bool)
-    _, state = run_stepwise(job.spec, trained.weights, own, nowhere, kept=rows_kept(settings))
+    _, state = run_stepwise(job.specs[number], trained.weights, own, nowhere, kept=rows_kept(settings))
     report_progress(1 - TRAINING_SHARE)
     return replace(member, training=replace(member.training, weights=trained.weights), state=state)

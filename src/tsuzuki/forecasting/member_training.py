@@ -57,7 +57,7 @@ class Job:
         histories: the last values of each series.
         rules: what was chosen from the data.
         wanted: bool [points], the rows that every network forecasts from when it is trained.
-        spec: the network and how it reads.
+        specs: each network and how it reads.
         settings: of the forecaster.
         scales: float64 [series, 2], mean and deviation.
         points: of each series.
@@ -75,7 +75,7 @@ class Job:
     histories: list[History]
     rules: Rules
     wanted: NDArray[np.bool_]
-    spec: ModelSpec
+    specs: Sequence[ModelSpec]
     settings: Settings
     scales: NDArray[np.float64]
     points: tuple[int, ...]
@@ -101,7 +101,7 @@ class Member:
 
 def train_members(job: Job) -> list[Member]:
     """All networks, side by side: in threads, or in the workers if there are any."""
-    count, workers = job.settings.ensemble, job.workers
+    count, workers = job.settings.networks, job.workers
     if workers is None or job.drawn is not None:
         threads = None if workers is None else count
         return run_side_by_side(lambda member, check: _train_and_check(job, member, check), count, threads)
@@ -129,7 +129,7 @@ def _report(job: Job, share: float) -> None:
     """Tell a further share of the work for one network."""
     if job.on_progress is not None:
         # A second training was not foreseen, and all shares add up to 1.
-        job.on_progress(share / job.settings.ensemble if job.passes is None else 0)
+        job.on_progress(share / job.settings.networks if job.passes is None else 0)
 
 
 def _train_and_check(job: Job, member: int, check_cancelled: Callable[[], None]) -> Member:
@@ -144,7 +144,7 @@ def _train_and_check(job: Job, member: int, check_cancelled: Callable[[], None])
     trained = _train(job, member, held_out, report_progress, check_cancelled)
     # Missing values are imputed in place, by each network with its own forecasts.
     own = replace(panel, inputs=panel.inputs.copy())
-    forecasts, state = run_stepwise(job.spec, trained.weights, own, job.wanted, kept=rows_kept(settings))
+    forecasts, state = run_stepwise(job.specs[member], trained.weights, own, job.wanted, kept=rows_kept(settings))
     report_progress(1 - TRAINING_SHARE)
     if settings.quantiles:
         return Member(trained, state, [], [])
@@ -168,13 +168,13 @@ def _train(
     check_cancelled: Callable[[], None],
 ) -> Training:
     """Train one network on all but what is held out from it."""
-    settings, panel, spec = job.settings, job.panel, job.spec
+    settings, panel, spec = job.settings.of_network(member), job.panel, job.specs[member]
     path = None if job.checkpoint is None else f"{job.checkpoint}.{member}{'' if job.passes is None else '.again'}"
     if job.drawn is not None:
         # However few they are, they are not in the panel.
         rounds = job.drawn.rounds(member, spec, check_cancelled)
         # Whoever makes the rounds makes those of all networks side by side.
-        budget = budget_for(settings, FEW_UPDATES + 1, None if rounds is None else settings.ensemble)
+        budget = budget_for(job.settings, FEW_UPDATES + 1, None if rounds is None else job.settings.networks)
         assert budget is not None, "a source to draw from needs a budget"
         drawn = job.drawn.rows(member, spec)
         trained = _train_drawn(job, member, drawn, budget, (path, job.drawn.identity), report_progress, rounds)
@@ -183,7 +183,7 @@ def _train(
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
         validation = Streams(settings.timesteps, len(held_out_segments)).after(segments, held_out_segments)
-    epochs = _passes(job, layout, segments)
+    epochs = _passes(job, settings, layout, segments)
     # What is held out is no target of the rows before it either, and what the network is trained on none of those held
     # out: of a stretch of 250 with a horizon of 168, a third of the targets would lie behind it.
     here = np.zeros(len(panel.targets), bool)
@@ -191,7 +191,7 @@ def _train(
         here[segment.start : segment.stop] = True
     known = targets_known(job, here), targets_known(job, ~here)
     inputs = inputs_of(job, member)
-    budget = budget_for(settings, epochs * layout.updates, job.together)
+    budget = budget_for(job.settings, epochs * layout.updates, job.together)
     if budget is not None:
         own = replace(panel, inputs=inputs)
         rows = PanelRows(own, *known, segments, held_out_segments, spec.before, settings.horizon)
@@ -217,10 +217,10 @@ def _train(
     return blind(job, member, trained)
 
 
-def _passes(job: Job, layout: Layout, segments: Sequence[Segment]) -> int:
-    """How often a network goes through the stretches that it is trained on."""
+def _passes(job: Job, settings: Settings, layout: Layout, segments: Sequence[Segment]) -> int:
+    """How often a network of these settings goes through the stretches that it is trained on."""
     count = sum(segment.stop - segment.start for segment in segments)
-    epochs = first_passes(job.settings.epochs, count, layout.updates, len(job.points))
+    epochs = first_passes(settings.epochs, count, layout.updates, len(job.points))
     return epochs if job.passes is None else max(2, round(job.passes * epochs))
 
 
@@ -228,9 +228,10 @@ def all_make_passes(job: Job) -> bool:
     """Whether all networks are trained by passes, and none on what is drawn."""
     if job.drawn is not None:
         return False
-    for member in range(job.settings.ensemble):
-        layout, segments, _ = training_layout(job.panel, job.settings, held_out_of(job.points, job.settings, member))
-        updates = _passes(job, layout, segments) * layout.updates
+    for member in range(job.settings.networks):
+        settings = job.settings.of_network(member)
+        layout, segments, _ = training_layout(job.panel, settings, held_out_of(job.points, settings, member))
+        updates = _passes(job, settings, layout, segments) * layout.updates
         if budget_for(job.settings, updates, job.together) is not None:
             return False
     return True
@@ -274,7 +275,7 @@ def train_whole(
         path: of its checkpoint.
         told: each further share of the work done; and asked often whether to stop.
     """
-    settings, spec, (report_progress, check_cancelled) = job.settings, job.spec, told
+    settings, spec, (report_progress, check_cancelled) = job.settings.of_network(member), job.specs[member], told
     (weights, rate), (inputs, known, held_out), (layout, validation) = start, data, layouts
     total = epochs * layout.updates
     return training.fit(
@@ -299,7 +300,7 @@ def train_whole(
         # A held-out stretch of another level picks early epochs; a cosine's last weights are an average of late ones.
         early_stopping=EarlyStopping(patience=epochs) if validation is not None and job.changes is None else None,
         seed=settings.seed + member,
-        threads=1 if settings.ensemble > 1 else None,
+        threads=1 if job.settings.networks > 1 else None,
         checkpoint=path,
         every=job.every,
         on_epoch=lambda record: report_progress(TRAINING_SHARE / epochs),
@@ -319,8 +320,9 @@ def _train_drawn(
     """Train one network within a budget; `kept` are the path of its checkpoint and what tells its data from others."""
     path, identity = kept
     run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
-    loss = loss_of(job.settings, job.rules)
-    trained = train_drawn(rows, job.spec, job.settings, member, budget, run, loss, rounds)
+    settings = job.settings.of_network(member)
+    loss = loss_of(settings, job.rules)
+    trained = train_drawn(rows, job.specs[member], settings, member, budget, run, loss, rounds)
     if trained.interrupted:
         raise KeyboardInterrupt
     return trained

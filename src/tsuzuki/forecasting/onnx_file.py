@@ -92,11 +92,12 @@ def write_onnx(
 
     inputs = [value, missing, *_of_windows(made, fitted, number, apart), *([calendar] if cycles else [])]
     row = made.node("Concat", inputs, axis=-1)
-    outputs, cells = [], [layer for layer in fitted.way.network.layers if isinstance(layer, Recurrent)]
-    sizes = [layer.units for layer in cells for _ in range(layer.states)]
-    for member, (weights, saved) in enumerate(zip(fitted.members, states, strict=True)):
+    outputs = []
+    for member, (way, weights, saved) in enumerate(zip(fitted.ways, fitted.members, states, strict=True)):
+        cells = [layer for layer in way.network.layers if isinstance(layer, Recurrent)]
+        sizes = [layer.units for layer in cells for _ in range(layer.states)]
         begun = np.split(saved[: sum(sizes)], np.cumsum(sizes)[:-1])
-        outputs.append(made.network(fitted.way.network, weights, row, f"network {member + 1} ", begun))
+        outputs.append(made.network(way.network, weights, row, f"network {member + 1} ", begun))
     kind = committee.bases[number]
     changes = made.node("Mul", [made.node("Mean", outputs), _of(made, float(committee.units[number]))])
     trusted = made.node("Mul", [changes, made.constant(committee.network_weights[kind][None])])

@@ -71,13 +71,13 @@ def rows_that_wait(
     found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     total, unfollowed = np.zeros(0, np.float32), int(fitted.unfollowed[number])
     rows = np.zeros((0, 0), np.float32)
-    for weights, state in zip(fitted.members, fitted.states, strict=True):
+    for way, weights, state in zip(fitted.ways, fitted.members, fitted.states, strict=True):
         rows, count = pending_rows(fitted, state, number, known), int(state.pending[number])
         stretch = Stretch(0, len(rows) - count, len(rows), -count, 0)
         panel = Panel(rows, np.zeros((0, 1), np.float32), (stretch,), 1)
         wanted = np.zeros(len(rows), bool)
         wanted[len(rows) - unfollowed : len(rows) - 1] = True
-        said, moved = run_stepwise(fitted.way, weights, panel, wanted, select_series(state, [number]))
+        said, moved = run_stepwise(way, weights, panel, wanted, select_series(state, [number]))
         total = said if len(found) == 0 else total + said
         found.append((moved.rows[0], moved.saved))
     return found, total / np.float32(len(found)), rows[-unfollowed:, 1] != 0
@@ -116,7 +116,7 @@ def forecast_next_steps(
     unfollowed = np.ones(series, np.int64) if follower is None else fitted.unfollowed
     total = np.zeros((int(unfollowed.sum()), fitted.way.network.outputs), np.float32)
     missing = np.zeros(len(total), bool)
-    for weights, state in zip(fitted.members, fitted.states, strict=True):
+    for way, weights, state in zip(fitted.ways, fitted.members, fitted.states, strict=True):
         rows = [pending_rows(fitted, state, number, ahead[number]) for number in range(series)]
         ends = np.cumsum([len(one) for one in rows])
         stretches = tuple(
@@ -128,7 +128,7 @@ def forecast_next_steps(
         for end, count in zip(ends, unfollowed, strict=True):
             wanted[end - count : end] = True
         missing = panel.inputs[wanted, 1] != 0
-        found, _ = run_stepwise(fitted.way, weights, panel, wanted, state)
+        found, _ = run_stepwise(way, weights, panel, wanted, state)
         total += found
     outputs, every = total / np.float32(len(fitted.members)), np.arange(series)
     sizes: NDArray[np.float32] | None = None

@@ -260,9 +260,10 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
     rules = Rules(**{key: _as_tuples(value) for key, value in facts["rules"].items()})
     _check_rules(rules, step)
-    if max(settings.layers, settings.ensemble) > len(arrays):
+    if max(settings.layers, settings.networks) > len(arrays):
         raise ValueError("there are fewer arrays than layers or networks")
-    way = model_spec(settings, rules)
+    ways = [model_spec(settings.of_network(number), rules) for number in range(settings.networks)]
+    way = ways[0]
     series, columns = len(ids), 2 + way.covariate_count
     covariates = len(settings.columns.all)
 
@@ -273,11 +274,11 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         return found
 
     members, states = [], []
-    for number in range(settings.ensemble):
-        weights = [arrays[f"network {number} weights {i}"] for i in range(len(parameters(way.network)))]
-        check_weights(way.network, weights)
+    for number, own in enumerate(ways):
+        weights = [arrays[f"network {number} weights {i}"] for i in range(len(parameters(own.network)))]
+        check_weights(own.network, weights)
         members.append([np.ascontiguousarray(one, np.float32) for one in weights])
-        saved = array(f"network {number} states", np.float32, series, state_size(way.network))
+        saved = array(f"network {number} states", np.float32, series, state_size(own.network))
         kept = rows_kept(settings)
         rows = array(f"network {number} rows", np.float32, series, way.before + kept, columns)
         pending = array(f"network {number} pending", np.int64, series)
@@ -322,7 +323,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     return Fitted(
         ids=ids,
         step=step,
-        way=way,
+        ways=ways,
         members=members,
         states=states,
         times=np.split(times, np.cumsum(counts)[:-1]),

@@ -6,8 +6,8 @@ options. A new setting is a field of `Settings` with a line in its docstring, an
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from tsuzuki.errors import SettingError
@@ -24,6 +24,20 @@ MOST = 2**31
 CYCLES = ("hour", "weekday", "day of year")
 # The median and the ends of 80 % and 95 % intervals.
 PINBALL_QUANTILES = (0.025, 0.1, 0.5, 0.9, 0.975)
+# What networks of one committee may differ in, and the losses among which: all say one value for each step ahead.
+OF_NETWORKS = (
+    "cell",
+    "units",
+    "layers",
+    "head",
+    "timesteps",
+    "lanes",
+    "epochs",
+    "learning_rate",
+    "weight_decay",
+    "loss",
+)
+POINT_LOSSES = ("huber", "mse", "mae")
 # Settings that are one of a few words.
 CHOICES = {
     "base": ("auto", "last", "season"),
@@ -53,6 +67,10 @@ class Settings:
         learning_rate: highest learning rate; it rises for a twentieth of the updates and then falls along a cosine.
         weight_decay: weight decay of the optimiser, AdamW.
         ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
+        recipes: for networks of several kinds side by side, what each kind differs in from these settings, such as
+            ({}, {"units": 32}, {"loss": "mae", "epochs": 40}); `ensemble` networks are trained of each, and all are
+            averaged. It may be: cell, units, layers, head, timesteps, lanes, epochs, learning_rate, weight_decay; loss
+            among huber, mse and mae. A search finds them by itself.
         validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
             calibrate intervals.
         past: covariates known up to the present, such as another sensor: one column's name or several.
@@ -100,6 +118,7 @@ class Settings:
     learning_rate: float = 5e-3
     weight_decay: float = 0.1
     ensemble: int = 4
+    recipes: Sequence[Mapping[str, Any] | Sequence[tuple[str, Any]]] = ()
     validation_fraction: float = 0.125
     past: str | Sequence[str] = ()
     known: str | Sequence[str] = ()
@@ -159,6 +178,7 @@ class Settings:
         budget_of(str(self.budget))
         self.columns.check()
         self._check_loss()
+        self._check_recipes()
         if self.quantiles:
             Pinball(tuple(self.quantiles))
             if 0.5 not in self.quantiles:
@@ -182,6 +202,35 @@ class Settings:
                     f"{getattr(self, name)!r}; leave it out"
                 )
 
+    def _check_recipes(self) -> None:
+        """Raise SettingError for networks of a committee that cannot stand side by side."""
+        if self.recipes and self.search:
+            raise SettingError("a search finds recipes by itself; leave recipes or search out")
+        for number, recipe in enumerate(self.recipes):
+            for name, value in dict(recipe).items():
+                if name not in OF_NETWORKS:
+                    raise SettingError(
+                        f"recipes name {name!r}, in which networks of one committee cannot differ; choose among "
+                        f"{', '.join(OF_NETWORKS)}"
+                    )
+                if name == "loss" and not (value in POINT_LOSSES and self.loss in POINT_LOSSES and not self.quantiles):
+                    raise SettingError(
+                        f"recipes name loss={value!r} beside loss={self.loss!r}; networks of one committee have losses "
+                        f"of a single value, {', '.join(POINT_LOSSES)}, and no quantiles"
+                    )
+            self.of_network(number * self.ensemble)
+
+    @property
+    def networks(self) -> int:
+        """All networks of the committee."""
+        return self.ensemble * max(1, len(self.recipes))
+
+    def of_network(self, number: int) -> "Settings":
+        """The settings of one network, whose kind is not beside others then."""
+        if not self.recipes:
+            return self
+        return replace(self, recipes=(), **dict(self.recipes[number // self.ensemble]))
+
     def _freeze(self) -> None:
         """Turn every sequence into a tuple, so that equal settings compare equal."""
         for name in ("past", "known", "static"):
@@ -189,6 +238,13 @@ class Settings:
             # A text is a sequence too, of letters; one name is meant.
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         object.__setattr__(self, "budget", str(self.budget))
+        try:
+            recipes = tuple(tuple(sorted(dict(one).items())) for one in self.recipes)
+        except (TypeError, ValueError):
+            raise SettingError(
+                f'recipes are {self.recipes!r}; give settings by name, such as [{{"units": 32}}]'
+            ) from None
+        object.__setattr__(self, "recipes", recipes)
         given = tuple(self.quantiles) or (PINBALL_QUANTILES if self.loss == "pinball" else ())
         object.__setattr__(self, "quantiles", given)
         if self.cycles is not None:

@@ -140,6 +140,8 @@ def train_on_store(
     """
     check_settings(settings)
     report = on_progress or (lambda share: None)
+    if settings.recipes:
+        raise SettingError("networks of files larger than memory are of one kind; leave recipes out, or give a frame")
     few = store.points <= min(WHOLE_STEPS, WHOLE_TARGETS // settings.horizon)
     whole = few and settings.budget in ("", "auto")
     series = series_of(store, whole_of(store) if whole else sample_of(store, settings.seed), settings)

@@ -203,21 +203,22 @@ def _run(
     from tsuzuki.engine.data import Data, RowShape
     from tsuzuki.engine.memory import Parameters, SavedStates
 
-    way, count = fitted.way, len(begins)
-    network, block, size = way.network, _single_steps(begins, count, before, steps), before + steps
+    count = len(begins)
+    block, size = _single_steps(begins, count, before, steps), before + steps
     # Each forecast stands one row behind the row it was made from; pages that nobody writes take no memory.
-    forecasts = np.empty((count * size + 1, network.outputs), np.float32)
-    total = np.zeros((count, steps if every else 1, network.outputs), np.float32)
+    outputs = fitted.way.network.outputs
+    forecasts = np.empty((count * size + 1, outputs), np.float32)
+    total = np.zeros((count, steps if every else 1, outputs), np.float32)
     parts = (slice(0, steps),) if every else (slice(0, steps - 1), slice(steps - 1, steps))
-    for weights in fitted.members:
+    for way, weights in zip(fitted.ways, fitted.members, strict=True):
         # Networks that stand alone replace missing values in place.
         own = rows.copy() if way.impute_from is not None else rows
         compiled = CompiledNetwork(
-            network,
+            way.network,
             RowShape(count),
             Data(own, None, 1, residual=way.impute_from is not None, lags=way.lags, impute_from=way.impute_from),
-            parameters=Parameters(network, weights),
-            saved_states=SavedStates(network, 1),
+            parameters=Parameters(way.network, weights),
+            saved_states=SavedStates(way.network, 1),
             threads=1,
         )
         for some in parts:

@@ -103,7 +103,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
     if not which:
         return fitted
     states, total = [], np.zeros((0, 0), np.float32)
-    for weights, state in zip(fitted.members, fitted.states, strict=True):
+    for way, weights, state in zip(fitted.ways, fitted.members, fitted.states, strict=True):
         own = []
         for number, (one, goes_on, known) in zip(which, inputs, strict=True):
             past = pending_rows(fitted, state, number, known) if goes_on else None
@@ -112,9 +112,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         wanted = np.zeros(len(panel.inputs), bool)
         if fitted.recent is not None:
             wanted[np.concatenate([panel.rows_of(place)[0] for place in range(len(which))])] = True
-        found, moved = run_stepwise(
-            fitted.way, weights, panel, wanted, select_series(state, which), rows_kept(settings)
-        )
+        found, moved = run_stepwise(way, weights, panel, wanted, select_series(state, which), rows_kept(settings))
         total = found if len(total) == 0 else total + found
         states.append(_replace_series(state, moved, which))
     if follower := follower_of(fitted, recent):

@@ -80,7 +80,7 @@ def reading(
         # Where rows lie does not depend on what stands in them.
         inputs.append(SeriesInputs(np.zeros(cut, np.float32), np.zeros((cut, 0), np.float32), segments))
     panel = build_panel(inputs, fitted.way.before, settings.horizon)
-    layout, _, _ = training_layout(panel, settings, held_out_of(cuts, settings, 0))
+    layout, _, _ = training_layout(panel, settings.of_network(0), held_out_of(cuts, settings, 0))
     offsets = np.concatenate([[0], np.cumsum(cuts)])
     places = np.zeros(len(panel.inputs), np.int64)
     for number in range(len(inputs)):

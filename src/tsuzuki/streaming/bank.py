@@ -104,7 +104,7 @@ class Bank:
         from tsuzuki.engine.memory import Parameters, SavedStates
 
         fitted, count = self.fitted, len(self.ids)
-        network, columns = fitted.way.network, 2 + fitted.way.covariate_count
+        columns = 2 + fitted.way.covariate_count
         trained = self.recent.trained
         known = np.array([i for i, name in enumerate(self.ids) if name in trained], np.int64)
         source = np.array([trained[self.ids[i]] for i in known], np.int64)
@@ -115,16 +115,16 @@ class Bank:
         self.rows: list[NDArray[np.float32]] = []
         self.saved_states: list[SavedStates] = []
         self.parameters: list[Parameters] = []
-        for weights, state in zip(fitted.members, fitted.states, strict=True):
+        for way, weights, state in zip(fitted.ways, fitted.members, fitted.states, strict=True):
             # Networks of a committee read the same rows; those that stand alone fill in what is missing themselves.
             if fitted.rules.alone or not self.rows:
                 rows = np.zeros((self.cap, count, columns), np.float32)
                 rows[: self.before + 1, known] = state.rows[source, -self.before - 1 :].swapaxes(0, 1)
-            saved = SavedStates(network, count)
+            saved = SavedStates(way.network, count)
             saved.set_states(state.saved[source], known)
             self.rows.append(rows)
             self.saved_states.append(saved)
-            self.parameters.append(Parameters(network, weights))
+            self.parameters.append(Parameters(way.network, weights))
         self._distinct = self.rows if fitted.rules.alone else self.rows[:1]
         self._calls: dict[int, PreparedStep] = {}
         self._make_ready(self._all)
@@ -323,9 +323,9 @@ class Bank:
 
     def prepared(self, count: int, *, reads: bool = True) -> PreparedStep:
         """A new call for so many series; `reads` says whether the rows take up readings."""
-        networks = list(zip(self.rows, self.saved_states, self.parameters, strict=True))
+        networks = list(zip(self.fitted.ways, self.rows, self.saved_states, self.parameters, strict=True))
         reads = reads and self.fitted.rules.alone
-        return prepare(self.fitted.way, networks, self.scales, count, learns=self._learns, reads=reads)
+        return prepare(networks, self.scales, count, learns=self._learns, reads=reads)
 
     def outputs(self, which: NDArray[np.int64]) -> NDArray[np.float64]:
         """The latest forecasts of some series, [series, horizon, quantiles or 1], in their units."""

@@ -163,7 +163,7 @@ class _Learner:
         from tsuzuki.network.optimizers import Adam
 
         bank = stream.bank
-        way, self._before = bank.fitted.way, bank.before
+        way, self._before = bank.fitted.ways[member], bank.before
         self._source = bank.rows[member][:, 0]
         # The lags' rows, then the window; what is not known yet comes behind it.
         self._rows = np.zeros((bank.before + settings.timesteps, self._source.shape[1]), np.float32)

@@ -49,8 +49,7 @@ class PreparedStep(NamedTuple):
 
 
 def prepare(
-    way: ModelSpec,
-    networks: "Sequence[tuple[NDArray[np.float32], SavedStates, Parameters]]",
+    networks: "Sequence[tuple[ModelSpec, NDArray[np.float32], SavedStates, Parameters]]",
     scales: NDArray[np.float64],
     count: int,
     *,
@@ -60,9 +59,8 @@ def prepare(
     """Make ready to run networks in up to `count` series.
 
     Args:
-        way: the networks and how they read.
-        networks: for each its rows, float32 [rows, series, columns], which the block's starts number through; its saved
-            states; its weights. What is made ready shares these.
+        networks: for each what it is and how it reads; its rows, float32 [rows, series, columns], which the block's
+            starts number through; its saved states; its weights. What is made ready shares these.
         scales: float64 [series, 2], mean and deviation, in whose unit readings and forecasts are, of networks that
             stand alone; others forecast changes of a base.
         count: series of a call.
@@ -83,14 +81,14 @@ def prepare(
         np.full(shape, NOWHERE, np.int32),
     )
     readings = np.zeros(updates * lanes)
-    found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for _ in networks]
+    found = [np.zeros((updates * lanes, way.network.outputs), np.float32) for way, *_ in networks]
     shares = max(1, min(threads_allowed(), updates // WORTH_A_THREAD))
     runs: list[Callable[[], object]] = []
     jobs: list[NDArray[np.int64]] = []
     for first, last in pairwise(updates * share // shares for share in range(shares + 1)):
         own, some = slice_block(block, first, last), slice(first * lanes, last * lanes)
         every, addresses = [], []
-        for (rows, states, parameters), forecasts in zip(networks, found, strict=True):
+        for (way, rows, states, parameters), forecasts in zip(networks, found, strict=True):
             flat = rows.reshape(-1, rows.shape[2])
             spacing, alone = rows.shape[1], way.impute_from is not None
             data = Data(flat, None, 1, residual=alone, lags=way.lags, spacing=spacing, impute_from=way.impute_from)
