@@ -52,6 +52,8 @@ def test_what_they_go_on_from_and_how_far_and_what_stays(monkeypatch):
     train = member_training.training.fit
     monkeypatch.setattr(member_training.training, "fit", noted)
     after = whole(job, members, None)
+    # They are trained side by side, in any order.
+    seen.sort(key=lambda one: one[-1]["seed"])
     for (weights, inputs, targets, layout, named), old, new in zip(seen, members, after, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(weights, old.training.weights, strict=True))
         # Nothing is held out any more: a target for every row but those behind the end, and every row is read.
@@ -112,9 +114,13 @@ def test_only_committees_with_held_out_stretches_and_whole_passes_go_on(options,
     assert sum(shares) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("fewest", "series", "go_on"), [(300, 1, True), (301, 1, False), (300, 2, False)])
-def test_one_series_of_enough_readings_is_gone_through_again(fewest, series, go_on, monkeypatch):
+@pytest.mark.parametrize(
+    ("fewest", "most", "series", "go_on"),
+    [(300, 300, 1, True), (301, 900, 1, False), (0, 299, 1, False), (300, 900, 2, False)],
+)
+def test_one_series_of_so_many_readings_is_gone_through_again(fewest, most, series, go_on, monkeypatch):
     monkeypatch.setattr(last_passes, "FEWEST_READINGS", fewest)
+    monkeypatch.setattr(last_passes, "MOST_READINGS", most)
     called = []
     monkeypatch.setattr(last_passes, "over_all", lambda job, members, told: called.append(job) or members)
     own = [hours(seed=i) for i in range(series)]
