@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki import evaluate
-from tsuzuki.errors import SettingError, TooShortError
+from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.forecasting.backtest import fitting_windows
 
@@ -126,3 +126,12 @@ def test_as_many_windows_as_the_last_fifth_has_room_for_are_chosen(points, horiz
 def test_a_short_series_is_backtested_without_naming_windows():
     table = Forecaster(4, **SMALL).backtest(hourly(300))
     assert table["cutoff"].nunique() == 15  # (60 - 4) // 4 + 1
+
+
+def test_origins_that_all_lie_in_gaps_are_refused_with_what_else_to_ask_for():
+    """Opening hours: a horizon before the last reading it is night."""
+    times = pd.date_range("2020-01-01", "2020-01-20 16:00", freq="1h")
+    y = pd.Series(np.where((times.hour >= 8) & (times.hour <= 16), times.hour % 5 + 1.0, np.nan), times)
+    forecaster = Forecaster(horizon=9, units=4, lanes=2, timesteps=8, epochs=1, ensemble=1, max_gap=12)
+    with pytest.raises(DataError, match=r"none of the 3 origins .* gap of more than 12 steps, .*--max-gap"):
+        forecaster.backtest(y, windows=3, step=24, levels=(80,))

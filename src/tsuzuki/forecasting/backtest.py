@@ -16,7 +16,7 @@ from tsuzuki.data.calendar import seasons
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.segments import Segment
 from tsuzuki.engine.threads import threads_allowed
-from tsuzuki.errors import SettingError, TooShortError
+from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.forecasting.bounds import states_at, within
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
@@ -72,6 +72,11 @@ def backtest(
         settings = search(before, settings, checkpoint, workers=workers).settings
     fitted = train(before, settings, on_progress, checkpoint, every, workers=workers)
     table, scales = scored(fitted, settings, series, origins, levels)
+    if table.empty:
+        raise DataError(
+            f"none of the {windows} origins that lie {step} steps apart can be forecast from: each is in a gap of more "
+            f"than {settings.max_gap} steps, or at its end; give another step= (--step) or max_gap= (--max-gap)"
+        )
     fitted.zone = zone
     return finished_table(table, scales, zone), fitted
 

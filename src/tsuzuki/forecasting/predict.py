@@ -169,7 +169,7 @@ def in_units(
     mean, scale = fitted.scales[series, :1], fitted.scales[series, 1:]
     if offsets is not None and offsets.any():
         mean = mean + offsets[:, None] * scale
-    found = forecasts.reshape(len(forecasts), fitted.rules.horizon, -1)
+    found = forecasts.reshape(len(forecasts), fitted.rules.horizon, forecasts.shape[1] // fitted.rules.horizon)
     return np.sort(found, axis=2) * scale[..., None] + mean[..., None]
 
 
