@@ -1,11 +1,13 @@
 """How good the forecasts are: ours, the built-in references and other libraries on one suite.
 
     python benchmarks/accuracy.py DATA [--suite 'ETTh1;M4;temperatures;nab;tutorials;kinds'] [--only TEXT]
-        [--rivals ets,theta,mstl,lightgbm,dlinear,nhits] [--before-test] [--set units=32 ...] [--json PATH]
+        [--rivals ets,theta,mstl,lightgbm,dlinear,nhits] [--before-test] [--every 29] [--set units=32 ...]
+        [--beside search=60 ...] [--json PATH]
 
 DATA is the folder with ETTh1.csv, the files of M4 Hourly, temperatures, `nab` and the tutorials' series. With
---before-test each task ends where its test part begins: what recipes are chosen on. Nothing is chosen by what the test
-part says, and no setting depends on the name of the data. Everything is trained on all cores that the process may use.
+--before-test each task ends where its test part begins: what recipes are chosen on. With --beside
+each task is forecast with other settings, too, and the errors are compared. Nothing is chosen by what the test part
+says, and no setting depends on the name of the data. Everything is trained on all cores that the process may use.
 """
 
 import argparse
@@ -49,17 +51,25 @@ def main() -> None:
     parser.add_argument("--rivals", default="", help="other libraries beside: " + ",".join(rivals.RIVALS))
     parser.add_argument("--before-test", action="store_true", help="on what lies before the test parts")
     parser.add_argument("--set", nargs="*", default=[], type=_setting, metavar="NAME=VALUE", help="other settings")
+    parser.add_argument(
+        "--beside", nargs="*", default=[], type=_setting, metavar="NAME=VALUE", help="compared with these"
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="origins a step apart: every N-th only")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     outcome: dict[str, Any] = {"versions": versions(), "tasks": {}}
     groups, others = options.suite.split(";"), [name for name in options.rivals.split(",") if name]
     for task in tasks.tasks_of(options.data, groups, options.only, before_test=options.before_test):
-        outcome["tasks"][task.name] = suite.measure(task, others, **dict(options.set))
-        print(suite.line(task.name, outcome["tasks"][task.name]), flush=True)
+        task = task.every(options.every)
+        found = outcome["tasks"][task.name] = suite.measure(task, others, **dict(options.set))
+        print(suite.line(task.name, found), flush=True)
+        if options.beside:
+            found["beside"] = suite.measure(task, [], **dict(options.set) | dict(options.beside))
+            print(f"    {suite.ratio_line(found)}", flush=True)
         if options.json:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             options.json.write_text(json.dumps(outcome, indent=1, ensure_ascii=False) + "\n")
-    print(*suite.summary(outcome["tasks"]), sep="\n")
+    print(*suite.summary(outcome["tasks"]), *suite.ratios(outcome["tasks"]), sep="\n")
 
 
 if __name__ == "__main__":

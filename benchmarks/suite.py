@@ -111,6 +111,34 @@ def line(name: str, found: dict[str, Any]) -> str:
     return "\n    ".join([first, *beside])
 
 
+def ratio_line(found: dict[str, Any]) -> str:
+    """What the settings beside come to on one task."""
+    one, score = found["beside"], found["score"][-1]
+    own = one["scores"]["tsuzuki"]
+    cover = "/".join(f"{own[f'coverage-{level}']:.0f}" for level in LEVELS)
+    return f"beside {score} {own[score]:.4g}, {_ratio(found):.4f} of it  cover {cover}"
+
+
+def ratios(outcome: dict[str, dict[str, Any]]) -> list[str]:
+    """Errors with the settings beside in units of those without, by group and over all tasks, geometric means."""
+    some = [found for found in outcome.values() if "beside" in found]
+    if not some:
+        return []
+    groups = dict.fromkeys(found["group"] for found in some)
+    means = {name: [_ratio(found) for found in some if found["group"] == name] for name in groups}
+    means["all tasks"] = [_ratio(found) for found in some]
+    return [
+        f"{name:14} beside {np.exp(np.mean(np.log(own))):.4f} of the error, better on {sum(one < 1 for one in own)} of "
+        f"{len(own)}"
+        for name, own in means.items()
+    ]
+
+
+def _ratio(found: dict[str, Any]) -> float:
+    score = found["score"][-1]
+    return float(found["beside"]["scores"]["tsuzuki"][score] / found["scores"]["tsuzuki"][score])
+
+
 def summary(outcome: dict[str, dict[str, Any]]) -> list[str]:
     """What a group comes to: ratios to the best reference of each task in hindsight."""
     lines = []

@@ -72,6 +72,12 @@ class Task:
         room = max(1, min(self.windows, (points // 3 - self.horizon) // self.step + 1))
         return replace(self, frame=self._without_last(self.behind), windows=room)
 
+    def every(self, number: int) -> "Task":
+        """The same task looked at from every so many-th origin only, where it has hundreds a step apart."""
+        if self.step > 1 or self.windows < 400:
+            return self
+        return replace(self, step=number, windows=(self.windows - 1) // number + 1)
+
     def _without_last(self, count: int) -> pd.DataFrame:
         groups = self.frame.groupby("unique_id", sort=False)
         return self.frame[groups.cumcount(ascending=False) >= count].reset_index(drop=True)

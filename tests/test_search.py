@@ -1,5 +1,6 @@
 """The search over recipes: halving, what stays, what is looked at, and how it goes on after a crash."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -77,6 +78,48 @@ def test_a_recipe_that_is_hardly_better_does_not_take_over(trained, monkeypatch)
     assert module.search(series_of(wave(300), settings), settings).settings.units == 9
 
 
+def trial(error, seconds=1.0, **recipe):
+    return module.Trial(recipe, 1.0, error, seconds)
+
+
+@pytest.mark.parametrize(
+    ("trials", "seconds", "expected"),
+    [
+        # As good as the best one, in its order, the settings themselves among them.
+        ([trial(1.0, units=8), trial(1.004), trial(1.006, loss="mae"), trial(1.02, units=9)], 9, [{}, 8, "mae"]),
+        # So much better that the settings themselves no longer stand in it.
+        ([trial(1.0, units=8), trial(1.009, loss="mae"), trial(1.03)], 9, [8, "mae"]),
+        ([trial(1.0, units=8), trial(1.03)], 9, 8),
+        ([trial(1.0, units=8), trial(1.001)], 1.5, {}),
+        ([trial(1.0, units=8), trial(1.001, units=9), trial(1.002)], 2.0, [{}, 8]),
+        ([trial(1.0), *(trial(1.0, units=units) for units in range(5, 12))], 99, [{}, 5, 6, 7]),
+        # What all networks share stands alone, or not at all.
+        ([trial(1.0, base="season"), trial(1.005, units=8), trial(1.03)], 9, "season"),
+        ([trial(1.0, base="season"), trial(1.005, units=8), trial(1.006)], 9, [{}, 8]),
+        ([], 9, {}),
+    ],
+)
+def test_the_committee_is_built_from_recipes_about_as_good_as_the_best(trials, seconds, expected):
+    named = {8: {"units": 8}, "mae": {"loss": "mae"}, "season": {"base": "season"}}
+
+    def said(one):
+        return one if one == {} else named.get(one, {"units": one})
+
+    found = module.built_from(trials, Settings(3, search=60), seconds)
+    if isinstance(expected, list):
+        assert [dict(one) for one in found["recipes"]] == [said(one) for one in expected]
+        assert set(found) == {"recipes"}
+    else:
+        assert found == said(expected)
+    Settings(3, **found)
+
+
+def test_networks_of_quantiles_are_not_mixed_with_losses_of_single_values():
+    trials = [trial(1.0, loss="mae"), trial(1.001, units=8), trial(1.002)]
+    found = module.built_from(trials, Settings(3, quantiles=(0.1, 0.5, 0.9)), 9)
+    assert [dict(one) for one in found["recipes"]] == [{}, {"units": 8}]
+
+
 def test_a_search_without_time_keeps_the_settings(trained):
     settings = Settings(3, units=5, search=1e-9)
     found = module.search(series_of(wave(300), settings), settings)
@@ -91,8 +134,16 @@ def test_trials_that_were_made_are_not_made_again_unless_the_data_are_others(tra
     count = len(trained)
     assert module.search(series, settings, tmp_path / "c") == first
     assert len(trained) == count
+    # Where the search had not come to its end, the trials that were made are not made again.
+    kept = json.loads((tmp_path / "c.trials").read_text())
+    (tmp_path / "c.trials").write_text(json.dumps(kept | {"trials": kept["trials"][:5], "chosen": None}))
+    again = module.search(series, settings, tmp_path / "c")
+    assert again.settings == first.settings
+    assert [one.recipe for one in again.trials] == [one.recipe for one in first.trials]
+    assert len(trained) == 2 * count - 5
+    trained.clear()
     module.search(series_of(wave(301), settings), settings, tmp_path / "c")
-    assert len(trained) == 2 * count
+    assert len(trained) == count
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"of": 1}', '{"trials": [1]}'])
@@ -116,6 +167,7 @@ def test_a_forecaster_is_trained_with_what_the_search_found(monkeypatch, tmp_pat
     trials = forecaster.trials_
     assert trials["recipe"].isin(["as given", "units=6", "learning_rate=0.01"]).all()
     assert (trials["error"] > 0).all()
+    assert len(forecaster.fitted.members) == forecaster.settings.networks
     forecaster.save(tmp_path / "m")
     assert load(tmp_path / "m").predict().equals(forecaster.predict())
 

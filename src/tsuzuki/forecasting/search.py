@@ -1,8 +1,10 @@
 """A search over recipes: several settings tried on held-out stretches of the training data, within given seconds.
 
 Successive halving (Jamieson and Talwalkar 2016): all recipes are trained for a quarter of the passes, the better half
-of them for half, and so on. What is compared is the committee's error where its networks were held out. The recipe that
-the settings say is among them, and stays unless another is better by more than chance would have it.
+of them for half, and so on. What is compared is the committee's error where its networks were held out. The committee
+is built from the best: networks of each recipe that errs about as little as the best one, as many recipes as there is
+time left for. The recipe that the settings say is among those tried, and gives way to another only if that is better by
+more than chance would have it.
 """
 
 import json
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import fingerprint, train
+from tsuzuki.forecasting.settings import OF_NETWORKS, POINT_LOSSES
 from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
 from tsuzuki.training.workers import result_of
 
@@ -52,6 +55,11 @@ POINTS = 40_000
 BETTER = 0.98
 # Share of the seconds that trials may take; what is left trains the networks that stay.
 SEARCHED = 0.6
+# Recipes whose error is at most so many times the best one's stand in the committee with it, so many at most: each
+# costs every forecast as much again.
+CLOSE, KINDS = 1.01, 4
+# A network that stays takes so many times as long as in its trial: it goes through what was held out, too.
+LONGER = 1.5
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,9 @@ def search(
     some = _sample(series, settings)
     path = None if checkpoint is None else Path(f"{checkpoint}.trials")
     identity = f"{fingerprint(some)} {replace(settings, search=0)}"
-    trials = _kept(path, identity)
+    trials, chosen = _kept(path, identity)
+    if chosen is not None:
+        return Searched(replace(settings, **chosen, search=0), tuple(trials))
     known = {(json.dumps(one.recipe, sort_keys=True), one.share): one for one in trials}
     plain = replace(settings, search=0, quantiles=(), committee=True)
     recipes = [{}, *(one for one in RECIPES if _differs(plain, one))]
@@ -139,9 +149,41 @@ def search(
             break
         better = [one.recipe for one in ranked[: max(1, len(ranked) // 2)] if one.recipe]
         left, share = [own.recipe, *better], min(1.0, 2 * share)
-    own = next(one for one in ranked if not one.recipe)
-    best = ranked[0] if share >= 1 and ranked[0].error < BETTER * own.error else own
-    return Searched(replace(settings, **best.recipe, search=0), tuple(trials))
+    seconds = settings.search - sum(one.seconds for one in trials) / together
+    more = sum(len(one.values) for one in series) / sum(len(one.values) for one in some)
+    chosen = built_from(ranked if share >= 1 else [], settings, seconds / (LONGER * more))
+    _keep(path, identity, trials, chosen)
+    return Searched(replace(settings, **chosen, search=0), tuple(trials))
+
+
+def built_from(ranked: Sequence[Trial], settings: "Settings", seconds: float) -> dict[str, Any]:
+    """The settings of a committee of the best recipes.
+
+    Args:
+        ranked: trials with all passes made, the best first, that of the settings themselves among them; none if there
+            was no time for them.
+        settings: of the forecaster.
+        seconds: that trials of the recipes that stay may take together.
+    """
+    if not ranked:
+        return {}
+    best, own = ranked[0], next(one for one in ranked if not one.recipe)
+    shared: dict[str, Any] = {}
+    if best.error < BETTER * own.error:
+        shared = {name: value for name, value in best.recipe.items() if name not in OF_NETWORKS}
+    else:
+        best = own
+    alike = settings.loss in POINT_LOSSES and not settings.quantiles
+    kinds: list[dict[str, Any]] = []
+    for one in (best, *(other for other in ranked if other is not best)):
+        recipe = {name: value for name, value in one.recipe.items() if name not in shared}
+        seconds -= one.seconds
+        fits = set(recipe) <= set(OF_NETWORKS) and (alike or "loss" not in recipe)
+        # A recipe of the networks alone was tried with other settings than those that all share now.
+        fits = fits and not shared and (alike or "loss" not in best.recipe)
+        if not kinds or (fits and one.error <= CLOSE * best.error and seconds >= 0 and len(kinds) < KINDS):
+            kinds.append(recipe)
+    return shared | (kinds[0] if len(kinds) == 1 else {"recipes": tuple(tuple(sorted(one.items())) for one in kinds)})
 
 
 def trials_table(trials: Sequence[Trial]) -> "pd.DataFrame":
@@ -209,17 +251,20 @@ def _sample(series: "Sequence[CovariateSeries]", settings: "Settings") -> "list[
     return [one if len(one.values) <= most else one.last_points(most) for one in some]
 
 
-def _kept(path: Path | None, identity: str) -> list[Trial]:
-    """Trials of the same data and settings that were made before."""
+def _kept(path: Path | None, identity: str) -> tuple[list[Trial], dict[str, Any] | None]:
+    """Trials of the same data and settings that were made before, and what was built from them if that was the end."""
     try:
         found = {} if path is None else json.loads(path.read_text("utf-8"))
-        return [Trial(**one) for one in found["trials"]] if found.get("of") == identity else []
+        if found.get("of") == identity:
+            return [Trial(**one) for one in found["trials"]], found["chosen"]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return []
+        pass
+    return [], None
 
 
-def _keep(path: Path | None, identity: str, trials: Sequence[Trial]) -> None:
+def _keep(path: Path | None, identity: str, trials: Sequence[Trial], chosen: dict[str, Any] | None = None) -> None:
     if path is not None:
         from tsuzuki.storage import write_bytes
 
-        write_bytes(path, json.dumps({"of": identity, "trials": [asdict(one) for one in trials]}).encode())
+        found = {"of": identity, "trials": [asdict(one) for one in trials], "chosen": chosen}
+        write_bytes(path, json.dumps(found).encode())
