@@ -7,12 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuzuki import Forecaster, load
+from tsuzuki.data.calendar import DAY
 from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting import state_space
+from tsuzuki.forecasting.committee import Committee
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES
 from tsuzuki.forecasting.history import differences, history_of
+from tsuzuki.forecasting.rules import held_whole
+from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.smoothing import Constants
-from tsuzuki.forecasting.state_space import averaged_smoothing
+from tsuzuki.forecasting.state_space import averaged_smoothing, joined
 
 
 def surprises(values, first, one, season, trend):
@@ -154,11 +158,44 @@ def made(months):
     return Forecaster(3, ensemble=1, epochs=2).fit(months[:40])
 
 
-def test_smoothing_alone_is_trusted_with_a_short_series(made, months, tmp_path):
-    assert made.weights_["smoothing"].tolist() == [1.0] * 3
+def test_models_with_states_join_the_committee_of_a_short_series(made, tmp_path):
+    shares = made.weights_["state space"].to_numpy()
+    assert (shares > 0.1).all()
+    assert (made.weights_.sum(axis=1) <= 1 + 1e-6).all()
     assert made.fitted.windows.shape == (1, 40)
     made.save(tmp_path / "model.tsuzuki")
     pd.testing.assert_frame_equal(load(tmp_path / "model.tsuzuki").predict(), made.predict())
+
+
+@pytest.mark.parametrize(("times", "share"), [(1.0, 0.5), (2.0, 1 / (1 + np.exp(-4))), (0.5, 1 / (1 + np.exp(4)))])
+def test_each_side_has_a_share_by_its_errors(times, share):
+    values = np.random.default_rng(1).normal(size=20).cumsum()
+    averaged = averaged_smoothing(history(values), 2, ())
+    places = np.arange(10, 17)
+    maps = np.ones((1, 20, 2), np.float32)
+    weights = np.full((1, 1, 2), 0.75)
+    # Their errors count 1.15 times.
+    times /= 1.15
+    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,))
+    own = averaged.errors[places]
+    together, calibration, errors = joined(averaged, others, -times * own, places)
+    assert together.members == ("network", "state space")
+    np.testing.assert_allclose(together.weights[0], [[0.75 * (1 - share)] * 2, [share] * 2], rtol=1e-5)
+    np.testing.assert_allclose(together.maps[0], share * averaged.map + (1 - share), rtol=1e-5)
+    left = share - (1 - share) * times
+    np.testing.assert_allclose(errors[0], left * own, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(
+        calibration.offsets, np.sqrt(abs(left)) * averaged.calibration.offsets, rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("points", "step", "whole"),
+    [([9], DAY, False), ([10], DAY, True), ([250], DAY, True), ([251], DAY, False), ([40, 40], DAY, False),
+     ([100], DAY // 24, True), ([101], DAY // 24, False)],
+)  # fmt: skip
+def test_a_window_holds_a_short_series_that_stands_alone(points, step, whole):
+    assert held_whole(points, step, Settings(3)) == whole
 
 
 def test_a_backtest_says_what_updates_say(made, months):

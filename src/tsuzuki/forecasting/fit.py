@@ -35,7 +35,7 @@ from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units, heads, spread_of
 from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
-from tsuzuki.forecasting.state_space import averaged_smoothing, smoothing_alone
+from tsuzuki.forecasting.state_space import averaged_smoothing, joined
 from tsuzuki.forecasting.stepwise import rows_kept
 from tsuzuki.forecasting.transforms import transform_of
 from tsuzuki.forecasting.window_inputs import with_windows
@@ -154,19 +154,18 @@ def train(
         found = held_out_forecasts(panel, wanted, changed, held_out, said)
         values = [one.values for one in inputs]
         if settings.committee and settings.validation_fraction:
-            whole = held_whole(points, settings)
+            sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
+            judged = trusted(sizes, settings.horizon)
+            committee, there = stacked(values, histories, found, rules, judged=judged)
+            errors = in_sizes = there.errors
+            if heads(settings) > 1 or settings.loss in COUNTS:
+                outcome = there.said, there.forecasts, errors
+                spread, in_sizes = spread_of(settings, rules, *outcome, scales, are_whole(read))
+            whole = held_whole(points, step, settings)
             averaged = averaged_smoothing(histories[0], settings.horizon, rules.seasons) if whole else None
             if averaged is not None:
-                committee = smoothing_alone(averaged.map, rules)
-                calibration, errors = averaged.calibration, [averaged.errors]
-            else:
-                sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
-                judged = trusted(sizes, settings.horizon)
-                committee, there = stacked(values, histories, found, rules, judged=judged)
-                errors = in_sizes = there.errors
-                if heads(settings) > 1 or settings.loss in COUNTS:
-                    outcome = there.said, there.forecasts, errors
-                    spread, in_sizes = spread_of(settings, rules, *outcome, scales, are_whole(read))
+                places = np.concatenate([one[0].places for one in found])
+                committee, calibration, errors = joined(averaged, committee, errors[0], places)
         else:
             committee = alone(rules)
             errors = in_sizes = errors_of(committee, values, histories, found)

@@ -30,9 +30,10 @@ BASE_SHARE = 0.5
 RIDGE_VALUES, LONGEST = 336, 2048
 # Of shorter series a window holds half, as far as that is no more than this.
 SHORT_VALUES = 100
-# A series that stands alone is held whole by a window where it has so many points, and then smoothing with states of
-# its own forecasts it; see `state_space`.
-SHORTEST, WHOLE_VALUES = 10, 100
+# A series that stands alone is held whole by a window where it has so many points, of days and longer steps so many,
+# and then smoothing with states of its own forecasts it, too; see `state_space`. Of hours and minutes, with their
+# spikes, 120 to 240 points are forecast worse with it.
+SHORTEST, WHOLE_VALUES, WHOLE_DAYS = 10, 100, 250
 # A transformation needs so steep a growth of the spread with the level (1: in proportion), seen over levels that lie so
 # far apart (standard deviation of their logarithms), and so regular (correlation).
 STEEP, APART, REGULAR = 0.6, 0.15, 0.6
@@ -96,10 +97,10 @@ def history_held(seasons: Sequence[int], points: int) -> int:
     return max(ridge_values(points), min(SHORT_VALUES, points // 2), *seasons)
 
 
-def held_whole(points: Sequence[int], settings: "Settings") -> bool:
-    """Whether a window holds a whole series: the only one of so many points, and short."""
+def held_whole(points: Sequence[int], step: int, settings: "Settings") -> bool:
+    """Whether a window holds a whole series: the only one of so many points on a grid, and short."""
     plain = settings.committee and not settings.quantiles and settings.loss not in (GAUSSIAN, *COUNTS)
-    return plain and len(points) == 1 and SHORTEST <= points[0] <= WHOLE_VALUES
+    return plain and len(points) == 1 and SHORTEST <= points[0] <= (WHOLE_DAYS if step >= DAY else WHOLE_VALUES)
 
 
 def ridge_values(points: int) -> int:
@@ -300,7 +301,7 @@ def rules_for(series: "Sequence[CovariateSeries]", step: int, settings: "Setting
     weekly = week or step >= DAY
     lags = default_lags(step, points, weekly=weekly) if settings.lags is None else tuple(settings.lags)
     reach = 0 if alone else max((behind + over for behind, over in lags), default=0)
-    whole = points if held_whole([len(own) for own in values], settings) else 0
+    whole = points if held_whole([len(own) for own in values], step, settings) else 0
     history = max(history_held(held, points), reach, whole)
     dispersion = dispersion_of(values) if settings.loss == NEGATIVE_BINOMIAL else 0.0
     chosen = (kind, named, held, lags, tuple(bases), tuple(units), history, settings.horizon, alone, dispersion)

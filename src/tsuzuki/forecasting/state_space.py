@@ -15,10 +15,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from tsuzuki.forecasting.committee import Committee, committee
+from tsuzuki.forecasting.committee import Committee
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration, students_over_normal
 from tsuzuki.forecasting.history import History
-from tsuzuki.forecasting.rules import SHORTEST, Rules
+from tsuzuki.forecasting.rules import SHORTEST
 from tsuzuki.forecasting.smoothing import Constants, follow
 
 # What is tried: how fast level and trend follow, how the trend is damped, and how fast the season follows.
@@ -28,6 +28,9 @@ TRENDS, DAMPINGS, SEASONS = (0.02, 0.1, 0.3, 0.6), (0.8, 0.9, 0.95, 0.98, 1.0), 
 EVIDENCE = 0.5
 # Models of less weight than this share of the heaviest one's are left out.
 LEAST_WEIGHT = 1e-3
+# Beside a committee that errs as much they have half of the weight, beside one that errs a quarter less a fourth.
+# A committee's weights and constants were chosen by the errors that it is judged by, and are so much worse behind them.
+SHARP, FLATTERED = 4.0, 1.15
 # Squares are at least this share of the series' own, so that a series without any error has a likelihood.
 LEAST_SQUARES = 1e-10
 
@@ -38,7 +41,7 @@ class Averaged:
 
     Attributes:
         map: float32 [size, horizon], windows less their last value to the forecast less the last value.
-        errors: float32 [readings, horizon], actual less forecast from each reading on, NaN where unknown.
+        errors: float32 [points, horizon], actual less forecast from each position on, NaN where unknown.
         calibration: percentiles of errors to come.
     """
 
@@ -118,9 +121,11 @@ def averaged_smoothing(history: History, horizon: int, seasons: Sequence[int]) -
     actual = np.where(ahead < len(values), seen[np.minimum(ahead, len(values) - 1)], np.nan)
     whole = np.zeros((history.size, horizon), np.float32)
     whole[history.size - len(values) :] = (found / total).T
+    said_at = np.full((len(history.ends), horizon), np.nan, np.float32)
+    said_at[np.flatnonzero(history.ends >= 0)[-len(values) :]] = actual - errors / total
     return Averaged(
         whole,
-        np.asarray(actual - errors / total, np.float32),
+        said_at,
         Calibration(np.asarray(normal[:, None] * np.sqrt(variance), np.float32)[None]),
     )
 
@@ -268,8 +273,37 @@ def _growth(family: _Family, horizon: int) -> NDArray[np.float64]:
     return np.stack(found)
 
 
-def smoothing_alone(averaged: NDArray[np.float32], rules: Rules) -> Committee:
-    """A committee in which these models, by their map, are trusted alone."""
-    weights = np.zeros((1, 2, rules.horizon))
-    weights[:, 1] = 1
-    return committee({"smoothing": averaged}, weights, rules)
+def joined(
+    averaged: Averaged,
+    others: Committee,
+    errors: NDArray[np.float32],
+    places: NDArray[np.int64],
+) -> tuple[Committee, Calibration, list[NDArray[np.float32]]]:
+    """A committee that these models have joined, its intervals and errors.
+
+    Each side has a share by its own errors. Intervals are those of the models, narrower by the root of what the others
+    take off their errors.
+
+    Args:
+        averaged: what the models say.
+        others: the committee without them.
+        errors: float32 [rows, horizon], its errors where its networks were held out.
+        places: int64 [rows], the positions of these.
+    """
+    own = averaged.errors[places]
+    both = np.isfinite(own) & np.isfinite(errors)
+    sizes = [float(np.abs(one[both]).mean()) if both.any() else 1.0 for one in (own, errors)]
+    sizes[1] *= FLATTERED
+    share = 1 / (1 + np.exp(-SHARP * (sizes[0] - sizes[1]) / max(min(sizes), 1e-12)))
+    trusted = np.concatenate([share * others.weights, np.full_like(others.weights[:, :1], 1 - share)], axis=1)
+    together = Committee(
+        (*others.members, "state space"),
+        trusted,
+        np.asarray(share * others.maps + (1 - share) * averaged.map, np.float32),
+        others.bases,
+        others.units,
+        others.seasons,
+    )
+    mixed = np.asarray(share * errors + (1 - share) * own, np.float32)
+    narrower = np.sqrt(np.abs(mixed[both]).mean() / sizes[0]) if both.any() and sizes[0] > 0 else 1.0
+    return together, Calibration(averaged.calibration.offsets * np.float32(narrower)), [mixed]
