@@ -20,7 +20,7 @@ from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.forecasting.bounds import states_at, within
 from tsuzuki.forecasting.fit import train
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, sizes_of, standing_of
+from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, phases_from, sizes_of, standing_of
 from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_over, series_without_effects
 from tsuzuki.forecasting.level_shift import take_off_shifts
@@ -216,13 +216,14 @@ def _forecast_from_origins(
     for number, (history, known) in enumerate(zip(histories, origins, strict=True)):
         own, places = outputs[order[number]], panel.rows_of(number)[1]
         there = np.isin(known - 1, places)
-        wide: NDArray[np.float64] = np.ones((len(own), 1))
+        wide, first = np.ones((len(own), 1)), series[number].times[0]
         # The rows that the forecasts were made at, and those of the origins among them.
         at = places[np.isin(places, every[number] - 1)]
         if follower is not None:
-            own, wide = follow_panel(fitted, follower, number, own, panel, number, history, at)
+            own, wide = follow_panel(fitted, follower, number, own, panel, number, history, at, first)
         elif fitted.committee is not None:
-            said, own = own, combined(fitted, own, history.windows(at), number)
+            phases = phases_from(fitted, first, at)
+            said, own = own, combined(fitted, own, history.windows(at), number, phases)
             sizes = sizes_of(fitted, said, own, number)
             wide = wide if sizes is None else sizes.astype(np.float64)
         place = np.searchsorted(at, known[there] - 1)

@@ -3,7 +3,7 @@
 Stacking (Wolpert 1992; Breiman 1996): the changes from the last value that each member forecasts are added with
 weights from 0, together at most 1, for each group of steps ahead, and for each group of series with one kind of base;
 what lacks to 1 is the weight of the last value. All members but the networks are linear in the last values, so that
-together they are one matrix for each kind.
+together they are one matrix for each kind; what those add that know a series' seasonal profile follows from the phase.
 """
 
 import functools
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.history import differences
+from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, offsets_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # The member that forecasts the mean of the training data, which is 0 on the networks' scale.
 LEVEL = "level"
+# Members whose names begin so see values without their series' profile, and put it on again.
+PROFILE = "profile-"
 # Groups of steps ahead that have weights of their own.
 GROUPS = 8
 # The weights are found anew so often, errors above the mean one counting less (Huber 1964).
@@ -41,11 +44,14 @@ class Committee:
 
     Attributes:
         members: the names, the networks first; the last value has what their weights lack to 1.
-        weights: float64 [kinds of base, members, horizon].
-        maps: float32 [kinds of base, size, horizon]: windows less their last value to all that is linear in them.
-        bases: int64 [series], the kind of base of each series.
+        weights: float64 [kinds, members, horizon].
+        maps: float32 [kinds, size, horizon]: windows less their last value to all that is linear in them.
+        bases: int64 [series], the kind of each series.
         units: float32 [series], what networks measure changes of the base in.
-        seasons: the season of each kind of base, 0 for the last value.
+        seasons: the season of the base of each kind, 0 for the last value: those of series without a profile in order,
+            then the same once more for those with one, if any has.
+        profiles: of the series.
+        profile_maps: float64 [kinds, size, horizon], the part of the maps that sees values without their profile.
     """
 
     members: tuple[str, ...]
@@ -54,9 +60,20 @@ class Committee:
     bases: NDArray[np.int64]
     units: NDArray[np.float32]
     seasons: tuple[int, ...]
+    profiles: SeasonalProfiles
+    profile_maps: NDArray[np.float64]
+
+    @property
+    def kinds_of_base(self) -> int:
+        """Kinds of series without a profile, the first ones."""
+        return len(set(self.seasons))
 
     def combine(
-        self, changes: NDArray[np.float32], windows: NDArray[np.float32], series: int | NDArray[np.int64]
+        self,
+        changes: NDArray[np.float32],
+        windows: NDArray[np.float32],
+        series: int | NDArray[np.int64],
+        phases: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """The forecast.
 
@@ -64,10 +81,21 @@ class Committee:
             changes: float32 [rows, horizon], by how much the networks say that the base changes.
             windows: float32 [rows, size], the last values.
             series: whose windows they are; one for all rows, or one for each.
+            phases: int64 [rows], the place of each last value in its profile's season; needed where there are profiles.
 
         Returns:
             float32 [rows, horizon], in units of the series' scale.
         """
+        found = self._in_windows(changes, windows, series)
+        if not self.profiles:
+            return found
+        assert phases is not None, "a committee with profiles has to know the time"
+        return np.asarray(found + self.offsets[series, phases])
+
+    def _in_windows(
+        self, changes: NDArray[np.float32], windows: NDArray[np.float32], series: int | NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """All but what follows from phases."""
         apart = differences(windows)
         kinds = self.bases[series]
         if len(self.maps) == 1 or kinds.ndim == 0:
@@ -92,6 +120,13 @@ class Committee:
         return np.asarray(1 - level, np.float32)
 
     @functools.cached_property
+    def offsets(self) -> NDArray[np.float32]:
+        """What profiles add, by the phase of the last value, [series, season, horizon]."""
+        named = [name.startswith(PROFILE) for name in self.members]
+        weights = self.weights[:, named].sum(axis=1)
+        return offsets_of(self.profiles, weights, self.profile_maps, self.bases)
+
+    @functools.cached_property
     def products(self) -> "list[RowProduct]":
         """The maps, made ready."""
         from tsuzuki.engine.row_product import RowProduct
@@ -105,10 +140,17 @@ def weights_table(one: Committee | None) -> "pd.DataFrame":
 
     if one is None:
         raise SettingError("the networks of this forecaster stand alone; fit with committee=True and without quantiles")
-    kinds, _, horizon = one.weights.shape
-    table = pd.DataFrame(np.concatenate([own.T for own in one.weights]), columns=list(one.members))
+    used, horizon = np.unique(one.bases), one.weights.shape[2]
+    table = pd.DataFrame(np.concatenate([one.weights[kind].T for kind in used]), columns=list(one.members))
     ahead = pd.RangeIndex(1, horizon + 1, name="horizon")
-    table.index = ahead if kinds == 1 else pd.MultiIndex.from_product([one.seasons, ahead], names=["base", "horizon"])
+    seasons = [one.seasons[kind] for kind in used]
+    if len(used) == 1:
+        table.index = ahead
+    elif len(set(seasons)) == len(used):
+        table.index = pd.MultiIndex.from_product([seasons, ahead], names=["base", "horizon"])
+    else:
+        rows = [(one.seasons[kind], bool(kind >= one.kinds_of_base), step) for kind in used for step in ahead]
+        table.index = pd.MultiIndex.from_tuples(rows, names=["base", "profile", "horizon"])
     return table.assign(**{"last value": (1 - table.sum(axis=1)).clip(lower=0)})
 
 
@@ -116,30 +158,56 @@ def committee(
     members: dict[str, NDArray[np.float32]],
     weights: NDArray[np.float64],
     rules: "Rules",
+    profiles: SeasonalProfiles,
+    kinds: "Kinds",
 ) -> Committee:
     """Put a committee together.
 
     Args:
         members: the linear members by name, [size, horizon] each; that of the level is not looked at.
-        weights: float64 [kinds of base, 1 + members, horizon], the networks' first.
+        weights: float64 [kinds, 1 + members, horizon], the networks' first.
         rules: what was chosen from the data.
+        profiles: of the series.
+        kinds: of the series.
     """
-    size, horizon, bases = rules.history, rules.horizon, rules.bases
-    kinds, maps = sorted(set(bases)), []
-    for season, trusted in zip(kinds, weights, strict=True):
-        linear = np.zeros((size, horizon))
+    size, horizon, maps, own_maps = rules.history, rules.horizon, [], []
+    for season, trusted in zip(kinds.seasons, weights, strict=True):
+        linear, without = np.zeros((size, horizon)), np.zeros((size, horizon))
         for (name, one), own in zip(members.items(), trusted[1:], strict=True):
-            if name != LEVEL:
+            if name.startswith(PROFILE):
+                without += own * one
+            elif name != LEVEL:
                 linear += own * one
-        maps.append(linear + trusted[0] * change_map(size, horizon, season))
+        own_maps.append(without)
+        maps.append(linear + without + trusted[0] * change_map(size, horizon, season))
     return Committee(
         ("network", *members),
         weights,
         np.stack(maps).astype(np.float32),
-        np.array([kinds.index(season) for season in bases], np.int64),
+        kinds.of_series,
         np.array(rules.units, np.float32),
-        tuple(kinds),
+        kinds.seasons,
+        profiles,
+        np.stack(own_maps if profiles else [one[:0] for one in own_maps]),
     )
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Groups of series that have weights of their own: the season of the base of each, and the group of each series,
+    int64 [series]; see `Committee.seasons`."""
+
+    seasons: tuple[int, ...]
+    of_series: NDArray[np.int64]
+
+
+def kinds_of(rules: "Rules", profiles: SeasonalProfiles) -> Kinds:
+    """The kinds of series: by their base, and whether they have a profile."""
+    bases = tuple(sorted(set(rules.bases)))
+    found = np.array([bases.index(season) for season in rules.bases], np.int64)
+    if not profiles:
+        return Kinds(bases, found)
+    return Kinds(bases + bases, found + len(bases) * profiles.there)
 
 
 def stack(

@@ -32,6 +32,7 @@ from tsuzuki.forecasting.products_alone import products_alone
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
 from tsuzuki.forecasting.rules import held_whole, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
+from tsuzuki.forecasting.seasonal_profile import learned_profiles
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units, heads, spread_of
 from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
@@ -153,10 +154,15 @@ def train(
         changed, said = (by_stretch(own, settings.ensemble) for own in each)
         found = held_out_forecasts(panel, wanted, changed, held_out, said)
         values = [one.values for one in inputs]
+        firsts = np.array([one.times[0] for one in series])
         if settings.committee and settings.validation_fraction:
             sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
             judged = trusted(sizes, settings.horizon)
-            committee, there = stacked(values, histories, found, rules, judged=judged)
+            # Where nothing is checked, all rows are looked at, and profiles are those of all.
+            out = [[*zip(own.first, own.last, strict=True)] if checked else [(0, 0)] * len(points) for own in held_out]
+            season_of = firsts, step, rules.seasons if drawn is None else (), out, settings.horizon
+            profiles = learned_profiles(values, *season_of)
+            committee, there = stacked(values, histories, found, rules, profiles, judged=judged)
             errors = in_sizes = there.errors
             if heads(settings) > 1 or settings.loss in COUNTS:
                 outcome = there.said, there.forecasts, errors

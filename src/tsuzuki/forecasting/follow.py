@@ -32,7 +32,11 @@ def follower_of(fitted: "Fitted", states: NDArray[np.float32]) -> Follower | Non
 
 
 def combined(
-    fitted: "Fitted", outputs: NDArray[np.float32], windows: NDArray[np.float32], series: "int | NDArray[np.int64]"
+    fitted: "Fitted",
+    outputs: NDArray[np.float32],
+    windows: NDArray[np.float32],
+    series: "int | NDArray[np.int64]",
+    phases: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """The committee's forecasts, float32 [rows, horizon], in units of the series' scale.
 
@@ -41,12 +45,26 @@ def combined(
         outputs: float32 [rows, outputs], the mean of what the networks say.
         windows: float32 [rows, size], the last values.
         series: whose rows they are.
+        phases: int64 [rows], the place of each last value in its profile's season; see `phases_at`.
     """
     assert fitted.committee is not None
     units, loss = fitted.committee.units[series], "" if fitted.spread is None else fitted.spread.loss
     units = units if units.ndim == 0 else units[:, None]
     changes = changes_said(loss, outputs, windows[:, -1], units, np.atleast_2d(fitted.scales[series]))
-    return fitted.committee.combine(changes, windows, series)
+    return fitted.committee.combine(changes, windows, series, phases)
+
+
+def phases_at(fitted: "Fitted", times: "NDArray[np.datetime64]") -> NDArray[np.int64]:
+    """The places of times in the season of the committee's profiles; 0 where there are none."""
+    return np.zeros(len(times), np.int64) if fitted.committee is None else fitted.committee.profiles.phases(times)
+
+
+def phases_from(fitted: "Fitted", time: np.datetime64, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same for positions of a grid whose position 0 is at a time."""
+    if fitted.committee is None or not fitted.committee.profiles:
+        return np.zeros(len(places), np.int64)
+    first = phases_at(fitted, np.array([time]))[0]
+    return np.asarray((first + places) % fitted.committee.profiles.season)
 
 
 def sizes_of(
@@ -67,6 +85,7 @@ def follow_panel(
     place: int,
     history: "History",
     places: NDArray[np.int64],
+    first: np.datetime64,
     past: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Move one series on over rows that a panel has of it.
@@ -81,6 +100,7 @@ def follow_panel(
         history: the last values at each of its positions from 0 on.
         places: int64 [rows], their positions, one after the other. The reading of the first is counted already, unless
             the series begins anew with it.
+        first: the time of position 0.
         past: float32 [waiting, size], the windows at the positions before 0.
 
     Returns:
@@ -92,7 +112,7 @@ def follow_panel(
     windows = history.windows(np.maximum(places, 0))
     if past is not None:
         windows[places < 0] = past[places[places < 0]]
-    forecasts = combined(fitted, outputs, windows, number)
+    forecasts = combined(fitted, outputs, windows, number, phases_from(fitted, first, places))
     sizes = sizes_of(fitted, outputs, forecasts, number)
     found, widths = follow_rows(follower, number, forecasts, windows, panel.inputs[rows, 1] != 0, begins, sizes)
     return found, widths[:, None] if sizes is None else widths[:, None] * sizes
@@ -129,7 +149,8 @@ def follow_waiting(
     place, rows = number if place is None else place, len(missing)
     windows = waiting_windows(fitted, number)[-rows:]
     some = windows[: len(outputs)]
-    forecasts = combined(fitted, outputs, some, number)
+    phases = phases_from(fitted, fitted.times[number][-1], np.arange(1 - rows, 1))[: len(outputs)]
+    forecasts = combined(fitted, outputs, some, number, phases)
     sizes, none = sizes_of(fitted, outputs, forecasts, number), np.zeros(len(outputs), bool)
     found, widths = follow_rows(follower, place, forecasts, some, missing[: len(outputs)], none, sizes)
     if 0 < len(outputs) < rows:

@@ -78,6 +78,7 @@ def with_new_series(
             committee,
             bases=np.concatenate([committee.bases, more]),
             units=np.concatenate([committee.units, units.astype(np.float32)]),
+            profiles=committee.profiles.select([*range(len(fitted.ids)), *[None] * count]),
         )
     if calibration is not None and len(calibration.offsets) > 1:
         calibration = replace(calibration, offsets=longer(calibration.offsets, calibration.offsets.mean(axis=0)))

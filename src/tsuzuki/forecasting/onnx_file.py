@@ -104,6 +104,9 @@ def write_onnx(
     linear = made.node("MatMul", [apart, made.constant(committee.maps[kind])])
     last = made.node("Mul", [value, made.constant(committee.last_weights[kind][None])])
     scaled = made.node("Add", [made.node("Add", [trusted, last]), linear])
+    profiles = committee.profiles
+    if profiles and profiles.there[number]:
+        scaled = made.node("Add", [scaled, _profile(made, fitted, number)])
     found = made.node("Add", [made.node("Mul", [scaled, _of(made, scale)]), _of(made, mean)])
     made.give("forecast", horizon, _inverse(made, fitted, found, mark))
     for level in levels:
@@ -121,6 +124,20 @@ def write_onnx(
         "y": "the reading; any number where missing is 1",
     }
     made.write(path, "forecaster", notes)
+
+
+def _profile(made: StepGraph, fitted: "Fitted", number: int) -> str:
+    """What the profile of a series adds; the place in the season goes on from step to step, as the window does."""
+    from onnx import TensorProto
+
+    assert fitted.committee is not None
+    profiles = fitted.committee.profiles
+    last = profiles.phase(int(fitted.times[number][-1].astype("datetime64[ns]").astype(np.int64)))
+    phase = made.take("phase", 1, np.array([last], np.float32))
+    phase = made.node("Mod", [made.node("Add", [phase, _of(made, 1)]), _of(made, profiles.season)], fmod=1)
+    made.hand_on("phase", 1, phase)
+    whole = made.node("Cast", [made.node("Squeeze", [phase, made.constant(np.array([1]))])], to=TensorProto.INT64)
+    return made.node("Gather", [made.constant(fitted.committee.offsets[number]), whole], axis=0)
 
 
 def _of_windows(made: StepGraph, fitted: "Fitted", number: int, apart: str) -> list[str]:

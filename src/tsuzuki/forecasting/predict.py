@@ -101,7 +101,7 @@ def forecast_next_steps(
     """
     import numpy as np
 
-    from tsuzuki.forecasting.follow import combined, follow_waiting, follower_of, sizes_of
+    from tsuzuki.forecasting.follow import combined, follow_waiting, follower_of, phases_at, sizes_of
     from tsuzuki.forecasting.panel import Panel, Stretch
     from tsuzuki.forecasting.recent_errors import OFFSET, WIDTH
     from tsuzuki.forecasting.stepwise import run_stepwise
@@ -139,7 +139,8 @@ def forecast_next_steps(
     else:
         widths = recent[:, WIDTH, None].astype(np.float64)
         if fitted.committee is not None:
-            said, outputs = outputs, combined(fitted, outputs, fitted.windows, every)
+            phases = phases_at(fitted, np.array([times[-1] for times in fitted.times]))
+            said, outputs = outputs, combined(fitted, outputs, fitted.windows, every, phases)
             sizes = sizes_of(fitted, said, outputs, every)
         if sizes is not None:
             widths = widths * sizes

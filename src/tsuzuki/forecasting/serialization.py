@@ -121,6 +121,7 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     if fitted.committee is not None:
         found["committee weights"], found["committee maps"] = fitted.committee.weights, fitted.committee.maps
         found["committee bases"] = fitted.committee.bases
+        found["profiles"], found["profile maps"] = fitted.committee.profiles.shapes, fitted.committee.profile_maps
     for number, (weights, state) in enumerate(zip(fitted.members, fitted.states, strict=True)):
         found |= {f"network {number} weights {i}": array for i, array in enumerate(weights)}
         found |= {f"network {number} states": state.saved, f"network {number} rows": state.rows}
@@ -251,6 +252,7 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.known_effects import KnownEffects
     from tsuzuki.forecasting.rules import Rules
+    from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles
     from tsuzuki.forecasting.stepwise import SeriesState, rows_kept, state_size
     from tsuzuki.forecasting.transforms import Transform
     from tsuzuki.network.network import check_weights, parameters
@@ -301,7 +303,12 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         raise ValueError("the rules are of another horizon or of other series")
     committee, size, horizon = None, rules.history, settings.horizon
     if facts["members"] is not None:
-        kinds = len(set(rules.bases))
+        profiles = SeasonalProfiles(arrays["profiles"], step)
+        shapes = array("profiles", np.float32, series, profiles.season)
+        if not np.isfinite(shapes).all() or 0 < profiles.season < 2:
+            raise ValueError("the profiles of the series are missing")
+        seasons = tuple(sorted(set(rules.bases))) * (2 if profiles else 1)
+        kinds = len(seasons)
         names = tuple(str(name) for name in facts["members"])
         bases = array("committee bases", np.int64, series)
         if bases.min() < 0 or bases.max() >= kinds:
@@ -312,7 +319,9 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
             array("committee maps", np.float32, kinds, size, horizon),
             bases,
             np.array(rules.units, np.float32),
-            tuple(sorted(set(rules.bases))),
+            seasons,
+            profiles,
+            array("profile maps", np.float64, kinds, size if profiles else 0, horizon),
         )
     if rules.alone is not (committee is None):
         raise ValueError("networks that do not stand alone have no committee, or the other way round")

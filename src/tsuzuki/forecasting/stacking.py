@@ -1,20 +1,19 @@
 """How far each forecast is trusted: held-out stretches in, a committee out, and the errors that intervals come from."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import ENOUGH, LEVEL, Committee, committee, stack
-from tsuzuki.forecasting.history import History, differences, drift_map, mean_map, seasonal_map, seasonal_mean_map
+from tsuzuki.forecasting.committee import ENOUGH, LEVEL, PROFILE, Committee, Kinds, committee, kinds_of, stack
+from tsuzuki.forecasting.history import History, differences
+from tsuzuki.forecasting.linear_members import Maps, linear_members
 from tsuzuki.forecasting.naive_errors import naive_errors_of
-from tsuzuki.forecasting.ridge import ridge
-from tsuzuki.forecasting.rules import Rules, ridge_values, wander
-from tsuzuki.forecasting.smoothing import smoothing_maps
+from tsuzuki.forecasting.rules import Rules, wander
+from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, SeasonalProfiles, no_profiles, offsets_of
 from tsuzuki.training.side_by_side import run_side_by_side
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
@@ -71,6 +70,7 @@ class _Part:
     member: int
     windows: NDArray[np.float32]
     targets: NDArray[np.float32]
+    phases: NDArray[np.int64]
     changes: NDArray[np.float32]
     spread: NDArray[np.float32]
     said: NDArray[np.float32]
@@ -86,6 +86,7 @@ def stacked(
     histories: Sequence[History],
     found: Sequence[Sequence[HeldOutForecasts]],
     rules: Rules,
+    profiles: LearnedProfiles,
     *,
     judged: bool,
 ) -> tuple[Committee, Judged]:
@@ -96,6 +97,7 @@ def stacked(
         histories: of the series.
         found: for each network what it forecasts in each series.
         rules: what was chosen from the data.
+        profiles: of the series.
         judged: whether networks and ridge are judged; if not, only the forecasts that learn nothing have a weight.
 
     Returns:
@@ -103,22 +105,11 @@ def stacked(
     """
     size, horizon = rules.history, rules.horizon
     importance = _importance(values, rules, horizon)
-    simple = {f"seasonal-{season}": seasonal_map(size, horizon, season) for season in rules.seasons}
-    simple |= {
-        f"seasonal-mean-{season}": seasonal_mean_map(size, horizon, season)
-        for season in rules.seasons
-        if 2 * season <= size
-    }
-    simple |= {"drift": drift_map(size, horizon), "mean": mean_map(size, horizon)}
-    learned: tuple[Callable[[], Any], ...] = (
-        lambda: smoothing_maps(histories, horizon, rules.seasons, importance),
-        lambda: _ridge_maps(values, histories, found, rules, importance) if judged else ({}, [{} for _ in found]),
-    )
-    smoothing, (whole, own_ridge) = run_side_by_side(lambda number, check: learned[number](), len(learned))
-    simple |= smoothing
     wandering = wander(values)
-    if judged and not wandering:
-        simple[LEVEL] = np.zeros((size, horizon), np.float32)
+    linear = linear_members(
+        values, histories, found, rules, importance, profiles, judged=judged, level=judged and not wandering
+    )
+    kinds = kinds_of(rules, profiles.whole)
     strict = _reach_the_horizon(found, horizon)
     between = BETWEEN if wandering else 1.0
     every = _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
@@ -133,8 +124,9 @@ def stacked(
             windows = histories[number].windows(places)
             stop = one.last if strict and judged else len(values[number])
             targets = _targets(values[number], windows[:, -1], places, horizon, stop)
+            phases = (profiles.first[number] + places) % max(1, profiles.whole.season)
             said = (own[::every] for own in (one.changes, one.spread, one.said))
-            made.append(_Part(number, member, windows, targets, *said))
+            made.append(_Part(number, member, windows, targets, phases, *said))
         return made
 
     parts = [one for own in run_side_by_side(lambda member, check: part_of(member), len(found)) for one in own]
@@ -143,17 +135,17 @@ def stacked(
 
     def each_of(member: int) -> list[list[NDArray[np.float32]]]:
         """What each member of the committee forecasts by itself, only on the rows that weights are found from."""
-        made = []
+        made, put_on = [], _put_on_again(linear.without[member], profiles.without[member])
         for part, first in zip(parts, firsts[:-1], strict=True):
             if part.member != member:
                 continue
             some = slice(int(-first % weighed), None, weighed)
             windows = part.windows[some]
             apart = differences(windows)
-            others = [
-                -windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map
-                for name, one_map in (own_ridge[member] | simple).items()
-            ]
+            others = []
+            for name, one_map in linear.without[member].items():
+                forecast = -windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map
+                others.append(forecast + put_on[name][part.series, part.phases[some]] if name in put_on else forecast)
             made.append([part.changes[some] + apart @ change_map(size, horizon, rules.bases[part.series]), *others])
         return made
 
@@ -161,86 +153,92 @@ def stacked(
     lengths = [len(own[0]) for own in forecasts]
     series = np.repeat([part.series for part in parts], lengths)
     heavy = importance[series] * np.repeat([between if part.member and judged else 1.0 for part in parts], lengths)
-    kinds = np.array([sorted(set(rules.bases)).index(season) for season in rules.bases])[series]
     skipped = 0 if judged else 1
-    weights = _by_kind(
+    rows = _Rows(
         np.concatenate([part.targets for part in parts])[::weighed],
         [np.concatenate([own[member] for own in forecasts]) for member in range(skipped, len(forecasts[0]))],
         heavy,
         None if skipped else np.concatenate([part.spread for part in parts])[::weighed],
         every * weighed,
-        kinds,
-        len(set(rules.bases)),
+        kinds.of_series[series],
     )
+    weights = _by_kind(rows, kinds, sum(name.startswith(PROFILE) for name in linear.whole))
     weights = np.concatenate([np.zeros((len(weights), skipped, horizon)), weights], axis=1)
-    together = committee(whole | simple, weights, rules)
+    together = committee(linear.whole, weights, rules, profiles.whole, kinds)
 
     def combined(member: int) -> list[NDArray[np.float32]]:
         """What all forecast on all rows: the linear ones are one map, with the regression of this network."""
         # Of its own, as several threads may not make one product at a time.
-        own = committee(own_ridge[member] | simple, weights, rules)
-        return [own.combine(part.changes, part.windows, part.series) for part in parts if part.member == member]
+        own = committee(linear.without[member], weights, rules, profiles.without[member], kinds)
+        return [
+            own.combine(part.changes, part.windows, part.series, part.phases) for part in parts if part.member == member
+        ]
 
     whole_rows = [one for own in run_side_by_side(lambda member, check: combined(member), len(found)) for one in own]
     nothing = np.zeros((0, horizon), np.float32)
-    rows = [[(nothing, nothing, one.said[:0])] for one in found[0]]
+    by_series = [[(nothing, nothing, one.said[:0])] for one in found[0]]
     for part, forecast in zip(parts, whole_rows, strict=True):
-        rows[part.series].append((part.targets + part.windows[:, -1:] - forecast, forecast, part.said))
-    joined = [[np.concatenate(one) for one in zip(*own_rows, strict=True)] for own_rows in rows]
+        by_series[part.series].append((part.targets + part.windows[:, -1:] - forecast, forecast, part.said))
+    joined = [[np.concatenate(one) for one in zip(*own_rows, strict=True)] for own_rows in by_series]
     return together, Judged(*([one[kind] for one in joined] for kind in range(3)))
 
 
-def _ridge_maps(
-    values: Sequence[NDArray[np.float32]],
-    histories: Sequence[History],
-    found: Sequence[Sequence[HeldOutForecasts]],
-    rules: Rules,
-    importance: NDArray[np.float64],
-) -> tuple[dict[str, NDArray[np.float32]], list[dict[str, NDArray[np.float32]]]]:
-    """The regression on all data, and for each network that on what is not held out from it."""
-    held_out = [
-        (
-            [int(one.places[0]) + 1 if len(one.places) else 0 for one in network],
-            [one.last if len(one.places) else 0 for one in network],
+def _put_on_again(maps: Maps, profiles: SeasonalProfiles) -> dict[str, NDArray[np.float32]]:
+    """What profiles add to each member that sees values without them, by name, [series, season, horizon]."""
+    found, alike = {}, np.zeros(len(profiles.shapes), np.int64)
+    for name, one in maps.items():
+        if name.startswith(PROFILE):
+            found[name] = offsets_of(profiles, np.ones((1, one.shape[1])), one[None].astype(np.float64), alike)
+    return found
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows that weights are found from; see `committee.stack`, and the kind of the series of each, int64 [rows]."""
+
+    targets: NDArray[np.float32]
+    forecasts: Sequence[NDArray[np.float32]]
+    importance: NDArray[np.float64]
+    spread: NDArray[np.float32] | None
+    every: int
+    kinds: NDArray[np.int64]
+
+    def weights(self, here: NDArray[np.bool_], members: int) -> NDArray[np.float64]:
+        """Weights of so many members from some of the rows, [members, horizon]."""
+        if here.all():
+            return stack(self.targets, self.forecasts[:members], self.importance, self.spread, self.every)
+        own = None if self.spread is None else self.spread[here]
+        return stack(
+            self.targets[here], [one[here] for one in self.forecasts[:members]], self.importance[here], own, self.every
         )
-        for network in found
-    ]
-    lags = min(rules.history, ridge_values(max(len(own) for own in values)))
-    linear, parts = ridge(histories, held_out, rules.horizon, lags, importance)
-    return {"ridge": linear}, [{"ridge": part} for part in parts]
 
 
-def _by_kind(
-    targets: NDArray[np.float32],
-    forecasts: Sequence[NDArray[np.float32]],
-    importance: NDArray[np.float64],
-    spread: NDArray[np.float32] | None,
-    every: int,
-    kinds: NDArray[np.int64],
-    count: int,
-) -> NDArray[np.float64]:
-    """Weights of each kind of base, float64 [kinds, members, horizon], from rows of these kinds [rows], of so many; see
-    `stack`.
+def _by_kind(rows: _Rows, kinds: Kinds, profiled: int) -> NDArray[np.float64]:
+    """Weights of each kind, float64 [kinds, members, horizon], of whom the last so many members need a profile.
 
     They are nearer to those of all series the fewer errors of a kind are independent of one another.
     """
-    whole = stack(targets, forecasts, importance, spread, every)
-    if count == 1:
-        return whole[None]
-    found = np.repeat(whole[None], count, axis=0)
-    for kind in range(count):
-        here = kinds == kind
-        apart = every * float(np.isfinite(targets[here]).sum()) / targets.shape[1] ** 2
-        if apart > 0:
-            own = None if spread is None else spread[here]
-            alike = stack(targets[here], [one[here] for one in forecasts], importance[here], own, every)
-            found[kind] += apart / (apart + ENOUGH) * (alike - whole)
+    members, horizon, bases = len(rows.forecasts), rows.targets.shape[1], len(set(kinds.seasons))
+    found = np.zeros((len(kinds.seasons), members, horizon))
+    for first in range(0, len(found), bases):
+        # Series without a profile, of whom there may be none yet, learn from all.
+        some = members if first else members - profiled
+        every_row = rows.kinds >= first if first else np.ones(len(rows.kinds), bool)
+        whole = rows.weights(every_row, some)
+        for kind in range(first, first + bases):
+            found[kind, :some] = whole
+            here = every_row & (rows.kinds % bases == kind - first)
+            apart = rows.every * float(np.isfinite(rows.targets[here]).sum()) / horizon**2
+            if bases > 1 and apart > 0:
+                found[kind, :some] += apart / (apart + ENOUGH) * (rows.weights(here, some) - whole)
     return found
 
 
 def alone(rules: Rules) -> Committee:
     """A committee of the networks only."""
-    return committee({}, np.ones((len(set(rules.bases)), 1, rules.horizon)), rules)
+    profiles = no_profiles(len(rules.bases))
+    weights = np.ones((len(set(rules.bases)), 1, rules.horizon))
+    return committee({}, weights, rules, profiles, kinds_of(rules, profiles))
 
 
 def _apart(rows: int, most: int, rules: Rules) -> int:

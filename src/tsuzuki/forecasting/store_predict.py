@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.forecasting.fitted import Fitted
-    from tsuzuki.forecasting.settings import Settings
+    from tsuzuki.forecasting.seasonal_profile import no_profiles
+from tsuzuki.forecasting.settings import Settings
 
 # Series that are written at once, and that a network runs at once: the gates of so many lanes stay in a core's cache.
 # A microsecond of a series with 4,096 lanes is 0.7 with 512, and 0.9 with 128.
@@ -154,8 +155,10 @@ def fitted_for(fitted: "Fitted", statistics: SeriesStatistics) -> "Fitted":
     if calibration is not None:
         calibration = replace(calibration, offsets=calibration.offsets.mean(axis=0, keepdims=True))
     if committee is not None:
-        kinds = np.searchsorted(committee.seasons, statistics.bases)
-        committee = replace(committee, bases=kinds, units=statistics.units.astype(np.float32))
+        kinds = np.searchsorted(committee.seasons[: committee.kinds_of_base], statistics.bases)
+        committee = replace(
+            committee, bases=kinds, units=statistics.units.astype(np.float32), profiles=no_profiles(count)
+        )
     if recent is not None:
         recent = recent.select([None] * count)
     states = plain_states(count) if recent is None else recent.initial()

@@ -51,6 +51,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         fitted, begun = with_new_series(fitted, settings, long[long["unique_id"].isin(unknown)], merge=merge)
     times, last, inputs, which = list(fitted.times), fitted.last_covariates.copy(), [], []
     histories: list[History] = []
+    begins: list[np.datetime64] = []
     windows, absent, window_effects = fitted.windows.copy(), fitted.absent.copy(), fitted.window_effects.copy()
     recent, window_shifts = fitted.recent_states.copy(), fitted.window_shifts.copy()
     earlier, unfollowed = fitted.earlier.copy(), fitted.unfollowed.copy()
@@ -99,6 +100,7 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
         one = SeriesInputs(scaled, others, segments)
         inputs.append((one if of_windows is None else of_windows.read(one, history, number), goes_on, known))
         which.append(number)
+        begins.append(ahead[0])
         histories.append(history)
     if not which:
         return fitted
@@ -125,7 +127,8 @@ def run_newer_rows(fitted: Fitted, settings: Settings, frame: Any, *, merge: boo
             # What waits is followed once more when it is known what follows it, but for what lies before another level.
             unfollowed[number] = left = min(int(states[-1].pending[number]), len(at), int((at >= breaks[number]).sum()))
             at = at[: len(at) - left + 1]
-            follow_panel(fitted, follower, number, said[some][: len(at)], panel, place, histories[place], at, past)
+            where = panel, place, histories[place], at, begins[place], past
+            follow_panel(fitted, follower, number, said[some][: len(at)], *where)
     return replace(
         fitted,
         states=states,

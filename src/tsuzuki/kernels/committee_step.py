@@ -31,6 +31,8 @@ f32, f64 = np.float32, np.float64
     SAID, NETWORKS, HORIZON,
     # addresses: the unit of changes, the networks' weights, the last value's, [horizon] each
     UNIT, NETWORK_WEIGHTS, LAST_WEIGHTS,
+    # address of what the profile adds at this place in the season, [horizon]; 0 where there is none
+    PROFILE,
     # the state of the series, and where in it stands what
     STATE, OFFSET, COUNT, WIDTH, LOWEST, HIGHEST, LOSSES,
     # recent errors: leads (0: none are followed), slots, naive forecasts; addresses of the leads, of where in a window
@@ -39,7 +41,7 @@ f32, f64 = np.float32, np.float64
     # addresses: mean and deviation, float64; the forecasts, float64, float32, and within bounds, [horizon] each
     SCALE, FINISHED, LATEST, BOUNDED,
     READING,
-) = range(53)
+) = range(54)
 # Settings of following, float64.
 WIDER, NARROWER, NARROWEST, WIDEST, FORGOTTEN, CLEARLY, STEEP, SETTINGS = range(8)
 # fmt: on
@@ -142,6 +144,13 @@ def combine(step, last, sums, said, unit, network_weights, last_weights):
 
 
 @kernel
+def put_on(horizon, forecast, profile):
+    """The forecast with what follows from its place in the season."""
+    for k in range(horizon):
+        forecast[k] = forecast[k] + profile[k]
+
+
+@kernel
 def finish(step, state, forecast, scale, finished, latest, bounded):
     """Forecasts in the unit of their series."""
     mean, deviation = scale[0], scale[1]
@@ -189,6 +198,8 @@ def forecast(step):
     unit, network_weights = floats_at(step[UNIT])[0], floats_at(step[NETWORK_WEIGHTS])
     last = window[(size - 1) * spacing]
     combine(step, last, sums, ints_at(step[SAID]), unit, network_weights, floats_at(step[LAST_WEIGHTS]))
+    if step[PROFILE] != 0:
+        put_on(step[HORIZON], sums, floats_at(step[PROFILE]))
     final = sums
     if step[LEADS] != 0:
         mix(step, state, window, spacing, doubles_at(step[FOLLOWING]), sums, mixed)

@@ -312,7 +312,7 @@ class Bank:
         if values is not None and alone:
             call.readings[:count] = values
         call.run()
-        self.latest[some] = self.recent.finish(which, windows, call.mean()[:count])
+        self.latest[some] = self.recent.finish(which, windows, call.mean()[:count], self.stamps[some])
 
     def call_for(self, count: int) -> PreparedStep:
         """The prepared call for so many series, kept for the next time."""

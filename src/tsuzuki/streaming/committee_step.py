@@ -64,6 +64,11 @@ class CommitteeStep:
         kind = committee.bases[number]
         self._put(table.NETWORK_WEIGHTS, committee.network_weights[kind])
         self._put(table.LAST_WEIGHTS, committee.last_weights[kind])
+        # Where a series has a profile, the row of what it adds is found by the time of each reading.
+        self._profiles = committee.profiles if committee.profiles.there[number] else None
+        if self._profiles is not None:
+            self._offsets = np.ascontiguousarray(committee.offsets[number])
+            self._first, self._wide = self._offsets.ctypes.data, self._offsets.strides[0]
         place[table.STATE] = recent.states.ctypes.data + 4 * number * width
         kept = recent_errors.OFFSET, recent_errors.COUNT, recent_errors.WIDTH, recent_errors.LOW, recent_errors.HIGH
         place[table.OFFSET : table.LOSSES + 1] = *kept, first
@@ -106,12 +111,15 @@ class CommitteeStep:
         native = ctypes.PYFUNCTYPE(None, ctypes.c_int64)(machine_code.address_of(UNIT, name))
         return functools.partial(native, ctypes.c_int64(self._table.ctypes.data))
 
-    def read(self, at: int, *, missing: bool) -> None:
+    def read(self, at: int, now: int, *, missing: bool) -> None:
         """Follow recent errors, and write the row `at` that the networks read.
 
         Args:
             at: the bank's row.
+            now: its time, in nanoseconds since 1970.
             missing: whether its reading is.
         """
         self._flat[table.AT], self._flat[table.MISSING] = at, missing
+        if self._profiles is not None:
+            self._flat[table.PROFILE] = self._first + self._wide * self._profiles.phase(now)
         self._read()

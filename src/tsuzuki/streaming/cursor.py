@@ -155,7 +155,7 @@ class Cursor:
             return
         step = self._committee
         assert step is not None
-        step.read(at, missing=missing)
+        step.read(at, self.now, missing=missing)
         self._run()
         step.forecast()
         if not self._untransformed:

@@ -76,7 +76,15 @@ class RecentValues:
         bases = np.array([kinds.index(season) for season in seasons], np.int64)
         self.committee: Committee | None = None
         if fitted.committee is not None:
-            self.committee = replace(fitted.committee, bases=bases, units=np.array(units, np.float32))
+            which = [self.trained.get(name) for name in ids]
+            # What training has seen keeps its kind; another series has none with a profile.
+            own = [base if one is None else fitted.committee.bases[one] for base, one in zip(bases, which, strict=True)]
+            self.committee = replace(
+                fitted.committee,
+                bases=np.array(own, np.int64),
+                units=np.array(units, np.float32),
+                profiles=fitted.committee.profiles.select(which),
+            )
             self.inputs = WindowInputs(replace(rules, bases=tuple(seasons), units=tuple(units)), rules)
         which = [self.trained.get(name) for name in ids]
         self._levels = fitted.shifts.select(which)
@@ -286,7 +294,11 @@ class RecentValues:
         return reading
 
     def finish(
-        self, which: NDArray[np.int64], windows: NDArray[np.float32], outputs: NDArray[np.float32]
+        self,
+        which: NDArray[np.int64],
+        windows: NDArray[np.float32],
+        outputs: NDArray[np.float32],
+        stamps: NDArray[np.datetime64],
     ) -> NDArray[Any]:
         """The forecasts of some series in their units.
 
@@ -294,6 +306,7 @@ class RecentValues:
             which: the series.
             windows: [series, size], their last values.
             outputs: [series, outputs], the mean of what the networks forecast.
+            stamps: datetime64 [series], the times of the last values.
 
         Returns:
             [series, outputs], or where errors differ in size [series, 2 * horizon], the sizes behind the forecasts.
@@ -303,7 +316,11 @@ class RecentValues:
         mean, scale = self.scales[which, :1], self.scales[which, 1:]
         loss, sizes = "" if self.spread is None else self.spread.loss, None
         units, scales = self.committee.units[which, None], self.scales[which]
-        found = self.committee.combine(changes_said(loss, outputs, windows[:, -1], units, scales), windows, which)
+        changes, phases = (
+            changes_said(loss, outputs, windows[:, -1], units, scales),
+            self.committee.profiles.phases(stamps),
+        )
+        found = self.committee.combine(changes, windows, which, phases)
         if self.spread is not None:
             sizes = self.spread.of(outputs, found, scales)
         if self.follower is not None:
