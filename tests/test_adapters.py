@@ -155,7 +155,7 @@ def test_a_forecaster_in_onnx_runtime_forecasts_as_its_stream(transform, ensembl
         for end, own in zip(("lo-80", "hi-80"), stream.interval(80), strict=True):
             np.testing.assert_allclose(found[end][0], own, **tolerance)
         given_ = {name.removeprefix("new "): found[name] for name in names if name.startswith("new ")}
-    assert len(given_) == 1 + states
+    assert len(given_) == 1 + fitted.committee.profiles.there[1] + states
 
 
 def test_forecasters_that_onnx_cannot_hold_are_refused(tmp_path):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from tsuzuki import Forecaster
 from tsuzuki.forecasting import history as maps
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import committee, nonnegative, stack
+from tsuzuki.forecasting.committee import committee, kinds_of, nonnegative, stack
 from tsuzuki.forecasting.rules import Rules
+from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, no_profiles
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -56,8 +57,8 @@ def test_steps_that_are_never_seen_take_the_weights_before_them():
 
 
 @settings(max_examples=40)
-@given(SEEDS, st.integers(1, 9), st.lists(st.sampled_from([0, 3, 7]), min_size=1, max_size=4))
-def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
+@given(SEEDS, st.integers(1, 9), st.lists(st.sampled_from([0, 3, 7]), min_size=1, max_size=4), st.booleans())
+def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases, profiled):
     generator = np.random.default_rng(seed)
     size = 21
     members = {
@@ -69,14 +70,23 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
     kinds = sorted(set(bases))
     by_kind = np.stack([generator.dirichlet(np.ones(6), horizon).T[:5] for _ in kinds])
     rules = Rules("none", (), (7,), (), tuple(bases), (1.0,) * len(bases), size, horizon, False)
-    both = committee(members, by_kind, rules)
-    series = generator.integers(0, len(bases), 12)
+    profiles = no_profiles(len(bases))
+    if profiled:
+        # The first series has none.
+        shapes = generator.normal(size=(len(bases), 14)) * (np.arange(len(bases)) > 0)[:, None]
+        profiles = SeasonalProfiles(shapes.astype(np.float32), 1)
+        members["profile-drift"] = members["drift"]
+        by_kind = np.stack([generator.dirichlet(np.ones(7), horizon).T[:6] for _ in (*kinds, *kinds)])
+        by_kind[: len(kinds), 5] = 0
+    both = committee(members, by_kind, rules, profiles, kinds_of(rules, profiles))
+    series, phases = generator.integers(0, len(bases), 12), generator.integers(0, 14, 12)
     windows = generator.normal(size=(12, size)).astype(np.float32)
     changes = generator.normal(size=(12, horizon)).astype(np.float32)
-    found = both.combine(changes, windows, series)
+    found = both.combine(changes, windows, series, phases)
     for row, number in enumerate(series):
         window, last = windows[row].astype(float), float(windows[row, -1])
-        ahead, weights = np.arange(1, horizon + 1), by_kind[kinds.index(bases[number])]
+        with_one = profiled and bool(profiles.there[number])
+        ahead, weights = np.arange(1, horizon + 1), by_kind[kinds.index(bases[number]) + len(kinds) * with_one]
 
         def season(length, window=window, ahead=ahead):
             return np.array([window[size - 1 + h - length * int(np.ceil(h / length))] for h in ahead])
@@ -87,6 +97,10 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases):
         means = np.array([weeks[2].mean() + shape[(h - 1) % 7] for h in ahead])
         slope = (last - window[0]) / (size - 1)
         said = [base + changes[row], season(7), means, last + slope * ahead, np.full(horizon, window.mean())]
+        if profiled:
+            shape, now = (profiles.shapes[number].astype(float), phases[row])
+            first, end = window[0] - shape[(now - size + 1) % 14], last - shape[now]
+            said.append(end + (end - first) / (size - 1) * ahead + shape[(now + ahead) % 14])
         expected = sum(w * one for w, one in zip(weights, said, strict=True)) + (1 - weights.sum(axis=0)) * last
         np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-4)
 

@@ -42,7 +42,10 @@ def test_a_new_series_has_the_usual_base_unit_scale_and_bounds(fitted):
     rows[:, LOW], rows[:, HIGH] = [0, 1, -np.inf], [np.inf, 9, 8]
     found = values_of(replace(fitted, recent_states=rows))
     assert found._back.tolist() == [24, 24, 1, 24]
-    assert found.committee.bases.tolist() == [1, 1, 0, 1]
+    # What training has seen keeps its kind, which has a profile; new ones have the usual base, without.
+    assert fitted.committee.profiles.there.tolist() == [True, True, False]
+    assert found.committee.bases.tolist() == [3, 1, 0, 1]
+    assert found.committee.profiles.there.tolist() == [True, False, False, False]
     np.testing.assert_array_equal(found.committee.units, np.array([0.1, 0.2, 0.9, 0.2], np.float32))
     usual = fitted.scales.mean(axis=0)
     np.testing.assert_array_equal(found.scales, [fitted.scales[0], usual, fitted.scales[2], usual])

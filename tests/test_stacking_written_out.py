@@ -1,6 +1,7 @@
 """How a committee's weights follow from held-out forecasts, written out row by row."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting import committee, stacking
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import LEVEL, Committee, nonnegative, stack, weights_table
+from tsuzuki.forecasting.committee import LEVEL, Committee, Kinds, nonnegative, stack, weights_table
 from tsuzuki.forecasting.history import drift_map, history_of, mean_map, seasonal_map, seasonal_mean_map
 from tsuzuki.forecasting.ridge import ridge
 from tsuzuki.forecasting.rules import Rules, ridge_values
+from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, learned_profiles, no_profiles
 from tsuzuki.forecasting.smoothing import smoothing_maps
-from tsuzuki.forecasting.stacking import HeldOutForecasts, _by_kind, stacked
+from tsuzuki.forecasting.stacking import HeldOutForecasts, _by_kind, _Rows, stacked
+
+HOUR = 3600 * 10**9
 
 
 def weights_of(rows, apart):
@@ -75,7 +79,7 @@ def test_weights_are_those_written_out(seed, horizon, every, noisy):
 def test_the_table_of_weights_has_what_is_left_to_the_last_value():
     weights = np.array([[0.5, 0.7], [0.2, 0.4]])
     one = Committee(("network", "ridge"), weights[None], np.zeros((1, 3, 2), np.float32), np.zeros(1, np.int64),
-                    np.ones(1, np.float32), (0,))  # fmt: skip
+                    np.ones(1, np.float32), (0,), no_profiles(1), np.zeros((1, 0, 2)))  # fmt: skip
     table = weights_table(one)
     assert table.index.tolist() == [1, 2]
     assert list(table.columns) == ["network", "ridge", "last value"]
@@ -93,8 +97,10 @@ def test_series_of_a_kind_have_weights_of_their_own_as_far_as_their_errors_are_m
     members = [(targets + noise[:, [m]] * generator.normal(size=(60, 2))).astype(np.float32) for m in (0, 1)]
     importance, spread = np.ones(60), np.zeros((60, 2), np.float32)
     whole = stack(targets, members, importance, spread, 2)
-    np.testing.assert_array_equal(_by_kind(targets, members, importance, spread, 2, 0 * kinds, 1), whole[None])
-    found = _by_kind(targets, members, importance, spread, 2, kinds, 3)
+    rows_of = _Rows(targets, members, importance, spread, 2, kinds)
+    one = replace(rows_of, kinds=0 * kinds)
+    np.testing.assert_array_equal(_by_kind(one, Kinds((0,), kinds), 0), whole[None])
+    found = _by_kind(rows_of, Kinds((0, 24, 168), kinds), 0)
     for kind, rows, apart in ((0, slice(40), 40), (1, slice(40, 60), 20)):
         own = stack(targets[rows], [one[rows] for one in members], importance[rows], spread[rows], 2)
         np.testing.assert_allclose(found[kind], (apart * own + 10 * whole) / (apart + 10), rtol=1e-12)
@@ -102,17 +108,40 @@ def test_series_of_a_kind_have_weights_of_their_own_as_far_as_their_errors_are_m
     np.testing.assert_array_equal(found[2], whole)
 
 
+def test_members_that_need_a_profile_have_no_weight_where_there_is_none():
+    """Series without a profile learn from all rows, those with one from their own."""
+    generator = np.random.default_rng(5)
+    targets = generator.normal(size=(60, 2)).astype(np.float32)
+    members = [(targets + scale * generator.normal(size=(60, 2))).astype(np.float32) for scale in (0.5, 0.4)]
+    kinds = np.repeat([0, 1], [25, 35])
+    found = _by_kind(_Rows(targets, members, np.ones(60), None, 1, kinds), Kinds((0, 0), kinds), 1)
+    np.testing.assert_array_equal(found[0, :1], stack(targets, members[:1], np.ones(60)))
+    np.testing.assert_array_equal(found[0, 1], 0)
+    here = [one[25:] for one in members]
+    np.testing.assert_array_equal(found[1], stack(targets[25:], here, np.ones(35)))
+
+
 def test_the_table_of_weights_names_the_base_where_there_are_several():
     weights = np.array([[[0.5, 0.7]], [[0.2, 0.4]]])
     one = Committee(("network",), weights, np.zeros((2, 3, 2), np.float32), np.array([0, 1]), np.ones(2, np.float32),
-                    (0, 24))  # fmt: skip
+                    (0, 24), no_profiles(2), np.zeros((2, 0, 2)))  # fmt: skip
     table = weights_table(one)
     assert table.index.tolist() == [(0, 1), (0, 2), (24, 1), (24, 2)]
     assert table["last value"].round(9).tolist() == [0.5, 0.3, 0.8, 0.6]
 
 
-@pytest.mark.parametrize("most", [7, 10_000])
-def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most):
+def test_the_table_of_weights_tells_series_with_a_profile_from_others_of_the_same_base():
+    weights = np.array([[[0.5, 0.7]], [[0.2, 0.4]], [[0.1, 0.3]], [[0.6, 0.8]]])
+    profiles = SeasonalProfiles(np.array([[0, 0], [1, -1]], np.float32), 1)
+    one = Committee(("network",), weights, np.zeros((4, 3, 2), np.float32), np.array([1, 3]), np.ones(2, np.float32),
+                    (0, 24, 0, 24), profiles, np.zeros((4, 3, 2)))  # fmt: skip
+    table = weights_table(one)
+    assert table.index.tolist() == [(24, False, 1), (24, False, 2), (24, True, 1), (24, True, 2)]
+    assert table["network"].tolist() == [0.2, 0.4, 0.6, 0.8]
+
+
+@pytest.mark.parametrize(("most", "profiled"), [(7, False), (10_000, False), (10_000, True)])
+def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most, profiled):
     monkeypatch.setattr(stacking, "MOST_WEIGHED", most)
     generator, horizon, season, size, points = np.random.default_rng(3), 3, 4, 12, (60, 48)
     values = [
@@ -128,7 +157,10 @@ def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most
             HeldOutForecasts(np.arange(first - 1, last - 1), own, 0 * own, last, np.zeros((10, 0), np.float32))
             for (first, last), own in zip(bounds[-1], drawn, strict=True)
         ])  # fmt: skip
-    together, judged = stacked(values, histories, found, rules, judged=True)
+    begins = np.array(["2024-01-01T05", "2024-01-01T06"], "datetime64[ns]")
+    profiles = learned_profiles(values, begins, HOUR, (season,) if profiled else (), bounds, horizon)
+    together, judged = stacked(values, histories, found, rules, profiles, judged=True)
+    assert together.profiles.there.tolist() == [profiled, profiled]
     importance = stacking._importance(values, rules, horizon)
     held_out = [tuple(zip(*own, strict=True)) for own in bounds]
     _, own_ridge = ridge(histories, held_out, horizon, min(size, ridge_values(points[0])), importance)
@@ -136,6 +168,19 @@ def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most
     maps |= {"seasonal-mean-4": seasonal_mean_map(size, horizon, season), "mean": mean_map(size, horizon)}
     maps |= smoothing_maps(histories, horizon, (season,), importance)
     assert set(together.members) >= {"network", "ridge", LEVEL, *maps}
+    plain, own_plain = {}, [{}, {}]
+    if profiled:
+        less = [
+            replace(one, values=one.values - shape[(first + np.arange(len(one.values)) - size) % season])
+            for one, shape, first in zip(histories, profiles.whole.shapes, (1, 2), strict=True)
+        ]
+        plain = {
+            "profile-mean": maps["mean"],
+            "profile-smoothing": smoothing_maps(less, horizon, (), importance)["smoothing"],
+        }
+        lags = min(size, ridge_values(points[0]))
+        own_plain = [{**plain, "profile-ridge": one} for one in ridge(less, held_out, horizon, lags, importance)[1]]
+        assert {"profile-ridge", *plain} < set(together.members)
     for series, count in enumerate(points):
         row = 0
         for network, first in enumerate((count - 10, count - 20)):
@@ -146,9 +191,17 @@ def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most
                 linear = {**maps, "ridge": own_ridge[network]}
                 base = (window - last) @ change_map(size, horizon, rules.bases[series])
                 expected = np.full(horizon, last)
-                for name, weights in zip(together.members, together.weights[series], strict=True):
+                shape = profiles.without[network].shapes[series] if profiled else np.zeros(season)
+                at = (1, 2)[series] + place
+                around = shape[(at + np.arange(1 - size, horizon + 1)) % season]
+                kind = together.bases[series]
+                assert kind == series + 2 * profiled
+                for name, weights in zip(together.members, together.weights[kind], strict=True):
                     change = said + base if name == "network" else None
-                    if change is None:
+                    if name.startswith("profile-"):
+                        usual = window - around[:size]
+                        change = (usual - usual[-1]) @ own_plain[network][name] + usual[-1] + around[size:] - last
+                    elif change is None:
                         change = np.full(horizon, -last) if name == LEVEL else (window - last) @ linear[name]
                     expected += weights * change
                 np.testing.assert_allclose(judged.forecasts[series][row], expected, atol=2e-5)

@@ -22,6 +22,7 @@ from tsuzuki.forecasting.bounds import within
 from tsuzuki.forecasting.conformal_intervals import check_levels
 from tsuzuki.forecasting.predict import interval_quantiles, point_forecast
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, plain_states
+from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.store_fit import check_settings
 from tsuzuki.forecasting.store_statistics import SeriesStatistics, parts_of, statistics_of
 from tsuzuki.forecasting.store_tails import forecasts_of, last_times
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.forecasting.fitted import Fitted
-    from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.settings import Settings
 
 # Series that are written at once, and that a network runs at once: the gates of so many lanes stay in a core's cache.

@@ -164,7 +164,8 @@ class Cursor:
 
     def _take_with_care(self, value: float | None) -> None:
         """A step at which something is missing or was, rows run out, or months differ."""
-        absent = value is None or value != value
+        # A comparison of NumPy's numbers has a type of its own.
+        absent = value is None or bool(value != value)
         reading = NAN if absent else as_number(value)
         bank, number = self.settle(), self._number
         if bank.recent.too_far(self._only, np.array([reading]))[0]:
