@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tsuzuki import Forecaster
 from tsuzuki.forecasting import history as maps
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import committee, kinds_of, nonnegative, stack
+from tsuzuki.forecasting.committee import committee, nonnegative, stack
 from tsuzuki.forecasting.rules import Rules
 from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, no_profiles
 
@@ -78,7 +78,7 @@ def test_one_matrix_says_what_all_members_say_one_by_one(seed, horizon, bases, p
         members["profile-drift"] = members["drift"]
         by_kind = np.stack([generator.dirichlet(np.ones(7), horizon).T[:6] for _ in (*kinds, *kinds)])
         by_kind[: len(kinds), 5] = 0
-    both = committee(members, by_kind, rules, profiles, kinds_of(rules, profiles))
+    both = committee(members, by_kind, rules, profiles)
     series, phases = generator.integers(0, len(bases), 12), generator.integers(0, 14, 12)
     windows = generator.normal(size=(12, size)).astype(np.float32)
     changes = generator.normal(size=(12, horizon)).astype(np.float32)

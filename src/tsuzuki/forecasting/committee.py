@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.history import differences
-from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, offsets_of
+from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, no_profiles, offsets_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,8 +158,8 @@ def committee(
     members: dict[str, NDArray[np.float32]],
     weights: NDArray[np.float64],
     rules: "Rules",
-    profiles: SeasonalProfiles,
-    kinds: "Kinds",
+    profiles: SeasonalProfiles | None = None,
+    kinds: "Kinds | None" = None,
 ) -> Committee:
     """Put a committee together.
 
@@ -167,10 +167,12 @@ def committee(
         members: the linear members by name, [size, horizon] each; that of the level is not looked at.
         weights: float64 [kinds, 1 + members, horizon], the networks' first.
         rules: what was chosen from the data.
-        profiles: of the series.
-        kinds: of the series.
+        profiles: of the series; none if None.
+        kinds: of the series; as they follow from both if None.
     """
     size, horizon, maps, own_maps = rules.history, rules.horizon, [], []
+    profiles = no_profiles(len(rules.bases)) if profiles is None else profiles
+    kinds = kinds_of(rules, profiles) if kinds is None else kinds
     for season, trusted in zip(kinds.seasons, weights, strict=True):
         linear, without = np.zeros((size, horizon)), np.zeros((size, horizon))
         for (name, one), own in zip(members.items(), trusted[1:], strict=True):

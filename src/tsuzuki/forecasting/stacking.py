@@ -13,7 +13,7 @@ from tsuzuki.forecasting.history import History, differences
 from tsuzuki.forecasting.linear_members import Maps, linear_members
 from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.rules import Rules, wander
-from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, SeasonalProfiles, no_profiles, offsets_of
+from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, SeasonalProfiles, offsets_of
 from tsuzuki.training.side_by_side import run_side_by_side
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
@@ -236,9 +236,7 @@ def _by_kind(rows: _Rows, kinds: Kinds, profiled: int) -> NDArray[np.float64]:
 
 def alone(rules: Rules) -> Committee:
     """A committee of the networks only."""
-    profiles = no_profiles(len(rules.bases))
-    weights = np.ones((len(set(rules.bases)), 1, rules.horizon))
-    return committee({}, weights, rules, profiles, kinds_of(rules, profiles))
+    return committee({}, np.ones((len(set(rules.bases)), 1, rules.horizon)), rules)
 
 
 def _apart(rows: int, most: int, rules: Rules) -> int:

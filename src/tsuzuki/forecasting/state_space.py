@@ -8,7 +8,7 @@ dozen readings seldom tell them apart. With weights and constants fixed all of t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from statistics import NormalDist
 
@@ -296,13 +296,12 @@ def joined(
     sizes[1] *= FLATTERED
     share = 1 / (1 + np.exp(-SHARP * (sizes[0] - sizes[1]) / max(min(sizes), 1e-12)))
     trusted = np.concatenate([share * others.weights, np.full_like(others.weights[:, :1], 1 - share)], axis=1)
-    together = Committee(
-        (*others.members, "state space"),
-        trusted,
-        np.asarray(share * others.maps + (1 - share) * averaged.map, np.float32),
-        others.bases,
-        others.units,
-        others.seasons,
+    together = replace(
+        others,
+        members=(*others.members, "state space"),
+        weights=trusted,
+        maps=np.asarray(share * others.maps + (1 - share) * averaged.map, np.float32),
+        profile_maps=share * others.profile_maps,
     )
     mixed = np.asarray(share * errors + (1 - share) * own, np.float32)
     narrower = np.sqrt(np.abs(mixed[both]).mean() / sizes[0]) if both.any() and sizes[0] > 0 else 1.0
