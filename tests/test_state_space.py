@@ -16,6 +16,7 @@ from tsuzuki.forecasting.history import differences, history_of
 from tsuzuki.forecasting.rules import held_whole
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.smoothing import Constants
+from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.state_space import averaged_smoothing, joined
 
 
@@ -176,7 +177,8 @@ def test_each_side_has_a_share_by_its_errors(times, share):
     weights = np.full((1, 1, 2), 0.75)
     # Their errors count 1.15 times.
     times /= 1.15
-    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,))
+    none = no_profiles(1), np.zeros((1, 0, 2))
+    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,), *none)
     own = averaged.errors[places]
     together, calibration, errors = joined(averaged, others, -times * own, places)
     assert together.members == ("network", "state space")

@@ -243,12 +243,17 @@ def offsets_of(
         float32 [series, season, horizon], by the phase of the last value.
     """
     size, horizon = maps.shape[1:]
-    season = profiles.season
-    found = np.zeros((len(kinds), season, horizon), np.float32)
-    # Around each phase: the values of a window, and those ahead.
-    around = (np.arange(season)[:, None] + np.arange(1 - size, horizon + 1)) % season
+    found = np.zeros((len(kinds), profiles.season, horizon), np.float32)
     for number in np.flatnonzero(profiles.there):
-        shape, kind = profiles.shapes[number].astype(np.float64), kinds[number]
-        apart = shape[around] - shape[:, None]
-        found[number] = weights[kind] * apart[:, size:] - apart[:, :size] @ maps[kind]
+        past, ahead = around(profiles.shapes[number], size, horizon)
+        found[number] = weights[kinds[number]] * ahead - past @ maps[kinds[number]]
     return found
+
+
+def around(shape: NDArray[np.float32], size: int, horizon: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A profile [season] around each phase less its value there: in a window, [season, size], and ahead, [season,
+    horizon]."""
+    season = len(shape)
+    places = (np.arange(season)[:, None] + np.arange(1 - size, horizon + 1)) % season
+    apart = shape.astype(np.float64)[places] - shape[:, None]
+    return apart[:, :size], apart[:, size:]

@@ -13,7 +13,7 @@ from tsuzuki.forecasting.history import History, differences
 from tsuzuki.forecasting.linear_members import Maps, linear_members
 from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.rules import Rules, wander
-from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, SeasonalProfiles, offsets_of
+from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, SeasonalProfiles, around
 from tsuzuki.training.side_by_side import run_side_by_side
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
@@ -185,10 +185,14 @@ def stacked(
 
 def _put_on_again(maps: Maps, profiles: SeasonalProfiles) -> dict[str, NDArray[np.float32]]:
     """What profiles add to each member that sees values without them, by name, [series, season, horizon]."""
-    found, alike = {}, np.zeros(len(profiles.shapes), np.int64)
-    for name, one in maps.items():
-        if name.startswith(PROFILE):
-            found[name] = offsets_of(profiles, np.ones((1, one.shape[1])), one[None].astype(np.float64), alike)
+    needed = {name: one.astype(np.float64) for name, one in maps.items() if name.startswith(PROFILE)}
+    found: dict[str, NDArray[np.float32]] = {}
+    for name, one in needed.items():
+        found[name] = np.zeros((*profiles.shapes.shape, one.shape[1]), np.float32)
+    for number in np.flatnonzero(profiles.there) if needed else ():
+        past, ahead = around(profiles.shapes[number], *next(iter(needed.values())).shape)
+        for name, one in needed.items():
+            found[name][number] = ahead - past @ one
     return found
 
 

@@ -122,7 +122,7 @@ def _scored(
 ) -> "tuple[pd.DataFrame, dict[str, float]]":
     """Forecasts of some series from their origins; `statistics` are of what lies before these."""
     origins = [origins_of(one, settings.horizon, windows, step) for one in series]
-    own = fitted_for(fitted, statistics)
+    own = fitted_for(fitted, statistics, [one.name for one in series])
     before = [one.cut_at(int(known[0])) for one, known in zip(series, origins, strict=True)]
     shifts, states = _shifts(own, settings, before), own.recent_states.copy()
     since = [one.segments[-1].stop - one.segments[-1].start for one in before]

@@ -120,11 +120,14 @@ def _tables(
 
     followed = store.fingerprint != fitted.fingerprint
 
+    def of(first: int, last: int) -> tuple[SeriesStatistics, Sequence[str]]:
+        return statistics.of(first, last), store.ids[first:last]
+
     def one(part: tuple[int, int]) -> tuple[int, int, "pa.Table"]:
         first, last = part
         found = [
             forecasts_of(
-                fitted_for(fitted, statistics.of(begin, min(begin + LANES, last))),
+                fitted_for(fitted, *of(begin, min(begin + LANES, last))),
                 fitted.rules,
                 settings,
                 store,
@@ -134,7 +137,7 @@ def _tables(
             for begin in range(first, last, LANES)
         ]
         forecasts, widths = (np.concatenate(part) for part in zip(*found, strict=True))
-        own = fitted_for(fitted, statistics.of(first, last))
+        own = fitted_for(fitted, *of(first, last))
         return first, last, _table(own, settings, store, first, forecasts, widths, levels)
 
     parts = list(parts_of(store, series=TOGETHER))
@@ -145,10 +148,10 @@ def _tables(
             yield from pool.map(one, parts[begin : begin + 2 * threads])
 
 
-def fitted_for(fitted: "Fitted", statistics: SeriesStatistics) -> "Fitted":
-    """What training left, for other series than those it learned from: with their scales, bases, units and bounds.
+def fitted_for(fitted: "Fitted", statistics: SeriesStatistics, ids: Sequence[str]) -> "Fitted":
+    """What training left, for series of files: with their scales, bases, units and bounds.
 
-    Intervals and usual errors are the means of those that it knows.
+    Intervals and usual errors are the means of those that it knows; profiles are known of those alone.
     """
     count = len(statistics.scales)
     calibration, committee, recent = fitted.calibration, fitted.committee, fitted.recent
@@ -156,9 +159,13 @@ def fitted_for(fitted: "Fitted", statistics: SeriesStatistics) -> "Fitted":
         calibration = replace(calibration, offsets=calibration.offsets.mean(axis=0, keepdims=True))
     if committee is not None:
         kinds = np.searchsorted(committee.seasons[: committee.kinds_of_base], statistics.bases)
-        committee = replace(
-            committee, bases=kinds, units=statistics.units.astype(np.float32), profiles=no_profiles(count)
-        )
+        profiles = no_profiles(count)
+        if committee.profiles:
+            trained = {name: place for place, name in enumerate(fitted.ids)}
+            profiles = committee.profiles.select([trained.get(name) for name in ids])
+            kinds = kinds + committee.kinds_of_base * profiles.there
+        units = statistics.units.astype(np.float32)
+        committee = replace(committee, bases=kinds, units=units, profiles=profiles)
     if recent is not None:
         recent = recent.select([None] * count)
     states = plain_states(count) if recent is None else recent.initial()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.panel_store import PanelStore
-from tsuzuki.forecasting.follow import combined, follower_of
+from tsuzuki.forecasting.follow import combined, follower_of, phases_at
 from tsuzuki.forecasting.predict import in_units
 from tsuzuki.forecasting.recent_errors import WIDTH
 from tsuzuki.forecasting.store_rows import calendar_of
@@ -79,10 +79,12 @@ def forecasts_of(
     if fitted.committee is None:
         return in_units(fitted, outputs[:, -1], np.arange(count)), np.ones(count, np.float32)
     last = values[:, -rules.history :]
+    ends = last_times(store, first, count)[:, None] + store.step * np.arange(1 - steps, 1)
+    times = ends.astype("datetime64[ns]")
     if not followed:
-        together = combined(fitted, outputs[:, -1], last, np.arange(count))
+        together = combined(fitted, outputs[:, -1], last, np.arange(count), phases_at(fitted, times[:, -1]))
         return in_units(fitted, together, np.arange(count)), np.ones(count, np.float32)
-    return _followed(fitted, outputs, values, missing, begins)
+    return _followed(fitted, outputs, values, missing, begins, times)
 
 
 def _followed(
@@ -91,6 +93,7 @@ def _followed(
     values: NDArray[np.float32],
     missing: NDArray[np.bool_],
     begins: NDArray[np.int64],
+    times: NDArray[np.datetime64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Forecasts that follow recent errors, all series moved on a step at a time.
 
@@ -100,6 +103,7 @@ def _followed(
         values: float32 [series, ...], without gaps, the last steps at the end.
         missing: bool [series, steps].
         begins: int64 [series], the step that each begins with.
+        times: datetime64 [series, steps].
     """
     states, size, (count, steps) = fitted.recent_states.copy(), fitted.rules.history, missing.shape
     follower, every = follower_of(fitted, states), np.arange(count)
@@ -115,7 +119,8 @@ def _followed(
         if len(here) == 0:
             continue
         own = np.ascontiguousarray(windows[here])
-        found = follower.mixed(here, combined(fitted, outputs[here, step], own, here), own)
+        phases = phases_at(fitted, times[here, step])
+        found = follower.mixed(here, combined(fitted, outputs[here, step], own, here, phases), own)
     return in_units(fitted, found, every), states[:, WIDTH]
 
 
