@@ -14,9 +14,9 @@ from tsuzuki.forecasting.committee import Committee
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES
 from tsuzuki.forecasting.history import differences, history_of
 from tsuzuki.forecasting.rules import held_whole
+from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.smoothing import Constants
-from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.state_space import averaged_smoothing, joined
 
 
