@@ -46,11 +46,12 @@ def trained(monkeypatch):
     return asked
 
 
-def test_the_better_half_goes_on_for_twice_the_passes_and_the_best_stays(trained):
+def test_the_better_half_goes_on_for_twice_the_passes_and_the_best_are_built_in(trained):
     settings = Settings(3, units=5, epochs=16, ensemble=4, search=60)
     frame = wave(300)
     found = module.search(series_of(frame, settings), settings)
-    assert found.settings.units == 8
+    assert found.settings.recipes == ((), (("units", 8),), (("units", 9),))
+    assert found.settings.units == 5
     assert found.settings.search == 0
     assert [one.share for one in found.trials] == [0.25] * 7 + [0.5] * 4 + [1.0] * 3
     assert [asked.epochs for asked, _ in trained] == [4] * 7 + [8] * 4 + [16] * 3
@@ -72,10 +73,33 @@ def test_workers_try_several_recipes_at_once_and_come_to_the_same(trained):
     assert [one.recipe for one in hurried.trials] == [{}]
 
 
-def test_a_recipe_that_is_hardly_better_does_not_take_over(trained, monkeypatch):
-    monkeypatch.setattr(module, "BETTER", 0.2)
-    settings = Settings(3, units=9, search=60)
-    assert module.search(series_of(wave(300), settings), settings).settings.units == 9
+def test_a_base_that_is_hardly_better_does_not_take_over(monkeypatch):
+    monkeypatch.setattr(module, "RECIPES", ({"base": "season"},))
+    settings = Settings(3, search=60)
+    for error, base in ((1.01, "auto"), (1.03, "season")):
+        errors = {"season": 1.0, "auto": error}
+
+        def train(series, settings, *, last, errors=errors):
+            return SimpleNamespace(held_out_error=errors[settings.base])
+
+        monkeypatch.setattr(module, "train", train)
+        found = module.search(series_of(wave(300), settings), settings).settings
+        assert (found.base, found.recipes) == (base, ())
+
+
+def test_no_more_recipes_are_begun_with_than_there_is_time_for(monkeypatch):
+    monkeypatch.setattr(module, "RECIPES", tuple({"units": units} for units in range(10, 30)))
+    monkeypatch.setattr(
+        module,
+        "_tried",
+        lambda series, settings, recipe, share: module.Trial(recipe, share, 1.0, 1.5 if share < 1 else 9),
+    )
+    settings = Settings(3, units=5, search=60)
+    found = module.search(series_of(wave(300), settings), settings)
+    # All rounds of six take as long as 24 trials of the first one, 36 of the 60 seconds.
+    assert [one.share for one in found.trials].count(module.FIRST_SHARE) == 6
+    hurried = module.search(series_of(wave(300), settings), replace(settings, search=10))
+    assert [one.share for one in hurried.trials].count(module.FIRST_SHARE) == module.FEWEST
 
 
 def trial(error, seconds=1.0, **recipe):
@@ -85,13 +109,13 @@ def trial(error, seconds=1.0, **recipe):
 @pytest.mark.parametrize(
     ("trials", "seconds", "expected"),
     [
-        # As good as the best one, in its order, the settings themselves among them.
+        # About as good as the settings themselves, which stay, the best first.
         ([trial(1.0, units=8), trial(1.004), trial(1.006, loss="mae"), trial(1.02, units=9)], 9, [{}, 8, "mae"]),
-        # So much better that the settings themselves no longer stand in it.
-        ([trial(1.0, units=8), trial(1.009, loss="mae"), trial(1.03)], 9, [8, "mae"]),
-        ([trial(1.0, units=8), trial(1.03)], 9, 8),
+        ([trial(0.5, units=8), trial(1.004), trial(1.02, units=9)], 9, [{}, 8]),
+        ([trial(1.0), trial(1.03, units=8)], 9, {}),
+        # As many as there is time for.
         ([trial(1.0, units=8), trial(1.001)], 1.5, {}),
-        ([trial(1.0, units=8), trial(1.001, units=9), trial(1.002)], 2.0, [{}, 8]),
+        ([trial(1.0, 3.0, units=8), trial(1.001, units=9), trial(1.002)], 2.0, [{}, 9]),
         ([trial(1.0), *(trial(1.0, units=units) for units in range(5, 12))], 99, [{}, 5, 6, 7]),
         # What all networks share stands alone, or not at all.
         ([trial(1.0, base="season"), trial(1.005, units=8), trial(1.03)], 9, "season"),
@@ -170,6 +194,29 @@ def test_a_forecaster_is_trained_with_what_the_search_found(monkeypatch, tmp_pat
     assert len(forecaster.fitted.members) == forecaster.settings.networks
     forecaster.save(tmp_path / "m")
     assert load(tmp_path / "m").predict().equals(forecaster.predict())
+
+
+def test_a_search_that_was_broken_off_ends_as_a_fit_of_the_recipes_that_it_found(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "RECIPES", ({"units": 6}, {"learning_rate": 1e-2}))
+    monkeypatch.setattr(module, "CLOSE", 10.0)
+    monkeypatch.setattr(module, "BETTER", 0.0)
+    heard = []
+
+    def break_off(share):
+        heard.append(share)
+        if len(heard) == 5:
+            raise KeyboardInterrupt
+
+    asked = {"checkpoint": tmp_path / "c", "every": "0.001"}
+    with pytest.raises(KeyboardInterrupt):
+        Forecaster(3, search=60, **SMALL).fit(wave(200), on_progress=break_off, **asked)
+    monkeypatch.setattr(module, "_tried", None)
+    found = Forecaster(3, search=60, **SMALL).fit(wave(200), **asked)
+    assert len(found.settings.recipes) == 2
+    assert found.settings.recipes[0] == ()
+    expected = Forecaster(3, recipes=found.settings.recipes, **SMALL).fit(wave(200))
+    assert expected.predict().equals(found.predict())
+    assert expected.settings == found.settings
 
 
 def test_what_was_not_searched_says_so():

@@ -57,7 +57,7 @@ TEXTS = {
     # fit, backtest
     "The model file.": "モデルの保存先。",
     "Seconds that trials and training take.": "試行と学習にかける秒数。",
-    "Seconds in which `fit` looks for better settings of the networks, on held-out stretches of the training data, and trains those that stay; 0 for none.": "`fit` が学習データの取り置いた期間でネットワークのよりよい設定を探し、残った設定で学習する秒数。0 なら探しません。",
+    "Seconds in which `fit` looks for better settings of the networks, on held-out stretches of the training data, and trains those of the best side by side (`recipes`); 0 for none.": "`fit` が学習データの取り置いた期間でネットワークのよりよい設定を探し、よかった設定のネットワークを並べて学習する（`recipes`）秒数。0 なら探しません。",
     "Steps ahead.": "何ステップ先まで予測するか。",
     "Kind of the recurrent layers: simple_rnn, gru or lstm.": "リカレント層の種類: simple_rnn、gru、lstm。",
     "Units of each recurrent layer.": "各リカレント層のユニット数。",

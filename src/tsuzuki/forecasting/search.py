@@ -2,9 +2,9 @@
 
 Successive halving (Jamieson and Talwalkar 2016): all recipes are trained for a quarter of the passes, the better half
 of them for half, and so on. What is compared is the committee's error where its networks were held out. The committee
-is built from the best: networks of each recipe that errs about as little as the best one, as many recipes as there is
-time left for. The recipe that the settings say is among those tried, and gives way to another only if that is better by
-more than chance would have it.
+is built from the best: networks of each recipe that errs about as little as the one that the settings say, beside
+networks of that, as many recipes as there is time left for. What all networks share gives way to something else only if
+that is better by more than chance would have it.
 """
 
 import json
@@ -50,13 +50,16 @@ RECIPES: tuple[dict[str, Any], ...] = (
 NETWORKS, FIRST_SHARE = 2, 0.25
 # Points that trials are trained on at most: fewer series, then the end of each.
 POINTS = 40_000
-# Another recipe takes over where its error, all passes made, is below this share of that of the settings: of so many
-# recipes one is a per cent better by chance.
+# What all networks share, such as their base, gives way where the other's error, all passes made, is below this share
+# of that of the settings: of so many recipes one is a per cent better by chance.
 BETTER = 0.98
 # Share of the seconds that trials may take; what is left trains the networks that stay.
 SEARCHED = 0.6
-# Recipes whose error is at most so many times the best one's stand in the committee with it, so many at most: each
-# costs every forecast as much again.
+# All rounds together take about so many times as long as the first one; no more recipes are begun with than there is
+# time for, but so many at least.
+ROUNDS, FEWEST = 4, 4
+# Recipes whose error is at most so many times that of the settings stand in the committee beside these, so many in all
+# at most: each costs every forecast as much again.
 CLOSE, KINDS = 1.01, 4
 # A network that stays takes so many times as long as in its trial: it goes through what was held out, too.
 LONGER = 1.5
@@ -129,6 +132,8 @@ def search(
         round_of: list[Trial] = []
         keys = [(json.dumps(recipe, sort_keys=True), share) for recipe in left]
         for begin in range(0, len(left), together):
+            if begin >= len(left):
+                break
             here = slice(begin, begin + together)
             new = [(recipe, share) for recipe, key in zip(left[here], keys[here], strict=True) if key not in known]
             # The settings themselves are tried in every round, or nothing could be compared with them.
@@ -141,6 +146,9 @@ def search(
                 if on_trial is not None:
                     on_trial(trial)
             round_of += [known[key] for key in keys[here] if key in known]
+            if share == FIRST_SHARE:
+                most = SEARCHED * settings.search * together / (ROUNDS * max(round_of[0].seconds, 1e-9))
+                left = left[: max(FEWEST, min(len(left), int(most)))]
             if any(key not in known for key in keys[here]):
                 break
         own = next(one for one in round_of if not one.recipe)
@@ -168,22 +176,18 @@ def built_from(ranked: Sequence[Trial], settings: "Settings", seconds: float) ->
     if not ranked:
         return {}
     best, own = ranked[0], next(one for one in ranked if not one.recipe)
-    shared: dict[str, Any] = {}
-    if best.error < BETTER * own.error:
-        shared = {name: value for name, value in best.recipe.items() if name not in OF_NETWORKS}
-    else:
-        best = own
+    shared = {name: value for name, value in best.recipe.items() if name not in OF_NETWORKS}
+    if shared and best.error < BETTER * own.error:
+        # All others were tried with what networks shared before.
+        return best.recipe
     alike = settings.loss in POINT_LOSSES and not settings.quantiles
-    kinds: list[dict[str, Any]] = []
-    for one in (best, *(other for other in ranked if other is not best)):
-        recipe = {name: value for name, value in one.recipe.items() if name not in shared}
-        seconds -= one.seconds
-        fits = set(recipe) <= set(OF_NETWORKS) and (alike or "loss" not in recipe)
-        # A recipe of the networks alone was tried with other settings than those that all share now.
-        fits = fits and not shared and (alike or "loss" not in best.recipe)
-        if not kinds or (fits and one.error <= CLOSE * best.error and seconds >= 0 and len(kinds) < KINDS):
-            kinds.append(recipe)
-    return shared | (kinds[0] if len(kinds) == 1 else {"recipes": tuple(tuple(sorted(one.items())) for one in kinds)})
+    kinds, left = [own], seconds - own.seconds
+    for one in ranked:
+        fits = one.recipe and set(one.recipe) <= set(OF_NETWORKS) and (alike or "loss" not in one.recipe)
+        if fits and one.error <= CLOSE * own.error and one.seconds <= left and len(kinds) < KINDS:
+            kinds.append(one)
+            left -= one.seconds
+    return {} if len(kinds) == 1 else {"recipes": tuple(tuple(sorted(one.recipe.items())) for one in kinds)}
 
 
 def trials_table(trials: Sequence[Trial]) -> "pd.DataFrame":

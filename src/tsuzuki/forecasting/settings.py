@@ -63,7 +63,7 @@ class Settings:
         budget: instead of passes: auto (as many updates as lower the held-out loss), a number of updates of each
             network such as 5000, or the time to train such as 90s, 5m, 1h. The updates are drawn over series and time.
         search: seconds in which `fit` looks for better settings of the networks, on held-out stretches of the training
-            data, and trains those that stay; 0 for none.
+            data, and trains those of the best side by side (`recipes`); 0 for none.
         learning_rate: highest learning rate; it rises for a twentieth of the updates and then falls along a cosine.
         weight_decay: weight decay of the optimiser, AdamW.
         ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
