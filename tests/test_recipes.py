@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tsuzuki import Forecaster, load
+from tsuzuki.commands.info import facts
 from tsuzuki.distributed.worker_pool import InProcess, WorkerPool
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.fit import train
@@ -110,6 +111,13 @@ def test_a_file_holds_networks_of_all_kinds(mixed, tmp_path):
     assert kept.settings == mixed.settings
     assert kept.predict().equals(mixed.predict())
     assert kept.fitted.ways == mixed.fitted.ways
+
+
+def test_what_is_told_of_a_model_names_all_kinds(mixed):
+    told = facts(mixed.settings, mixed.fitted)
+    assert told["network"] == "gru(4) x 1, lstm(9) x 1, gru(4) x 2"
+    assert told["networks"] == 6
+    assert told["weights"] == max(sum(array.size for array in one) for one in mixed.fitted.members)
 
 
 def test_a_stream_that_learns_moves_the_networks_of_each_kind(mixed):
