@@ -15,8 +15,9 @@ from tsuzuki.data.grid import following_times
 
 # The ridge regression's lags, its largest number of training rows, and its penalty on standardised values.
 RIDGE_LAGS, RIDGE_ROWS, RIDGE_PENALTY = 336, 100_000, 10.0
-# Days on either side that are averaged into a day of the year.
-NEAR_DAYS = 15
+# Days on either side that are averaged into a day of the year, and parts of a day that have means of their own at most:
+# by the second a table of a year's days took 50 s and a gigabyte, of 150 readings as of millions.
+NEAR_DAYS, MOST_SLOTS = 15, 1440
 
 
 def references(
@@ -60,12 +61,14 @@ def _carried_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _climatology(
     times: NDArray[np.datetime64], values: NDArray[np.float64], step: int
 ) -> Callable[[NDArray[np.datetime64]], NDArray[np.float64]]:
-    """The mean by step of the day and day of the year, averaged over neighbouring days."""
-    slots = max(1, DAY // step)
+    """The mean by step of the day (by minute, if steps are shorter) and day of the year, averaged over neighbouring
+    days."""
+    width = max(1, min(step, DAY), DAY // MOST_SLOTS)
+    slots = max(1, DAY // width)
 
     def place(stamps: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         days = stamps.astype("datetime64[D]")
-        slot = (stamps - days).astype("timedelta64[ns]").astype(np.int64) // max(1, min(step, DAY))
+        slot = (stamps - days).astype("timedelta64[ns]").astype(np.int64) // width
         return (days - stamps.astype("datetime64[Y]")).astype(np.int64), np.minimum(slot, slots - 1)
 
     known = ~np.isnan(values)
