@@ -11,7 +11,7 @@ from tsuzuki.data.calendar import DAY
 from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting import state_space
 from tsuzuki.forecasting.committee import Committee
-from tsuzuki.forecasting.conformal_intervals import PROBABILITIES
+from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, calibrate
 from tsuzuki.forecasting.history import differences, history_of
 from tsuzuki.forecasting.rules import held_whole
 from tsuzuki.forecasting.seasonal_profile import no_profiles
@@ -189,6 +189,17 @@ def test_each_side_has_a_share_by_its_errors(times, share):
     np.testing.assert_allclose(
         calibration.offsets, np.sqrt(abs(left)) * averaged.calibration.offsets, rtol=1e-4, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(("points", "half"), [(100, False), (101, True)])
+def test_errors_of_more_points_give_half_of_the_percentiles(points, half):
+    averaged = averaged_smoothing(history(np.random.default_rng(1).normal(size=points).cumsum()), 2, ())
+    maps, weights, places = np.zeros((1, points, 2), np.float32), np.full((1, 1, 2), 1.0), np.arange(50, points)
+    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,))
+    _, calibration, errors = joined(averaged, others, averaged.errors[places], places)
+    offsets = averaged.calibration.offsets
+    expected = (offsets + calibrate(errors).offsets) / 2 if half else offsets
+    np.testing.assert_allclose(calibration.offsets, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.committee import Committee
-from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration, students_over_normal
+from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration, calibrate, students_over_normal
 from tsuzuki.forecasting.history import History
-from tsuzuki.forecasting.rules import SHORTEST
+from tsuzuki.forecasting.rules import SHORTEST, WHOLE_VALUES
 from tsuzuki.forecasting.smoothing import Constants, follow
 
 # What is tried: how fast level and trend follow, how the trend is damped, and how fast the season follows.
@@ -282,7 +282,7 @@ def joined(
     """A committee that these models have joined, its intervals and errors.
 
     Each side has a share by its own errors. Intervals are those of the models, narrower by the root of what the others
-    take off their errors.
+    take off their errors; of more than `WHOLE_VALUES` points, whose errors show a skew, half-way to their percentiles.
 
     Args:
         averaged: what the models say.
@@ -305,4 +305,7 @@ def joined(
     )
     mixed = np.asarray(share * errors + (1 - share) * own, np.float32)
     narrower = np.sqrt(np.abs(mixed[both]).mean() / sizes[0]) if both.any() and sizes[0] > 0 else 1.0
-    return together, Calibration(averaged.calibration.offsets * np.float32(narrower)), [mixed]
+    offsets = averaged.calibration.offsets * np.float32(narrower)
+    if len(averaged.errors) > WHOLE_VALUES:
+        offsets = (offsets + calibrate([mixed]).offsets) / np.float32(2)
+    return together, Calibration(offsets), [mixed]
