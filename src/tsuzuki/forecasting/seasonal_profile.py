@@ -243,17 +243,24 @@ def offsets_of(
         float32 [series, season, horizon], by the phase of the last value.
     """
     size, horizon = maps.shape[1:]
-    found = np.zeros((len(kinds), profiles.season, horizon), np.float32)
+    season = profiles.season
+    found = np.zeros((len(kinds), season, horizon), np.float32)
+    # Values of a window that stand at one phase count together.
+    whole = -(-size // season) * season
+    padded = np.concatenate([maps, np.zeros((len(maps), whole - size, horizon))], axis=1)
+    folded = padded.reshape(len(maps), -1, season, horizon).sum(axis=1)
+    phases = np.arange(season)[:, None]
+    past, ahead = (phases + 1 - size + np.arange(season)) % season, (phases + np.arange(1, horizon + 1)) % season
     for number in np.flatnonzero(profiles.there):
-        past, ahead = around(profiles.shapes[number], size, horizon)
-        found[number] = weights[kinds[number]] * ahead - past @ maps[kinds[number]]
+        shape, kind = profiles.shapes[number].astype(np.float64), kinds[number]
+        now = shape[:, None]
+        found[number] = weights[kind] * (shape[ahead] - now) - (shape[past] - now) @ folded[kind]
     return found
 
 
-def around(shape: NDArray[np.float32], size: int, horizon: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A profile [season] around each phase less its value there: in a window, [season, size], and ahead, [season,
-    horizon]."""
-    season = len(shape)
-    places = (np.arange(season)[:, None] + np.arange(1 - size, horizon + 1)) % season
-    apart = shape.astype(np.float64)[places] - shape[:, None]
-    return apart[:, :size], apart[:, size:]
+def around(
+    shape: NDArray[np.float32], phases: NDArray[np.int64], size: int, horizon: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A profile [season] around some phases [rows]: in a window, [rows, size], and ahead, [rows, horizon]."""
+    places = (phases[:, None] + np.arange(1 - size, horizon + 1)) % len(shape)
+    return shape[places[:, :size]], shape[places[:, size:]]

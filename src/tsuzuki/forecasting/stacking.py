@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.committee import ENOUGH, LEVEL, PROFILE, Committee, Kinds, committee, kinds_of, stack
 from tsuzuki.forecasting.history import History, differences
-from tsuzuki.forecasting.linear_members import Maps, linear_members
+from tsuzuki.forecasting.linear_members import linear_members
 from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.rules import Rules, wander
-from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, SeasonalProfiles, around
+from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, around
 from tsuzuki.training.side_by_side import run_side_by_side
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
@@ -135,17 +135,22 @@ def stacked(
 
     def each_of(member: int) -> list[list[NDArray[np.float32]]]:
         """What each member of the committee forecasts by itself, only on the rows that weights are found from."""
-        made, put_on = [], _put_on_again(linear.without[member], profiles.without[member])
+        made, profiled = [], any(name.startswith(PROFILE) for name in linear.without[member])
         for part, first in zip(parts, firsts[:-1], strict=True):
             if part.member != member:
                 continue
             some = slice(int(-first % weighed), None, weighed)
             windows = part.windows[some]
-            apart = differences(windows)
-            others = []
+            apart, others = differences(windows), []
+            if profiled:
+                shape = profiles.without[member].shapes[part.series]
+                past, ahead = around(shape, part.phases[some], size, horizon)
+                usual, ahead = differences(windows - past), ahead - past[:, -1:]
             for name, one_map in linear.without[member].items():
-                forecast = -windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map
-                others.append(forecast + put_on[name][part.series, part.phases[some]] if name in put_on else forecast)
+                if name.startswith(PROFILE):
+                    others.append(usual @ one_map + ahead)
+                else:
+                    others.append(-windows[:, -1:].repeat(horizon, axis=1) if name == LEVEL else apart @ one_map)
             made.append([part.changes[some] + apart @ change_map(size, horizon, rules.bases[part.series]), *others])
         return made
 
@@ -181,19 +186,6 @@ def stacked(
         by_series[part.series].append((part.targets + part.windows[:, -1:] - forecast, forecast, part.said))
     joined = [[np.concatenate(one) for one in zip(*own_rows, strict=True)] for own_rows in by_series]
     return together, Judged(*([one[kind] for one in joined] for kind in range(3)))
-
-
-def _put_on_again(maps: Maps, profiles: SeasonalProfiles) -> dict[str, NDArray[np.float32]]:
-    """What profiles add to each member that sees values without them, by name, [series, season, horizon]."""
-    needed = {name: one.astype(np.float64) for name, one in maps.items() if name.startswith(PROFILE)}
-    found: dict[str, NDArray[np.float32]] = {}
-    for name, one in needed.items():
-        found[name] = np.zeros((*profiles.shapes.shape, one.shape[1]), np.float32)
-    for number in np.flatnonzero(profiles.there) if needed else ():
-        past, ahead = around(profiles.shapes[number], *next(iter(needed.values())).shape)
-        for name, one in needed.items():
-            found[name][number] = ahead - past @ one
-    return found
 
 
 @dataclass(frozen=True)
