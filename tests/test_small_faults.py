@@ -13,8 +13,7 @@ from tsuzuki.data.timestamps import instants
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.experiment.paired_statistics import paired_difference
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting import fit as forecasting_fit
-from tsuzuki.forecasting import member_training
+from tsuzuki.forecasting import member_training, trust
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, calibrate
 from tsuzuki.forecasting.held_out import held_out_of, origin_rows, training_layout
 from tsuzuki.forecasting.panel import SeriesInputs, build_panel
@@ -305,9 +304,7 @@ def test_the_interval_of_paired_differences_is_theirs_and_not_that_of_the_values
 
 def test_errors_behind_a_held_out_stretch_count_only_where_it_is_shorter_than_the_horizon(series, monkeypatch):
     found = []
-    monkeypatch.setattr(
-        forecasting_fit, "calibrate", lambda errors, **named: found.append(errors) or calibrate(errors, **named)
-    )
+    monkeypatch.setattr(trust, "calibrate", lambda errors, **named: found.append(errors) or calibrate(errors, **named))
     for share, count in ((0.1, 40), (0.01, 4)):
         Forecaster(6, committee=False, base="season", validation_fraction=share, transform="none", **SMALL).fit(series)
         (errors,) = found.pop()

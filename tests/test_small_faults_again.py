@@ -27,8 +27,7 @@ from tsuzuki.errors import DataError, TooShortError
 from tsuzuki.experiment import verdict
 from tsuzuki.experiment.paired_statistics import PairedDifference
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting import fit as fit_module
-from tsuzuki.forecasting import member_training, ridge, rules
+from tsuzuki.forecasting import member_training, ridge, rules, trust
 from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, _with_tails
 from tsuzuki.forecasting.ridge import Sums
 from tsuzuki.forecasting.transforms import Transform
@@ -373,8 +372,8 @@ def test_no_command_shows_how_it_fails_or_is_quiet_unasked(name):
 
 @pytest.mark.parametrize(("points", "sizes"), [(15, [0]), (16, [2])])
 def test_what_is_held_out_of_a_short_series_judges_nobody(points, sizes, monkeypatch):
-    seen, trusted = [], fit_module.trusted
-    monkeypatch.setattr(fit_module, "trusted", lambda *given: (seen.append(given), trusted(*given))[1])
+    seen, trusted = [], trust.trusted
+    monkeypatch.setattr(trust, "trusted", lambda *given: (seen.append(given), trusted(*given))[1])
     days = pd.date_range("2024-01-01", periods=points)
     series = pd.Series(np.arange(points) % 3 + np.sqrt(np.arange(points)), days, name="a")
     made = Forecaster(1, units=2, layers=1, head=0, ensemble=1, epochs=1).fit(series)
@@ -385,7 +384,7 @@ def test_what_is_held_out_of_a_short_series_judges_nobody(points, sizes, monkeyp
 def test_the_shares_of_a_training_that_are_told_add_up_to_one():
     told = []
     for passes, expected in ((None, 0.125), (2.0, 0)):
-        job = SimpleNamespace(on_progress=told.append, settings=SimpleNamespace(ensemble=4), passes=passes)
+        job = SimpleNamespace(on_progress=told.append, settings=SimpleNamespace(networks=4), passes=passes)
         member_training._report(job, 0.5)
         assert told.pop() == expected
     member_training._report(SimpleNamespace(on_progress=None), 0.5)
@@ -453,7 +452,7 @@ def test_the_next_times_of_an_even_grid_are_its_steps(count):
 def test_networks_train_on_as_many_threads_as_are_allowed_and_wait_for_workers_on_one_each(monkeypatch):
     monkeypatch.setattr(member_training, "run_side_by_side", lambda work, count, threads: (count, threads))
     for workers, drawn, threads in ((None, None, None), (None, "drawn", None), ("workers", "drawn", 5)):
-        job = SimpleNamespace(settings=SimpleNamespace(ensemble=5), workers=workers, drawn=drawn)
+        job = SimpleNamespace(settings=SimpleNamespace(networks=5), workers=workers, drawn=drawn)
         assert member_training.train_members(job) == (5, threads)
 
 

@@ -195,7 +195,8 @@ def test_each_side_has_a_share_by_its_errors(times, share):
 def test_errors_of_more_points_give_half_of_the_percentiles(points, half):
     averaged = averaged_smoothing(history(np.random.default_rng(1).normal(size=points).cumsum()), 2, ())
     maps, weights, places = np.zeros((1, points, 2), np.float32), np.full((1, 1, 2), 1.0), np.arange(50, points)
-    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,))
+    none = no_profiles(1), np.zeros((1, 0, 2))
+    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,), *none)
     _, calibration, errors = joined(averaged, others, averaged.errors[places], places)
     offsets = averaged.calibration.offsets
     expected = (offsets + calibrate(errors).offsets) / 2 if half else offsets

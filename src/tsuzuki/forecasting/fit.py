@@ -18,10 +18,9 @@ from tsuzuki.forecasting import last_passes
 from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units, shares_of
 from tsuzuki.forecasting.bounds import bounds_of
-from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.drawn_training import DrawnSource
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
-from tsuzuki.forecasting.held_out import HeldOut, by_stretch, held_out_forecasts, held_out_of, origin_rows
+from tsuzuki.forecasting.held_out import HeldOut, held_out_of, origin_rows
 from tsuzuki.forecasting.history import history_of
 from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
@@ -29,16 +28,14 @@ from tsuzuki.forecasting.member_training import Job, train_members
 from tsuzuki.forecasting.panel import build_panel
 from tsuzuki.forecasting.passes import passes_again
 from tsuzuki.forecasting.products_alone import products_alone
-from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states, recent_errors
-from tsuzuki.forecasting.rules import held_whole, rules_for
+from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states
+from tsuzuki.forecasting.rules import rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
-from tsuzuki.forecasting.seasonal_profile import learned_profiles
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units, heads, spread_of
-from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
-from tsuzuki.forecasting.state_space import averaged_smoothing, joined
+from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units
 from tsuzuki.forecasting.stepwise import rows_kept
 from tsuzuki.forecasting.transforms import transform_of
+from tsuzuki.forecasting.trust import trust_in
 from tsuzuki.forecasting.window_inputs import with_windows
 from tsuzuki.training.workers import Workers
 
@@ -147,40 +144,8 @@ def train(
     if again is not None:
         job = replace(job, passes=again)
         members = train_members(job)
-    committee = calibration = recent = error = spread = None
-    judged = True
-    if not settings.quantiles:
-        each = [member.changes for member in members], [member.said for member in members]
-        changed, said = (by_stretch(own, settings.ensemble) for own in each)
-        found = held_out_forecasts(panel, wanted, changed, held_out, said)
-        values = [one.values for one in inputs]
-        firsts = np.array([one.times[0] for one in series])
-        if settings.committee and settings.validation_fraction:
-            sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, points, strict=True)]
-            judged = trusted(sizes, settings.horizon)
-            # Where nothing is checked, all rows are looked at, and profiles are those of all.
-            out = [[*zip(own.first, own.last, strict=True)] if checked else [(0, 0)] * len(points) for own in held_out]
-            season_of = firsts, step, rules.seasons if drawn is None else (), out, settings.horizon
-            profiles = learned_profiles(values, *season_of)
-            committee, there = stacked(values, histories, found, rules, profiles, judged=judged)
-            errors = in_sizes = there.errors
-            if heads(settings) > 1 or settings.loss in COUNTS:
-                outcome = there.said, there.forecasts, errors
-                spread, in_sizes = spread_of(settings, rules, *outcome, scales, are_whole(read))
-            whole = held_whole(points, step, settings)
-            averaged = averaged_smoothing(histories[0], settings.horizon, rules.seasons) if whole else None
-            if averaged is not None:
-                places = np.concatenate([one[0].places for one in found])
-                committee, calibration, errors = joined(averaged, committee, errors[0], places)
-        else:
-            committee = alone(rules)
-            errors = in_sizes = errors_of(committee, values, histories, found)
-            committee = None if rules.alone else committee
-        if calibration is None:
-            calibration = calibrate(in_sizes, held_out=judged)
-        error = error_in_units(errors, rules)
-        if committee is not None:
-            recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)
+    trust = trust_in(job, members, held_out, inputs, series, checked=checked, whole=are_whole(read))
+    committee, recent = trust.committee, trust.recent
     if go_on:
         told_last = None if report is None else lambda share: report(last_passes.WORK * share)
         if committee is not None and committee.network_weights.any():
@@ -203,7 +168,7 @@ def train(
         scales=scales,
         covariate_scales=scales_of_covariates,
         last_covariates=last_covariates,
-        calibration=calibration,
+        calibration=trust.calibration,
         histories=tuple(member.training.history for member in members),
         best_epochs=tuple(member.training.best_epoch for member in members),
         points=sum(points),
@@ -221,9 +186,9 @@ def train(
         earlier=np.stack([one.before_last(waiting, np.repeat(one.values[:1], waiting)) for one in histories]),
         unfollowed=np.ones(len(series), np.int64),
         window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
-        spread=spread,
+        spread=trust.spread,
         checked=checked,
-        held_out_error=error,
+        held_out_error=trust.error,
     )
 
 
