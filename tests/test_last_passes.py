@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting import fit, last_passes, member_training
+from tsuzuki.forecasting import last_passes, member_training, trust
 
 SMALL = {"units": 4, "head": 0, "ensemble": 2, "epochs": 2}
 
@@ -77,7 +77,7 @@ def test_what_they_go_on_from_and_how_far_and_what_stays(monkeypatch):
 def test_same_bits_for_threads_and_workers_and_after_a_crash(tmp_path, monkeypatch):
     plain = Forecaster(3, **SMALL).fit(hours())
     with monkeypatch.context() as alone:
-        alone.setenv("TSUZUKI_THREADS", "1")
+        alone.setenv("TSUZUKI_NUM_THREADS", "1")
         assert same(plain, Forecaster(3, **SMALL).fit(hours()))
     shares, reached = [], last_passes.WORK
 
@@ -130,7 +130,7 @@ def test_one_series_of_so_many_readings_is_gone_through_again(fewest, most, seri
 
 
 def test_networks_that_nobody_trusts_do_not_go_on(monkeypatch):
-    stacked = fit.stacked
+    stacked = trust.stacked
 
     def distrustful(*given, **named):
         together, there = stacked(*given, **named)
@@ -138,7 +138,7 @@ def test_networks_that_nobody_trusts_do_not_go_on(monkeypatch):
         weights[:, 0] = 0
         return dataclasses.replace(together, weights=weights), there
 
-    monkeypatch.setattr(fit, "stacked", distrustful)
+    monkeypatch.setattr(trust, "stacked", distrustful)
     monkeypatch.setattr(last_passes, "over_all", None)
     shares = []
     Forecaster(3, **SMALL).fit(hours(), on_progress=shares.append)

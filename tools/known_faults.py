@@ -12,13 +12,13 @@ KNOWN = (
     # Held-out values as training targets of the rows before, and rows of the other kind in validation.
     (
         "forecasting/member_training.py",
-        "known = _known(job, here), _known(job, ~here)",
-        "known = _known(job, here & False), _known(job, ~here)",
+        "known = targets_known(job, here), targets_known(job, ~here)",
+        "known = targets_known(job, here & False), targets_known(job, ~here)",
     ),
     (
         "forecasting/member_training.py",
-        "known = _known(job, here), _known(job, ~here)",
-        "known = _known(job, here), _known(job, here & False)",
+        "known = targets_known(job, here), targets_known(job, ~here)",
+        "known = targets_known(job, here), targets_known(job, here & False)",
     ),
     # Held-out rows one early, one late, one too many.
     (
