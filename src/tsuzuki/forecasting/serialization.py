@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever a file says less or other things than forecasts need: what an older number wrote is refused.
-FORM = 3
+FORM = 4
 
 
 def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
