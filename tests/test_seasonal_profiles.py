@@ -214,3 +214,16 @@ def test_files_have_the_profiles_of_the_series_that_they_name(learned, tmp_path)
         apart.append(np.abs(found - expected)[:2].max())
     # The networks begin with 48 steps; what has no profile is forecast by other weights.
     assert apart[0] < 0.02 < apart[1]
+
+
+def test_series_without_a_profile_take_no_room(learned):
+    model, _, _ = learned
+    mixed = model.bank([*"ba", *(f"new {i}" for i in range(50))]).recent.committee
+    known = model.fitted.committee
+    assert mixed.offsets.shape == (3, known.profiles.season, 6)
+    np.testing.assert_array_equal(mixed.offset_rows, [1, 2] + 50 * [0])
+    np.testing.assert_array_equal(mixed.offsets[[2, 1]], known.offsets[known.offset_rows[:2]])
+    assert not mixed.offsets[0].any()
+    strangers = model.bank([f"new {i}" for i in range(50)])
+    assert not strangers.recent.committee.profiles
+    assert np.isfinite(strangers.update(np.full(50, 10.0))).all()

@@ -90,7 +90,7 @@ class Committee:
         if not self.profiles:
             return found
         assert phases is not None, "a committee with profiles has to know the time"
-        return np.asarray(found + self.offsets[series, phases])
+        return np.asarray(found + self.offsets[self.offset_rows[series], phases])
 
     def _in_windows(
         self, changes: NDArray[np.float32], windows: NDArray[np.float32], series: int | NDArray[np.int64]
@@ -121,10 +121,16 @@ class Committee:
 
     @functools.cached_property
     def offsets(self) -> NDArray[np.float32]:
-        """What profiles add, by the phase of the last value, [series, season, horizon]."""
+        """What profiles add, by the phase of the last value, [1 + series with a profile, season, horizon]."""
         named = [name.startswith(PROFILE) for name in self.members]
         weights = self.weights[:, named].sum(axis=1)
         return offsets_of(self.profiles, weights, self.profile_maps, self.bases)
+
+    @functools.cached_property
+    def offset_rows(self) -> NDArray[np.int64]:
+        """Which of these each series has, [series]; the first one is for those without a profile."""
+        there = self.profiles.there
+        return np.asarray(there * there.cumsum())
 
     @functools.cached_property
     def products(self) -> "list[RowProduct]":

@@ -131,13 +131,14 @@ def _profile(made: StepGraph, fitted: "Fitted", number: int) -> str:
     from onnx import TensorProto
 
     assert fitted.committee is not None
-    profiles = fitted.committee.profiles
+    committee = fitted.committee
+    profiles, offsets = committee.profiles, committee.offsets[committee.offset_rows[number]]
     last = profiles.phase(int(fitted.times[number][-1].astype("datetime64[ns]").astype(np.int64)))
     phase = made.take("phase", 1, np.array([last], np.float32))
     phase = made.node("Mod", [made.node("Add", [phase, _of(made, 1)]), _of(made, profiles.season)], fmod=1)
     made.hand_on("phase", 1, phase)
     whole = made.node("Cast", [made.node("Squeeze", [phase, made.constant(np.array([1]))])], to=TensorProto.INT64)
-    return made.node("Gather", [made.constant(fitted.committee.offsets[number]), whole], axis=0)
+    return made.node("Gather", [made.constant(offsets), whole], axis=0)
 
 
 def _of_windows(made: StepGraph, fitted: "Fitted", number: int, apart: str) -> list[str]:

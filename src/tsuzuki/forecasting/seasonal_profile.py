@@ -69,11 +69,12 @@ class SeasonalProfiles:
         return int(self.phases(np.array([now], "datetime64[ns]"))[0])
 
     def select(self, which: Sequence[int | None]) -> "SeasonalProfiles":
-        """Those of some series; None for one that has none."""
-        found = np.zeros((len(which), self.season), np.float32)
-        for place, number in enumerate(which):
-            if number is not None:
-                found[place] = self.shapes[number]
+        """Those of some series; None for one that has none. None at all where no one of them has one."""
+        there = self.there
+        own = {place: number for place, number in enumerate(which) if number is not None and there[number]}
+        found = np.zeros((len(which), self.season if own else 0), np.float32)
+        for place, number in own.items():
+            found[place] = self.shapes[number]
         return replace(self, shapes=found)
 
 
@@ -240,21 +241,22 @@ def offsets_of(
         kinds: int64 [series].
 
     Returns:
-        float32 [series, season, horizon], by the phase of the last value.
+        float32 [1 + series with a profile, season, horizon], by the phase of the last value; the first for all others.
     """
     size, horizon = maps.shape[1:]
     season = profiles.season
-    found = np.zeros((len(kinds), season, horizon), np.float32)
+    there = np.flatnonzero(profiles.there)
+    found = np.zeros((1 + len(there), season, horizon), np.float32)
     # Values of a window that stand at one phase count together.
     whole = -(-size // season) * season
     padded = np.concatenate([maps, np.zeros((len(maps), whole - size, horizon))], axis=1)
     folded = padded.reshape(len(maps), -1, season, horizon).sum(axis=1)
     phases = np.arange(season)[:, None]
     past, ahead = (phases + 1 - size + np.arange(season)) % season, (phases + np.arange(1, horizon + 1)) % season
-    for number in np.flatnonzero(profiles.there):
+    for row, number in enumerate(there, 1):
         shape, kind = profiles.shapes[number].astype(np.float64), kinds[number]
         now = shape[:, None]
-        found[number] = weights[kind] * (shape[ahead] - now) - (shape[past] - now) @ folded[kind]
+        found[row] = weights[kind] * (shape[ahead] - now) - (shape[past] - now) @ folded[kind]
     return found
 
 

@@ -294,7 +294,9 @@ def joined(
     both = np.isfinite(own) & np.isfinite(errors)
     sizes = [float(np.abs(one[both]).mean()) if both.any() else 1.0 for one in (own, errors)]
     sizes[1] *= FLATTERED
-    share = 1 / (1 + np.exp(-SHARP * (sizes[0] - sizes[1]) / max(min(sizes), 1e-12)))
+    # Beyond this the other side has a weight below float32's rounding.
+    ahead = float(np.clip(SHARP * (sizes[0] - sizes[1]) / max(min(sizes), 1e-12), -40, 40))
+    share = 1 / (1 + np.exp(-ahead))
     trusted = np.concatenate([share * others.weights, np.full_like(others.weights[:, :1], 1 - share)], axis=1)
     together = replace(
         others,

@@ -67,7 +67,7 @@ class CommitteeStep:
         # Where a series has a profile, the row of what it adds is found by the time of each reading.
         self._profiles = committee.profiles if committee.profiles.there[number] else None
         if self._profiles is not None:
-            self._offsets = np.ascontiguousarray(committee.offsets[number])
+            self._offsets = np.ascontiguousarray(committee.offsets[committee.offset_rows[number]])
             self._first, self._wide = self._offsets.ctypes.data, self._offsets.strides[0]
         place[table.STATE] = recent.states.ctypes.data + 4 * number * width
         kept = recent_errors.OFFSET, recent_errors.COUNT, recent_errors.WIDTH, recent_errors.LOW, recent_errors.HIGH
