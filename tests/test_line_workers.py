@@ -49,6 +49,16 @@ def test_a_worker_that_dies_is_replaced_and_nothing_is_lost_or_repeated(model): 
         assert workers.run(*numbered(lines), text).forecasts == expected.forecasts
 
 
+def test_ctrl_c_ends_no_worker_that_still_begins(model):  # noqa: F811
+    lines = lines_of(20, series=7)
+    with opened(model, 2) as workers:
+        begun = workers.pids
+        for pid in begun:
+            os.kill(pid, signal.SIGINT)
+        workers.run(*numbered(lines), format_of(lines[0], "csv", (), 2))
+        assert workers.pids == begun
+
+
 def test_ctrl_c_ends_all_processes_with_130(model, tmp_path):  # noqa: F811
     process = start(model, tmp_path / "states", "--workers", "2", start_new_session=True)
     process.stdin.write("\n".join(lines_of(10)) + "\n")

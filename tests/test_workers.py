@@ -1,6 +1,7 @@
 """Workers that are processes of this machine: what they do, and what becomes of a unit when one of them dies."""
 
 import os
+import signal
 import threading
 import time
 
@@ -95,6 +96,16 @@ def test_a_worker_that_waits_for_room_holds_up_no_unit_and_no_end():
     kinds = iter([_NoRoom, LocalProcess])
     with WorkerPool(lambda: next(kinds)(), 2) as pool:
         assert [pool.submit(len, "x" * size).result() for size in range(3)] == [0, 1, 2]
+
+
+def test_ctrl_c_ends_no_worker_that_still_begins():
+    worker = LocalProcess()
+    os.kill(worker.pid, signal.SIGINT)
+    try:
+        worker.wait_ready()
+        assert worker.do(1, len, "abc") == 3
+    finally:
+        worker.end()
 
 
 def test_closing_ends_workers_in_the_middle_of_a_unit(tmp_path):

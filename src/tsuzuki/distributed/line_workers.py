@@ -7,7 +7,7 @@ again.
 """
 
 import contextlib
-import signal
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tsuzuki.distributed import interrupts
 from tsuzuki.errors import TsuzukiError
 from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.settings import Settings
@@ -166,13 +167,18 @@ class LineWorkers:
 
     def _start(self, number: int, stored: Sequence[StoredState]) -> tuple[Any, Any]:
         import multiprocessing
+        import multiprocessing.resource_tracker
 
         # A fork would share the threads' locks; a process of its own imports what it needs.
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         own = [one for one in stored if owner_of(one[0], self._count) == number]
         process = context.Process(target=_serve, args=(there, self._made_of), daemon=True)
-        process.start()
+        if os.name == "posix":
+            # The tracker's own start would let signals through.
+            multiprocessing.resource_tracker.ensure_running()
+        with interrupts.held_back():
+            process.start()
         # So that the end of either process is the end of the pipe.
         there.close()
         # One that ends at once is found out when it is read from.
@@ -183,10 +189,7 @@ class LineWorkers:
 
 def _serve(connection: Any, made_of: RunnerSettings) -> None:
     """A worker: run lines as they come, until the other end is closed."""
-    import os
-
-    # Ctrl-C reaches all processes of a terminal; it is the other end that decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupts.ignore()
     os.environ["TSUZUKI_NUM_THREADS"] = "1"
     try:
         runner = made_of.runner(connection.recv())

@@ -7,12 +7,12 @@ It is a fresh interpreter that imports tsuzuki alone, and never the script that 
 import contextlib
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import IO, Any
 
+from tsuzuki.distributed import interrupts
 from tsuzuki.distributed.worker_pool import WorkerLostError
 from tsuzuki.errors import TsuzukiError
 
@@ -30,12 +30,13 @@ class LocalProcess:
 
     def __init__(self) -> None:
         places = os.pathsep.join(os.path.abspath(place) for place in sys.path)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | ONE_THREAD | {"PYTHONPATH": places},
-        )
+        with interrupts.held_back():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ | ONE_THREAD | {"PYTHONPATH": places},
+            )
         self._sent: set[int] = set()
         self._busy = False
 
@@ -91,8 +92,7 @@ class LocalProcess:
 
 def serve() -> None:
     """A worker: do units as they come, until the other end is closed."""
-    # Ctrl-C reaches all processes of a terminal; it is the other end that decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupts.ignore()
     # Whatever is printed must not lie between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
