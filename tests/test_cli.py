@@ -138,6 +138,14 @@ def test_ctrl_c_ends_a_run_with_exit_code_130():
     assert "Traceback" not in errors
 
 
+def test_ctrl_c_while_the_command_line_is_imported_ends_as_later_on(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    places = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    command = [sys.executable, "-m", "tsuzuki", "compare", "beijing"]
+    ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": places}, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
 @pytest.mark.parametrize("name", straight.STRAIGHT)
 def test_a_command_without_options_gets_what_reading_its_options_gives(name, monkeypatch):
     module = importlib.import_module(f"tsuzuki.commands.{MODULES[name]}")

@@ -9,6 +9,19 @@ import sys
 
 def main() -> None:
     """Run the command that stands in `sys.argv`."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        # Commands say so themselves; this was Ctrl-C while they were imported.
+        if "--debug" in sys.argv:
+            raise
+        from tsuzuki.commands.texts import said
+
+        print(said("interrupted"), file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _run() -> None:
     if sys.argv[1:2] == ["run"] and "TSUZUKI_LOG" not in os.environ:
         from tsuzuki.autofit.run_script import call_of, run_script
 
