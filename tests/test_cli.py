@@ -229,3 +229,11 @@ def test_real_keras_stands_beside_with_the_same_losses(readings, batch, monkeypa
         tolerance = 1e-3 if ours["name"] == "stateless" or batch == "6" else 0.05
         np.testing.assert_allclose(ours["running_loss"], theirs["running_loss"], rtol=tolerance)
         assert theirs["seconds_per_epoch"] > ours["seconds_per_epoch"]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_command_shows_how_it_fails_or_is_quiet_unasked(name):
+    module = importlib.import_module(f"tsuzuki.commands.{MODULES[name]}")
+    parameters = inspect.signature(getattr(module, name)).parameters
+    for option in {"debug", "quiet", "merge", "replay"} & parameters.keys():
+        assert parameters[option].default is False, option

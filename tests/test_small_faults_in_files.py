@@ -2,17 +2,24 @@
 
 import sqlite3
 import struct
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from test_object_files import NAMES, SYSTEMS, objects  # noqa: F401
+from test_object_files import (
+    NAMES,
+    SYSTEMS,
+    objects,  # noqa: F401
+)
 from tsuzuki import storage
-from tsuzuki.data import delimited, files
+from tsuzuki.data import delimited, files, joining
 from tsuzuki.data.covariates import CovariateNames
 from tsuzuki.data.date_forms import date_numbers, match
-from tsuzuki.data.readers import read, read_future
+from tsuzuki.data.files import named, paths_of, stem_of
+from tsuzuki.data.readers import Reading, read, read_future
 from tsuzuki.data.resampling import fitting_freq, on_grid
 from tsuzuki.data.value_columns import is_pattern, marked
 from tsuzuki.engine import object_file
@@ -218,3 +225,56 @@ def test_a_step_is_suggested_where_as_many_readings_follow_one_another_as_are_as
     # Four of five follow, and fewer where one more is left out.
     assert fitting_freq(np.array([0, 1, 2, 3, 4, 6]) * hour) == "h"
     assert fitting_freq(np.array([0, 1, 2, 3, 5, 7]) * hour) == "3h"
+
+
+def test_files_with_and_without_breaks_are_joined_without_a_new_one():
+    def reading(name, first, **columns):
+        times = pd.date_range(f"2020-01-{first:02}", periods=3)
+        frame = pd.DataFrame({"unique_id": "s", "ds": times, "y": [1.0, 2.0, 3.0], **columns})
+        return Reading(name, frame, None)
+
+    broken, plain = reading("a", 1, change=[0, 1, 1]), reading("b", 4)
+    assert joining.join([broken, plain])["change"].tolist() == [0, 1, 1, 1, 1, 1]
+    assert joining.join([reading("c", 1), reading("d", 4, change=[0, 1, 1])])["change"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert "change" not in joining.join([plain, reading("c", 1)])
+
+
+def test_a_dataset_of_files_is_told_from_what_only_has_a_list_of_them(tmp_path):
+    (tmp_path / "a.csv").write_text("x")
+    files = [str(tmp_path / "a.csv")]
+    assert paths_of(SimpleNamespace(files=files, to_batches=None)) == named(files)
+    for other in (SimpleNamespace(files=files), SimpleNamespace(files="a", to_batches=None), 5, [], [1]):
+        assert paths_of(other) is None
+    assert paths_of(files) == paths_of(files[0]) == paths_of(tuple(files)) == named(files)
+
+
+def test_an_elf_object_with_a_second_table_of_symbols_is_refused(objects, monkeypatch):  # noqa: F811
+    system, machine = SYSTEMS["x86_64-unknown-linux-gnu"]
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    content = objects["x86_64-unknown-linux-gnu"]
+    (first,) = struct.unpack_from("<Q", content, 40)
+    (count,) = struct.unpack_from("<H", content, 60)
+    headers = [content[first + 64 * at : first + 64 * at + 64] for at in range(count)]
+    (table,) = (one for one in headers if struct.unpack_from("<I", one, 4) == (2,))
+    for more, fits in ((headers[0], True), (table, False)):
+        bent = bytearray(content + b"".join(headers) + more)
+        struct.pack_into("<Q", bent, 40, len(content))
+        struct.pack_into("<H", bent, 60, count + 1)
+        assert object_file.fits(bytes(bent), NAMES) == fits
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.csv", "a"),
+        ("a.csv.gz", "a"),
+        ("a.CSV.ZST", "a"),
+        ("a.b.gz", "a.b"),
+        ("a.gz", "a"),
+        ("a.b.csv", "a.b"),
+        ("-", "y"),
+    ],
+)
+def test_a_series_is_called_as_its_file_without_what_says_how_it_is_packed(name, stem):
+    assert stem_of(Path("folder") / name if name != "-" else Path(name)) == stem

@@ -6,17 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsuzuki.data import columns, delimited
+from tsuzuki.data import columns, delimited, jma
 from tsuzuki.data.calendar import seasons
-from tsuzuki.data.covariates import CovariateNames, covariate_series
+from tsuzuki.data.covariates import CovariateNames, CovariateSeries, covariate_series
 from tsuzuki.data.date_forms import date_numbers, is_clock, is_date, match, offset_minutes
+from tsuzuki.data.files import text_of
 from tsuzuki.data.frames import as_long
 from tsuzuki.data.grid import BUSINESS_STEP, following_times, infer_grid, nearest_positions, step_of
+from tsuzuki.data.newer_rows import newer_rows
 from tsuzuki.data.readers import read
 from tsuzuki.data.resampling import fitting_freq, on_grid
 from tsuzuki.data.segments import Segment, fill_short_gaps, segments_between_gaps
 from tsuzuki.data.timestamps import instants
-from tsuzuki.errors import DataError, IrregularError
+from tsuzuki.errors import DataError, IrregularError, TooShortError
+from tsuzuki.layouts.streams import Streams
 
 DAY = 86400 * 10**9
 
@@ -326,3 +329,123 @@ def test_readings_that_fill_few_steps_and_seldom_follow_one_another_have_no_grid
         return
     with pytest.raises(IrregularError, match="follows no regular grid: the most common step is hour"):
         infer_grid(stamps, "it")
+
+
+def line(at):
+    return f"line {at}"
+
+
+@pytest.mark.parametrize(("missing", "parts"), [(2, 1), (3, 1), (4, 2)])
+def test_a_gap_of_exactly_max_gap_is_bridged_and_one_more_is_not(missing, parts):
+    observed = np.ones(20, bool)
+    observed[8 : 8 + missing] = False
+    values = np.where(observed, np.arange(20.0), np.nan)
+    assert len(fill_short_gaps(values, observed, np.zeros(20, bool), 3)[1]) == parts
+    assert len(segments_between_gaps(observed, 3)[0]) == parts
+    ahead = np.concatenate([np.zeros(missing, bool), np.ones(3, bool)])
+    assert segments_between_gaps(ahead, 3)[1] == (parts == 1)
+
+
+def test_thirteen_is_a_day_and_twelve_decides_nothing():
+    day_first = instants(pd.Series(["13/01/2020", "02/01/2020"], dtype=str), "ds", line)
+    assert list(day_first.stamps.dt.strftime("%m-%d")) == ["01-13", "01-02"]
+    month_first = instants(pd.Series(["01/13/2020", "02/01/2020"], dtype=str), "ds", line)
+    assert list(month_first.stamps.dt.strftime("%m-%d")) == ["01-13", "02-01"]
+    for twelve in ("12/01/2020", "01/12/2020"):
+        with pytest.raises(DataError, match="nothing tells whether the day or the month comes first"):
+            instants(pd.Series([twelve, "02/01/2020"], dtype=str), "ds", line)
+
+
+def test_cp932_has_letters_that_shift_jis_lacks():
+    text = "地点,髙①\n"
+    assert text_of(text.encode("cp932"), "x.csv") == text
+
+
+@pytest.mark.parametrize(("first", "last", "whole"), [(30, 210, True), (31, 211, False), (29, 209, False)])
+def test_a_step_is_covered_where_its_readings_leave_one_and_a_half_of_their_distance_free(first, last, whole):
+    minutes = np.arange(first, last + 1, 20)
+    times = pd.Timestamp("2020-01-01") + pd.to_timedelta(minutes, "min")
+    made = on_grid(pd.DataFrame({"unique_id": "a", "ds": times, "y": np.arange(len(times), dtype=float)}), "h", "mean")
+    known = made["y"].notna().tolist()
+    # Thirty minutes before the first reading and behind the last one are free.
+    assert known[1:-1] == [True] * (len(known) - 2)
+    assert known[0] == (first <= 30)
+    assert known[-1] == (last >= 210)
+    assert whole == (known[0] and known[-1])
+
+
+def test_rows_that_are_known_already_bring_nothing():
+    times = pd.date_range("2020-01-01", periods=5, freq="h").to_numpy("datetime64[ns]")
+    frame = pd.DataFrame({"unique_id": "a", "ds": times[:4], "y": 1.0})
+    for old in (frame, frame[:1], pd.DataFrame({"unique_id": "a", "ds": times[-1:], "y": 2.0})):
+        found, values = newer_rows(old, times, ["y"], merge=False)
+        assert len(found) == 0
+        assert values.shape == (0, 1)
+
+
+def test_a_stretch_of_one_reading_says_that_it_needs_two():
+    with pytest.raises(TooShortError, match="has 1 points, but a step with its target needs 2"):
+        Streams(5, 2).after([], [Segment(3, 4)])
+
+
+def test_what_stands_beside_a_value_belongs_to_the_element_and_the_station_of_its_own_column():
+    stations = ["", "A", "A", "A", "A", "B", "B", "B"]
+    names = ["day", "rain", "rain", "wind", "wind", "wind", "wind", "wind"]
+    below = [["", "", jma.QUALITY, "", jma.QUALITY, "", jma.QUALITY, jma.HOMOGENEITY]]
+    found = jma._elements(stations, names, below, 1)
+    assert [(one.label, one.value, one.beside) for one in found] == [
+        ("A rain", 1, {jma.QUALITY: 2}),
+        ("A wind", 3, {jma.QUALITY: 4}),
+        ("B wind", 5, {jma.QUALITY: 6, jma.HOMOGENEITY: 7}),
+    ]
+
+
+def test_a_series_is_cut_with_its_segments():
+    times = pd.date_range("2020-01-01", periods=10, freq="h").to_numpy("datetime64[ns]")
+    values = np.array([np.nan, 1, 2, 3, np.nan, np.nan, 6, 7, np.nan, 9])
+    one = CovariateSeries("a", values, times, (Segment(1, 4), Segment(6, 10)), np.arange(20.0).reshape(10, 2))
+    for stop, segments in ((10, one.segments), (7, (Segment(1, 4), Segment(6, 7))), (6, (Segment(1, 4),)), (1, ())):
+        cut = one.cut_at(stop)
+        assert (len(cut.values), len(cut.times), len(cut.covariates), cut.segments) == (stop, stop, stop, segments)
+    for count, first, segments in (
+        (99, 1, (Segment(0, 3), Segment(5, 9))),
+        (8, 2, (Segment(0, 2), Segment(4, 8))),
+        (6, 6, (Segment(0, 4),)),
+        (4, 6, (Segment(0, 4),)),
+        (2, 9, (Segment(0, 1),)),
+    ):
+        last = one.last_points(count)
+        np.testing.assert_array_equal(last.values, values[first:])
+        np.testing.assert_array_equal(last.times, times[first:])
+        np.testing.assert_array_equal(last.covariates, one.covariates[first:])
+        assert last.segments == segments
+
+
+@pytest.mark.parametrize(("separator", "point"), [(",", "."), (";", ","), (";", ".")])
+def test_a_dash_with_blanks_is_missing_and_its_column_one_of_numbers(tmp_path, separator, point):
+    rows = [("time", "value", "note"), ("2020-01-01", f"1{point}5", "a"), ("2020-01-02", " - ", "b"),
+            ("2020-01-03", f"25{point}25", "c")]  # fmt: skip
+    (tmp_path / "a.csv").write_text("\n".join(separator.join(row) for row in rows) + "\n")
+    found = read(tmp_path / "a.csv")
+    assert found.columns == ("value",)
+    np.testing.assert_array_equal(found.frame["y"], [1.5, np.nan, 25.25])
+
+
+def test_times_with_a_type_keep_the_name_of_their_zone():
+    times = pd.Series(pd.date_range("2020-01-01", periods=3, freq="h", tz="Asia/Tokyo"))
+    found = instants(times, "ds", str)
+    assert found.zone == "Asia/Tokyo"
+    assert found.stamps.tolist() == times.dt.tz_convert("UTC").dt.tz_localize(None).tolist()
+
+
+def test_newer_rows_end_with_the_last_reading_whatever_is_known_beside_it():
+    times = pd.date_range("2024-01-01", periods=4, freq="h").to_numpy("datetime64[ns]")
+    later = pd.date_range(times[-1], periods=5, freq="h")[1:]
+    frame = pd.DataFrame({"unique_id": "a", "ds": later, "y": [1.0, 2.0, np.nan, np.nan], "x": [5.0, 6.0, 7.0, np.nan]})
+    found, values = newer_rows(frame, times, ["y", "x"], merge=False)
+    assert list(found) == list(later[:2].to_numpy("datetime64[ns]"))
+    np.testing.assert_array_equal(values, [[1, 5], [2, 6]])
+    # Without any reading the last row says how much time has passed.
+    found, values = newer_rows(frame.assign(y=np.nan), times, ["y", "x"], merge=False)
+    assert len(found) == 4
+    np.testing.assert_array_equal(values[:, 1], [5, 6, 7, np.nan])

@@ -1,7 +1,9 @@
 """What one small slip in banks, streams and lines would change: wherever rows run out, the same bits."""
 
+import hashlib
 import io
 import os
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +11,14 @@ import pandas as pd
 import pytest
 
 from tsuzuki.commands import streaming
+from tsuzuki.data.newer_rows import newer_rows
 from tsuzuki.errors import DataError, SettingError
 from tsuzuki.forecaster import Forecaster
 from tsuzuki.streaming import bank as bank_module
+from tsuzuki.streaming import state_store
 from tsuzuki.streaming.cursor import Cursor, as_number
 from tsuzuki.streaming.lines import LineFormat
+from tsuzuki.streaming.upcoming_calendar import ahead
 
 POINTS, ROUNDS = 90, 9
 SMALL = {"units": 2, "layers": 1, "head": 0, "ensemble": 1, "epochs": 1, "max_gap": 2}
@@ -237,3 +242,38 @@ def test_a_series_that_training_has_not_seen_has_the_first_ones_intervals_in_its
     bank.interval(80)
     assert [given[3] for given in seen] == [0, 1, 0]
     assert [given[5] for given in seen] == bank.scales[:, 1].tolist()
+
+
+def test_the_checksum_of_a_state_stays_what_it_was():
+    """Whatever a later version computes, it reads the stores of this one."""
+
+    def written_out(*parts):
+        whole = b""
+        for part in parts:
+            piece = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+            whole += struct.pack("<Q", len(piece)) + piece
+        return hashlib.blake2b(whole, digest_size=8).digest()
+
+    for parts in (("a", 1, 2, b"\0\1"), ("", -5, b""), ("東京\ud800", 2**62, b"x" * 300)):
+        assert state_store._checksum(*parts) == written_out(*parts)
+    assert state_store._checksum("a", "b") != state_store._checksum("ab", "")
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_the_next_times_of_an_even_grid_are_its_steps(count):
+    now = pd.Timestamp("2024-03-30 23:00")
+    found = ahead(SimpleNamespace(step=3600 * 10**9), "a", now.value, count)
+    np.testing.assert_array_equal(found, pd.date_range(now, periods=count + 1, freq="h")[1:].to_numpy())
+
+
+def test_a_row_that_is_implausibly_far_ahead_is_named(monkeypatch):
+    monkeypatch.setattr("tsuzuki.data.newer_rows.MOST_STEPS", 12)
+    times = pd.date_range("2024-01-01", periods=4, freq="h").to_numpy("datetime64[ns]")
+
+    def ahead_by(steps):
+        frame = pd.DataFrame({"unique_id": "a", "ds": [times[-1] + np.timedelta64(steps, "h")], "y": [1.0]})
+        return newer_rows(frame, times, ["y"], merge=False)
+
+    assert len(ahead_by(10)[0]) == 10
+    with pytest.raises(DataError, match=r"is 13 steps after the last known time .*; check its time"):
+        ahead_by(11)
