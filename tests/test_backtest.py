@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tsuzuki import evaluate
 from tsuzuki.errors import DataError, SettingError, TooShortError
 from tsuzuki.forecaster import Forecaster
-from tsuzuki.forecasting.backtest import fitting_windows
+from tsuzuki.forecasting.backtest import fitting_windows, refit_blocks
 
 SMALL = {"units": 4, "layers": 1, "head": 0, "ensemble": 2, "epochs": 1}
 
@@ -52,6 +52,37 @@ def test_a_forecast_of_a_backtest_is_what_predict_says_there():
             continue
         for name in ("tsuzuki", "tsuzuki-lo-80", "tsuzuki-hi-95"):
             np.testing.assert_allclose(found[name], found[f"{name} then"], rtol=1e-4)
+
+
+def test_what_is_trained_anew_at_an_origin_is_a_forecaster_fitted_there():
+    frames = [
+        pd.DataFrame({"unique_id": name, "ds": series.index, "y": series.to_numpy()})
+        for name, series in (("b", hourly(90).ffill()), ("a", 10 * hourly(90, 1).ffill()))
+    ]
+    frame, told = pd.concat(frames), []
+    own = Forecaster(3, **SMALL | {"ensemble": 1})
+    once = own.backtest(frame, windows=3)
+    table = own.backtest(frame, windows=3, refit=2, on_progress=told.append)
+    assert sum(told) == pytest.approx(1)
+    first, second, third = table["cutoff"].unique()
+    columns, forecasts = ["unique_id", "ds", "cutoff", "y"], ["tsuzuki", "tsuzuki-lo-80", "tsuzuki-hi-95"]
+    pd.testing.assert_frame_equal(table[columns], once[columns])
+    before, after = table["cutoff"].isin([first, second]), table["cutoff"] == third
+    pd.testing.assert_frame_equal(table.loc[before, forecasts], once.loc[before, forecasts])
+    found = own.fit(frame[frame["ds"] <= third]).predict()
+    np.testing.assert_allclose(found[forecasts], table.loc[after, forecasts], rtol=1e-4)
+    assert (table.loc[after, "tsuzuki"] != once.loc[after, "tsuzuki"]).all()
+    # MASE's scale stays that of the first origin.
+    assert table.attrs == once.attrs
+
+
+@given(st.integers(1, 60), st.one_of(st.booleans(), st.integers(0, 70)))
+def test_each_origin_belongs_to_one_training(windows, refit):
+    blocks = refit_blocks(windows, refit)
+    origins = [np.arange(windows)[block] for block in blocks]
+    np.testing.assert_array_equal(np.concatenate(origins), np.arange(windows))
+    assert [len(own) for own in origins[:-1]] == [int(refit) or windows] * (len(blocks) - 1)
+    assert 0 < len(origins[-1]) <= (int(refit) or windows)
 
 
 def test_origins_are_as_many_and_as_far_apart_as_asked_and_end_with_the_data():
@@ -106,6 +137,8 @@ def test_a_backtest_leaves_the_forecaster_as_it_was(daily, small_forecaster):
             TooShortError,
             "has 300 points, too few for 900 windows .*at most 72 windows fit",
         ),
+        ({"refit": -1}, SettingError, r"refit=-1 is no number of origins; give 1 \(or True\)"),
+        ({"refit": 1.5}, SettingError, "refit=1.5 is no number of origins"),
         ({"levels": (120,)}, SettingError, "level 120 is not a percentage"),
     ],
 )

@@ -104,6 +104,7 @@ def test_info_says_what_a_file_holds(folder):
         (["fit", "{folder}/readings.csv", "-o", "{folder}"], "--output"),
         (["fit", "{folder}/readings.csv", "--cell", "rnn"], "cell is 'rnn'; choose simple_rnn, gru or lstm"),
         (["backtest", "{folder}/readings.csv", "--windows", "1000"], "at most 16 windows fit"),
+        (["backtest", "{folder}/readings.csv", "--refit", "-1"], "refit=-1 is no number of origins; give 1"),
         (["info", "{folder}/nowhere.csv"], "there is no file"),
     ],
 )

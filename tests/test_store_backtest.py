@@ -64,12 +64,12 @@ def test_files_are_scored_as_a_frame_is(frame, files, tmp_path, monkeypatch):
     monkeypatch.setattr(store_backtest, "TOGETHER", 2)
     shares = []
     model = Forecaster(5, **SETTINGS)
-    found = model.backtest(files, windows=2, cache=tmp_path, on_progress=shares.append)
+    found = model.backtest(files, windows=3, refit=2, cache=tmp_path, on_progress=shares.append)
     assert sum(shares) == pytest.approx(1)
     assert model.fitted is None
     assert found.attrs["series"] == (6, 7)
     assert "s006" not in set(found["unique_id"])
-    theirs = model.backtest(frame[frame["unique_id"] != "s006"], windows=2)
+    theirs = model.backtest(frame[frame["unique_id"] != "s006"], windows=3, refit=2)
     assert list(found.columns) == list(theirs.columns)
     joined = found.merge(theirs, on=["unique_id", "ds", "cutoff"], suffixes=("", "-theirs"))
     assert len(joined) == len(found) == len(theirs)

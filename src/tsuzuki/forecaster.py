@@ -220,6 +220,7 @@ class Forecaster:
         *,
         windows: int | None = None,
         step: int | None = None,
+        refit: bool | int = False,
         levels: Sequence[float] | None = None,
         merge: bool = False,
         cache: str | Path | None = None,
@@ -232,14 +233,17 @@ class Forecaster:
     ) -> "pd.DataFrame":
         """Forecast from many origins at the end of the data, and by simple references too.
 
-        A network like this one is trained on what lies before the first origin; this forecaster is left as it is. Of
-        files at most 1,000 series are scored, drawn by the seed, none too short (`attrs["series"]`: how many, of all).
+        A network like this one is trained on what lies before the first origin, and anew at later ones if `refit` says
+        so; between, forecasts go on from what has come. This forecaster is left as it is. Of files at most 1,000 series
+        are scored, drawn by the seed, none too short (`attrs["series"]`: how many, of all).
 
         Args:
             frame: as for `fit`.
             windows: origins, the last one `horizon` steps before the end of each series; as many as the last fifth of
                 the shortest series has room for, up to 52, if None.
             step: steps between two origins; the horizon if None.
+            refit: whether all is trained anew at each origin, on what lies before it; a number: at every so many
+                origins. A search is made once, before the first.
             levels: of the intervals, in per cent; 80 and 95 if None, or those of the quantiles that the networks have.
             merge, cache, columns, workers, address, on_progress: as for `fit`.
             checkpoint, every: as for `fit`; what is trained on must be the same, too.
@@ -250,6 +254,7 @@ class Forecaster:
 
         Raises:
             TooShortError: fewer points than the windows need.
+            SettingError: windows, step or refit that are no such numbers, or a level that cannot be had.
         """
         from tsuzuki.data.covariates import covariate_series
         from tsuzuki.data.frames import zone_of
@@ -265,12 +270,12 @@ class Forecaster:
 
             with some_workers(workers, address) as those:
                 read = (cache, columns, on_progress, checkpoint, every, those)
-                return backtest_files(paths, settings, windows, step, wanted, *read)[0]
+                return backtest_files(paths, settings, windows, step, wanted, *read, refit=refit)[0]
         long = settings.long(frame)
         series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
         with some_workers(workers, address) as those:
             kept = (on_progress, zone_of(long), checkpoint, every, those)
-            return backtest(series, settings, windows, step, wanted, *kept)[0]
+            return backtest(series, settings, windows, step, wanted, *kept, refit=refit)[0]
 
     @property
     def weights_(self) -> "pd.DataFrame":

@@ -54,6 +54,9 @@ def backtest(
         typer.Option(help="Origins to forecast from, at the end of the data; as many as a fifth of it has, up to 52."),
     ] = None,
     step: Annotated[int | None, typer.Option(help="Steps between two origins; the horizon if not given.")] = None,
+    refit: Annotated[
+        int, typer.Option(help="Train anew at every so many origins, 1 for each; 0 trains once, before the first.")
+    ] = 0,
     merge: Merge = False,
     settings: dict[str, Any],
     levels: Annotated[str, typer.Option(help="Of the intervals, in per cent.")] = "80,95",
@@ -87,7 +90,7 @@ def backtest(
             with bar("reading and training", quiet) as advance:
                 spread: dict[str, Any] = {"workers": workers, "address": ray, "cache": cache, "columns": columns}
                 table = Forecaster(**settings).backtest(
-                    source, windows=windows, step=step, levels=wanted, on_progress=advance, **spread
+                    source, windows=windows, step=step, refit=refit, levels=wanted, on_progress=advance, **spread
                 )
             _tell(table, Path(source[0]).name, None, chosen.horizon, csv, json_path, quiet=quiet)
             return
@@ -98,7 +101,7 @@ def backtest(
         series = covariate_series(chosen.long(found.frame), chosen.columns, chosen.max_gap, merge=True)
         with bar("training", quiet) as advance, some_workers(workers, ray) as those:
             asked = (windows, step or chosen.horizon, wanted)
-            table, fitted = run(series, chosen, *asked, advance, found.zone, workers=those)
+            table, fitted = run(series, chosen, *asked, advance, found.zone, workers=those, refit=refit)
         _tell(table, found.name, found.unit, chosen.horizon, csv, json_path, quiet=quiet)
         if report is not None:
             from tsuzuki.data.series import collect

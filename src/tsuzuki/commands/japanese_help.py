@@ -87,6 +87,7 @@ TEXTS = {
     "Go on from here after a crash; the same command again resumes.": "途中経過のファイル。中断しても同じコマンドで再開します。",
     "How often the checkpoint is written: 30s, 5m.": "途中経過を書く間隔: 30s、5m。",
     "Origins to forecast from, at the end of the data; as many as a fifth of it has, up to 52.": "データの末尾に取る予測の起点の数。省略時は末尾の 5 分の 1 に入るだけ（最大 52）。",
+    "Train anew at every so many origins, 1 for each; 0 trains once, before the first.": "起点いくつごとに学習し直すか（1 で毎回、0 では最初の起点の前に一度だけ学習）。",
     "Steps between two origins; the horizon if not given.": "起点どうしの間隔（ステップ）。省略時は --horizon と同じ。",
     "Of the intervals, in per cent.": "予測区間の水準（%）。",
     # forecast

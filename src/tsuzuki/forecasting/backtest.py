@@ -1,9 +1,10 @@
 """Backtests: forecasts from past origins, each with only what was known there.
 
-The networks are trained once, on the data before the first origin; after that only their states advance.
+The networks are trained on the data before the first origin, and anew every so many origins if that is asked for;
+between, only their states advance.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -55,10 +56,15 @@ def backtest(
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
     workers: "Workers | None" = None,
+    *,
+    refit: bool | int = False,
 ) -> "tuple[pd.DataFrame, Fitted]":
     """Forecast from the last `windows` origins of each series, `step` steps apart; see `Forecaster.backtest`.
 
     `zone` is the time zone in which times are given, or None.
+
+    Returns:
+        A row for each reading that was forecast, and what the last training left.
     """
     if settings.quantiles:
         for level in levels:
@@ -66,12 +72,22 @@ def backtest(
     if windows is None:
         windows = fitting_windows(min(len(one.values) for one in series), settings.horizon, step)
     origins = [origins_of(one, settings.horizon, windows, step) for one in series]
-    cuts = [int(some[0]) for some in origins]
-    before = [one.cut_at(cut) for one, cut in zip(series, cuts, strict=True)]
-    if settings.search:
-        settings = search(before, settings, checkpoint, workers=workers).settings
-    fitted = train(before, settings, on_progress, checkpoint, every, workers=workers)
-    table, scales = scored(fitted, settings, series, origins, levels)
+    blocks = refit_blocks(windows, refit)
+    report = None if on_progress is None else lambda share: on_progress(share / len(blocks))
+    tables: list[pd.DataFrame] = []
+    scales: dict[str, float] = {}
+    for number, block in enumerate(blocks):
+        own = [known[block] for known in origins]
+        before = [one.cut_at(int(known[0])) for one, known in zip(series, own, strict=True)]
+        if number == 0 and settings.search:
+            settings = search(before, settings, checkpoint, workers=workers).settings
+        path = checkpoint if checkpoint is None or number == 0 else f"{checkpoint}.refit{number}"
+        fitted = train(before, settings, report, path, every, workers=workers)
+        found, of_block = scored(fitted, settings, series, own, levels)
+        tables.append(found)
+        # MASE's scale is that of what lies before the first origin.
+        scales = scales or of_block
+    table = in_order(tables, scales)
     if table.empty:
         raise DataError(
             f"none of the {windows} origins that lie {step} steps apart can be forecast from: each is in a gap of more "
@@ -79,6 +95,31 @@ def backtest(
         )
     fitted.zone = zone
     return finished_table(table, scales, zone), fitted
+
+
+def refit_blocks(windows: int, refit: bool | int) -> list[slice]:
+    """Origins that are forecast from by one training each.
+
+    Args:
+        windows: origins.
+        refit: whether each has a training of its own, or for how many one serves; False or 0: for all.
+    """
+    if not isinstance(refit, int) or refit < 0:
+        raise SettingError(
+            f"refit={refit!r} is no number of origins; give 1 (or True) to train anew at each, 3 at every third, "
+            "0 (or False) to train once"
+        )
+    each = int(refit) or max(1, windows)
+    return [slice(first, first + each) for first in range(0, windows, each)]
+
+
+def in_order(tables: "Sequence[pd.DataFrame]", names: Iterable[str]) -> "pd.DataFrame":
+    """Tables of blocks of origins as one: all origins of a series, then those of the next one of these names."""
+    import pandas as pd
+
+    places = {name: place for place, name in enumerate(names)}
+    together = pd.concat(tables, ignore_index=True)
+    return together.sort_values("unique_id", key=lambda ids: ids.map(places), kind="stable", ignore_index=True)
 
 
 def finished_table(tables: "pd.DataFrame", scales: dict[str, float], zone: str | None) -> "pd.DataFrame":

@@ -1,4 +1,4 @@
-"""Backtests of a store: one model from what lies before the first origins, then some series at a time as from a frame.
+"""Backtests of a store: a model from what lies before the first origins, then some series at a time as from a frame.
 
 Of very many series a sample is scored, drawn by the seed; training sees what lies before the first origin of all.
 """
@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsuzuki.errors import TooShortError
-from tsuzuki.forecasting.backtest import finished_table, fitting_windows, least_known, origins_of, scored
+from tsuzuki.forecasting.backtest import (
+    finished_table,
+    fitting_windows,
+    in_order,
+    least_known,
+    origins_of,
+    refit_blocks,
+    scored,
+)
 from tsuzuki.forecasting.conformal_intervals import check_levels
 from tsuzuki.forecasting.history import history_of
 from tsuzuki.forecasting.level_shift import LevelShifts, level_shifts, no_shifts
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
 
     from tsuzuki.data.arrow_batches import PanelColumns
     from tsuzuki.data.covariates import CovariateSeries
+    from tsuzuki.data.panel_store import PanelStore
     from tsuzuki.forecasting.fitted import Fitted
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.training.workers import Workers
@@ -50,14 +60,14 @@ def backtest_files(
     checkpoint: str | Path | None = None,
     every: str | float = 30.0,
     workers: "Workers | None" = None,
+    *,
+    refit: bool | int = False,
 ) -> "tuple[pd.DataFrame, Fitted]":
     """Forecast from past origins of files; see `Forecaster.backtest`.
 
     Returns:
         The table, with the series that are scored and all of the files in `attrs["series"]`; and what training left.
     """
-    import pandas as pd
-
     from tsuzuki.data.panel_store import panel_store
 
     check_settings(settings)
@@ -78,13 +88,42 @@ def backtest_files(
         longest = int(steps.argmax())
         origins_of(series_of(store, [longest], settings)[0], settings.horizon, windows, step)
         raise TooShortError(f"no series is long enough for {windows} windows {step} steps apart; ask for fewer")
-    with without_last(store, behind) as (before, which):
-        fitted = train_on_store(
-            before, settings, lambda share: report((1 - READING) * TRAINING * share), checkpoint, every, workers
-        )
-        statistics = statistics_of(before, fitted.rules)
+    tables: list[pd.DataFrame] = []
+    scales: dict[str, float] = {}
+    blocks = refit_blocks(windows, refit)
+    share = (1 - READING) / len(blocks)
+    for turn, block in enumerate(blocks):
+        path = checkpoint if checkpoint is None or turn == 0 else f"{checkpoint}.refit{turn}"
+        with without_last(store, behind - step * block.start) as (before, which):
+            fitted = train_on_store(
+                before, settings, lambda done: report(share * TRAINING * done), path, every, workers
+            )
+            statistics = statistics_of(before, fitted.rules)
+        if turn == 0:
+            numbers = _to_score(store, numbers[np.isin(numbers, which)], settings, windows)
+        for first in range(0, len(numbers), TOGETHER):
+            some = numbers[first : first + TOGETHER]
+            own = statistics.select(np.searchsorted(which, some))
+            of_store = series_of(store, some.tolist(), settings)
+            origins = [origins_of(one, settings.horizon, windows, step)[block] for one in of_store]
+            table, of_these = _scored(fitted, settings, of_store, own, origins, levels)
+            tables.append(table)
+            # MASE's scale is that of what lies before the first origin.
+            scales = of_these | scales
+            report(share * (1 - TRAINING) * len(some) / len(numbers))
+    found = finished_table(in_order(tables, scales), scales, store.zone)
+    found.attrs["series"] = (len(scales), len(store.ids))
+    fitted.zone = store.zone
+    return found, fitted
+
+
+def _to_score(store: "PanelStore", numbers: NDArray[np.int64], settings: "Settings", windows: int) -> NDArray[np.int64]:
+    """Those of the series with enough readings that are scored, a sample of very many.
+
+    Raises:
+        TooShortError: there are none.
+    """
     # Who has too few readings to learn from is not scored.
-    numbers = numbers[np.isin(numbers, which)]
     if len(numbers) == 0:
         raise TooShortError("no series has two readings before its first origin; ask for fewer windows")
     most = max(1, min(MOST_SERIES, MOST_FORECASTS // (windows * settings.horizon)))
@@ -94,21 +133,7 @@ def backtest_files(
     numbers = numbers[[shows_step(store, number) for number in numbers.tolist()]]
     if len(numbers) == 0:
         raise TooShortError("no series shows the step that the files have in common; give more readings")
-    tables: list[pd.DataFrame] = []
-    scales: dict[str, float] = {}
-    for first in range(0, len(numbers), TOGETHER):
-        some = numbers[first : first + TOGETHER]
-        own = statistics.select(np.searchsorted(which, some))
-        table, of_these = _scored(
-            fitted, settings, series_of(store, some.tolist(), settings), own, windows, step, levels
-        )
-        tables.append(table)
-        scales |= of_these
-        report((1 - READING) * (1 - TRAINING) * len(some) / len(numbers))
-    found = finished_table(pd.concat(tables, ignore_index=True), scales, store.zone)
-    found.attrs["series"] = (len(scales), len(store.ids))
-    fitted.zone = store.zone
-    return found, fitted
+    return numbers
 
 
 def _scored(
@@ -116,12 +141,10 @@ def _scored(
     settings: "Settings",
     series: "list[CovariateSeries]",
     statistics: SeriesStatistics,
-    windows: int,
-    step: int,
+    origins: Sequence[NDArray[np.int64]],
     levels: Sequence[float],
 ) -> "tuple[pd.DataFrame, dict[str, float]]":
-    """Forecasts of some series from their origins; `statistics` are of what lies before these."""
-    origins = [origins_of(one, settings.horizon, windows, step) for one in series]
+    """Forecasts of some series from their origins; `statistics` are of what lies before the first of these."""
     own = fitted_for(fitted, statistics, [one.name for one in series])
     before = [one.cut_at(int(known[0])) for one, known in zip(series, origins, strict=True)]
     shifts, states = _shifts(own, settings, before), own.recent_states.copy()
