@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_examples
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tsuzuki import Forecaster, load
@@ -14,7 +17,10 @@ from tsuzuki.cli import app
 from tsuzuki.distributed.worker_pool import InProcess, WorkerPool
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting import search as module
+from tsuzuki.forecasting.selection import HeldOutValues, chosen_together
 from tsuzuki.forecasting.settings import Settings
+from tsuzuki.forecasting.trial import Trial, TrialWork, Tried
+from tsuzuki.forecasting.trust import Trust
 
 SMALL = {"units": 4, "head": 0, "ensemble": 2, "epochs": 4}
 
@@ -33,31 +39,35 @@ def series_of(frame, settings):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Trainings that were asked for; the error of each is that of its units, 8 being the best."""
+    """Trials that were asked for; the error of each is that of its units, 8 being the best."""
     asked = []
 
-    def train(series, settings, *, last):
-        assert not last
-        asked.append((settings, max(one.times[-1] for one in series)))
-        return SimpleNamespace(held_out_error=1 + abs(settings.units - 8))
+    def tried(self, unit):
+        recipe, share = unit
+        settings = replace(self.settings, **recipe)
+        asked.append((recipe, share, max(one.times[-1] for one in self.series)))
+        error = 1 + abs(settings.units - 8) / 100
+        networks = tuple(f"{settings.units}.{number}" for number in range(settings.ensemble)) if share >= 1 else ()
+        return Tried(Trial(recipe, share, error, 0.01), networks, Trust(committee="one", error=error))
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(TrialWork, "__call__", tried)
     monkeypatch.setattr(module, "RECIPES", tuple({"units": units} for units in (2, 4, 6, 8, 9, 30)))
+    monkeypatch.setattr(module, "held_out_values", lambda *given: SimpleNamespace(said=None))
+    monkeypatch.setattr(module, "chosen_together", lambda own, others, most: [*range(min(most - 1, len(others)))])
     return asked
 
 
-def test_the_better_half_goes_on_for_twice_the_passes_and_the_best_are_built_in(trained):
+def test_the_better_half_goes_on_for_twice_the_passes_and_what_time_is_left_goes_to_the_next(trained):
     settings = Settings(3, units=5, epochs=16, ensemble=4, search=60)
     frame = wave(300)
     found = module.search(series_of(frame, settings), settings)
-    assert found.settings.recipes == ((), (("units", 8),), (("units", 9),))
-    assert found.settings.units == 5
-    assert found.settings.search == 0
-    assert [one.share for one in found.trials] == [0.25] * 7 + [0.5] * 4 + [1.0] * 3
-    assert [asked.epochs for asked, _ in trained] == [4] * 7 + [8] * 4 + [16] * 3
-    assert [asked.ensemble for asked, _ in trained] == [2] * 11 + [4] * 3
-    assert found.settings.ensemble == 4
-    assert max(last for _, last in trained) == frame.index[-1]
+    assert [one.share for one in found.trials] == [0.25] * 7 + [0.5] * 4 + [1.0] * 7
+    assert [one.recipe.get("units", 5) for one in found.trials if one.share == 1] == [5, 8, 9, 6, 4, 2, 30]
+    # The best three that are near enough, beside what was given, each with the networks of its trial.
+    assert [dict(one).get("units", 5) for one in found.settings.recipes] == [5, 8, 9, 6]
+    assert found.networks == tuple(f"{units}.{number}" for units in (5, 8, 9, 6) for number in range(4))
+    assert (found.settings.units, found.settings.search, found.settings.ensemble) == (5, 0, 4)
+    assert max(last for _, _, last in trained) == frame.index[-1]
 
 
 def test_workers_try_several_recipes_at_once_and_come_to_the_same(trained):
@@ -73,63 +83,52 @@ def test_workers_try_several_recipes_at_once_and_come_to_the_same(trained):
     assert [one.recipe for one in hurried.trials] == [{}]
 
 
-def test_a_base_that_is_hardly_better_does_not_take_over(monkeypatch):
-    monkeypatch.setattr(module, "RECIPES", ({"base": "season"},))
-    settings = Settings(3, search=60)
-    for error, base in ((1.01, "auto"), (1.03, "season")):
-        errors = {"season": 1.0, "auto": error}
-
-        def train(series, settings, *, last, errors=errors):
-            return SimpleNamespace(held_out_error=errors[settings.base])
-
-        monkeypatch.setattr(module, "train", train)
-        found = module.search(series_of(wave(300), settings), settings).settings
-        assert (found.base, found.recipes) == (base, ())
-
-
 def test_no_more_recipes_are_begun_with_than_there_is_time_for(monkeypatch):
     monkeypatch.setattr(module, "RECIPES", tuple({"units": units} for units in range(10, 30)))
-    monkeypatch.setattr(
-        module,
-        "_tried",
-        lambda series, settings, recipe, share: module.Trial(recipe, share, 1.0, 1.5 if share < 1 else 9),
-    )
+
+    def tried(self, unit):
+        recipe, share = unit
+        return Tried(Trial(recipe, share, 1.0, 1.5 if share < 1 else 9), (), Trust(error=1.0))
+
+    monkeypatch.setattr(TrialWork, "__call__", tried)
     settings = Settings(3, units=5, search=60)
     found = module.search(series_of(wave(300), settings), settings)
-    # All rounds of six take as long as 24 trials of the first one, 36 of the 60 seconds.
-    assert [one.share for one in found.trials].count(module.FIRST_SHARE) == 6
+    # All rounds of eight take as long as 34 trials of the first one, 51 of the 60 seconds.
+    assert [one.share for one in found.trials].count(module.FIRST_SHARE) == 8
     hurried = module.search(series_of(wave(300), settings), replace(settings, search=10))
     assert [one.share for one in hurried.trials].count(module.FIRST_SHARE) == module.FEWEST
 
 
-def trial(error, seconds=1.0, **recipe):
-    return module.Trial(recipe, 1.0, error, seconds)
+def made(error, seconds=1.0, **recipe):
+    return Tried(Trial(recipe, 1.0, error, seconds), (), Trust(committee="one", error=error))
 
 
 @pytest.mark.parametrize(
     ("trials", "seconds", "expected"),
     [
-        # About as good as the settings themselves, which stay, the best first.
-        ([trial(1.0, units=8), trial(1.004), trial(1.006, loss="mae"), trial(1.02, units=9)], 9, [{}, 8, "mae"]),
-        ([trial(0.5, units=8), trial(1.004), trial(1.02, units=9)], 9, [{}, 8]),
-        ([trial(1.0), trial(1.03, units=8)], 9, {}),
+        # The settings themselves stay, and beside them what is nearly as good.
+        ([made(0.5, units=8), made(1.0), made(1.04, loss="mae"), made(1.06, units=9)], 9, [{}, 8, "mae"]),
+        ([made(1.0), made(1.06, units=8)], 9, {}),
         # As many as there is time for.
-        ([trial(1.0, units=8), trial(1.001)], 1.5, {}),
-        ([trial(1.0, 3.0, units=8), trial(1.001, units=9), trial(1.002)], 2.0, [{}, 9]),
-        ([trial(1.0), *(trial(1.0, units=units) for units in range(5, 12))], 99, [{}, 5, 6, 7]),
-        # What all networks share stands alone, or not at all.
-        ([trial(1.0, base="season"), trial(1.005, units=8), trial(1.03)], 9, "season"),
-        ([trial(1.0, base="season"), trial(1.005, units=8), trial(1.006)], 9, [{}, 8]),
+        ([made(1.0, units=8), made(1.001)], 1.5, {}),
+        ([made(1.0, 3.0, units=8), made(1.001, units=9), made(1.002)], 2.0, [{}, 9]),
+        ([made(1.0), *(made(1.0, units=units) for units in range(5, 12))], 99, [{}, 5, 6, 7]),
+        # What all networks share stands alone, where it is better by far, or not at all.
+        ([made(1.0, base="season"), made(1.005, units=8), made(1.03)], 9, "season"),
+        ([made(1.0, base="season"), made(1.005, units=8), made(1.01)], 9, [{}, 8]),
         ([], 9, {}),
     ],
 )
-def test_the_committee_is_built_from_recipes_about_as_good_as_the_best(trials, seconds, expected):
+def test_the_committee_is_built_beside_the_settings_given(trained, trials, seconds, expected):
     named = {8: {"units": 8}, "mae": {"loss": "mae"}, "season": {"base": "season"}}
 
     def said(one):
         return one if one == {} else named.get(one, {"units": one})
 
-    found = module.built_from(trials, Settings(3, search=60), seconds)
+    stay = module.built_from(
+        trials, Settings(3, search=60), TrialWork(series_of(wave(50), Settings(3)), Settings(3)), seconds
+    )
+    found = module.settings_of(stay)
     if isinstance(expected, list):
         assert [dict(one) for one in found["recipes"]] == [said(one) for one in expected]
         assert set(found) == {"recipes"}
@@ -138,10 +137,78 @@ def test_the_committee_is_built_from_recipes_about_as_good_as_the_best(trials, s
     Settings(3, **found)
 
 
-def test_networks_of_quantiles_are_not_mixed_with_losses_of_single_values():
-    trials = [trial(1.0, loss="mae"), trial(1.001, units=8), trial(1.002)]
-    found = module.built_from(trials, Settings(3, quantiles=(0.1, 0.5, 0.9)), 9)
-    assert [dict(one) for one in found["recipes"]] == [{}, {"units": 8}]
+def test_networks_of_quantiles_are_not_mixed_with_losses_of_single_values(trained):
+    trials, work = (
+        [made(1.0, loss="mae"), made(1.001, units=8), made(1.002)],
+        TrialWork(series_of(wave(50), Settings(3)), Settings(3)),
+    )
+    stay = module.built_from(trials, Settings(3, quantiles=(0.1, 0.5, 0.9)), work, 9)
+    assert [one.trial.recipe for one in stay] == [{}, {"units": 8}]
+
+
+def written_out(own, others, most):
+    """`chosen_together` in loops."""
+    inside = []
+
+    def errors(some):
+        said = np.mean([own.said, *(others[one] for one in some)], axis=0)
+        wrong = np.abs(own.errors + own.said - said)
+        return np.array([np.nanmean(wrong[own.stretches == one]) for one in np.unique(own.stretches)])
+
+    while len(inside) + 1 < most:
+        gains = {one: errors(inside) - errors([*inside, one]) for one in range(len(others)) if one not in inside}
+        proven = 0
+        for place in range(len(np.unique(own.stretches))):
+            without = {one: np.delete(gain, place).sum() for one, gain in gains.items()}
+            if gains and max(without.values()) > 0:
+                proven += gains[max(without, key=without.get)][place]
+        best = max(gains, key=lambda one: gains[one].sum(), default=None)
+        if best is None or proven <= 0 or gains[best].sum() <= 0:
+            break
+        inside.append(best)
+    return inside
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 5), st.integers(1, 4))
+@settings_of_examples(max_examples=20, deadline=None)
+def test_recipes_are_let_in_while_they_win_where_they_were_not_chosen(seed, stretches, count, most):
+    generator = np.random.default_rng(seed)
+    rows = 30 * stretches
+    signal, said = generator.normal(size=rows), generator.normal(size=(count + 1, rows))
+    errors = (signal - said[0]).astype(np.float32)
+    errors[generator.random(rows) < 0.1] = np.nan
+    own = HeldOutValues(said[0].astype(np.float32), np.arange(rows) // 30, errors)
+    others = [one.astype(np.float32) for one in said[1:]]
+    assert chosen_together(own, others, most) == written_out(own, others, most)
+
+
+def test_noise_is_not_chosen_and_what_helps_on_every_stretch_is():
+    generator = np.random.default_rng(0)
+    signal = generator.normal(size=400)
+    said = (signal + generator.normal(size=400)).astype(np.float32)
+    own = HeldOutValues(said, np.arange(400) // 100, (signal - said).astype(np.float32))
+    independent = (signal + generator.normal(size=400)).astype(np.float32)
+    worse = (signal + 9 * generator.normal(size=400)).astype(np.float32)
+    lucky = said.copy()
+    lucky[:100] = signal[:100]
+    lucky[100:] += (signal < 0)[100:] * np.sign(said - signal)[100:].astype(np.float32) * 0.3
+    assert chosen_together(own, [worse, said, independent], 4) == [2]
+    assert chosen_together(own, [lucky], 4) == []
+
+
+def test_a_base_that_is_hardly_better_does_not_take_over(monkeypatch):
+    monkeypatch.setattr(module, "RECIPES", ({"base": "season"},))
+    settings = Settings(3, search=60)
+    for error, base in ((1.01, "auto"), (1.03, "season")):
+        errors = {"season": 1.0, "auto": error}
+
+        def tried(self, unit, errors=errors):
+            one = made(errors[replace(self.settings, **unit[0]).base], **unit[0])
+            return replace(one, trial=replace(one.trial, share=unit[1]))
+
+        monkeypatch.setattr(TrialWork, "__call__", tried)
+        found = module.search(series_of(wave(300), settings), settings).settings
+        assert (found.base, found.recipes) == (base, ())
 
 
 def test_a_search_without_time_keeps_the_settings(trained):
@@ -149,6 +216,7 @@ def test_a_search_without_time_keeps_the_settings(trained):
     found = module.search(series_of(wave(300), settings), settings)
     assert found.settings.units == 5
     assert len(trained) == len(found.trials) == 1
+    assert found.networks is None
 
 
 def test_trials_that_were_made_are_not_made_again_unless_the_data_are_others(trained, tmp_path):
@@ -156,15 +224,18 @@ def test_trials_that_were_made_are_not_made_again_unless_the_data_are_others(tra
     series = series_of(wave(300), settings)
     first = module.search(series, settings, tmp_path / "c")
     count = len(trained)
-    assert module.search(series, settings, tmp_path / "c") == first
+    # Its networks are trained in the same way, where they are not at hand.
+    assert module.search(series, settings, tmp_path / "c") == replace(first, networks=None)
     assert len(trained) == count
     # Where the search had not come to its end, the trials that were made are not made again.
     kept = json.loads((tmp_path / "c.trials").read_text())
-    (tmp_path / "c.trials").write_text(json.dumps(kept | {"trials": kept["trials"][:5], "chosen": None}))
+    (tmp_path / "c.trials").write_text(json.dumps(kept | {"trials": kept["trials"][:13], "chosen": None}))
     again = module.search(series, settings, tmp_path / "c")
     assert again.settings == first.settings
     assert [one.recipe for one in again.trials] == [one.recipe for one in first.trials]
-    assert len(trained) == 2 * count - 5
+    # Only networks that had made all passes are run once more, from their own checkpoints.
+    assert again.networks == first.networks
+    assert [share for _, share, _ in trained[count:]] == [1.0] * 7
     trained.clear()
     module.search(series_of(wave(301), settings), settings, tmp_path / "c")
     assert len(trained) == count
@@ -196,22 +267,32 @@ def test_a_forecaster_is_trained_with_what_the_search_found(monkeypatch, tmp_pat
     assert load(tmp_path / "m").predict().equals(forecaster.predict())
 
 
-def test_a_search_that_was_broken_off_ends_as_a_fit_of_the_recipes_that_it_found(monkeypatch, tmp_path):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_search_that_was_broken_off_ends_as_a_fit_of_the_recipes_that_it_found(monkeypatch, tmp_path, late):
     monkeypatch.setattr(module, "RECIPES", ({"units": 6}, {"learning_rate": 1e-2}))
+    monkeypatch.setattr(module, "chosen_together", lambda own, others, most: [0])
     monkeypatch.setattr(module, "CLOSE", 10.0)
     monkeypatch.setattr(module, "BETTER", 0.0)
-    heard = []
+    made = []
+
+    def broken(work, unit, whole=TrialWork.__call__):
+        if unit[1] >= 1:
+            made.append(unit)
+        if len(made) == 2 and not late:
+            raise KeyboardInterrupt
+        return whole(work, unit)
 
     def break_off(share):
-        heard.append(share)
-        if len(heard) == 5:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
-    asked = {"checkpoint": tmp_path / "c", "every": "0.001"}
+    monkeypatch.setattr(TrialWork, "__call__", broken)
     with pytest.raises(KeyboardInterrupt):
-        Forecaster(3, search=60, **SMALL).fit(wave(200), on_progress=break_off, **asked)
-    monkeypatch.setattr(module, "_tried", None)
-    found = Forecaster(3, search=60, **SMALL).fit(wave(200), **asked)
+        Forecaster(3, search=60, **SMALL).fit(wave(200), on_progress=break_off, checkpoint=tmp_path / "c")
+    assert len(list(tmp_path.glob("c.trial-*"))) == (0 if late else SMALL["ensemble"])
+    made[:] = [None] * 9
+    found = Forecaster(3, search=60, **SMALL).fit(wave(200), checkpoint=tmp_path / "c")
+    assert len(made) == (9 if late else 12)
+    assert not list(tmp_path.glob("c.trial-*"))
     assert len(found.settings.recipes) == 2
     assert found.settings.recipes[0] == ()
     expected = Forecaster(3, recipes=found.settings.recipes, **SMALL).fit(wave(200))

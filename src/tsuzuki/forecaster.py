@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tsuzuki.data.arrow_batches import PanelColumns
-    from tsuzuki.forecasting.search import Trial
+    from tsuzuki.forecasting.trial import Trial
     from tsuzuki.streaming.bank import Bank
     from tsuzuki.streaming.online_learning import LearningStream
     from tsuzuki.streaming.stream import Stream
@@ -298,7 +298,7 @@ class Forecaster:
 
         Raises SettingError where nothing was searched, or the model comes from a file.
         """
-        from tsuzuki.forecasting.search import trials_table
+        from tsuzuki.forecasting.trial import trials_table
 
         return trials_table(self._trials)
 

@@ -79,10 +79,12 @@ def backtest(
     for number, block in enumerate(blocks):
         own = [known[block] for known in origins]
         before = [one.cut_at(int(known[0])) for one, known in zip(series, own, strict=True)]
+        networks = None
         if number == 0 and settings.search:
-            settings = search(before, settings, checkpoint, workers=workers).settings
+            searched = search(before, settings, checkpoint, workers=workers)
+            settings, networks = searched.settings, searched.networks
         path = checkpoint if checkpoint is None or number == 0 else f"{checkpoint}.refit{number}"
-        fitted = train(before, settings, report, path, every, workers=workers)
+        fitted = train(before, settings, report, path, every, workers=workers, networks=networks)
         found, of_block = scored(fitted, settings, series, own, levels)
         tables.append(found)
         # MASE's scale is that of what lies before the first origin.

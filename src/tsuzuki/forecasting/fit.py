@@ -13,34 +13,25 @@ import numpy as np
 
 from tsuzuki.data.covariates import CovariateSeries, covariate_series
 from tsuzuki.data.frames import zone_of
-from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting import last_passes
-from tsuzuki.forecasting.architecture import model_spec
-from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units, shares_of
 from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.drawn_training import DrawnSource
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
-from tsuzuki.forecasting.held_out import HeldOut, held_out_of, origin_rows
-from tsuzuki.forecasting.history import history_of
-from tsuzuki.forecasting.known_effects import effects_in_windows, known_effects, series_without_effects
+from tsuzuki.forecasting.known_effects import effects_in_windows
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
-from tsuzuki.forecasting.member_training import Job, train_members
-from tsuzuki.forecasting.panel import build_panel
+from tsuzuki.forecasting.member_training import Job, Member, train_members
 from tsuzuki.forecasting.passes import passes_again
+from tsuzuki.forecasting.preparation import Prepared, prepared
 from tsuzuki.forecasting.products_alone import products_alone
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states
-from tsuzuki.forecasting.rules import rules_for
-from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
 from tsuzuki.forecasting.settings import Settings
-from tsuzuki.forecasting.spread import COUNTS, are_whole, check_counts, count_units
+from tsuzuki.forecasting.spread import are_whole
 from tsuzuki.forecasting.stepwise import rows_kept
-from tsuzuki.forecasting.transforms import transform_of
 from tsuzuki.forecasting.trust import trust_in
-from tsuzuki.forecasting.window_inputs import with_windows
 from tsuzuki.training.workers import Workers
 
 if TYPE_CHECKING:
-    from tsuzuki.forecasting.search import Trial
+    from tsuzuki.forecasting.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -72,11 +63,12 @@ def fit_frame(
 
     long = settings.long(frame)
     trials: tuple[Trial, ...] = ()
+    networks: Sequence[Member] | None = None
     series = covariate_series(long, settings.columns, settings.max_gap, merge=merge)
     if settings.search:
         found = search(series, settings, checkpoint, workers=workers)
-        settings, trials = found.settings, found.trials
-    fitted = train(series, settings, on_progress, checkpoint, every, workers=workers)
+        settings, trials, networks = found.settings, found.trials, found.networks
+    fitted = train(series, settings, on_progress, checkpoint, every, workers=workers, networks=networks)
     fitted.zone = zone_of(long)
     return FitFrame(fitted, settings, trials)
 
@@ -90,6 +82,7 @@ def train(
     every: str | float = 30.0,
     drawn: DrawnSource | None = None,
     workers: Workers | None = None,
+    networks: Sequence[Member] | None = None,
     *,
     last: bool = True,
 ) -> Fitted:
@@ -98,53 +91,53 @@ def train(
     Without `last`, networks do not go through what was held out from them: what is asked for is how they fared there.
 
     Where there is `drawn`, the networks are trained on that, and the series are a sample of it that says all else.
-    Workers train the networks, which have the same bits then; what is drawn they train in their own way.
+    Workers train the networks, which have the same bits then; what is drawn they train in their own way. `networks`
+    are trained already, by `trained_networks` on the same series.
     """
-    check_counts(series, settings)
-    points = tuple(len(one.values) for one in series)
-    step = step_of(series[0].times)
-    read, rules = series, rules_for(series, step, settings)
-    if drawn is not None:
-        drawn.prepare(rules)
-    transform, scales_of_covariates = (
-        transform_of(rules.transform, [one.values for one in series]),
-        covariate_scales(series),
-    )
-    effects = known_effects(series, transform, settings.columns, rules.seasons, scales_of_covariates)
-    if effects:
-        series = series_without_effects(series, transform, effects, scales_of_covariates)
-        rules = rules_for(series, step, replace(settings, transform=rules.transform))
-    specs = [model_spec(settings.of_network(member), rules) for member in range(settings.networks)]
-    scales = series_scales(series, transform)
-    inputs, last_covariates = series_inputs(
-        series, settings, step, rules.cycles, transform, scales, scales_of_covariates
-    )
-    histories = [
-        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
-    ]
-    panel = build_panel(with_windows(inputs, histories, rules), specs[0].before, settings.horizon)
-    changes = None
-    if settings.loss in COUNTS:
-        changes = shares_of(panel, scales, count_units(scales), settings.horizon)
-    elif not rules.alone and drawn is None:
-        changes = changes_to(panel.targets, base_forecasts(panel, histories, rules), row_units(panel, rules))
-    held_out = [held_out_of(points, settings, member) for member in range(settings.ensemble)]
-    checked = bool(held_out[0])
-    if not checked:
-        held_out = [HeldOut((0,) * len(points), points)] * settings.ensemble
-    # Every network forecasts wherever one is held out: how far they differ says what their mean gains.
-    wanted = origin_rows(panel, held_out[-1].first, points)
-    told = (on_progress, checkpoint, every, drawn, workers)
-    job = Job(panel, changes, histories, rules, wanted, specs, settings, scales, points, *told)
-    go_on, report = last and last_passes.foreseen(job), on_progress
+    made = prepared(series, settings, drawn)
+    job, report = made.job(on_progress, checkpoint, every, workers), on_progress
+    go_on = last and last_passes.foreseen(job)
     if go_on and report is not None:
         job = replace(job, on_progress=lambda share: report((1 - last_passes.WORK) * share))
+    if networks is None:
+        members = trained_networks(job)
+    else:
+        members = list(networks)
+        if job.on_progress is not None:
+            job.on_progress(1.0)
+    return finished(made, job, members, report, go_on=go_on)
+
+
+def trained_networks(job: Job) -> list[Member]:
+    """The networks of a job, those of each kind a second time where their first training says so."""
     members = train_members(job)
-    again = None if drawn is not None or rules.alone else passes_again([one.training.history for one in members])
-    if again is not None:
-        job = replace(job, passes=again)
-        members = train_members(job)
-    trust = trust_in(job, members, held_out, inputs, series, checked=checked, whole=are_whole(read))
+    if job.drawn is not None or job.rules.alone:
+        return members
+    count = job.settings.ensemble
+    kinds = [members[first : first + count] for first in range(0, len(members), count)]
+    passes = [passes_again([one.training.history for one in kind]) for kind in kinds]
+    which = [number for number in range(len(members)) if passes[number // count] is not None]
+    if not which:
+        return members
+    for number, member in zip(which, train_members(replace(job, passes=tuple(passes)), which), strict=True):
+        members[number] = member
+    return members
+
+
+def finished(
+    made: Prepared, job: Job, members: list[Member], report: Callable[[float], object] | None, *, go_on: bool
+) -> Fitted:
+    """What a forecast needs, from networks that are trained.
+
+    Args:
+        made: the series.
+        job: of the networks.
+        members: the networks.
+        report: told each further share of the work, or None.
+        go_on: whether they go over what was held out, too.
+    """
+    rules, settings, histories, read = made.rules, made.settings, made.histories, made.read
+    trust = trust_in(job, members, made.held_out, made.inputs, made.series, checked=made.checked, whole=are_whole(read))
     committee, recent = trust.committee, trust.recent
     if go_on:
         told_last = None if report is None else lambda share: report(last_passes.WORK * share)
@@ -152,42 +145,42 @@ def train(
             members = last_passes.over_all(job, members, told_last)
         elif told_last is not None:
             told_last(1.0)
-    shifts = no_shifts(len(series), rules.history) if committee is None else level_shifts(histories, rules)
-    states = plain_states(len(series)) if recent is None else recent.initial()
-    since = [one.segments[-1].stop - one.segments[-1].start for one in inputs]
+    shifts = no_shifts(len(read), rules.history) if committee is None else level_shifts(histories, rules)
+    states = plain_states(len(read)) if recent is None else recent.initial()
+    since = [one.segments[-1].stop - one.segments[-1].start for one in made.inputs]
     states[:, [LOW, HIGH]] = [bounds_of(one.values) for one in read]
     waiting = rows_kept(settings) - 1
     states[:, WAIT] = np.maximum(shifts.season - np.array(since), 0)
     return Fitted(
-        ids=tuple(one.name for one in series),
-        step=step,
-        ways=specs,
+        ids=tuple(one.name for one in read),
+        step=made.step,
+        ways=list(job.specs),
         members=[member.training.weights for member in members],
         states=[member.state for member in members],
-        times=[one.times[-KEPT_TIMES:] for one in series],
-        scales=scales,
-        covariate_scales=scales_of_covariates,
-        last_covariates=last_covariates,
+        times=[one.times[-KEPT_TIMES:] for one in read],
+        scales=made.scales,
+        covariate_scales=made.covariate_scales,
+        last_covariates=made.last_covariates,
         calibration=trust.calibration,
         histories=tuple(member.training.history for member in members),
         best_epochs=tuple(member.training.best_epoch for member in members),
-        points=sum(points),
+        points=sum(made.points),
         fingerprint=fingerprint(read),
         rules=rules,
-        transform=transform,
+        transform=made.transform,
         committee=committee,
         windows=np.stack([history.last() for history in histories]),
         absent=np.stack([history.last_absent() for history in histories]),
-        effects=effects,
+        effects=made.effects,
         shifts=shifts,
         recent=recent,
         recent_states=states,
-        window_shifts=np.zeros((len(series), rules.history), np.float32),
+        window_shifts=np.zeros((len(read), rules.history), np.float32),
         earlier=np.stack([one.before_last(waiting, np.repeat(one.values[:1], waiting)) for one in histories]),
-        unfollowed=np.ones(len(series), np.int64),
-        window_effects=effects_in_windows(series, effects, scales_of_covariates, rules.history),
+        unfollowed=np.ones(len(read), np.int64),
+        window_effects=effects_in_windows(made.series, made.effects, made.covariate_scales, rules.history),
         spread=trust.spread,
-        checked=checked,
+        checked=made.checked,
         held_out_error=trust.error,
     )
 

@@ -66,7 +66,8 @@ class Job:
         every: how often that is written.
         drawn: what the networks are trained on, where that is not the panel.
         workers: who train the networks; this process if None.
-        passes: times as many over the data, where those of a first training were too many or too few.
+        passes: for each kind of networks times as many over the data, where those of a first training were too many or
+            too few; None for a first training.
         together: networks that are trained side by side, where that is not for this process to say.
     """
 
@@ -84,7 +85,7 @@ class Job:
     every: str | float
     drawn: DrawnSource | None
     workers: Workers | None
-    passes: float | None = None
+    passes: Sequence[float | None] | None = None
     together: int | None = None
 
 
@@ -99,16 +100,17 @@ class Member:
     said: list[NDArray[np.float32]]
 
 
-def train_members(job: Job) -> list[Member]:
-    """All networks, side by side: in threads, or in the workers if there are any."""
-    count, workers = job.settings.networks, job.workers
+def train_members(job: Job, which: Sequence[int] | None = None) -> list[Member]:
+    """Networks by their numbers, or all, side by side: in threads, or in the workers if there are any."""
+    which = range(job.settings.networks) if which is None else which
+    count, workers = len(which), job.workers
     if workers is None or job.drawn is not None:
         threads = None if workers is None else count
-        return run_side_by_side(lambda member, check: _train_and_check(job, member, check), count, threads)
+        return run_side_by_side(lambda place, check: _train_and_check(job, which[place], check), count, threads)
     work = _MemberWork(replace(job, on_progress=None, workers=None, together=min(count, workers.workers)))
 
-    def trained(member: int, check_cancelled: Callable[[], None]) -> Member:
-        found: Member = result_of(workers.submit(work, member), check_cancelled)
+    def trained(place: int, check_cancelled: Callable[[], None]) -> Member:
+        found: Member = result_of(workers.submit(work, which[place]), check_cancelled)
         _report(job, 1)
         return found
 
@@ -183,7 +185,7 @@ def _train(
     validation = None
     if any(segment.stop - segment.start > 1 for segment in held_out_segments):
         validation = Streams(settings.timesteps, len(held_out_segments)).after(segments, held_out_segments)
-    epochs = _passes(job, settings, layout, segments)
+    epochs = _passes(job, member, layout, segments)
     # What is held out is no target of the rows before it either, and what the network is trained on none of those held
     # out: of a stretch of 250 with a horizon of 168, a third of the targets would lie behind it.
     here = np.zeros(len(panel.targets), bool)
@@ -198,7 +200,7 @@ def _train(
         identity = "" if path is None else identity_of(inputs, *known)
         trained = _train_drawn(job, member, rows, budget, (path, identity), report_progress)
     else:
-        weights = initialise(spec.network, settings.seed + 1000003 * member)
+        weights = initialise(spec.network, settings.seed + 1000003 * job.settings.place(member))
         # The first forecast is that nothing changes.
         weights[-2][:] = 0
         trained = train_whole(
@@ -217,11 +219,12 @@ def _train(
     return blind(job, member, trained)
 
 
-def _passes(job: Job, settings: Settings, layout: Layout, segments: Sequence[Segment]) -> int:
-    """How often a network of these settings goes through the stretches that it is trained on."""
+def _passes(job: Job, member: int, layout: Layout, segments: Sequence[Segment]) -> int:
+    """How often a network goes through the stretches that it is trained on."""
     count = sum(segment.stop - segment.start for segment in segments)
-    epochs = first_passes(settings.epochs, count, layout.updates, len(job.points))
-    return epochs if job.passes is None else max(2, round(job.passes * epochs))
+    epochs = first_passes(job.settings.of_network(member).epochs, count, layout.updates, len(job.points))
+    times = None if job.passes is None else job.passes[member // job.settings.ensemble]
+    return epochs if times is None else max(2, round(times * epochs))
 
 
 def all_make_passes(job: Job) -> bool:
@@ -231,7 +234,7 @@ def all_make_passes(job: Job) -> bool:
     for member in range(job.settings.networks):
         settings = job.settings.of_network(member)
         layout, segments, _ = training_layout(job.panel, settings, held_out_of(job.points, settings, member))
-        updates = _passes(job, settings, layout, segments) * layout.updates
+        updates = _passes(job, member, layout, segments) * layout.updates
         if budget_for(job.settings, updates, job.together) is not None:
             return False
     return True
@@ -242,14 +245,14 @@ def inputs_of(job: Job, member: int) -> NDArray[np.float32]:
     if job.rules.alone:
         return job.panel.inputs
     inputs = job.panel.inputs.copy()
-    inputs[:, hidden_column(member)] = 0
+    inputs[:, hidden_column(job.settings.place(member))] = 0
     return inputs
 
 
 def blind(job: Job, member: int, trained: Training) -> Training:
     """A network that does not look at what was 0 when it learned."""
     if not job.rules.alone:
-        trained.weights[0][hidden_column(member)] = 0
+        trained.weights[0][hidden_column(job.settings.place(member))] = 0
     return trained
 
 
@@ -299,7 +302,7 @@ def train_whole(
         validation_targets=held_out,
         # A held-out stretch of another level picks early epochs; a cosine's last weights are an average of late ones.
         early_stopping=EarlyStopping(patience=epochs) if validation is not None and job.changes is None else None,
-        seed=settings.seed + member,
+        seed=settings.seed + job.settings.place(member),
         threads=1 if job.settings.networks > 1 else None,
         checkpoint=path,
         every=job.every,
@@ -322,7 +325,8 @@ def _train_drawn(
     run = Run(lambda share: report_progress(TRAINING_SHARE * share), path, job.every, identity)
     settings = job.settings.of_network(member)
     loss = loss_of(settings, job.rules)
-    trained = train_drawn(rows, job.specs[member], settings, member, budget, run, loss, rounds)
+    place = job.settings.place(member)
+    trained = train_drawn(rows, job.specs[member], settings, place, budget, run, loss, rounds)
     if trained.interrupted:
         raise KeyboardInterrupt
     return trained

@@ -36,6 +36,7 @@ OF_NETWORKS = (
     "learning_rate",
     "weight_decay",
     "loss",
+    "seed",
 )
 POINT_LOSSES = ("huber", "mse", "mae")
 # Settings that are one of a few words.
@@ -69,8 +70,8 @@ class Settings:
         ensemble: networks that are averaged, each trained from another seed and with another stretch held out.
         recipes: for networks of several kinds side by side, what each kind differs in from these settings, such as
             ({}, {"units": 32}, {"loss": "mae", "epochs": 40}); `ensemble` networks are trained of each, and all are
-            averaged. It may be: cell, units, layers, head, timesteps, lanes, epochs, learning_rate, weight_decay; loss
-            among huber, mse and mae. A search finds them by itself.
+            averaged. It may be: cell, units, layers, head, timesteps, lanes, epochs, learning_rate, weight_decay, seed;
+            loss among huber, mse and mae. A search finds them by itself.
         validation_fraction: share of the data held out from each network, by time, to choose its best epoch and to
             calibrate intervals.
         past: covariates known up to the present, such as another sensor: one column's name or several.
@@ -230,6 +231,10 @@ class Settings:
         if not self.recipes:
             return self
         return replace(self, recipes=(), **dict(self.recipes[number // self.ensemble]))
+
+    def place(self, number: int) -> int:
+        """The number of a network among those of its kind: what it is trained by does not depend on other kinds."""
+        return number % self.ensemble
 
     def _freeze(self) -> None:
         """Turn every sequence into a tuple, so that equal settings compare equal."""

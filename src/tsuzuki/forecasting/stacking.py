@@ -112,7 +112,7 @@ def stacked(
     kinds = kinds_of(rules, profiles.whole)
     strict = _reach_the_horizon(found, horizon)
     between = BETWEEN if wandering else 1.0
-    every = _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
+    every = rows_apart(found, rules)
 
     def part_of(member: int) -> list[_Part]:
         """Where one network was held out, series by series."""
@@ -233,6 +233,11 @@ def _by_kind(rows: _Rows, kinds: Kinds, profiled: int) -> NDArray[np.float64]:
 def alone(rules: Rules) -> Committee:
     """A committee of the networks only."""
     return committee({}, np.ones((len(set(rules.bases)), 1, rules.horizon)), rules)
+
+
+def rows_apart(found: Sequence[Sequence[HeldOutForecasts]], rules: Rules) -> int:
+    """Every how many held-out rows of each stretch and series a committee's errors are known of."""
+    return _apart(sum(len(one.places) for network in found for one in network), MOST_ROWS, rules)
 
 
 def _apart(rows: int, most: int, rules: Rules) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsuzuki.data.covariates import CovariateSeries
 from tsuzuki.data.grid import step_of
@@ -31,6 +32,7 @@ class Trust:
         recent: what errors are usual, by which later ones are followed, or None.
         spread: how large errors are expected to be, or None where they are all the same.
         error: the mean absolute error in units of the best naive forecast's, or None if there is none.
+        errors: the committee's on held-out rows, float32 [rows, horizon] for each series; empty without one.
     """
 
     committee: Committee | None = None
@@ -38,6 +40,7 @@ class Trust:
     recent: RecentErrors | None = None
     spread: Spread | None = None
     error: float | None = None
+    errors: Sequence[NDArray[np.float32]] = ()
 
 
 def trust_in(
@@ -94,7 +97,7 @@ def trust_in(
         places = np.concatenate([one[0].places for one in found])
         committee, calibration, errors = joined(averaged, committee, errors[0], places)
     recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)
-    return Trust(committee, calibration, recent, spread, error_in_units(errors, rules))
+    return Trust(committee, calibration, recent, spread, error_in_units(errors, rules), there.errors)
 
 
 def _profiles(
