@@ -23,6 +23,7 @@ from tsuzuki.streaming.readings import nanoseconds
 NETWORK = ["--units", "2", "--layers", "1", "--head", "0", "--ensemble", "1", "--epochs", "1"]
 SMALL = [*NETWORK, "--horizon", "2", "--quiet"]
 DAYS = pd.date_range("2024-01-13", periods=40)
+MONTHS = pd.date_range("2001-01-01", periods=40, freq="MS")
 HOURS = pd.date_range("2024-01-01 01:00", periods=72, freq="h")
 
 
@@ -44,6 +45,8 @@ FORMS = {
     ),
     "seconds": written("timestamp,y", [(at.value // 10**9, at.hour % 5 + at.day) for at in HOURS]),
     "blanks": written(" time , value ", [(f" {day.date()} ", f" {at % 7}.5 ") for at, day in enumerate(DAYS)]),
+    "years": written("year,volume", [(1950 + at, at % 7) for at in range(40)]),
+    "year and month": written("year,month,sales", [(at.year, at.month, at.month % 5) for at in MONTHS]),
     "hour 24": written("日時,値", [(hour_24(at), at.hour % 5 + at.day) for at in HOURS]),
 }
 
@@ -172,6 +175,24 @@ def test_no_year_is_taken_for_one_of_another_century():
                 nanoseconds(given_as)
     for known in ("2024-01-01", datetime.datetime(2024, 1, 1), np.datetime64("2024-01-01"), pd.Timestamp("2024-01-01")):
         assert nanoseconds(known) == pd.Timestamp("2024-01-01").value
+
+
+@given(st.integers(1678, 2261))
+@settings(max_examples=20)
+def test_a_bare_year_is_where_it_begins(year):
+    known = pd.Timestamp(year, 1, 1).value
+    assert moment(str(year)) == (known, False)
+    assert nanoseconds(f" {year}") == known
+    # Whatever names the series, and in both forms of lines.
+    assert format_of(f"s,{year},3.2", "auto", ["s", "b"], 1).parse(f"s,{year},3.2") == ("s", str(year), 3.2)
+    line = f'{{"ds": {year}, "y": 3.2}}'
+    assert format_of(line, "auto", ["s"], 1).parse(line) == ("s", str(year), 3.2)
+
+
+@pytest.mark.parametrize("cell", ["3", "Q3"])
+def test_a_quarter_in_a_cell_of_its_own_is_one_of_the_year_beside_it(cell):
+    read = format_of("year,quarter,y", "auto", ["s"], 1).parse(f"1991,{cell},3.2")
+    assert moment(read[1])[0] == pd.Timestamp("1991-07-01").value
 
 
 def test_lines_are_in_cp932_where_their_header_is():

@@ -10,13 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuzuki.data import files, parquet
+from tsuzuki.data import delimited, files, parquet
+from tsuzuki.data.columns import frame_of
 from tsuzuki.data.readers import read
 from tsuzuki.data.series import collect
 from tsuzuki.data.summary import collected
+from tsuzuki.data.value_columns import Wanted
 from tsuzuki.errors import DataError, FileError, MissingExtraError
 
 HOURS = pd.date_range("2020-01-01", periods=30, freq="1h")
@@ -400,6 +402,62 @@ def test_numbers_that_are_no_years_are_not_read_as_such(tmp_path):
 def test_a_year_and_a_quarter_are_a_date_together(tmp_path):
     found = read(write(tmp_path / "macro.csv", ["1959,1,5.8", "1959,2,5.1", "1959,3,5.3"], "year,quarter,unemp"))
     assert found.frame["ds"].dt.strftime("%Y-%m-%d").tolist() == ["1959-01-01", "1959-04-01", "1959-07-01"]
+
+
+MONTH_COLUMNS = [
+    "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC",
+    "January February March April May June July August September October November December",
+    " ".join(map(str, range(1, 13))),
+    " ".join(f"{at}月" for at in range(1, 13)),
+]
+QUARTER_COLUMNS = ["Q1 Q2 Q3 Q4", "Qtr1 Qtr2 Qtr3 Qtr4", "1q 2q 3q 4q"]
+
+
+@settings(max_examples=15)
+@given(
+    st.sampled_from(MONTH_COLUMNS + QUARTER_COLUMNS),
+    st.sampled_from(["year", "YEAR", "年", ""]),
+    st.integers(1, 5),
+    st.integers(0, 3),
+    st.data(),
+)
+def test_a_row_for_each_year_and_a_column_for_each_month_or_quarter_are_one_series(names, year, years, open_, data):
+    periods = data.draw(st.permutations(names.split()))
+    order = [names.split().index(label) for label in periods]
+    count = len(periods)
+    every = pd.period_range("1950-01", periods=years * count, freq="M" if count == 12 else "Q").to_timestamp()
+    values = np.arange(years * count, dtype=float).reshape(years, count)
+    values.flat[values.size - open_ :] = np.nan
+    gap = data.draw(st.integers(0, values.size - open_ - 2)) if values.size - open_ > 1 else None
+    if gap is not None:
+        values.flat[gap] = np.nan
+    rows = [
+        ",".join([str(1950 + at), *("" if np.isnan(own[place]) else f"{own[place]:g}" for place in order), "7"])
+        for at, own in enumerate(values)
+    ]
+    table = delimited.parse("\n".join([",".join([year, *periods, "mean"]), *rows]), "a.csv", frozenset())
+    found = frame_of(table, "a", Wanted())
+    assert found.dropped == ("mean",)
+    assert found.columns == ("y",)
+    assert found.frame["ds"].tolist() == list(every[: values.size - open_])
+    np.testing.assert_array_equal(found.frame["y"], values.ravel()[: values.size - open_])
+    if year:
+        # A month that is named is a series of years.
+        single = frame_of(table, "a", Wanted((names.split()[0],))).frame
+        np.testing.assert_array_equal(single["y"], values[:, 0])
+
+
+def test_months_in_columns_of_several_series_end_where_each_ends(tmp_path):
+    header = "unique_id,year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec"
+    rows = ["a,2000,1,2,3,4,5,6,7,8,9,10,11,12", "b,2000,1,,3,,,,,,,,,", "a,2001,1,2,,,,,,,,,,"]
+    long = read(write(tmp_path / "two.csv", rows, header)).frame
+    assert long.groupby("unique_id")["ds"].agg(["max", "size"]).to_numpy().tolist() == [
+        [pd.Timestamp("2001-02-01"), 14],
+        [pd.Timestamp("2000-03-01"), 3],
+    ]
+    rows[1] = "b,2000,1,x,3,,,,,,,,,"
+    with pytest.raises(DataError, match=r"holds 'x' in line 3 \(Feb\), which is no number"):
+        read(write(tmp_path / "two.csv", rows, header))
 
 
 @pytest.mark.parametrize("header", ["date,ts,count", "Date,Dates,count"])

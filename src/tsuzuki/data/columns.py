@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsuzuki.data.date_forms import MISSING, date_numbers, has_clock, is_clock, is_date, match
+from tsuzuki.data.date_forms import MISSING, date_numbers, has_clock, is_clock, is_date, match, year_begun
 from tsuzuki.data.delimited import Table
-from tsuzuki.data.timestamps import Instants, instants
+from tsuzuki.data.timestamps import Instants, are_years, cells_of, instants
 from tsuzuki.data.value_columns import (
     SAMPLE,
     Wanted,
@@ -20,6 +20,7 @@ from tsuzuki.data.value_columns import (
     value_columns,
     values,
 )
+from tsuzuki.data.wide_years import YEAR_NAMES, long_table
 from tsuzuki.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ TIME_NAMES = (
 )
 CLOCK_NAMES = ("time", "hour", "時刻", "時")
 # Columns of which each holds a part of the date, the larger ones first.
-PARTS = (("year", "年"), ("month", "月"), ("day", "日"), ("hour", "時"), ("minute", "分"))
+PARTS = (YEAR_NAMES, ("month", "月"), ("day", "日"), ("hour", "時"), ("minute", "分"))
 QUARTER_NAMES = ("quarter", "qtr", "四半期")
 KNOWN_NAMES = frozenset((*TIME_NAMES, *CLOCK_NAMES, *(name for names in PARTS for name in names)))
 
@@ -78,9 +79,10 @@ def frame_of(table: Table, stem: str, wanted: Wanted) -> Picked:
     import numpy as np
     import pandas as pd
 
+    if table.frame.empty:
+        raise DataError(f"{table.name} has a header but no rows; give a file with readings")
+    table = long_table(table, wanted)
     frame, name = table.frame, table.name
-    if frame.empty:
-        raise DataError(f"{name} has a header but no rows; give a file with readings")
     times = _time_columns(table, wanted.time)
     series = "unique_id" if "unique_id" in frame.columns and "unique_id" not in times else None
     beside = covariate_columns(table, wanted)
@@ -155,7 +157,7 @@ def _time_columns(table: Table, time: str | None) -> tuple[str, ...]:
     if len(known) > 1:
         known = [label for label in known if _is_time(frame[label])] or known
     found = known if len(known) == 1 else [label for label in labels if _is_time(frame[label])]
-    if not found and len(parts) == 1 and _are_years(frame[parts[0]]):
+    if not found and len(parts) == 1 and are_years(frame[parts[0]]):
         return parts
     if len(found) == 1 or (found and found[0] == labels[0] and len(known) != len(found)):
         return _with_clock(frame, found[0])
@@ -178,11 +180,6 @@ def date_parts(labels: Iterable[str]) -> tuple[str, ...]:
     if len(found) == 1:
         found += [by_name[name] for name in QUARTER_NAMES if name in by_name][:1]
     return tuple(found)
-
-
-def _are_years(values: "pd.Series[Any]") -> bool:
-    """Whether a column holds nothing but whole numbers of four digits that a year can be."""
-    return all(not cell or (len(cell) == 4 and cell.isdigit()) for cell in _cells(values))
 
 
 def _with_clock(frame: "pd.DataFrame", date: str) -> tuple[str, ...]:
@@ -220,22 +217,24 @@ def _stamps(table: Table, times: tuple[str, ...], day_first: bool | None) -> Ins
 
     frame = table.frame
     where = f"column {clipped(times[0])!r} of {table.name}"
-    if len(times) == 1 and times[0].lower() in PARTS[0] and _are_years(frame[times[0]]):
-        years = pd.Series([cell and f"{cell}-01-01" for cell in _cells(frame[times[0]])], frame.index)
+    if len(times) == 1 and times[0].lower() in PARTS[0] and are_years(frame[times[0]]):
+        years = pd.Series([*map(year_begun, cells_of(frame[times[0]]))], frame.index)
         return instants(years, where, table.line)
     if len(times) == 1:
         return instants(frame[times[0]], where, table.line, day_first)
     where = f"columns {' and '.join(repr(clipped(one)) for one in times)} of {table.name}"
-    cells = [
-        [cell and f"Q{cell}" if label.lower() in QUARTER_NAMES and len(cell) == 1 else cell for cell in own]
-        for label, own in ((label, _cells(frame[label])) for label in times)
-    ]
+    cells = [[part_of_date(label, cell) for cell in cells_of(frame[label])] for label in times]
     in_parts = all(is_part(cell) for cell in cells[0] if cell)
     together = [joined_cells(row, in_parts) for row in zip(*cells, strict=True)]
     # A row that lacks all of them has no date; one that lacks a part is named with what it has.
     empty = [not any(row) for row in zip(*cells, strict=True)]
     joined = pd.Series(["" if none else text for text, none in zip(together, empty, strict=True)], frame.index)
     return instants(joined, where, table.line, day_first)
+
+
+def part_of_date(label: str, cell: str) -> str:
+    """A cell of a column so called that holds a part of the date; of a quarter's number what says so."""
+    return f"Q{cell}" if label.lower() in QUARTER_NAMES and len(cell) == 1 else cell
 
 
 def joined_cells(cells: Sequence[str], in_parts: bool) -> str:
@@ -250,17 +249,3 @@ def joined_cells(cells: Sequence[str], in_parts: bool) -> str:
 def is_part(cell: str) -> bool:
     """Whether a cell is a number that a year, a month or a day can be."""
     return cell.isdigit() and len(cell) <= 4
-
-
-def _cells(values: "pd.Series[Any]") -> list[str]:
-    """A column as text, whole numbers without a decimal point, missing cells empty."""
-    import pandas as pd
-
-    missing = values.isna()
-    if pd.api.types.is_float_dtype(values):
-        return [
-            "" if none else (str(int(value)) if float(value).is_integer() else str(value))
-            for value, none in zip(values, missing, strict=True)
-        ]
-    text = ["" if none else str(value).strip() for value, none in zip(values, missing, strict=True)]
-    return ["" if cell in MISSING else cell for cell in text]

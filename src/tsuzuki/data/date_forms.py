@@ -40,12 +40,18 @@ _FORMS = [
     for date in _DATES
     for time in _TIMES[:2]
 ] + [re.compile(rf"{_DATES[4]}T?{_TIMES[2]}{_ZONE}")]
+_YEAR = re.compile(r"\d{4}")
 TWO_DIGITS = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2}(?!\d).*")
 
 
 def is_date(text: str) -> bool:
     """Whether a cell is written like a date (there need be no such day)."""
     return match(text, 0) is not None or bool(TWO_DIGITS.fullmatch(text.strip()))
+
+
+def year_begun(cell: str) -> str:
+    """The day that a bare year begins with; any other cell as it is."""
+    return f"{cell}-01-01" if _YEAR.fullmatch(cell) else cell
 
 
 def has_clock(text: str) -> bool:

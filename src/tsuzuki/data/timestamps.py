@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tsuzuki.data.date_forms import MISSING, TWO_DIGITS, date_numbers, match, offset_minutes
+from tsuzuki.data.date_forms import MISSING, TWO_DIGITS, date_numbers, match, offset_minutes, year_begun
 from tsuzuki.data.zones import zone_name
 from tsuzuki.errors import DataError
 
@@ -265,3 +265,22 @@ def _check_zones(text: Sequence[str], zones: Sequence[str | None], where: str, l
             f"{where} mixes stamps with and without a time zone ({line(odd)}: {text[odd]!r}); "
             "write all of them in one way"
         )
+
+
+def are_years(values: "pd.Series[Any]") -> bool:
+    """Whether a column holds nothing but whole numbers of four digits that a year can be."""
+    return all(not cell or year_begun(cell) != cell for cell in cells_of(values))
+
+
+def cells_of(values: "pd.Series[Any]") -> list[str]:
+    """A column as text, whole numbers without a decimal point, missing cells empty."""
+    import pandas as pd
+
+    missing = values.isna()
+    if pd.api.types.is_float_dtype(values):
+        return [
+            "" if none else (str(int(value)) if float(value).is_integer() else str(value))
+            for value, none in zip(values, missing, strict=True)
+        ]
+    text = ["" if none else str(value).strip() for value, none in zip(values, missing, strict=True)]
+    return ["" if cell in MISSING else cell for cell in text]

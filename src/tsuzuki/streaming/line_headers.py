@@ -67,7 +67,7 @@ def places_in(labels: Sequence[str], columns: Sequence[str], *, named: bool) -> 
 def _times(labels: Sequence[str], known: Sequence[int], taken: set[int]) -> tuple[int, ...]:
     """The cells that hold the time: one that is called so, with a clock beside a date, or the only one left."""
     parts = date_parts(labels)
-    if len(parts) > 2:
+    if len(parts) > 1 and not any(labels[at] not in parts for at in known):
         return tuple(labels.index(label) for label in parts)
     dates = [at for at in known if labels[at].lower() not in CLOCK_NAMES]
     clocks = [at for at, label in enumerate(labels) if label.lower() in CLOCK_NAMES]

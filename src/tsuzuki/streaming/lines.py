@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tsuzuki.data.columns import is_part, joined_cells
+from tsuzuki.data.columns import is_part, joined_cells, part_of_date
+from tsuzuki.data.date_forms import year_begun
 from tsuzuki.data.files import NO_LETTERS
 from tsuzuki.data.timestamps import FIRST_YEAR, LAST_YEAR
 from tsuzuki.errors import DataError
@@ -178,7 +179,7 @@ class LineFormat:
         places = self.places
         y = found[places.value].strip()
         name = self.only if places.name < 0 else found[places.name]
-        stamp = found[places.times[0]] if len(places.times) == 1 else _joined([found[at] for at in places.times])
+        stamp = found[places.times[0]] if len(places.times) == 1 else self._joined(found)
         if self.has_blanks:
             name, stamp = name.strip(), stamp.strip()
         if self.decimal == ",":
@@ -188,6 +189,10 @@ class LineFormat:
         if not _NUMBER.fullmatch(y):
             raise ValueError(f"{line[:60]!r} is not {self._shape()}")
         return name, stamp, float(y)
+
+    def _joined(self, cells: Sequence[str]) -> str:
+        parts = [part_of_date(self.labels[at], cells[at].strip()) for at in self.places.times]
+        return joined_cells(parts, is_part(parts[0]))
 
     def _shape(self) -> str:
         names = {self.places.name: "unique_id", self.places.value: "y"}
@@ -237,11 +242,6 @@ class LineFormat:
 
 def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if "," in cell or '"' in cell else cell
-
-
-def _joined(cells: Sequence[str]) -> str:
-    together = [cell.strip() for cell in cells]
-    return joined_cells(together, is_part(together[0]))
 
 
 def format_of(
@@ -304,7 +304,7 @@ def moment(stamp: str, day_first: bool | None = None) -> tuple[int, bool]:
 
     from tsuzuki.data.timestamps import instants
 
-    stamp = stamp.strip()
+    stamp = year_begun(stamp.strip())
     is_number = _EPOCH.fullmatch(stamp) is not None and int(stamp) < 2**63
     cells = pd.Series([int(stamp)]) if is_number else pd.Series([stamp], dtype=str)
     found = instants(cells, "ds", lambda _: "the line", day_first)
