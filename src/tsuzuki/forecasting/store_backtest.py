@@ -108,8 +108,9 @@ def backtest_files(
             origins = [origins_of(one, settings.horizon, windows, step)[block] for one in of_store]
             table, of_these = _scored(fitted, settings, of_store, own, origins, levels)
             tables.append(table)
-            # MASE's scale is that of what lies before the first origin.
-            scales = of_these | scales
+            if turn == 0:
+                # MASE's scale is that of what lies before the first origin.
+                scales |= of_these
             report(share * (1 - TRAINING) * len(some) / len(numbers))
     found = finished_table(in_order(tables, scales), scales, store.zone)
     found.attrs["series"] = (len(scales), len(store.ids))
