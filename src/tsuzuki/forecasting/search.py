@@ -21,6 +21,7 @@ from tsuzuki.forecasting.selection import chosen_together, held_out_values
 from tsuzuki.forecasting.settings import POINT_LOSSES
 from tsuzuki.forecasting.spread import COUNTS, GAUSSIAN
 from tsuzuki.forecasting.trial import Trial, TrialWork, Tried, of_networks, tried
+from tsuzuki.forecasting.trust import Trust
 
 if TYPE_CHECKING:
     from tsuzuki.data.covariates import CovariateSeries
@@ -240,7 +241,9 @@ class _Trying:
                 if self._on_trial is not None:
                     self._on_trial(trial)
             if share >= 1:
-                self._whole[_name(trial.recipe)] = replace(one, trial=trial)
+                # Held-out errors are large, and only those of the settings themselves are asked for again.
+                trust = Trust(error=trial.error) if trial.recipe else one.trust
+                self._whole[_name(trial.recipe)] = replace(one, trial=trial, trust=trust)
         return [own for one in recipes if (own := self._record.of(one, share)) is not None]
 
 
