@@ -8,7 +8,7 @@ import pytest
 
 from tsuzuki.data.segments import Segment
 from tsuzuki.errors import SettingError
-from tsuzuki.forecasting import committee, stacking
+from tsuzuki.forecasting import committee, stacking, weights_by_kind
 from tsuzuki.forecasting.base import change_map
 from tsuzuki.forecasting.committee import LEVEL, Committee, Kinds, nonnegative, stack, weights_table
 from tsuzuki.forecasting.history import drift_map, history_of, mean_map, seasonal_map, seasonal_mean_map
@@ -16,7 +16,8 @@ from tsuzuki.forecasting.ridge import ridge
 from tsuzuki.forecasting.rules import Rules, ridge_values
 from tsuzuki.forecasting.seasonal_profile import SeasonalProfiles, learned_profiles, no_profiles
 from tsuzuki.forecasting.smoothing import smoothing_maps
-from tsuzuki.forecasting.stacking import HeldOutForecasts, _by_kind, _Rows, stacked
+from tsuzuki.forecasting.stacking import HeldOutForecasts, stacked
+from tsuzuki.forecasting.weights_by_kind import WeighedRows, with_own
 
 HOUR = 3600 * 10**9
 
@@ -80,12 +81,12 @@ def test_the_table_of_weights_has_what_is_left_to_the_last_value():
     weights = np.array([[0.5, 0.7], [0.2, 0.4]])
     one = Committee(("network", "ridge"), weights[None], np.zeros((1, 3, 2), np.float32), np.zeros(1, np.int64),
                     np.ones(1, np.float32), (0,), no_profiles(1), np.zeros((1, 0, 2)))  # fmt: skip
-    table = weights_table(one)
+    table = weights_table(one, ["a", "b"])
     assert table.index.tolist() == [1, 2]
     assert list(table.columns) == ["network", "ridge", "last value"]
     np.testing.assert_allclose(table.to_numpy(), [[0.5, 0.2, 0.3], [0.7, 0.4, 0]], atol=1e-12)
     with pytest.raises(SettingError, match="the networks of this forecaster stand alone"):
-        weights_table(None)
+        weights_table(None, [])
 
 
 def test_series_of_a_kind_have_weights_of_their_own_as_far_as_their_errors_are_many():
@@ -97,15 +98,70 @@ def test_series_of_a_kind_have_weights_of_their_own_as_far_as_their_errors_are_m
     members = [(targets + noise[:, [m]] * generator.normal(size=(60, 2))).astype(np.float32) for m in (0, 1)]
     importance, spread = np.ones(60), np.zeros((60, 2), np.float32)
     whole = stack(targets, members, importance, spread, 2)
-    rows_of = _Rows(targets, members, importance, spread, 2, kinds)
+    rows_of = WeighedRows(targets, members, importance, spread, 2, 8, kinds, kinds, kinds)
     one = replace(rows_of, kinds=0 * kinds)
-    np.testing.assert_array_equal(_by_kind(one, Kinds((0,), kinds), 0), whole[None])
-    found = _by_kind(rows_of, Kinds((0, 24, 168), kinds), 0)
+    np.testing.assert_array_equal(weights_by_kind.weights_by_kind(one, Kinds((0,), kinds), 0), whole[None])
+    found = weights_by_kind.weights_by_kind(rows_of, Kinds((0, 24, 168), kinds), 0)
     for kind, rows, apart in ((0, slice(40), 40), (1, slice(40, 60), 20)):
         own = stack(targets[rows], [one[rows] for one in members], importance[rows], spread[rows], 2)
         np.testing.assert_allclose(found[kind], (apart * own + 10 * whole) / (apart + 10), rtol=1e-12)
         assert found[kind, kind].min() > 0.6 > 0.4 > found[kind, 1 - kind].max()
     np.testing.assert_array_equal(found[2], whole)
+
+
+def drawn_rows(generator, noise):
+    """Rows of two series, each with two stretches, and as much noise in the forecasts of each member there."""
+    series, stretches = np.repeat([0, 1], 400), np.tile(np.repeat([0, 1], 200), 2)
+    targets = generator.normal(size=(800, 2)).astype(np.float32)
+    members = [targets + np.array(own)[series][:, None] * generator.normal(size=(800, 2)) for own in noise]
+    members = [one.astype(np.float32) for one in members]
+    return WeighedRows(targets, members, np.ones(800), None, 1, 2, 0 * series, series, stretches)
+
+
+def test_series_have_weights_of_their_own_where_others_are_to_be_trusted():
+    generator, kinds = np.random.default_rng(6), Kinds((24,), np.zeros(2, np.int64))
+    rows = drawn_rows(generator, [(0.2, 2.0), (2.0, 0.2)])
+    common = weights_by_kind.weights_by_kind(rows, kinds, 0)
+    found, weights = with_own(rows, kinds, common, 0)
+    assert (found.seasons, found.of_series.tolist()) == ((24, 24, 24), [1, 2])
+    np.testing.assert_array_equal(weights[:1], common)
+    for number, first in ((0, 0), (1, 400)):
+        here = slice(first, first + 400)
+        own = stack(rows.targets[here], [one[here] for one in rows.forecasts], np.ones(400), None, 1, 2)
+        # Of 400 rows two steps ahead 200 are independent of one another.
+        np.testing.assert_allclose(weights[1 + number], (200 * own + 30 * common[0]) / 230, rtol=1e-12)
+        assert weights[1 + number, number].min() > 0.8 > 0.2 > weights[1 + number, 1 - number].max()
+
+
+def test_series_share_weights_where_the_same_are_to_be_trusted_in_all():
+    generator, kinds = np.random.default_rng(7), Kinds((0,), np.zeros(2, np.int64))
+    rows = drawn_rows(generator, [(0.5, 0.5), (0.7, 0.7)])
+    common = weights_by_kind.weights_by_kind(rows, kinds, 0)
+    found, weights = with_own(rows, kinds, common, 0)
+    assert found is kinds
+    assert weights is common
+
+
+def test_one_series_and_very_many_and_those_of_few_errors_have_the_weights_of_their_kind(monkeypatch):
+    rows = drawn_rows(np.random.default_rng(6), [(0.2, 2.0), (2.0, 0.2)])
+    kinds, common = Kinds((24,), np.zeros(2, np.int64)), np.zeros((1, 2, 2))
+    monkeypatch.setattr(weights_by_kind, "MOST_SERIES", 1)
+    assert with_own(rows, kinds, common, 0)[0] is kinds
+    monkeypatch.setattr(weights_by_kind, "MOST_SERIES", 2)
+    few = rows.select(slice(None, None, 40))
+    assert with_own(replace(few, every=1), kinds, common, 0)[0] is kinds
+    one = Kinds((24,), np.zeros(1, np.int64))
+    assert with_own(replace(rows, series=0 * rows.series), one, common, 0)[0] is one
+
+
+def test_of_series_with_own_weights_those_without_a_profile_have_no_member_that_needs_one():
+    rows = drawn_rows(np.random.default_rng(6), [(0.2, 2.0), (2.0, 0.2)])
+    kinds = Kinds((24, 24), np.array([0, 1]))
+    rows = replace(rows, kinds=rows.series)
+    found, weights = with_own(rows, kinds, weights_by_kind.weights_by_kind(rows, kinds, 1), 1)
+    assert (found.seasons, found.of_series.tolist()) == ((24,) * 4, [2, 3])
+    assert weights[2, 1].tolist() == [0, 0]
+    assert weights[3, 1].min() > 0.8
 
 
 def test_members_that_need_a_profile_have_no_weight_where_there_is_none():
@@ -114,7 +170,9 @@ def test_members_that_need_a_profile_have_no_weight_where_there_is_none():
     targets = generator.normal(size=(60, 2)).astype(np.float32)
     members = [(targets + scale * generator.normal(size=(60, 2))).astype(np.float32) for scale in (0.5, 0.4)]
     kinds = np.repeat([0, 1], [25, 35])
-    found = _by_kind(_Rows(targets, members, np.ones(60), None, 1, kinds), Kinds((0, 0), kinds), 1)
+    found = weights_by_kind.weights_by_kind(
+        WeighedRows(targets, members, np.ones(60), None, 1, 8, kinds, kinds, kinds), Kinds((0, 0), kinds), 1
+    )
     np.testing.assert_array_equal(found[0, :1], stack(targets, members[:1], np.ones(60)))
     np.testing.assert_array_equal(found[0, 1], 0)
     here = [one[25:] for one in members]
@@ -125,9 +183,19 @@ def test_the_table_of_weights_names_the_base_where_there_are_several():
     weights = np.array([[[0.5, 0.7]], [[0.2, 0.4]]])
     one = Committee(("network",), weights, np.zeros((2, 3, 2), np.float32), np.array([0, 1]), np.ones(2, np.float32),
                     (0, 24), no_profiles(2), np.zeros((2, 0, 2)))  # fmt: skip
-    table = weights_table(one)
+    table = weights_table(one, ["a", "b"])
     assert table.index.tolist() == [(0, 1), (0, 2), (24, 1), (24, 2)]
     assert table["last value"].round(9).tolist() == [0.5, 0.3, 0.8, 0.6]
+
+
+def test_the_table_of_weights_names_the_series_where_they_have_their_own():
+    weights = np.array([[[0.5, 0.7]], [[0.2, 0.4]], [[0.1, 0.3]]])
+    one = Committee(("network",), weights, np.zeros((3, 3, 2), np.float32), np.array([1, 2]), np.ones(2, np.float32),
+                    (24, 24, 24), no_profiles(2), np.zeros((3, 0, 2)))  # fmt: skip
+    table = weights_table(one, ["a", "b"])
+    assert table.index.names == ["unique_id", "horizon"]
+    assert table.index.tolist() == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert table["network"].tolist() == [0.2, 0.4, 0.1, 0.3]
 
 
 def test_the_table_of_weights_tells_series_with_a_profile_from_others_of_the_same_base():
@@ -135,7 +203,7 @@ def test_the_table_of_weights_tells_series_with_a_profile_from_others_of_the_sam
     profiles = SeasonalProfiles(np.array([[0, 0], [1, -1]], np.float32), 1)
     one = Committee(("network",), weights, np.zeros((4, 3, 2), np.float32), np.array([1, 3]), np.ones(2, np.float32),
                     (0, 24, 0, 24), profiles, np.zeros((4, 3, 2)))  # fmt: skip
-    table = weights_table(one)
+    table = weights_table(one, ["a", "b"])
     assert table.index.tolist() == [(24, False, 1), (24, False, 2), (24, True, 1), (24, True, 2)]
     assert table["network"].tolist() == [0.2, 0.4, 0.6, 0.8]
 
@@ -159,7 +227,7 @@ def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most
         ])  # fmt: skip
     begins = np.array(["2024-01-01T05", "2024-01-01T06"], "datetime64[ns]")
     profiles = learned_profiles(values, begins, HOUR, (season,) if profiled else (), bounds, horizon)
-    together, judged = stacked(values, histories, found, rules, profiles, judged=True)
+    together, judged = stacked(values, histories, found, rules, profiles, judged=True, single=True)
     assert together.profiles.there.tolist() == [profiled, profiled]
     importance = stacking._importance(values, rules, horizon)
     held_out = [tuple(zip(*own, strict=True)) for own in bounds]

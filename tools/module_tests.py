@@ -70,6 +70,7 @@ TESTS = {
     "network/optimizers.py": ("test_small_faults_in_training",),
     "report/backtest.py": ("test_small_faults_in_comparisons",),
     "training/fit.py": ("test_small_faults_in_training", "test_training", "test_checkpoints"),
+    "forecasting/weights_by_kind.py": ("test_stacking_written_out", "test_own_weights"),
     "forecasting/conformal_intervals.py": (
         "test_origins_written_out",
         "test_small_faults_in_committees",

@@ -283,14 +283,15 @@ class Forecaster:
 
         The weights of a row add up to 1; what the other members lack to it is the weight of the last value. Where
         series have bases of several kinds, each kind has its rows: its season (0 for the last value) is the first level
-        of the index, the step ahead the second.
+        of the index, the step ahead the second. Where series have weights of their own, their names are the first.
 
         Raises:
             SettingError: not fitted, or the networks stand alone: with quantiles, or with `committee=False`.
         """
         from tsuzuki.forecasting.committee import weights_table
 
-        return weights_table(self._known().committee)
+        known = self._known()
+        return weights_table(known.committee, known.ids)
 
     @property
     def trials_(self) -> "pd.DataFrame":

@@ -49,7 +49,8 @@ class Committee:
         bases: int64 [series], the kind of each series.
         units: float32 [series], what networks measure changes of the base in.
         seasons: the season of the base of each kind, 0 for the last value: those of series without a profile in order,
-            then the same once more for those with one, if any has.
+            then the same once more for those with one, if any has, and last one for each series that has weights of
+            its own.
         profiles: of the series.
         profile_maps: float64 [kinds, size, horizon], the part of the maps that sees values without their profile.
     """
@@ -67,6 +68,11 @@ class Committee:
     def kinds_of_base(self) -> int:
         """Kinds of series without a profile, the first ones."""
         return len(set(self.seasons))
+
+    @property
+    def kinds_in_common(self) -> int:
+        """Kinds that are not one series' own."""
+        return self.kinds_of_base * (2 if self.profiles else 1)
 
     def combine(
         self,
@@ -140,18 +146,22 @@ class Committee:
         return [RowProduct(one) for one in self.maps]
 
 
-def weights_table(one: Committee | None) -> "pd.DataFrame":
-    """A committee's weights as a table; see `Forecaster.weights_`."""
+def weights_table(one: Committee | None, ids: Sequence[str]) -> "pd.DataFrame":
+    """A committee's weights as a table, those of series that have their own by name; see `Forecaster.weights_`."""
     import pandas as pd
 
     if one is None:
         raise SettingError("the networks of this forecaster stand alone; fit with committee=True and without quantiles")
     used, horizon = np.unique(one.bases), one.weights.shape[2]
+    if used.max() >= one.kinds_in_common:
+        used = one.bases
     table = pd.DataFrame(np.concatenate([one.weights[kind].T for kind in used]), columns=list(one.members))
     ahead = pd.RangeIndex(1, horizon + 1, name="horizon")
     seasons = [one.seasons[kind] for kind in used]
     if len(used) == 1:
         table.index = ahead
+    elif used is one.bases:
+        table.index = pd.MultiIndex.from_product([ids, ahead], names=["unique_id", "horizon"])
     elif len(set(seasons)) == len(used):
         table.index = pd.MultiIndex.from_product([seasons, ahead], names=["base", "horizon"])
     else:
@@ -202,8 +212,8 @@ def committee(
 
 @dataclass(frozen=True)
 class Kinds:
-    """Groups of series that have weights of their own: the season of the base of each, and the group of each series,
-    int64 [series]; see `Committee.seasons`."""
+    """Groups of series that share weights: the season of the base of each, and the group of each series, int64
+    [series]; see `Committee.seasons`."""
 
     seasons: tuple[int, ...]
     of_series: NDArray[np.int64]
@@ -224,6 +234,7 @@ def stack(
     importance: NDArray[np.float64],
     spread: NDArray[np.float32] | None = None,
     every: int = 1,
+    groups: int = GROUPS,
 ) -> NDArray[np.float64]:
     """Weights from held-out forecasts.
 
@@ -234,6 +245,7 @@ def stack(
         spread: float32 [rows, horizon], the part of the first member's squared forecasts that its mean with others has
             not.
         every: so many steps the rows lie apart.
+        groups: of steps ahead that have the same weights.
 
     Returns:
         float64 [members, horizon], from 0, at each step together at most 1.
@@ -241,7 +253,7 @@ def stack(
     horizon = targets.shape[1]
     found = np.zeros((len(forecasts), horizon))
     before: NDArray[np.float64] | None = None
-    for steps in np.array_split(np.arange(horizon), min(GROUPS, horizon)):
+    for steps in np.array_split(np.arange(horizon), min(groups, horizon)):
         known = np.isfinite(targets[:, steps])
         if known.any():
             scale = np.broadcast_to(importance[:, None], known.shape)[known]

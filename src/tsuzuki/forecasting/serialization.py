@@ -121,6 +121,7 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     if fitted.committee is not None:
         found["committee weights"], found["committee maps"] = fitted.committee.weights, fitted.committee.maps
         found["committee bases"] = fitted.committee.bases
+        found["committee seasons"] = np.array(fitted.committee.seasons, np.int64)
         found["profiles"], found["profile maps"] = fitted.committee.profiles.shapes, fitted.committee.profile_maps
     for number, (weights, state) in enumerate(zip(fitted.members, fitted.states, strict=True)):
         found |= {f"network {number} weights {i}": array for i, array in enumerate(weights)}
@@ -307,8 +308,10 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
         shapes = array("profiles", np.float32, series, profiles.season)
         if not np.isfinite(shapes).all() or 0 < profiles.season < 2:
             raise ValueError("the profiles of the series are missing")
-        seasons = tuple(sorted(set(rules.bases))) * (2 if profiles else 1)
-        kinds = len(seasons)
+        seasons = tuple(arrays["committee seasons"].tolist())
+        kinds, common = len(seasons), tuple(sorted(set(rules.bases))) * (2 if profiles else 1)
+        if seasons[: len(common)] != common or not set(seasons) <= set(common):
+            raise ValueError("the kinds of series are missing")
         names = tuple(str(name) for name in facts["members"])
         bases = array("committee bases", np.int64, series)
         if bases.min() < 0 or bases.max() >= kinds:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.base import change_map
-from tsuzuki.forecasting.committee import ENOUGH, LEVEL, PROFILE, Committee, Kinds, committee, kinds_of, stack
+from tsuzuki.forecasting.committee import GROUPS, LEVEL, PROFILE, Committee, committee, kinds_of
 from tsuzuki.forecasting.history import History, differences
 from tsuzuki.forecasting.linear_members import linear_members
 from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.rules import Rules, wander
 from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, around
+from tsuzuki.forecasting.weights_by_kind import WeighedRows, weights_by_kind, with_own
 from tsuzuki.training.side_by_side import run_side_by_side
 
 # Held-out rows that intervals are found from at most, and those of them that weights are.
@@ -89,6 +90,7 @@ def stacked(
     profiles: LearnedProfiles,
     *,
     judged: bool,
+    single: bool,
 ) -> tuple[Committee, Judged]:
     """Find out who is trusted how far.
 
@@ -99,6 +101,7 @@ def stacked(
         rules: what was chosen from the data.
         profiles: of the series.
         judged: whether networks and ridge are judged; if not, only the forecasts that learn nothing have a weight.
+        single: whether single series may have weights of their own.
 
     Returns:
         The committee, and what it forecasts on these rows.
@@ -159,15 +162,21 @@ def stacked(
     series = np.repeat([part.series for part in parts], lengths)
     heavy = importance[series] * np.repeat([between if part.member and judged else 1.0 for part in parts], lengths)
     skipped = 0 if judged else 1
-    rows = _Rows(
+    rows = WeighedRows(
         np.concatenate([part.targets for part in parts])[::weighed],
         [np.concatenate([own[member] for own in forecasts]) for member in range(skipped, len(forecasts[0]))],
         heavy,
         None if skipped else np.concatenate([part.spread for part in parts])[::weighed],
         every * weighed,
+        GROUPS,
         kinds.of_series[series],
+        series,
+        np.repeat([part.member for part in parts], lengths),
     )
-    weights = _by_kind(rows, kinds, sum(name.startswith(PROFILE) for name in linear.whole))
+    profiled = sum(name.startswith(PROFILE) for name in linear.whole)
+    weights = weights_by_kind(rows, kinds, profiled)
+    if judged and single:
+        kinds, weights = with_own(rows, kinds, weights, profiled)
     weights = np.concatenate([np.zeros((len(weights), skipped, horizon)), weights], axis=1)
     together = committee(linear.whole, weights, rules, profiles.whole, kinds)
 
@@ -186,48 +195,6 @@ def stacked(
         by_series[part.series].append((part.targets + part.windows[:, -1:] - forecast, forecast, part.said))
     joined = [[np.concatenate(one) for one in zip(*own_rows, strict=True)] for own_rows in by_series]
     return together, Judged(*([one[kind] for one in joined] for kind in range(3)))
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows that weights are found from; see `committee.stack`, and the kind of the series of each, int64 [rows]."""
-
-    targets: NDArray[np.float32]
-    forecasts: Sequence[NDArray[np.float32]]
-    importance: NDArray[np.float64]
-    spread: NDArray[np.float32] | None
-    every: int
-    kinds: NDArray[np.int64]
-
-    def weights(self, here: NDArray[np.bool_], members: int) -> NDArray[np.float64]:
-        """Weights of so many members from some of the rows, [members, horizon]."""
-        if here.all():
-            return stack(self.targets, self.forecasts[:members], self.importance, self.spread, self.every)
-        own = None if self.spread is None else self.spread[here]
-        return stack(
-            self.targets[here], [one[here] for one in self.forecasts[:members]], self.importance[here], own, self.every
-        )
-
-
-def _by_kind(rows: _Rows, kinds: Kinds, profiled: int) -> NDArray[np.float64]:
-    """Weights of each kind, float64 [kinds, members, horizon], of whom the last so many members need a profile.
-
-    They are nearer to those of all series the fewer errors of a kind are independent of one another.
-    """
-    members, horizon, bases = len(rows.forecasts), rows.targets.shape[1], len(set(kinds.seasons))
-    found = np.zeros((len(kinds.seasons), members, horizon))
-    for first in range(0, len(found), bases):
-        # Series without a profile, of whom there may be none yet, learn from all.
-        some = members if first else members - profiled
-        every_row = rows.kinds >= first if first else np.ones(len(rows.kinds), bool)
-        whole = rows.weights(every_row, some)
-        for kind in range(first, first + bases):
-            found[kind, :some] = whole
-            here = every_row & (rows.kinds % bases == kind - first)
-            apart = rows.every * float(np.isfinite(rows.targets[here]).sum()) / horizon**2
-            if bases > 1 and apart > 0:
-                found[kind, :some] += apart / (apart + ENOUGH) * (rows.weights(here, some) - whole)
-    return found
 
 
 def alone(rules: Rules) -> Committee:

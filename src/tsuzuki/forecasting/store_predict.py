@@ -160,10 +160,17 @@ def fitted_for(fitted: "Fitted", statistics: SeriesStatistics, ids: Sequence[str
     if committee is not None:
         kinds = np.searchsorted(committee.seasons[: committee.kinds_of_base], statistics.bases)
         profiles = no_profiles(count)
+        trained = {name: place for place, name in enumerate(fitted.ids)}
+        places = [trained.get(name) for name in ids]
         if committee.profiles:
-            trained = {name: place for place, name in enumerate(fitted.ids)}
-            profiles = committee.profiles.select([trained.get(name) for name in ids])
+            profiles = committee.profiles.select(places)
             kinds = kinds + committee.kinds_of_base * profiles.there
+        if committee.kinds_in_common < len(committee.seasons):
+            own = [
+                int(kind) if place is None else committee.bases[place]
+                for kind, place in zip(kinds, places, strict=True)
+            ]
+            kinds = np.array(own, np.int64)
         units = statistics.units.astype(np.float32)
         committee = replace(committee, bases=kinds, units=units, profiles=profiles)
     if recent is not None:

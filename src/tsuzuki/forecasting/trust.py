@@ -82,7 +82,7 @@ def trust_in(
     sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, job.points, strict=True)]
     judged = trusted(sizes, settings.horizon)
     profiles = _profiles(job, held_out, inputs, series, checked=checked)
-    committee, there = stacked(values, histories, found, rules, profiles, judged=judged)
+    committee, there = stacked(values, histories, found, rules, profiles, judged=judged, single=job.drawn is None)
     errors = in_sizes = there.errors
     spread = None
     if heads(settings) > 1 or settings.loss in COUNTS:
