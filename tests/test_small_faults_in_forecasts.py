@@ -93,6 +93,23 @@ def test_a_model_that_claims_layers_without_end_is_refused_at_once(made, tmp_pat
         load(tmp_path / "m")
 
 
+def test_a_model_whose_step_no_time_can_be_is_refused(made, tmp_path):
+    made.save(tmp_path / "m")
+    stored = unpack((tmp_path / "m").read_bytes(), "m")
+    (tmp_path / "m").write_bytes(pack("forecaster", stored.facts | {"step": 10**30}, stored.arrays))
+    with pytest.raises(FileError, match="is not a consistent forecaster"):
+        load(tmp_path / "m")
+
+
+def test_a_model_of_a_season_without_steps_is_refused(made, tmp_path):
+    made.save(tmp_path / "m")
+    stored = unpack((tmp_path / "m").read_bytes(), "m")
+    forged = stored.facts | {"rules": stored.facts["rules"] | {"seasons": [0, *stored.facts["rules"]["seasons"][1:]]}}
+    (tmp_path / "m").write_bytes(pack("forecaster", forged, stored.arrays))
+    with pytest.raises(FileError, match="a season of the rules has no steps"):
+        load(tmp_path / "m")
+
+
 def test_a_model_that_is_neither_weekly_nor_not_is_refused(made, tmp_path):
     made.save(tmp_path / "m")
     stored = unpack((tmp_path / "m").read_bytes(), "m")

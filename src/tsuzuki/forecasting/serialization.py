@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Raised whenever a file says less or other things than forecasts need: what an older number wrote is refused.
 FORM = 4
+# No grid's step, in nanoseconds, is as long as this.
+LONGEST_STEP = 2**62
 
 
 def save(settings: "Settings", fitted: "Fitted", path: Path | str) -> None:
@@ -230,6 +232,8 @@ def _check_rules(rules: "Rules", step: int) -> None:
     counts = (*rules.seasons, *rules.bases, rules.history, rules.horizon, *(one for lag in rules.lags for one in lag))
     if not all(type(count) is int and 0 <= count < 2**31 for count in counts):
         raise ValueError("a season, a base or a count of the rules is no whole number from 0")
+    if 0 in rules.seasons:
+        raise ValueError("a season of the rules has no steps")
     if not all(isinstance(unit, float) and 0 < unit < float("inf") for unit in rules.units):
         raise ValueError("a unit of the rules is no number above 0")
     if max((behind + over for behind, over in rules.lags), default=0) > rules.history and not rules.alone:
@@ -261,6 +265,8 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
 
     facts, arrays = stored.facts, stored.arrays
     ids, step = tuple(str(name) for name in facts["ids"]), int(facts["step"])
+    if abs(step) >= LONGEST_STEP:
+        raise ValueError(f"a step of {step} ns is none")
     rules = Rules(**{key: _as_tuples(value) for key, value in facts["rules"].items()})
     _check_rules(rules, step)
     if max(settings.layers, settings.networks) > len(arrays):
