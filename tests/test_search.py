@@ -153,17 +153,12 @@ def written_out(own, others, most):
     def errors(some):
         said = np.mean([own.said, *(others[one] for one in some)], axis=0)
         wrong = np.abs(own.errors + own.said - said)
-        return np.array([np.nanmean(wrong[own.stretches == one]) for one in np.unique(own.stretches)])
+        return sum(np.nanmean(wrong[own.stretches == one]) for one in np.unique(own.stretches))
 
     while len(inside) + 1 < most:
-        gains = {one: errors(inside) - errors([*inside, one]) for one in range(len(others)) if one not in inside}
-        proven, now = 0, errors(inside)
-        for place in range(len(now)):
-            without = {one: np.delete(gain, place).sum() for one, gain in gains.items()}
-            if gains and max(without.values()) > -0.002 * np.delete(now, place).sum():
-                proven += gains[max(without, key=without.get)][place]
-        best = max(gains, key=lambda one: gains[one].sum(), default=None)
-        if best is None or min(proven, gains[best].sum()) <= -0.002 * now.sum():
+        after = {one: errors([*inside, one]) for one in range(len(others)) if one not in inside}
+        best = min(after, key=after.get, default=None)
+        if best is None or after[best] > 1.002 * errors(inside):
             break
         inside.append(best)
     return inside
@@ -171,7 +166,7 @@ def written_out(own, others, most):
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(0, 5), st.integers(1, 4))
 @settings_of_examples(max_examples=20, deadline=None)
-def test_recipes_are_let_in_while_they_win_where_they_were_not_chosen(seed, stretches, count, most):
+def test_recipes_are_let_in_one_after_the_other_while_they_do_no_harm(seed, stretches, count, most):
     generator = np.random.default_rng(seed)
     rows = 30 * stretches
     signal, said = generator.normal(size=rows), generator.normal(size=(count + 1, rows))
@@ -182,21 +177,18 @@ def test_recipes_are_let_in_while_they_win_where_they_were_not_chosen(seed, stre
     assert chosen_together(own, others, most) == written_out(own, others, most)
 
 
-def test_noise_is_not_chosen_and_what_helps_on_every_stretch_is():
+def test_noise_is_not_let_in_nor_anything_where_networks_have_no_weight():
     generator = np.random.default_rng(0)
     signal = generator.normal(size=400)
     said = (signal + generator.normal(size=400)).astype(np.float32)
     own = HeldOutValues(said, np.arange(400) // 100, (signal - said).astype(np.float32))
     independent = (signal + generator.normal(size=400)).astype(np.float32)
     worse = (signal + 9 * generator.normal(size=400)).astype(np.float32)
-    lucky = said.copy()
-    lucky[:100] = signal[:100]
-    lucky[100:] += (signal < 0)[100:] * np.sign(said - signal)[100:].astype(np.float32) * 0.3
     assert chosen_together(own, [worse, independent], 4) == [1]
-    assert chosen_together(own, [lucky], 4) == []
     # A little noise costs less than a mean of more networks is worth.
     near = said + 0.05 * generator.normal(size=400).astype(np.float32)
     assert chosen_together(own, [near, worse], 4) == [0]
+    assert chosen_together(own, [said, said], 4) == []
 
 
 def test_a_base_that_is_hardly_better_does_not_take_over(monkeypatch):

@@ -1,9 +1,9 @@
 """Which recipes' networks forecast together: chosen greedily by what all of them forecast where they were held out.
 
 Ensemble selection (Caruana et al. 2004): beside networks of the settings given, whichever recipe lowers the error of
-the mean the most is let in, one after the other; no network is trained for it. As of many recipes one is lucky, the
-choice is judged by cross-validation over the held-out stretches: it goes on only while what is chosen on all but one of
-them does no harm on that one, on average.
+the mean the most is let in, one after the other; no network is trained for it. The mean of different networks errs less
+than they do, on average over series by more than a held-out stretch can show, so one that raises the error a little is
+let in, too.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.member_training import Job, Member
     from tsuzuki.forecasting.preparation import Prepared
 
-# The mean of different networks errs less than they do, by less than a held-out stretch shows. So one that lowers the
-# error is let in, and one that raises it by no more than this share of it, too.
+# A recipe may raise the held-out error by this share of it.
 TOLERATED = 0.002
 # Values that the error of a choice is found from at most.
 MOST_VALUES = 2_000_000
@@ -97,25 +96,21 @@ def chosen_together(own: HeldOutValues, others: Sequence[NDArray[np.float32]], m
     counts = np.bincount(stretches)
     apart = [(own.said - said)[known].astype(np.float64) for said in others]
 
-    def error_with(moved: NDArray[np.float64], networks: int) -> NDArray[np.float64]:
-        """The mean absolute error on each stretch."""
+    def error_with(moved: NDArray[np.float64], networks: int) -> float:
+        """The mean absolute error, each stretch counting as much."""
         sums = np.bincount(stretches, np.abs(errors + moved / networks))
-        return np.asarray(sums[counts > 0] / counts[counts > 0])
+        return float(np.sum(sums[counts > 0] / counts[counts > 0]))
 
     found: list[int] = []
+    if not any(one.any() for one in apart):
+        # Networks have no weight.
+        return found
     together, now = np.zeros(len(errors)), error_with(np.zeros(len(errors)), 1)
     while len(found) + 1 < most and len(found) < len(others):
         left = [number for number in range(len(others)) if number not in found]
-        after = np.stack([error_with(together + apart[number], len(found) + 2) for number in left])
-        gains = now - after
-        total = gains.sum(axis=1)
-        # What the best on all stretches but one gains on that one, if it is let in by those.
-        on_others, places = total[:, None] - gains, np.arange(len(now))
-        firsts = on_others.argmax(axis=0)
-        let_in = on_others[firsts, places] > -TOLERATED * (now.sum() - now)
-        proven = gains[firsts, places][let_in].sum()
-        best = int(np.argmax(total))
-        if not min(proven, total[best]) > -TOLERATED * now.sum():
+        after = [error_with(together + apart[number], len(found) + 2) for number in left]
+        best = int(np.argmin(after))
+        if after[best] > (1 + TOLERATED) * now:
             break
         found.append(left[best])
         together, now = together + apart[left[best]], after[best]
