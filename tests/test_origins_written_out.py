@@ -209,11 +209,17 @@ def test_a_level_is_compared_with_what_was_before_a_cut_only_where_a_stretch_goe
 
     monkeypatch.setattr(backtest, "take_off_shifts", take_off)
     monkeypatch.setattr(backtest, "standing_of", lambda state: None)
-    fitted = SimpleNamespace(rules=SimpleNamespace(bases=(0,), history=4), recent_states=[None], shifts=None)
+    shifts = SimpleNamespace(only_outages=None)
+    fitted = SimpleNamespace(rules=SimpleNamespace(bases=(0,), history=4), recent_states=[None], shifts=shifts)
     values = np.arange(40, dtype=np.float32)
     one = SeriesInputs(values, np.zeros((40, 0), np.float32), tuple(Segment(*ends) for ends in segments))
     backtest._without_shifts(fitted, one, 0, cut)
-    ((rest, past),) = seen
+    (learned, nothing), (rest, past) = seen
+    # Outages in what was learned from are looked for first.
+    assert [(own.start, own.stop) for own in learned] == [
+        (start, min(stop, cut)) for start, stop in segments if start < cut
+    ]
+    assert nothing is None
     assert [(own.start, own.stop) for own in rest] == [
         (max(start, cut) - cut, stop - cut) for start, stop in segments if stop > cut
     ]

@@ -188,7 +188,7 @@ def test_a_committee_that_has_erred_more_than_a_naive_forecast_gives_way_to_it()
 
 
 def test_outliers_and_levels_that_training_knew_are_no_shift():
-    shifts = LevelShifts(np.array([2.0], np.float32), 4, 3, 12)
+    shifts = LevelShifts(np.array([2.0], np.float32), np.full(1, np.inf, np.float32), 4, 3, 12)
     values = np.zeros(40, np.float32)
     values[[5, 11, 12]] = 9
     values[20:] = 1.9

@@ -227,7 +227,9 @@ def test_held_out_forecasts_are_the_members_weighed_one_by_one(monkeypatch, most
         ])  # fmt: skip
     begins = np.array(["2024-01-01T05", "2024-01-01T06"], "datetime64[ns]")
     profiles = learned_profiles(values, begins, HOUR, (season,) if profiled else (), bounds, horizon)
-    together, judged = stacked(values, histories, found, rules, profiles, judged=True, single=True)
+    together, judged = stacked(
+        (values, values), (histories, histories), found, rules, profiles, judged=True, single=True
+    )
     assert together.profiles.there.tolist() == [profiled, profiled]
     importance = stacking._importance(values, rules, horizon)
     held_out = [tuple(zip(*own, strict=True)) for own in bounds]

@@ -24,7 +24,7 @@ from tsuzuki.forecasting.fitted import Fitted
 from tsuzuki.forecasting.follow import combined, follow_panel, follower_of, phases_from, sizes_of, standing_of
 from tsuzuki.forecasting.history import History, history_of
 from tsuzuki.forecasting.known_effects import effects_over, series_without_effects
-from tsuzuki.forecasting.level_shift import take_off_shifts
+from tsuzuki.forecasting.level_shift import Standing, take_off_shifts
 from tsuzuki.forecasting.panel import Panel, SeriesInputs, build_panel
 from tsuzuki.forecasting.predict import in_units, interval_bounds, interval_quantiles, point_forecast, whole_ends
 from tsuzuki.forecasting.references import references
@@ -283,8 +283,10 @@ def _without_shifts(
     fitted: Fitted, one: SeriesInputs, number: int, cut: int
 ) -> tuple[SeriesInputs, History, NDArray[np.float32]]:
     """A series with shifts from `cut` on taken off, its last values, and the shift at each point."""
-    season, size = fitted.rules.bases[number], fitted.rules.history
-    before = history_of(one.values, one.segments, season, size)
+    season, size, shifts = fitted.rules.bases[number], fitted.rules.history, fitted.shifts
+    known = tuple(replace(own, stop=min(own.stop, cut)) for own in one.segments if own.start < cut)
+    first = take_off_shifts(shifts.only_outages, number, one.values[:cut], known, None, season or 1, Standing())
+    before = history_of(one.values, one.segments, season, size, breaks=first.breaks)
     past = None
     if before.ends[cut - 1] >= 0:
         at = int(before.ends[cut - 1])
@@ -294,12 +296,12 @@ def _without_shifts(
     if past is not None and not (rest and rest[0].start == 0):
         past = None
     stands = standing_of(fitted.recent_states[number])
-    found = take_off_shifts(fitted.shifts, number, one.values[cut:], tuple(rest), past, season or 1, stands)
+    found = take_off_shifts(shifts, number, one.values[cut:], tuple(rest), past, season or 1, stands)
     offsets = np.concatenate([np.zeros(cut, np.float32), found.offsets])
     if not found.offsets.any() and not found.breaks:
         return one, before, offsets
     values = np.concatenate([one.values[:cut], found.values])
-    breaks = [replace(own, place=own.place + cut) for own in found.breaks]
+    breaks = [*first.breaks, *(replace(own, place=own.place + cut) for own in found.breaks)]
     history = history_of(values, one.segments, season, size, breaks=breaks)
     return replace(one, values=values), history, offsets
 

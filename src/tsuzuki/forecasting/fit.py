@@ -17,13 +17,14 @@ from tsuzuki.forecasting import last_passes
 from tsuzuki.forecasting.bounds import bounds_of
 from tsuzuki.forecasting.drawn_training import DrawnSource
 from tsuzuki.forecasting.fitted import KEPT_TIMES, Fitted
+from tsuzuki.forecasting.history import histories_of
 from tsuzuki.forecasting.known_effects import effects_in_windows
 from tsuzuki.forecasting.level_shift import level_shifts, no_shifts
 from tsuzuki.forecasting.member_training import Job, Member, train_members
 from tsuzuki.forecasting.passes import passes_again
 from tsuzuki.forecasting.preparation import Prepared, prepared
 from tsuzuki.forecasting.products_alone import products_alone
-from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states
+from tsuzuki.forecasting.recent_errors import HIGH, LOW, OUT, WAIT, plain_states
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.spread import are_whole
 from tsuzuki.forecasting.stepwise import rows_kept
@@ -137,7 +138,8 @@ def finished(
         go_on: whether they go over what was held out, too.
     """
     rules, settings, histories, read = made.rules, made.settings, made.histories, made.read
-    trust = trust_in(job, members, made.held_out, made.inputs, made.series, checked=made.checked, whole=are_whole(read))
+    told = made.held_out, made.inputs, made.steady, made.series
+    trust = trust_in(job, members, *told, checked=made.checked, whole=are_whole(read))
     committee, recent = trust.committee, trust.recent
     if go_on:
         told_last = None if report is None else lambda share: report(last_passes.WORK * share)
@@ -145,10 +147,13 @@ def finished(
             members = last_passes.over_all(job, members, told_last)
         elif told_last is not None:
             told_last(1.0)
-    shifts = no_shifts(len(read), rules.history) if committee is None else level_shifts(histories, rules)
+    shifts = no_shifts(len(read), rules.history)
+    if committee is not None:
+        # An outage that training knew is no shift later on either.
+        shifts = level_shifts(histories_of(made.inputs, rules), made.far, rules)
     states = plain_states(len(read)) if recent is None else recent.initial()
     since = [one.segments[-1].stop - one.segments[-1].start for one in made.inputs]
-    states[:, [LOW, HIGH]] = [bounds_of(one.values) for one in read]
+    states[:, [LOW, HIGH]], states[:, OUT] = [bounds_of(one.values) for one in read], made.out
     waiting = rows_kept(settings) - 1
     states[:, WAIT] = np.maximum(shifts.season - np.array(since), 0)
     return Fitted(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.forecasting.level_shift import Standing
-from tsuzuki.forecasting.recent_errors import OFFSET, RUN, WAIT, Follower, follow_rows
+from tsuzuki.forecasting.recent_errors import OFFSET, OUT, RUN, WAIT, Follower, follow_rows
 from tsuzuki.forecasting.spread import changes_said
 from tsuzuki.layouts.layout import ZERO
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 def standing_of(state: NDArray[np.float32]) -> Standing:
     """Where a series stands by its state [numbers]."""
-    return Standing(*(float(state[place]) for place in (OFFSET, RUN, WAIT)))
+    return Standing(*(float(state[place]) for place in (OFFSET, RUN, WAIT, OUT)))
 
 
 def put_standing(state: NDArray[np.float32], standing: Standing) -> None:
     """Write where a series stands into its state [numbers]."""
-    state[OFFSET], state[RUN], state[WAIT] = standing.offset, standing.run, standing.wait
+    state[OFFSET], state[RUN] = standing.offset, standing.run
+    state[WAIT], state[OUT] = standing.wait, standing.out
 
 
 def follower_of(fitted: "Fitted", states: NDArray[np.float32]) -> Follower | None:

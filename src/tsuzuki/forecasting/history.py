@@ -6,11 +6,16 @@ depends on a network. Before the first value of a stretch stands that value, as 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsuzuki.data.segments import Segment
+
+if TYPE_CHECKING:
+    from tsuzuki.forecasting.panel import SeriesInputs
+    from tsuzuki.forecasting.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,13 @@ def history_of(
             ends[one.place : stop] = at + size - 1 + np.arange(len(own) + 1)
             at += len(joined)
     return History(np.concatenate(parts), ends, size, np.concatenate(absent))
+
+
+def histories_of(inputs: "Sequence[SeriesInputs]", rules: "Rules") -> list[History]:
+    """The histories of all series, from their beginning."""
+    return [
+        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
+    ]
 
 
 def seasonal_map(size: int, horizon: int, season: int) -> NDArray[np.float32]:

@@ -14,7 +14,6 @@ from tsuzuki.data.covariates import CovariateSeries, covariate_series
 from tsuzuki.data.grid import step_of
 from tsuzuki.errors import DataError
 from tsuzuki.forecasting.bounds import bounds_of
-from tsuzuki.forecasting.level_shift import no_shifts
 from tsuzuki.forecasting.naive_errors import naive_errors_of
 from tsuzuki.forecasting.recent_errors import HIGH, LOW, WAIT, plain_states
 from tsuzuki.forecasting.rules import bases_among, units_by
@@ -83,7 +82,6 @@ def with_new_series(
     if calibration is not None and len(calibration.offsets) > 1:
         calibration = replace(calibration, offsets=longer(calibration.offsets, calibration.offsets.mean(axis=0)))
     effects = replace(fitted.effects, slopes=longer(fitted.effects.slopes, fitted.effects.slopes.mean(axis=0)))
-    limits = no_shifts(count, fitted.shifts.size).limits
     found = replace(
         fitted,
         ids=(*fitted.ids, *(one.name for one in series)),
@@ -99,7 +97,7 @@ def with_new_series(
         absent=longer(fitted.absent, True),
         effects=effects,
         window_effects=longer(fitted.window_effects),
-        shifts=replace(fitted.shifts, limits=np.concatenate([fitted.shifts.limits, limits])),
+        shifts=fitted.shifts.select([*range(len(fitted.ids)), *[None] * count]),
         recent=recent,
         recent_states=np.concatenate([fitted.recent_states, states]),
         window_shifts=longer(fitted.window_shifts),

@@ -14,9 +14,11 @@ from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.architecture import model_spec
 from tsuzuki.forecasting.base import base_forecasts, changes_to, row_units, shares_of
 from tsuzuki.forecasting.held_out import HeldOut, held_out_of, origin_rows
-from tsuzuki.forecasting.history import History, history_of
+from tsuzuki.forecasting.history import History
 from tsuzuki.forecasting.known_effects import KnownEffects, known_effects, series_without_effects
+from tsuzuki.forecasting.level_shift import compared_over, histories_with_outages
 from tsuzuki.forecasting.member_training import Job
+from tsuzuki.forecasting.outages import hide_outages_ahead, inputs_without_outages, outages_in
 from tsuzuki.forecasting.panel import Panel, SeriesInputs, build_panel
 from tsuzuki.forecasting.rules import Rules, rules_for
 from tsuzuki.forecasting.scaling import covariate_scales, series_inputs, series_scales
@@ -48,6 +50,9 @@ class Prepared:
         covariate_scales: float64 [covariates, 2].
         effects: of what is known ahead.
         inputs: what is read of each series.
+        steady: the same with outages missing; the same objects where a series has none.
+        far: float32 [series], how far from the value a season before an outage lies.
+        out: for how many steps each series has lain off at its end.
         last_covariates: float64 [series, covariates], scaled, the last ones known.
         histories: the last values of each series.
         panel: what networks read.
@@ -65,6 +70,9 @@ class Prepared:
     covariate_scales: "NDArray[np.float64]"
     effects: KnownEffects
     inputs: list[SeriesInputs]
+    steady: list[SeriesInputs]
+    far: "NDArray[np.float32]"
+    out: list[float]
     last_covariates: "NDArray[np.float64]"
     histories: list[History]
     panel: Panel
@@ -125,13 +133,18 @@ def prepared(series: "Sequence[CovariateSeries]", settings: "Settings", drawn: "
     if effects:
         series = series_without_effects(series, transform, effects, scales_of_covariates)
         rules = rules_for(series, step, replace(settings, transform=rules.transform))
-    scales = series_scales(series, transform)
+    # Networks that stand alone or forecast quantiles have no windows that an outage could be taken out of.
+    season = 0 if rules.alone or settings.quantiles or drawn is not None else compared_over(rules)[0]
+    limits, usual = outages_in(series, transform, rules, season)
+    if any(own is not one for own, one in zip(usual, series, strict=True)):
+        rules = rules_for(usual, step, replace(settings, transform=rules.transform))
+    scales = series_scales(usual, transform)
     inputs, last_covariates = series_inputs(
         series, settings, step, rules.cycles, transform, scales, scales_of_covariates
     )
-    histories = [
-        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
-    ]
+    far = np.asarray(limits / scales[:, 1], np.float32)
+    histories, out = histories_with_outages(inputs, far, rules)
+    steady = inputs_without_outages(inputs, far, rules, season)
     first = model_spec(settings.of_network(0), rules)
     panel = build_panel(with_windows(inputs, histories, rules), first.before, settings.horizon)
     changes = None
@@ -139,5 +152,7 @@ def prepared(series: "Sequence[CovariateSeries]", settings: "Settings", drawn: "
         changes = shares_of(panel, scales, count_units(scales), settings.horizon)
     elif not rules.alone and drawn is None:
         changes = changes_to(panel.targets, base_forecasts(panel, histories, rules), row_units(panel, rules))
+    if changes is not None:
+        hide_outages_ahead(changes, panel, inputs, steady)
     plain = (read, series, step, settings, rules, transform, scales, scales_of_covariates, effects)
-    return Prepared(*plain, inputs, last_covariates, histories, panel, changes, drawn)
+    return Prepared(*plain, inputs, steady, far, out, last_covariates, histories, panel, changes, drawn)

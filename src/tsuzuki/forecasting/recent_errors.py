@@ -36,8 +36,9 @@ FORGOTTEN, REMEMBERED = 0.03, 1.38
 # they are larger by 1 / STEEP more.
 CLEARLY, STEEP = 1.15, 2.0
 # Where a state keeps what: the shift of the level, values in a row beyond its limit, readings until such are counted
-# again, all readings, the width, what values can be at least and at most, and then losses and forecasts.
-OFFSET, RUN, WAIT, COUNT, WIDTH, LOW, HIGH, LOSSES = 0, 1, 2, 3, 4, 5, 6, 7
+# again, all readings, the width, what values can be at least and at most, steps that an outage has lasted, and then
+# losses and forecasts.
+OFFSET, RUN, WAIT, COUNT, WIDTH, LOW, HIGH, OUT, LOSSES = range(9)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever a file says less or other things than forecasts need: what an older number wrote is refused.
-FORM = 4
+FORM = 5
 # No grid's step, in nanoseconds, is as long as this.
 LONGEST_STEP = 2**62
 
@@ -108,7 +108,8 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
     }
     found |= {"marks": fitted.transform.marks, "windows": fitted.windows, "absent": fitted.absent}
     found |= {"effects": fitted.effects.slopes, "window effects": fitted.window_effects}
-    found |= {"shift limits": fitted.shifts.limits, "window shifts": fitted.window_shifts}
+    found |= {"shift limits": fitted.shifts.limits, "outage limits": fitted.shifts.outages}
+    found |= {"window shifts": fitted.window_shifts}
     found["recent states"] = fitted.recent_states
     found |= {"earlier": fitted.earlier, "unfollowed": fitted.unfollowed}
     if fitted.recent is not None:
@@ -194,12 +195,13 @@ def _shifts(stored: "Stored", rules: "Rules", series: int) -> "LevelShifts":
 
     from tsuzuki.forecasting.level_shift import FEWEST, STEPS, LevelShifts
 
-    limits, (season, steps) = stored.arrays["shift limits"], stored.facts["shifts"]
-    if limits.dtype != np.float32 or limits.shape != (series,) or not (limits > 0).all():
-        raise ValueError("the limits of shifts are missing")
+    season, steps = stored.facts["shifts"]
+    limits, outages = stored.arrays["shift limits"], stored.arrays["outage limits"]
+    if any(one.dtype != np.float32 or one.shape != (series,) or not (one > 0).all() for one in (limits, outages)):
+        raise ValueError("the limits of shifts and outages are missing")
     if season not in (0, *rules.seasons) or not FEWEST <= steps <= STEPS or (season and season + steps > rules.history):
         raise ValueError("shifts are seen over a season that there is not")
-    return LevelShifts(limits, season, steps, rules.history)
+    return LevelShifts(limits, outages, season, steps, rules.history)
 
 
 def _source(kept: Any) -> "Source | None":

@@ -83,8 +83,8 @@ def trusted(held_out: Sequence[int], horizon: int) -> bool:
 
 
 def stacked(
-    values: Sequence[NDArray[np.float32]],
-    histories: Sequence[History],
+    values: tuple[Sequence[NDArray[np.float32]], Sequence[NDArray[np.float32]]],
+    histories: tuple[Sequence[History], Sequence[History]],
     found: Sequence[Sequence[HeldOutForecasts]],
     rules: Rules,
     profiles: LearnedProfiles,
@@ -95,8 +95,8 @@ def stacked(
     """Find out who is trusted how far.
 
     Args:
-        values: of each series float32 [points], NaN where missing.
-        histories: of the series.
+        values: of each series float32 [points], NaN where missing; and the same with outages missing.
+        histories: of these two, the first as members see them.
         found: for each network what it forecasts in each series.
         rules: what was chosen from the data.
         profiles: of the series.
@@ -106,11 +106,11 @@ def stacked(
     Returns:
         The committee, and what it forecasts on these rows.
     """
-    size, horizon = rules.history, rules.horizon
-    importance = _importance(values, rules, horizon)
-    wandering = wander(values)
+    (seen, learned), (whole, steady), size, horizon = histories, values, rules.history, rules.horizon
+    importance = _importance(steady, rules, horizon)
+    wandering = wander(steady)
     linear = linear_members(
-        values, histories, found, rules, importance, profiles, judged=judged, level=judged and not wandering
+        steady, learned, found, rules, importance, profiles, judged=judged, level=judged and not wandering
     )
     kinds = kinds_of(rules, profiles.whole)
     strict = _reach_the_horizon(found, horizon)
@@ -124,9 +124,13 @@ def stacked(
             places = one.places[::every]
             if len(places) == 0:
                 continue
-            windows = histories[number].windows(places)
-            stop = one.last if strict and judged else len(values[number])
-            targets = _targets(values[number], windows[:, -1], places, horizon, stop)
+            windows = seen[number].windows(places)
+            stop = one.last if strict and judged else len(whole[number])
+            targets = _targets(steady[number], windows[:, -1], places, horizon, stop)
+            if steady[number] is not whole[number]:
+                # Nobody can know of an outage before it begins.
+                inside = np.isnan(steady[number][places])
+                targets[inside] = _targets(whole[number], windows[inside, -1], places[inside], horizon, stop)
             phases = (profiles.first[number] + places) % max(1, profiles.whole.season)
             said = (own[::every] for own in (one.changes, one.spread, one.said))
             made.append(_Part(number, member, windows, targets, phases, *said))

@@ -22,7 +22,7 @@ from tsuzuki.forecasting.backtest import (
     scored,
 )
 from tsuzuki.forecasting.conformal_intervals import check_levels
-from tsuzuki.forecasting.history import history_of
+from tsuzuki.forecasting.history import histories_of
 from tsuzuki.forecasting.level_shift import LevelShifts, level_shifts, no_shifts
 from tsuzuki.forecasting.predict import interval_quantiles
 from tsuzuki.forecasting.recent_errors import WAIT
@@ -169,7 +169,6 @@ def _shifts(fitted: "Fitted", settings: "Settings", before: "list[CovariateSerie
     inputs, _ = series_inputs(
         before, settings, fitted.step, rules.cycles, fitted.transform, fitted.scales, fitted.covariate_scales
     )
-    histories = [
-        history_of(one.values, one.segments, base, rules.history) for one, base in zip(inputs, rules.bases, strict=True)
-    ]
-    return level_shifts(histories, rules)
+    histories = histories_of(inputs, rules)
+    # Networks of what is drawn have learned from outages as they were.
+    return level_shifts(histories, np.full(len(before), np.inf, np.float32), rules)

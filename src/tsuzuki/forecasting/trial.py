@@ -90,7 +90,7 @@ class TrialWork:
         job = made.job(checkpoint=self._path(recipe) if whole else None)
         networks_of_it = trained_networks(job)
         trust = trust_in(
-            job, networks_of_it, made.held_out, made.inputs, made.series, checked=made.checked, whole=False
+            job, networks_of_it, made.held_out, made.inputs, made.steady, made.series, checked=made.checked, whole=False
         )
         error = float("inf") if trust.error is None else trust.error
         trial = Trial(recipe, share, error, time.perf_counter() - began)

@@ -12,6 +12,7 @@ from tsuzuki.data.grid import step_of
 from tsuzuki.forecasting.committee import Committee
 from tsuzuki.forecasting.conformal_intervals import Calibration, calibrate
 from tsuzuki.forecasting.held_out import HeldOut, by_stretch, held_out_forecasts
+from tsuzuki.forecasting.history import histories_of
 from tsuzuki.forecasting.member_training import Job, Member
 from tsuzuki.forecasting.panel import SeriesInputs
 from tsuzuki.forecasting.recent_errors import RecentErrors, recent_errors
@@ -48,6 +49,7 @@ def trust_in(
     members: Sequence[Member],
     held_out: Sequence[HeldOut],
     inputs: Sequence[SeriesInputs],
+    steady: Sequence[SeriesInputs],
     series: Sequence[CovariateSeries],
     *,
     checked: bool,
@@ -60,6 +62,7 @@ def trust_in(
         members: the networks.
         held_out: for each stretch what is held out.
         inputs: what they read of the series.
+        steady: the same without outages, from which all learn that are no networks.
         series: the training data.
         checked: whether networks lack what is held out.
         whole: whether the readings are whole numbers.
@@ -81,14 +84,17 @@ def trust_in(
         return Trust(committee, calibration, recent, error=error)
     sizes = [last - first if checked else 0 for first, last in zip(held_out[0].first, job.points, strict=True)]
     judged = trusted(sizes, settings.horizon)
-    profiles = _profiles(job, held_out, inputs, series, checked=checked)
-    committee, there = stacked(values, histories, found, rules, profiles, judged=judged, single=job.drawn is None)
+    profiles = _profiles(job, held_out, steady, series, checked=checked)
+    # The same objects where no series has an outage.
+    calm = histories if all(a is b for a, b in zip(inputs, steady, strict=True)) else histories_of(steady, rules)
+    both = (values, [one.values for one in steady]), (histories, calm)
+    committee, there = stacked(*both, found, rules, profiles, judged=judged, single=job.drawn is None)
     errors = in_sizes = there.errors
     spread = None
     if heads(settings) > 1 or settings.loss in COUNTS:
         spread, in_sizes = spread_of(settings, rules, there.said, there.forecasts, errors, job.scales, whole)
     if held_whole(job.points, step_of(series[0].times), settings):
-        averaged = averaged_smoothing(histories[0], settings.horizon, rules.seasons)
+        averaged = averaged_smoothing(calm[0], settings.horizon, rules.seasons)
     else:
         averaged = None
     if averaged is None:

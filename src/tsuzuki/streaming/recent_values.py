@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from tsuzuki.errors import SettingError
 from tsuzuki.forecasting.bounds import free_bounds, within
 from tsuzuki.forecasting.fitted import Fitted
-from tsuzuki.forecasting.recent_errors import HIGH, LOW, OFFSET, RUN, WAIT, WIDTH, Follower, plain_states
+from tsuzuki.forecasting.outages import count_on, seasons_back
+from tsuzuki.forecasting.recent_errors import HIGH, LOW, OFFSET, OUT, RUN, WAIT, WIDTH, Follower, plain_states
 from tsuzuki.forecasting.spread import changes_said
 from tsuzuki.forecasting.transforms import Transform
 from tsuzuki.forecasting.window_inputs import WindowInputs
@@ -101,7 +102,8 @@ class RecentValues:
                 self.states[number] = fitted.recent_states[source]
         # Single items of a memory view, and of a list, are read sooner than an array's.
         self._flat: Any = memoryview(self.states.data).cast("B").cast("f")
-        self._limits = self._levels.limits.tolist()
+        self._least_apart = self._levels.least
+        self._limits = self._least_apart.tolist()
         self.bounded = bool(np.isfinite(self.states[:, [LOW, HIGH]]).any())
         self.shift = self.size - 1 - before
         self.values = np.zeros((max(0, cap + self.shift), len(ids)), np.float32)
@@ -226,7 +228,7 @@ class RecentValues:
 
     def _begin_anew(self, which: "NDArray[np.int64] | int") -> None:
         """Let nothing of the past be compared with what begins now."""
-        self.states[which, RUN], self.states[which, WAIT] = 0, self._levels.season
+        self.states[which, RUN], self.states[which, OUT], self.states[which, WAIT] = 0, 0, self._levels.season
         if self.follower is not None:
             self.follower.begin_anew(which)
 
@@ -235,20 +237,31 @@ class RecentValues:
         season = self._levels.season
         if not season:
             return
-        wait, run = self.states[which, WAIT], self.states[which, RUN]
+        states = self.states[which]
+        wait, out = states[:, WAIT], states[:, OUT] != 0
         apart = self.values[place, which].astype(np.float64) - self.values[place - season, which]
-        beyond = ~missing & (wait == 0) & ((np.abs(apart) > self._levels.limits[which]) | (run != 0))
-        for one in np.flatnonzero(beyond):
-            self._count_level(int(which[one]), int(place[one]), float(apart[one]))
+        beyond = ~missing & ((np.abs(apart) > self._least_apart[which]) | (states[:, RUN] != 0))
+        for one in np.flatnonzero((beyond | out) & (wait == 0)):
+            self._look_at_level(int(which[one]), int(place[one]), float(apart[one]), missing=bool(missing[one]))
         self.states[which, WAIT] = np.maximum(wait - 1, 0)
 
-    def _count_level(self, number: int, place: int, apart: float) -> None:
-        """Count a value beyond the limit, or the first that is not; where there are enough the level has shifted."""
+    def _look_at_level(self, number: int, place: int, apart: float, *, missing: bool) -> None:
+        """Count a value that is a shift or an outage, or the first that is none: where there are enough the level has
+        shifted, and an outage that has ended is missing from now on."""
         levels, state, limit = self._levels, self.states[number], float(self._levels.limits[number])
-        state[RUN] = run = levels.count(float(state[RUN]), apart, limit)
-        if abs(run) >= levels.steps:
+        if not missing:
+            state[RUN] = levels.count(float(state[RUN]), apart, limit)
+        if abs(state[RUN]) >= levels.steps:
             window = self.values[place + 1 - self.size : place + 1, number]
-            state[OFFSET], state[RUN] = float(state[OFFSET]) + levels.move(window, limit), 0
+            state[OFFSET], state[RUN], state[OUT] = float(state[OFFSET]) + levels.move(window, limit), 0, 0
+            return
+        season, out, back = levels.season, float(state[OUT]), int(self._back[number])
+        if out >= season:
+            apart = float(self.values[place, number]) - float(self.values[place - seasons_back(out, season), number])
+        far = float(levels.outages[number])
+        state[OUT], ended = count_on(out, apart, far, levels.longest, season, missing=missing)
+        for one in range(place - ended, place):
+            self.values[one, number] = self.values[one - back, number]
 
     def write(
         self,
@@ -285,12 +298,14 @@ class RecentValues:
                 self._begin_anew(number)
         if season := self._levels.season:
             wait = self._flat[first + WAIT]
-            if reading == reading and wait == 0:
-                apart = float(values[place, number]) - float(values[place - season, number])
-                if self._flat[first + RUN] or abs(apart) > self._limits[number]:
-                    self._count_level(number, place, apart)
-            elif wait:
+            if wait:
                 self.states[number, WAIT] = wait - 1
+            elif reading == reading:
+                apart = float(values[place, number]) - float(values[place - season, number])
+                if self._flat[first + RUN] or self._flat[first + OUT] or abs(apart) > self._limits[number]:
+                    self._look_at_level(number, place, apart, missing=False)
+            elif self._flat[first + OUT]:
+                self._look_at_level(number, place, 0.0, missing=True)
         return reading
 
     def finish(
