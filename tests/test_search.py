@@ -65,6 +65,7 @@ def test_the_better_half_goes_on_for_twice_the_passes_and_what_time_is_left_goes
     assert [one.recipe.get("units", 5) for one in found.trials if one.share == 1] == [5, 8, 9, 6, 4, 2, 30]
     # The best three that are near enough, beside what was given, each with the networks of its trial.
     assert [dict(one).get("units", 5) for one in found.settings.recipes] == [5, 8, 9, 6]
+    assert [dict(one).get("seed", 0) for one in found.settings.recipes] == [0, 4, 5, 3]
     assert found.networks == tuple(f"{units}.{number}" for units in (5, 8, 9, 6) for number in range(4))
     assert (found.settings.units, found.settings.search, found.settings.ensemble) == (5, 0, 4)
     assert max(last for _, _, last in trained) == frame.index[-1]
@@ -255,7 +256,7 @@ def test_a_forecaster_is_trained_with_what_the_search_found(monkeypatch, tmp_pat
     monkeypatch.setattr(module, "RECIPES", ({"units": 6}, {"learning_rate": 1e-2}))
     forecaster = Forecaster(3, search=30.0, **SMALL).fit(wave(300))
     trials = forecaster.trials_
-    assert trials["recipe"].isin(["as given", "units=6", "learning_rate=0.01"]).all()
+    assert trials["recipe"].isin(["as given", "units=6, seed=1", "learning_rate=0.01, seed=2"]).all()
     assert (trials["error"] > 0).all()
     assert len(forecaster.fitted.members) == forecaster.settings.networks
     forecaster.save(tmp_path / "m")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tsuzuki.forecasting.settings import Settings
     from tsuzuki.training.workers import Workers
 
-# What is tried beside the settings themselves, the most promising first.
+# What is tried beside the settings themselves, the most promising first; one differs by its seed alone.
 RECIPES: tuple[dict[str, Any], ...] = (
     {"units": 32, "head": 32},
     {"loss": "mae"},
@@ -38,7 +38,7 @@ RECIPES: tuple[dict[str, Any], ...] = (
     {"epochs": 40},
     {"learning_rate": 2.5e-3},
     {"cell": "lstm"},
-    {"seed": 1},
+    {},
     {"units": 96, "head": 96},
     {"weight_decay": 0.5},
     {"loss": "mse"},
@@ -108,7 +108,7 @@ def search(
     work = TrialWork(some, plain, record.networks)
     share = SEARCHED_IN_PART if in_part else SEARCHED
     trying = _Trying(work, record, share * settings.search, on_trial, workers)
-    ranked = trying.halved([{}, *(one for one in RECIPES if _differs(plain, one))])
+    ranked = trying.halved([{}, *_recipes(plain)])
     spent = sum(one.seconds for one in record.trials) / trying.together
     more = sum(map(_size, series)) / sum(map(_size, some))
     seconds = (settings.search - spent) / (LONGER * more) if in_part else float("inf")
@@ -306,11 +306,20 @@ def _size(one: "CovariateSeries") -> int:
     return len(one.values)
 
 
+def _recipes(settings: "Settings") -> list[dict[str, Any]]:
+    """What is tried beside the settings themselves. Networks that begin from the same weights err alike, so that each
+    recipe has a seed of its own."""
+    found = [one for one in RECIPES if _differs(settings, one)]
+    return [
+        one | {"seed": settings.seed + number} if of_networks(one) else one for number, one in enumerate(found, start=1)
+    ]
+
+
 def _differs(settings: "Settings", recipe: dict[str, Any]) -> bool:
     # Networks that say more than a value are not exchanged for others, and counts have no season to add to.
     if settings.loss in (GAUSSIAN, *COUNTS) and ("loss" in recipe or "base" in recipe):
         return False
-    return any(getattr(settings, name) != value for name, value in recipe.items())
+    return not recipe or any(getattr(settings, name) != value for name, value in recipe.items())
 
 
 def _sample(series: "Sequence[CovariateSeries]", settings: "Settings") -> "list[CovariateSeries]":
