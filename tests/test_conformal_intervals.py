@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuzuki.errors import SettingError
-from tsuzuki.forecasting.conformal_intervals import calibrate
+from tsuzuki.forecasting.conformal_intervals import calibrate, error_sizes
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.floats(1, 99), st.floats(1, 99))
@@ -67,6 +67,50 @@ def test_series_with_many_errors_have_intervals_of_their_own():
     low, high = calibrate([calm, wild]).interval_offsets(80)
     assert (high - low)[1] > 3 * (high - low)[0]
     assert len(calibrate([calm[:100], wild[:100]]).offsets) == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_series_with_few_errors_share_them_as_multiples_of_what_is_usual_in_each(told):
+    """Of a hundred series whose errors are from .1 to 10 in size, told by their units or only by twenty errors each."""
+    generator, truth = np.random.default_rng(0), np.geomspace(0.1, 10, 100)
+    errors = [generator.normal(0, size, (40, 2)).astype(np.float32) for size in truth]
+    calibration = calibrate([own[:20] for own in errors], units=truth if told else np.ones(100))
+    low, high = calibration.interval_offsets(80)
+    inside = [((own[20:] >= low[i]) & (own[20:] <= high[i])).mean() for i, own in enumerate(errors)]
+    assert 0.76 < np.mean(inside) < 0.84
+    wildest = np.mean(inside[-20:])
+    assert min(np.mean(inside[:20]), wildest) > (0.74 if told else 0.45)
+    # In units of the scale the calm ones would always be inside, and of the wild ones a half.
+    low, high = calibrate([own[:20] for own in errors]).interval_offsets(80)
+    inside = [((own[20:] >= low[0]) & (own[20:] <= high[0])).mean() for own in errors]
+    assert np.mean(inside[:20]) > 0.99
+    assert np.mean(inside[-20:]) < wildest - 0.1
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 3))
+def test_what_errors_are_multiples_of_written_out(seed, series, horizon):
+    generator = np.random.default_rng(seed)
+    errors = [
+        np.where(
+            generator.random((rows := int(generator.integers(0, 30)), horizon)) < 0.2,
+            np.nan,
+            generator.normal(0, generator.uniform(0.1, 3), (rows, horizon)),
+        ).astype(np.float32)
+        for _ in range(series)
+    ]
+    units = generator.uniform(0.1, 4, series)
+    known = [[abs(float(one)) for one in own.ravel() if one == one] for own in errors]
+    whole = [one / unit for own, unit in zip(known, units, strict=True) for one in own]
+    usual = sum(whole) / len(whole) if whole else 1
+    for own, unit, size in zip(known, units, error_sizes(errors, units), strict=True):
+        apart = len(own) / horizon**2
+        ratio = sum(one / unit for one in own) / len(own) / usual if own else 0
+        assert size == pytest.approx(unit * (apart * ratio + 10) / (apart + 10), rel=1e-5)
+
+
+def test_errors_of_nothing_leave_units_as_they_are():
+    zeros = [np.zeros((3, 1), np.float32)] * 2
+    np.testing.assert_allclose(error_sizes(zeros, np.array([1.0, 2.0])), np.array([1, 2]) * 10 / 13, rtol=1e-6)
 
 
 @pytest.mark.parametrize("level", [0, 100, -5, 250])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tsuzuki
 from tsuzuki import Forecaster
 from tsuzuki.errors import DataError
 
@@ -82,3 +83,16 @@ def test_new_series_that_cannot_be_are_named():
         model.predict(days)
     with pytest.raises(DataError, match="fit it again with that series, or forecast it with predict"):
         model.update(panel(["x"]))
+
+
+def test_few_errors_are_multiples_of_what_is_usual_in_each_series_old_and_new(tmp_path):
+    calm, wild = panel("ab", noise=0.3), panel("cd", noise=5.0, seed=3)
+    short = [own[own["ds"] < own["ds"].iloc[200]] for own in (calm, wild)]
+    fitted = Forecaster(HORIZON, **SMALL).fit(pd.concat(short))
+    fitted.save(tmp_path / "m")
+    again = tsuzuki.load(tmp_path / "m")
+    new = panel("xy", noise=5.0, seed=7)
+    found = again.predict(new[new["ds"] < new["ds"].iloc[200]]).set_index("unique_id")
+    pd.testing.assert_frame_equal(found.loc[list("abcd")], fitted.predict().set_index("unique_id"))
+    width = (found["tsuzuki-hi-80"] - found["tsuzuki-lo-80"]) / found["tsuzuki"]
+    assert width.loc[["c", "d", "x", "y"]].groupby(level=0).mean().min() > 3 * width.loc[["a", "b"]].mean()

@@ -202,3 +202,12 @@ def test_outliers_and_levels_that_training_knew_are_no_shift():
     assert found.standing.offset == pytest.approx(7.1)
     np.testing.assert_allclose(found.values[32:], 1.9, atol=1e-5)
     np.testing.assert_allclose(found.breaks[0].window[-3:], 1.9, atol=1e-5)
+
+
+def test_of_series_that_training_has_not_seen_errors_are_as_much_larger_as_is_said():
+    one = RecentErrors(2, np.array([1, 2]), (0,), np.array([[1.0, 2.0], [3.0, 4.0]]),
+                       np.array([[[-1.0, -2.0], [-3.0, -4.0]], [[1.0, 2.0], [3.0, 4.0]]]), np.ones((2, 2)))  # fmt: skip
+    found = one.select([1, None], np.array([7.0, 10.0]))
+    assert found.usual.tolist() == [[3, 4], [20, 30]]
+    assert found.ends.tolist() == [[[-3, -4], [-20, -30]], [[3, 4], [20, 30]]]
+    assert found.losses.tolist() == [[1, 1], [1, 1]]

@@ -24,8 +24,9 @@ FEW = 20
 # Errors that weights and constants were themselves found from are widened as Student's t is wider than the normal
 # distribution, with as many degrees of freedom as these errors lie a horizon apart less one, but at least so many.
 LEAST_FREEDOM = 4
-# A series with fewer calibration errors uses those of all series.
-OWN_ROWS, OWN_SERIES = 500, 50
+# A series with fewer calibration errors uses those of all series, each measured in what is usual there: halfway between
+# what training says and what its own errors say where so many of these lie a horizon apart.
+OWN_ROWS, OWN_SERIES, ENOUGH = 500, 50, 10.0
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,16 @@ class Calibration:
 
     Attributes:
         offsets: float32 [series or 1, PROBABILITIES, horizon], increasing along the second axis.
+        sizes: float32 [series], what the errors are multiples of in each, in units of its scale; None for the scale.
     """
 
     offsets: NDArray[np.float32]
+    sizes: NDArray[np.float32] | None = None
+
+    def larger(self, sizes: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
+        """How many times as large as on average errors are in series where they are multiples of these sizes, [series];
+        None where those of all are in units of the scale."""
+        return None if self.sizes is None or sizes is None else np.asarray(sizes / float(self.sizes.mean()), np.float64)
 
     def interval_offsets(self, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The offsets from a forecast to the lower and the upper bound of an interval, [series or 1, horizon] each."""
@@ -51,7 +59,8 @@ class Calibration:
         share = np.float32(place - low)
         one, other = self.offsets[:, low], self.offsets[:, high]
         # Rounding never exceeds the next percentile, so intervals are nested.
-        return np.minimum(one + (other - one) * share, other)
+        found = np.minimum(one + (other - one) * share, other)
+        return found if self.sizes is None else found * self.sizes[:, None]
 
 
 def check_levels(levels: Sequence[float]) -> None:
@@ -61,21 +70,40 @@ def check_levels(levels: Sequence[float]) -> None:
             raise SettingError(f"level {level:g} is not a percentage between 0 and 100; give levels such as 80 and 95")
 
 
-def calibrate(errors: Sequence[NDArray[np.float32]], *, held_out: bool = True) -> Calibration:
+def calibrate(
+    errors: Sequence[NDArray[np.float32]], *, held_out: bool = True, units: Sequence[float] | None = None
+) -> Calibration:
     """Learn from errors.
 
     Args:
         errors: for each series [rows, horizon], actual less forecast in units of its scale, NaN where unknown.
         held_out: whether forecasts were not chosen by them.
+        units: what errors of each series are to be expected to be multiples of; None where they are all alike.
     """
     enough = all(len(one) >= OWN_ROWS for one in errors) and len(errors) <= OWN_SERIES
-    groups = list(errors) if enough else [np.concatenate(list(errors))]
+    groups, sizes = list(errors), None
+    if not enough:
+        if units is not None and len(errors) > 1:
+            sizes = error_sizes(errors, np.array(units))
+            groups = [own / size for own, size in zip(errors, sizes, strict=True)]
+        groups = [np.concatenate(groups)]
     found = np.stack([_percentiles(group) for group in groups])
     if not held_out:
         for own, group in zip(found, groups, strict=True):
             apart = np.isfinite(group).sum(axis=0) / group.shape[1]
             own *= np.stack([students_over_normal(float(count) - 1) for count in apart], axis=1)
-    return Calibration(found)
+    return Calibration(found, sizes)
+
+
+def error_sizes(errors: Sequence[NDArray[np.float32]], units: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What the errors of each series are usual multiples of, float32 [series]: its unit, and as far as it has errors of
+    its own how large they are in that unit beside those of all series."""
+    counts = np.array([np.isfinite(own).sum() for own in errors], np.float64)
+    each = np.array([np.abs(own[np.isfinite(own)]).sum() for own in errors]) / units
+    usual = each.sum() / max(1.0, counts.sum())
+    apart = counts / errors[0].shape[1] ** 2
+    ratios = each / np.maximum(counts, 1) / (usual if usual > 0 else 1.0)
+    return np.asarray(units * (apart * ratios + ENOUGH) / (apart + ENOUGH), np.float32)
 
 
 def students_over_normal(freedom: float) -> NDArray[np.float32]:

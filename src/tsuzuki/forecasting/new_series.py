@@ -64,10 +64,14 @@ def with_new_series(
         return np.concatenate([array, np.broadcast_to(np.asarray(more, array.dtype), (count, *array.shape[1:]))])
 
     states = plain_states(count)
-    recent, committee, calibration = fitted.recent, fitted.committee, fitted.calibration
+    recent, committee, calibration, larger = fitted.recent, fitted.committee, fitted.calibration, None
+    if calibration is not None and calibration.sizes is not None:
+        sizes = np.concatenate([calibration.sizes, units.astype(np.float32)])
+        larger = calibration.larger(sizes)
+        calibration = replace(calibration, sizes=sizes)
     if recent is not None:
         every = [*range(len(fitted.ids)), *[None] * count]
-        recent = recent.select(every)
+        recent = recent.select(every, larger)
         states = recent.initial()[-count:]
     states[:, [LOW, HIGH]] = [bounds_of(one.values) for one in series]
     states[:, WAIT] = fitted.shifts.season

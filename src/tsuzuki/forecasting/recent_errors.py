@@ -104,15 +104,22 @@ class RecentErrors:
         found[:, LOSSES : LOSSES + self.losses.shape[1]] = self.losses
         return found
 
-    def select(self, which: Sequence[int | None]) -> "RecentErrors":
-        """Those of some series; of one that training has not seen (None) the means of all."""
+    def select(self, which: Sequence[int | None], larger: NDArray[np.float64] | None = None) -> "RecentErrors":
+        """Those of some series; of one that training has not seen (None) the means of all.
 
-        def of(array: NDArray[np.float64]) -> NDArray[np.float64]:
+        Args:
+            which: their numbers.
+            larger: [series], how many times as large as on average errors are in each that training has not seen.
+        """
+        factors = np.ones(len(which)) if larger is None else larger
+
+        def of(array: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
             mean = array.mean(axis=0)
-            return np.stack([mean if number is None else array[number] for number in which])
+            each = zip(which, factors, strict=True)
+            return np.stack([factor * mean if number is None else array[number] for number, factor in each])
 
-        ends = np.stack([of(self.ends[0]), of(self.ends[1])])
-        return replace(self, usual=of(self.usual), ends=ends, losses=of(self.losses))
+        ends = np.stack([of(self.ends[0], factors), of(self.ends[1], factors)])
+        return replace(self, usual=of(self.usual, factors), ends=ends, losses=of(self.losses, np.ones(len(which))))
 
     def back(self, season: int, lead: int) -> int:
         """How far before the value that it forecasts a naive forecast looks."""

@@ -121,6 +121,8 @@ def _arrays(fitted: "Fitted") -> "dict[str, NDArray[Any]]":
         found["usual sizes"] = fitted.spread.usual
     if fitted.calibration is not None:
         found["calibration"] = fitted.calibration.offsets
+        if fitted.calibration.sizes is not None:
+            found["sizes of errors"] = fitted.calibration.sizes
     if fitted.committee is not None:
         found["committee weights"], found["committee maps"] = fitted.committee.weights, fitted.committee.maps
         found["committee bases"] = fitted.committee.bases
@@ -307,7 +309,8 @@ def _fitted_from(stored: "Stored", settings: "Settings") -> "Fitted":
     if not settings.quantiles:
         offsets = arrays["calibration"]
         array("calibration", np.float32, series if len(offsets) > 1 else 1, len(PROBABILITIES), settings.horizon)
-        calibration = Calibration(offsets)
+        sizes = array("sizes of errors", np.float32, series) if "sizes of errors" in arrays else None
+        calibration = Calibration(offsets, sizes)
     if rules.horizon != settings.horizon or not len(rules.bases) == len(rules.units) == series:
         raise ValueError("the rules are of another horizon or of other series")
     committee, size, horizon = None, rules.history, settings.horizon

@@ -148,6 +148,11 @@ def _tables(
             yield from pool.map(one, parts[begin : begin + 2 * threads])
 
 
+def _known(array: "NDArray[Any]", places: "Sequence[int | None]", others: "NDArray[Any]") -> "NDArray[Any]":
+    """What training left of the series that it knows, by their places; the others' own of others."""
+    return np.where([place is None for place in places], others, array[[place or 0 for place in places]])
+
+
 def fitted_for(fitted: "Fitted", statistics: SeriesStatistics, ids: Sequence[str]) -> "Fitted":
     """What training left, for series of files: with their scales, bases, units and bounds.
 
@@ -155,26 +160,24 @@ def fitted_for(fitted: "Fitted", statistics: SeriesStatistics, ids: Sequence[str
     """
     count = len(statistics.scales)
     calibration, committee, recent = fitted.calibration, fitted.committee, fitted.recent
+    trained = {name: place for place, name in enumerate(fitted.ids)}
+    places = [trained.get(name) for name in ids]
+    units, larger = statistics.units.astype(np.float32), None
     if calibration is not None:
-        calibration = replace(calibration, offsets=calibration.offsets.mean(axis=0, keepdims=True))
+        sizes = None if calibration.sizes is None else _known(calibration.sizes, places, units)
+        larger = calibration.larger(sizes)
+        calibration = replace(calibration, offsets=calibration.offsets.mean(axis=0, keepdims=True), sizes=sizes)
     if committee is not None:
         kinds = np.searchsorted(committee.seasons[: committee.kinds_of_base], statistics.bases)
         profiles = no_profiles(count)
-        trained = {name: place for place, name in enumerate(fitted.ids)}
-        places = [trained.get(name) for name in ids]
         if committee.profiles:
             profiles = committee.profiles.select(places)
             kinds = kinds + committee.kinds_of_base * profiles.there
         if committee.kinds_in_common < len(committee.seasons):
-            own = [
-                int(kind) if place is None else committee.bases[place]
-                for kind, place in zip(kinds, places, strict=True)
-            ]
-            kinds = np.array(own, np.int64)
-        units = statistics.units.astype(np.float32)
+            kinds = _known(committee.bases, places, kinds)
         committee = replace(committee, bases=kinds, units=units, profiles=profiles)
     if recent is not None:
-        recent = recent.select([None] * count)
+        recent = recent.select([None] * count, larger)
     states = plain_states(count) if recent is None else recent.initial()
     states[:, [LOW, HIGH]] = statistics.bounds.T
     return replace(

@@ -98,7 +98,7 @@ def trust_in(
     else:
         averaged = None
     if averaged is None:
-        calibration = calibrate(in_sizes, held_out=judged)
+        calibration = calibrate(in_sizes, held_out=judged, units=None if spread is not None else rules.units)
     else:
         places = np.concatenate([one[0].places for one in found])
         committee, calibration, errors = joined(averaged, committee, errors[0], places)
