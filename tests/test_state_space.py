@@ -1,5 +1,7 @@
 """Exponential smoothing with states of its own, averaged: against recursions written out and regressions by NumPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,13 +13,13 @@ from tsuzuki.data.calendar import DAY
 from tsuzuki.data.segments import Segment
 from tsuzuki.forecasting import state_space
 from tsuzuki.forecasting.committee import Committee
-from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, calibrate
+from tsuzuki.forecasting.conformal_intervals import PROBABILITIES, Calibration, calibrate
 from tsuzuki.forecasting.history import differences, history_of
 from tsuzuki.forecasting.rules import held_whole
 from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.smoothing import Constants
-from tsuzuki.forecasting.state_space import averaged_smoothing, joined
+from tsuzuki.forecasting.state_space import FLATTERED, OWN, SHARP_TOGETHER, averaged_smoothing, joined
 
 
 def surprises(values, first, one, season, trend):
@@ -168,36 +170,96 @@ def test_models_with_states_join_the_committee_of_a_short_series(made, tmp_path)
     pd.testing.assert_frame_equal(load(tmp_path / "model.tsuzuki").predict(), made.predict())
 
 
+def beside(series, points, weights, map_of):
+    """A committee of so many series without profiles, and intervals that are the same at all of its steps."""
+    maps, none = np.full((1, points, 2), map_of, np.float32), (no_profiles(series), np.zeros((1, 0, 2)))
+    bases, units = np.zeros(series, np.int64), np.ones(series, np.float32)
+    shown = np.linspace(-1, 1, len(PROBABILITIES), dtype=np.float32)[None, :, None].repeat(2, axis=2)
+    return Committee(("network",), np.full((1, 1, 2), weights), maps, bases, units, (0,), *none), Calibration(shown)
+
+
 @pytest.mark.parametrize(("times", "share"), [(1.0, 0.5), (2.0, 1 / (1 + np.exp(-4))), (0.5, 1 / (1 + np.exp(4)))])
 def test_each_side_has_a_share_by_its_errors(times, share):
     values = np.random.default_rng(1).normal(size=20).cumsum()
     averaged = averaged_smoothing(history(values), 2, ())
     places = np.arange(10, 17)
-    maps = np.ones((1, 20, 2), np.float32)
-    weights = np.full((1, 1, 2), 0.75)
     # Their errors count 1.15 times.
     times /= 1.15
-    none = no_profiles(1), np.zeros((1, 0, 2))
-    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,), *none)
     own = averaged.errors[places]
-    together, calibration, errors = joined(averaged, others, -times * own, places)
+    together, calibration, errors = joined([averaged], *beside(1, 20, 0.75, 1), [-times * own], [places], [places + 9])
     assert together.members == ("network", "state space")
-    np.testing.assert_allclose(together.weights[0], [[0.75 * (1 - share)] * 2, [share] * 2], rtol=1e-5)
-    np.testing.assert_allclose(together.maps[0], share * averaged.map + (1 - share), rtol=1e-5)
+    kind = together.bases[0]
+    np.testing.assert_allclose(together.weights[kind], [[0.75 * (1 - share)] * 2, [share] * 2], rtol=1e-5)
+    np.testing.assert_allclose(together.maps[kind], share * averaged.map + (1 - share), rtol=1e-5)
     left = share - (1 - share) * times
     np.testing.assert_allclose(errors[0], left * own, rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(
         calibration.offsets, np.sqrt(abs(left)) * averaged.calibration.offsets, rtol=1e-4, atol=1e-6
     )
+    # A series that comes later has the committee without them.
+    np.testing.assert_array_equal(together.weights[0], [[0.75] * 2, [0] * 2])
+    np.testing.assert_array_equal(together.maps[0], 1)
+
+
+@settings(max_examples=15)
+@given(st.floats(0.3, 3), st.floats(0.3, 3), st.floats(0.01, 100))
+def test_of_several_series_each_has_a_map_and_a_share_by_its_own_errors_and_those_of_all(first, second, unit):
+    generator = np.random.default_rng(2)
+    averaged = [averaged_smoothing(history(generator.normal(size=20).cumsum()), 2, ()) for _ in range(2)]
+    places = [np.arange(10, 17)] * 2
+    said = [one.errors[at] for one, at in zip(averaged, places, strict=True)]
+    others, calibration = beside(3, 20, 0.75, 1)
+    errors = [first * said[0], second * said[1], said[0]]
+    stops = [places[0] + 9] * 3
+    together, intervals, mixed = joined([*averaged, None], others, calibration, errors, [*places, places[0]], stops)
+    own = np.array([first, second]) * FLATTERED
+    ahead = SHARP_TOGETHER * (1 - own) / np.minimum(own, 1)
+    of_all = (2 / (1 + own)).mean(), (2 * own / (1 + own)).mean()
+    ahead = OWN * ahead + (1 - OWN) * SHARP_TOGETHER * (of_all[0] - of_all[1]) / min(of_all)
+    share = 1 / (1 + np.exp(-ahead))
+    for number, one in enumerate(averaged):
+        kind = together.bases[number]
+        np.testing.assert_allclose(
+            together.maps[kind], share[number] + (1 - share[number]) * one.map, rtol=1e-4, atol=1e-6
+        )
+        np.testing.assert_allclose(together.weights[kind, 1], 1 - share[number], rtol=1e-4, atol=1e-6)
+    assert len({*together.bases}) == 3
+    # One that is too short for them keeps what it has.
+    np.testing.assert_array_equal(together.maps[together.bases[2]], others.maps[0])
+    np.testing.assert_array_equal(intervals.offsets[2], calibration.offsets[0])
+    np.testing.assert_array_equal(mixed[2], errors[2])
+    # Intervals are the same where those of the committee are in units of each series' usual errors.
+    in_units = replace(calibration, sizes=np.array([2, 3, 4], np.float32))
+    others_in_units = joined([*averaged, None], others, in_units, errors, [*places, places[0]], stops)[1]
+    np.testing.assert_allclose(others_in_units.percentile(0.9)[:2], intervals.percentile(0.9)[:2], rtol=1e-5)
+    np.testing.assert_allclose(others_in_units.percentile(0.9)[2], in_units.percentile(0.9)[2], rtol=1e-5)
+    # A series that has weights of its own keeps them, beside such models and without.
+    alone = np.array([0, 0, 1])
+    maps = np.concatenate([others.maps, others.maps + 1])
+    own_kind = replace(others, bases=alone, seasons=(0, 0), maps=maps, weights=others.weights.repeat(2, axis=0))
+    own_kind = replace(own_kind, profile_maps=others.profile_maps.repeat(2, axis=0))
+    kept = joined([*averaged, None], own_kind, calibration, errors, [*places, places[0]], stops)[0]
+    np.testing.assert_array_equal(kept.maps[kept.bases[2]], maps[1])
+    np.testing.assert_array_equal(kept.maps[kept.bases[0]], together.maps[together.bases[0]])
+    assert len(kept.seasons) == len(kept.maps) == len(kept.weights) == 4
+    # What networks have learned from is not compared: here the second step of each row.
+    near, worse = [at + 2 for at in [*places, places[0]]], [errors[0] * [1, 9], *errors[1:]]
+    some = [
+        joined([*averaged, None], others, calibration, own, [*places, places[0]], near)[0] for own in (errors, worse)
+    ]
+    np.testing.assert_allclose(some[0].weights, some[1].weights, rtol=1e-5)
+    # Neither the unit of a series nor what it is called changes a share.
+    scaled = [replace(averaged[0], errors=averaged[0].errors * np.float32(unit)), averaged[1], None]
+    again = joined(scaled, others, calibration, [unit * errors[0], *errors[1:]], [*places, places[0]], stops)[0]
+    np.testing.assert_allclose(again.weights, together.weights, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("points", "half"), [(100, False), (101, True)])
 def test_errors_of_more_points_give_half_of_the_percentiles(points, half):
     averaged = averaged_smoothing(history(np.random.default_rng(1).normal(size=points).cumsum()), 2, ())
-    maps, weights, places = np.zeros((1, points, 2), np.float32), np.full((1, 1, 2), 1.0), np.arange(50, points)
-    none = no_profiles(1), np.zeros((1, 0, 2))
-    others = Committee(("network",), weights, maps, np.zeros(1, np.int64), np.ones(1, np.float32), (0,), *none)
-    _, calibration, errors = joined(averaged, others, averaged.errors[places], places)
+    places = np.arange(50, points)
+    others = beside(1, points, 1.0, 0)
+    _, calibration, errors = joined([averaged], *others, [averaged.errors[places]], [places], [places + 9])
     offsets = averaged.calibration.offsets
     expected = (offsets + calibrate(errors).offsets) / 2 if half else offsets
     np.testing.assert_allclose(calibration.offsets, expected, rtol=1e-5)
@@ -205,10 +267,11 @@ def test_errors_of_more_points_give_half_of_the_percentiles(points, half):
 
 @pytest.mark.parametrize(
     ("points", "step", "whole"),
-    [([9], DAY, False), ([10], DAY, True), ([250], DAY, True), ([251], DAY, False), ([40, 40], DAY, False),
+    [([9], DAY, False), ([10], DAY, True), ([250], DAY, True), ([251], DAY, False), ([40, 9], DAY, True),
+     ([40, 100], DAY, True), ([40, 101], DAY, False), ([40] * 200, DAY, True), ([40] * 201, DAY, False),
      ([100], DAY // 24, True), ([101], DAY // 24, False)],
 )  # fmt: skip
-def test_a_window_holds_a_short_series_that_stands_alone(points, step, whole):
+def test_windows_hold_few_short_series(points, step, whole):
     assert held_whole(points, step, Settings(3)) == whole
 
 
@@ -219,6 +282,36 @@ def test_a_backtest_says_what_updates_say(made, months):
         later.update(months[before:cut])
         own = table[table["cutoff"] == months["ds"][cut - 1]]
         np.testing.assert_allclose(later.predict()["tsuzuki"], own["tsuzuki"], rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def panel(months):
+    other = months.assign(unique_id="b", y=300 - 2 * months["y"])[10:]
+    return pd.concat([months, other, months.assign(unique_id="c", y=5 + months["y"] % 3)[-12:]])
+
+
+def test_each_short_series_of_a_panel_has_models_of_its_own(panel, months, tmp_path):
+    before = panel[panel["ds"] < "2023-10-01"]
+    made = Forecaster(3, ensemble=1, epochs=2).fit(before)
+    committee = made.fitted.committee
+    # The third has nine readings, which are too few.
+    shares = made.weights_["state space"].unstack()
+    assert (shares.loc[["a", "b"]] > 0.01).all(axis=None)
+    assert (shares.loc["c"] == 0).all()
+    assert len({*committee.bases[:2]} - {*range(committee.kinds_in_common)}) == 2
+    made.save(tmp_path / "model.tsuzuki")
+    again = load(tmp_path / "model.tsuzuki")
+    pd.testing.assert_frame_equal(again.predict(), made.predict())
+    pd.testing.assert_frame_equal(again.weights_, made.weights_)
+    # A bank, newer rows and a backtest come to the same forecasts; a new series is forecast without such models.
+    table = Forecaster(3, ensemble=1, epochs=2).backtest(panel, windows=1)
+    np.testing.assert_allclose(table["tsuzuki"], made.predict()["tsuzuki"], rtol=1e-5)
+    bank, newer = made.bank(), panel[panel["ds"] == "2023-10-01"]
+    said = bank.update(newer["y"].to_numpy(), list(newer["unique_id"]))
+    then = made.predict(panel[panel["ds"] <= "2023-10-01"])
+    np.testing.assert_allclose(said.ravel(), then["tsuzuki"], rtol=1e-4)
+    known = made.predict(pd.concat([newer, months[:40].assign(unique_id="d")]))
+    np.testing.assert_allclose(known["tsuzuki"][:9], then["tsuzuki"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("settings", [{"committee": False}, {"quantiles": (0.1, 0.5, 0.9)}, {"loss": "gaussian"}])

@@ -30,10 +30,10 @@ BASE_SHARE = 0.5
 RIDGE_VALUES, LONGEST = 336, 2048
 # Of shorter series a window holds half, as far as that is no more than this.
 SHORT_VALUES = 100
-# A series that stands alone is held whole by a window where it has so many points, of days and longer steps so many,
-# and then smoothing with states of its own forecasts it, too; see `state_space`. Of hours and minutes, with their
-# spikes, 120 to 240 points are forecast worse with it.
-SHORTEST, WHOLE_VALUES, WHOLE_DAYS = 10, 100, 250
+# Series are held whole by windows where none has more points than this, one that stands alone of days and longer steps
+# than that, and there are so many at most; and then smoothing with states of its own forecasts each, too; see
+# `state_space`. Of hours and minutes, with their spikes, 120 to 240 points are forecast worse with it.
+SHORTEST, WHOLE_VALUES, WHOLE_DAYS, WHOLE_SERIES = 10, 100, 250, 200
 # A transformation needs so steep a growth of the spread with the level (1: in proportion), seen over levels that lie so
 # far apart (standard deviation of their logarithms), and so regular (correlation).
 STEEP, APART, REGULAR = 0.6, 0.15, 0.6
@@ -98,9 +98,10 @@ def history_held(seasons: Sequence[int], points: int) -> int:
 
 
 def held_whole(points: Sequence[int], step: int, settings: "Settings") -> bool:
-    """Whether a window holds a whole series: the only one of so many points on a grid, and short."""
+    """Whether windows hold series whole: few short ones, by the points of each on its grid."""
     plain = settings.committee and not settings.quantiles and settings.loss not in (GAUSSIAN, *COUNTS)
-    return plain and len(points) == 1 and SHORTEST <= points[0] <= (WHOLE_DAYS if step >= DAY else WHOLE_VALUES)
+    most = WHOLE_DAYS if step >= DAY and len(points) == 1 else WHOLE_VALUES
+    return plain and len(points) <= WHOLE_SERIES and SHORTEST <= max(points) <= most
 
 
 def ridge_values(points: int) -> int:

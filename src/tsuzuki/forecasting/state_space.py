@@ -28,9 +28,13 @@ TRENDS, DAMPINGS, SEASONS = (0.02, 0.1, 0.3, 0.6), (0.8, 0.9, 0.95, 0.98, 1.0), 
 EVIDENCE = 0.5
 # Models of less weight than this share of the heaviest one's are left out.
 LEAST_WEIGHT = 1e-3
-# Beside a committee that errs as much they have half of the weight, beside one that errs a quarter less a fourth.
+# Beside a committee that errs as much they have half of the weight, beside one that errs a quarter less a fourth, of
+# several series, which tell the sides apart more surely, a hundredth.
+SHARP, SHARP_TOGETHER = 4.0, 16.0
 # A committee's weights and constants were chosen by the errors that it is judged by, and are so much worse behind them.
-SHARP, FLATTERED = 4.0, 1.15
+FLATTERED = 1.15
+# How much a series' own errors say of its share, the rest being what those of all say.
+OWN = 0.5
 # Squares are at least this share of the series' own, so that a series without any error has a likelihood.
 LEAST_SQUARES = 1e-10
 
@@ -274,40 +278,83 @@ def _growth(family: _Family, horizon: int) -> NDArray[np.float64]:
 
 
 def joined(
-    averaged: Averaged,
+    averaged: Sequence[Averaged | None],
     others: Committee,
-    errors: NDArray[np.float32],
-    places: NDArray[np.int64],
+    calibration: Calibration,
+    errors: Sequence[NDArray[np.float32]],
+    places: Sequence[NDArray[np.int64]],
+    stops: Sequence[NDArray[np.int64]],
 ) -> tuple[Committee, Calibration, list[NDArray[np.float32]]]:
     """A committee that these models have joined, its intervals and errors.
 
-    Each side has a share by its own errors. Intervals are those of the models, narrower by the root of what the others
-    take off their errors; of more than `WHOLE_VALUES` points, whose errors show a skew, half-way to their percentiles.
+    Each side has a share by its own errors, those of a series and those of all. Intervals are those of the models,
+    narrower by the root of what the others take off their errors; of more than `WHOLE_VALUES` points, whose errors show
+    a skew, half-way to their percentiles.
 
     Args:
-        averaged: what the models say.
+        averaged: what the models say of each series.
         others: the committee without them.
-        errors: float32 [rows, horizon], its errors where its networks were held out.
-        places: int64 [rows], the positions of these.
+        calibration: its intervals.
+        errors: for each series float32 [rows, horizon], its errors where its networks were held out.
+        places: for each series int64 [rows], the positions of these.
+        stops: for each series int64 [rows], the positions behind the stretches that these lie in. Networks have learned
+            from what comes there; of several series it is not compared as long as there is anything else.
     """
-    own = averaged.errors[places]
-    both = np.isfinite(own) & np.isfinite(errors)
-    sizes = [float(np.abs(one[both]).mean()) if both.any() else 1.0 for one in (own, errors)]
-    sizes[1] *= FLATTERED
-    # Beyond this the other side has a weight below float32's rounding.
-    ahead = float(np.clip(SHARP * (sizes[0] - sizes[1]) / max(min(sizes), 1e-12), -40, 40))
-    share = 1 / (1 + np.exp(-ahead))
-    trusted = np.concatenate([share * others.weights, np.full_like(others.weights[:, :1], 1 - share)], axis=1)
+    several, ahead = len(averaged) > 1, np.arange(1, others.weights.shape[2] + 1)
+    sizes, compared = np.ones((len(averaged), 2)), [np.zeros(own.shape, bool) for own in errors]
+    for number, (one, own, at, stop) in enumerate(zip(averaged, errors, places, stops, strict=True)):
+        if one is None:
+            continue
+        both = np.isfinite(one.errors[at]) & np.isfinite(own)
+        unseen = both & (at[:, None] + ahead < stop[:, None])
+        compared[number] = both = unseen if several and unseen.any() else both
+        if both.any():
+            sizes[number] = [np.abs(some[both]).mean() for some in (one.errors[at], own)]
+    sizes[:, 1] *= FLATTERED
+    there = np.array([one is not None for one in averaged])
+    shares = np.where(there, _shares_of_others(sizes, there), 1.0)
+    common, weights = others.kinds_in_common, list[NDArray[np.float64]]()
+    maps, profile_maps, bases = [], [], others.bases.copy()
+    offsets = np.repeat(calibration.offsets, len(averaged) // len(calibration.offsets), axis=0)
+    mixed = list(errors)
+    for number, (one, own, at, share) in enumerate(zip(averaged, errors, places, shares, strict=True)):
+        kind = others.bases[number]
+        if one is None and kind < common:
+            continue
+        bases[number] = common + len(weights)
+        weights.append(share * others.weights[kind])
+        maps.append(share * others.maps[kind] + (0 if one is None else (1 - share) * one.map))
+        profile_maps.append(share * others.profile_maps[kind])
+        if one is None:
+            continue
+        mixed[number] = np.asarray(share * own + (1 - share) * one.errors[at], np.float32)
+        both = compared[number]
+        left = np.abs(mixed[number][both]).mean() / sizes[number, 0] if both.any() and sizes[number, 0] > 0 else 1.0
+        reach = one.calibration.offsets[0] * np.float32(np.sqrt(left))
+        if len(one.errors) > WHOLE_VALUES:
+            reach = (reach + calibrate([mixed[number]]).offsets[0]) / np.float32(2)
+        offsets[number] = reach if calibration.sizes is None else reach / calibration.sizes[number]
+    every = np.concatenate([others.weights[:common], weights])
+    trusted = np.zeros((len(every), 1, every.shape[2]))
+    trusted[bases[there]] = (1 - shares[there])[:, None, None]
+    alone = others.bases[bases >= common]
     together = replace(
         others,
         members=(*others.members, "state space"),
-        weights=trusted,
-        maps=np.asarray(share * others.maps + (1 - share) * averaged.map, np.float32),
-        profile_maps=share * others.profile_maps,
+        weights=np.concatenate([every, trusted], axis=1),
+        maps=np.concatenate([others.maps[:common], np.array(maps, np.float32)]),
+        bases=bases,
+        seasons=(*others.seasons[:common], *(others.seasons[kind] for kind in alone)),
+        profile_maps=np.concatenate([others.profile_maps[:common], profile_maps]),
     )
-    mixed = np.asarray(share * errors + (1 - share) * own, np.float32)
-    narrower = np.sqrt(np.abs(mixed[both]).mean() / sizes[0]) if both.any() and sizes[0] > 0 else 1.0
-    offsets = averaged.calibration.offsets * np.float32(narrower)
-    if len(averaged.errors) > WHOLE_VALUES:
-        offsets = (offsets + calibrate([mixed]).offsets) / np.float32(2)
-    return together, Calibration(offsets), [mixed]
+    return together, replace(calibration, offsets=offsets), mixed
+
+
+def _shares_of_others(sizes: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The share of what is beside the models, [series], by the sizes of both sides' errors [series, 2]."""
+    usual = np.maximum(sizes[there].mean(axis=1, keepdims=True), 1e-12)
+    both = np.stack([sizes, np.broadcast_to((sizes[there] / usual).mean(axis=0), sizes.shape)])
+    sharp = SHARP if len(sizes) == 1 else SHARP_TOGETHER
+    ahead = sharp * (both[..., 0] - both[..., 1]) / np.maximum(both.min(axis=2), 1e-12)
+    # Beyond this the other side has a weight below float32's rounding.
+    return np.asarray(1 / (1 + np.exp(-np.clip(OWN * ahead[0] + (1 - OWN) * ahead[1], -40, 40))))

@@ -20,7 +20,8 @@ from tsuzuki.forecasting.rules import held_whole
 from tsuzuki.forecasting.seasonal_profile import LearnedProfiles, learned_profiles
 from tsuzuki.forecasting.spread import COUNTS, Spread, heads, spread_of
 from tsuzuki.forecasting.stacking import alone, error_in_units, errors_of, stacked, trusted
-from tsuzuki.forecasting.state_space import averaged_smoothing, joined
+from tsuzuki.forecasting.state_space import Averaged, averaged_smoothing, joined
+from tsuzuki.training.side_by_side import run_side_by_side
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,19 @@ def trust_in(
     spread = None
     if heads(settings) > 1 or settings.loss in COUNTS:
         spread, in_sizes = spread_of(settings, rules, there.said, there.forecasts, errors, job.scales, whole)
+    calibration = calibrate(in_sizes, held_out=judged, units=None if spread is not None else rules.units)
+    averaged: list[Averaged | None] = []
     if held_whole(job.points, step_of(series[0].times), settings):
-        averaged = averaged_smoothing(calm[0], settings.horizon, rules.seasons)
-    else:
-        averaged = None
-    if averaged is None:
-        calibration = calibrate(in_sizes, held_out=judged, units=None if spread is not None else rules.units)
-    else:
-        places = np.concatenate([one[0].places for one in found])
-        committee, calibration, errors = joined(averaged, committee, errors[0], places)
+        averaged = run_side_by_side(
+            lambda number, check: averaged_smoothing(calm[number], settings.horizon, rules.seasons), len(calm)
+        )
+    if any(averaged):
+        places = [np.concatenate([network[number].places for network in found]) for number in range(len(series))]
+        stops = [
+            np.concatenate([np.full(len(network[number].places), network[number].last) for network in found])
+            for number in range(len(series))
+        ]
+        committee, calibration, errors = joined(averaged, committee, calibration, errors, places, stops)
     recent = recent_errors(histories, rules, errors, calibration, spread=spread is not None)
     return Trust(committee, calibration, recent, spread, error_in_units(errors, rules), there.errors)
 
