@@ -19,7 +19,7 @@ from tsuzuki.forecasting.rules import held_whole
 from tsuzuki.forecasting.seasonal_profile import no_profiles
 from tsuzuki.forecasting.settings import Settings
 from tsuzuki.forecasting.smoothing import Constants
-from tsuzuki.forecasting.state_space import FLATTERED, OWN, SHARP_TOGETHER, averaged_smoothing, joined
+from tsuzuki.forecasting.state_space import FINE_SERIES, FLATTERED, OWN, SHARP_TOGETHER, averaged_smoothing, joined
 
 
 def surprises(values, first, one, season, trend):
@@ -88,6 +88,17 @@ def test_parameters_are_counted_as_the_literature_does():
 
 def history(values):
     return history_of(np.asarray(values, np.float32), (Segment(0, len(values)),), 0, len(values))
+
+
+def test_of_many_series_a_fifth_of_the_models_say_about_the_same():
+    steps = np.arange(60)
+    noise = np.random.default_rng(5).normal(0, 1, 60)
+    values = history(steps / 2 + 8 * np.sin(steps * np.pi / 6) + noise)
+    fine, fewer = (averaged_smoothing(values, 6, (12,), series) for series in (FINE_SERIES, FINE_SERIES + 1))
+    counts = [sum(len(one.constants) for one in state_space._families(12, fine=fine)) for fine in (True, False)]
+    assert counts == [792, 165]
+    apart = differences(values.windows(np.array([59])))
+    assert 0 < np.abs(apart @ fine.map - apart @ fewer.map).max() < 0.5
 
 
 @pytest.mark.parametrize("kind", ["line", "season", "walk"])

@@ -24,6 +24,15 @@ from tsuzuki.forecasting.smoothing import Constants, follow
 # What is tried: how fast level and trend follow, how the trend is damped, and how fast the season follows.
 LEVELS = (0.02, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.999)
 TRENDS, DAMPINGS, SEASONS = (0.02, 0.1, 0.3, 0.6), (0.8, 0.9, 0.95, 0.98, 1.0), (0.02, 0.15, 0.4)
+# Of more series than this fewer models are tried each, a fifth of them, which take half of the time and have 1 % more
+# error (of 96 months 14 ms instead of 29).
+FINE_SERIES = 50
+FEWER_LEVELS, FEWER_TRENDS, FEWER_DAMPINGS, FEWER_SEASONS = (
+    (0.02, 0.1, 0.3, 0.6, 0.9),
+    (0.02, 0.1, 0.3),
+    (0.8, 0.95, 1.0),
+    (0.02, 0.15),
+)
 # Likelihoods are taken to this power: errors of a model that is none of these say less than those of the true one.
 EVIDENCE = 0.5
 # Models of less weight than this share of the heaviest one's are left out.
@@ -76,13 +85,14 @@ class _Family:
         return self.trend + self.season
 
 
-def averaged_smoothing(history: History, horizon: int, seasons: Sequence[int]) -> Averaged | None:
+def averaged_smoothing(history: History, horizon: int, seasons: Sequence[int], series: int = 1) -> Averaged | None:
     """What the models say together of the last stretch of a series, or None if that is too short.
 
     Args:
         history: of the series.
         horizon: steps ahead.
         seasons: in steps, of which the shortest counts.
+        series: how many there are of which this is one.
     """
     ends = history.ends[history.ends >= 0]
     broken = np.flatnonzero(np.diff(ends) > 1)
@@ -91,7 +101,7 @@ def averaged_smoothing(history: History, horizon: int, seasons: Sequence[int]) -
     if len(values) < SHORTEST:
         return None
     season = next((one for one in seasons[:1] if len(values) >= 2 * one + 2), 1)
-    families = [one for one in _families(season) if len(values) > one.parameters.min() + 1]
+    families = [one for one in _families(season, fine=series <= FINE_SERIES) if len(values) > one.parameters.min() + 1]
     seen = values - values[-1]
     fitted = [_fit(one, seen) for one in families]
     least = LEAST_SQUARES * max(float(((values - values.mean()) ** 2).sum()), LEAST_SQUARES)
@@ -134,14 +144,17 @@ def averaged_smoothing(history: History, horizon: int, seasons: Sequence[int]) -
     )
 
 
-def _families(season: int) -> list[_Family]:
+def _families(season: int, *, fine: bool = True) -> list[_Family]:
     """Models without and with a trend, and with a season, where that is more than one step, too."""
-    trends = [(rate, damping) for rate, damping in product((0.0, *TRENDS), DAMPINGS) if rate > 0 or damping == 1]
+    levels, rates, dampings, every_turn = (
+        (LEVELS, TRENDS, DAMPINGS, SEASONS) if fine else (FEWER_LEVELS, FEWER_TRENDS, FEWER_DAMPINGS, FEWER_SEASONS)
+    )
+    trends = [(rate, damping) for rate, damping in product((0.0, *rates), dampings) if rate > 0 or damping == 1]
     found = []
     for length in (1,) if season == 1 else (1, season):
-        turns = (0.0,) if length == 1 else SEASONS
+        turns = (0.0,) if length == 1 else every_turn
         for with_trend in (False, True):
-            grid = product(LEVELS, trends if with_trend else [(0.0, 0.0)], turns)
+            grid = product(levels, trends if with_trend else [(0.0, 0.0)], turns)
             constants = tuple(Constants(level, rate, damping, turn) for level, (rate, damping), turn in grid)
             # Level, season, trend and damping as far as there is one, the variance and what each begins with.
             own = [2 + (length > 1) + with_trend + (0 < one.damping < 1) + with_trend + length for one in constants]
@@ -239,18 +252,31 @@ def _forecasts(
     family: _Family, values: NDArray[np.float64], first: NDArray[np.float64], horizon: int
 ) -> NDArray[np.float64]:
     """What each model forecasts behind each reading, [models, readings, horizon], from its first states."""
-    level = first[:, :1]
-    trend = first[:, 1:2] if family.trend else np.zeros_like(level)
-    seasonal = np.zeros((family.season, *level.shape))
+    gain, rate, damping, turn = (
+        np.array([getattr(one, name) for one in family.constants]) for name in ("level", "trend", "damping", "season")
+    )
+    level, trend = first[:, 0], first[:, 1] if family.trend else np.zeros(len(first))
+    seasonal = np.zeros((family.season, len(first)))
     if family.season > 1:
-        seasonal[:-1, :, 0] = first[:, 1 + family.trend :].T
+        seasonal[:-1] = first[:, 1 + family.trend :].T
         seasonal[-1] = -seasonal[:-1].sum(axis=0)
-    found, nothing = np.empty((len(first), len(values), horizon)), np.empty((1, len(first), 1))
+    levels, trends = np.empty((2, len(values), len(first)))
+    # Of each step, that of the next one first.
+    turns = np.empty((len(values), family.season, len(first)))
     for step, value in enumerate(values):
-        turned = np.roll(seasonal, -step, axis=0)
-        level, trend, moved = follow(np.full((1, 1), value), level, trend, turned, family.constants, nothing)
-        seasonal = np.roll(moved, step, axis=0)
-        found[:, step] = _ahead(family, level, trend, seasonal, step + 1, horizon)[..., 0].T
+        place, fall = step % family.season, damping * trend
+        surprise = value - seasonal[place] - level - fall
+        level, trend = level + fall + gain * surprise, fall + rate * gain * surprise
+        seasonal[place] += turn * (1 - gain) * surprise
+        levels[step], trends[step] = level, trend
+        turns[step, : family.season - 1 - place], turns[step, family.season - 1 - place :] = (
+            seasonal[place + 1 :],
+            seasonal[: place + 1],
+        )
+    found, growth = np.empty((len(first), len(values), horizon)), np.zeros(len(first))
+    for ahead in range(horizon):
+        growth = growth + damping ** (ahead + 1)
+        found[..., ahead] = (levels + growth * trends + turns[:, ahead % family.season]).T
     return found
 
 

@@ -98,7 +98,8 @@ def trust_in(
     averaged: list[Averaged | None] = []
     if held_whole(job.points, step_of(series[0].times), settings):
         averaged = run_side_by_side(
-            lambda number, check: averaged_smoothing(calm[number], settings.horizon, rules.seasons), len(calm)
+            lambda number, check: averaged_smoothing(calm[number], settings.horizon, rules.seasons, len(calm)),
+            len(calm),
         )
     if any(averaged):
         places = [np.concatenate([network[number].places for network in found]) for number in range(len(series))]
