@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsuzuki.data import columns, delimited, jma
+from tsuzuki.data import columns, delimited, jma, timestamps
 from tsuzuki.data.calendar import seasons
 from tsuzuki.data.covariates import CovariateNames, CovariateSeries, covariate_series
 from tsuzuki.data.date_forms import date_numbers, is_clock, is_date, match, offset_minutes
@@ -246,8 +246,8 @@ def test_compact_times_that_are_no_dates_are_seconds_or_refused():
 def test_hours_with_a_gap_in_their_column_are_whole_numbers():
     column = pd.Series([1.0, np.nan, 2.5, 24.0])
     assert columns._sample(column) == ["1", "2.5", "24"]
-    assert columns._cells(column) == ["1", "", "2.5", "24"]
-    assert columns._cells(pd.Series([" 5 ", None, "NA", "x"])) == ["5", "", "", "x"]
+    assert timestamps.cells_of(column) == ["1", "", "2.5", "24"]
+    assert timestamps.cells_of(pd.Series([" 5 ", None, "NA", "x"])) == ["5", "", "", "x"]
 
 
 def test_merged_readings_are_named_where_the_caller_stands():
