@@ -13,7 +13,7 @@ from tsuzuki.data.segments import Segment
 from tsuzuki.errors import FileError
 from tsuzuki.forecasting.conformal_intervals import calibrate
 from tsuzuki.forecasting.level_shift import LevelShifts, Standing, take_off_shifts
-from tsuzuki.forecasting.recent_errors import BEGINNING, LOSSES, WIDTH, Follower, RecentErrors, _leads, recent_errors
+from tsuzuki.forecasting.recent_errors import LOSSES, WIDTH, Follower, RecentErrors, _leads, recent_errors
 
 CUT, SHIFT, POINTS = 700, 745, 1000
 
@@ -211,18 +211,3 @@ def test_of_series_that_training_has_not_seen_errors_are_as_much_larger_as_is_sa
     assert found.usual.tolist() == [[3, 4], [20, 30]]
     assert found.ends.tolist() == [[[-3, -4], [-20, -30]], [[3, 4], [20, 30]]]
     assert found.losses.tolist() == [[1, 1], [1, 1]]
-
-
-def test_intervals_are_wider_where_a_series_begins_anew():
-    series = pd.Series(np.random.default_rng(1).normal(size=300), pd.date_range("2024-01-01", periods=300, freq="h"))
-    forecaster = Forecaster(6, units=4, head=4, ensemble=2, epochs=1, max_gap=4).fit(series[:250])
-    series.iloc[255:270] = np.nan
-    stream = forecaster.stream()
-    stream.update(series.iloc[250])
-    usual = np.subtract(*reversed(stream.interval(80)))
-    for value in series[251:271]:
-        stream.update(value)
-    low, high = stream.interval(80)
-    np.testing.assert_allclose(high - low, BEGINNING * usual, rtol=0.05)
-    found = forecaster.update(series[:271]).predict(levels=(80,))
-    np.testing.assert_allclose(found["tsuzuki-hi-80"] - found["tsuzuki-lo-80"], high - low, rtol=1e-4)

@@ -26,8 +26,6 @@ LEADS = 8
 # how many of these lay a horizon apart, within bounds.
 RATE, FASTEST = 0.03, 0.15
 NARROWEST, WIDEST = 0.5, 20.0
-# Where a series begins anew its window holds one value, and forecasts err more: intervals are so much wider at first.
-BEGINNING = 1.35
 # On a scale of logarithms or inverse sines twenty times as wide is a factor of millions, so no wider than this there.
 WIDEST_CURVED = 4.0
 # Losses forget this share at each reading, and less where horizons are so long that they remember fewer than so many:
@@ -229,10 +227,10 @@ class Follower:
                 state[kept + 2 : kept + numbers : self._kept] = sizes[places]
         return mixed
 
-    def begin_anew(self, which: "NDArray[np.int64] | int", width: float = BEGINNING) -> None:
+    def begin_anew(self, which: "NDArray[np.int64] | int") -> None:
         """Forget what was forecast and how it erred, as a series begins anew; its first reading is counted next."""
         self.states[which, self._behind :] = np.nan
-        self.states[which, WIDTH], self.states[which, LOSSES : self._behind] = width, self.errors.losses[which]
+        self.states[which, WIDTH], self.states[which, LOSSES : self._behind] = 1, self.errors.losses[which]
         self.states[which, COUNT] = -1
 
     def follow(self, which: NDArray[np.int64], windows: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:

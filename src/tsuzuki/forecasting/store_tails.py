@@ -110,8 +110,7 @@ def _followed(
     assert follower is not None
     for step in range(steps):
         windows = values[:, values.shape[1] - steps + step + 1 - size : values.shape[1] - steps + step + 1]
-        # Most have no gap, but begin with what is read.
-        follower.begin_anew(every[begins == step], width=1)
+        follower.begin_anew(every[begins == step])
         here = every[begins <= step]
         follower.follow(here, windows[here], missing[here, step])
         if step < steps - 1:
