@@ -82,7 +82,8 @@ def test_names_values_and_objects_that_cannot_be_are_said_to():
     ):
         with pytest.raises(ValueError, match=message):
             text.parse(line)
-    named = LineFormat("csv", 1, ";", Places(1, (2, 3), 0), 4, ",", has_blanks=True)
+    labels = ("y", "unique_id", "date", "time")
+    named = LineFormat("csv", 1, ";", Places(1, (2, 3), 0), 4, ",", has_blanks=True, labels=labels)
     assert named.parse(" 1,5 ; a ; 2024-01-01 ; 18:00 ") == ("a", "2024-01-01 18:00", 1.5)
     with pytest.raises(ValueError, match="is not y;unique_id;ds;time"):
         named.parse("1,5;a;2024-01-01")
