@@ -111,12 +111,14 @@ class RecentErrors:
             which: their numbers.
             larger: [series], how many times as large as on average errors are in each that training has not seen.
         """
+        numbers = np.array([-1 if number is None else number for number in which], np.int64)
+        new = numbers < 0
         factors = np.ones(len(which)) if larger is None else larger
 
         def of(array: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
-            mean = array.mean(axis=0)
-            each = zip(which, factors, strict=True)
-            return np.stack([factor * mean if number is None else array[number] for number, factor in each])
+            found = array[numbers]
+            found[new] = factors[new, None] * array.mean(axis=0)
+            return found
 
         ends = np.stack([of(self.ends[0], factors), of(self.ends[1], factors)])
         return replace(self, usual=of(self.usual, factors), ends=ends, losses=of(self.losses, np.ones(len(which))))
