@@ -24,8 +24,8 @@ from tsuzuki.forecasting.smoothing import Constants, follow
 # What is tried: how fast level and trend follow, how the trend is damped, and how fast the season follows.
 LEVELS = (0.02, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9, 0.999)
 TRENDS, DAMPINGS, SEASONS = (0.02, 0.1, 0.3, 0.6), (0.8, 0.9, 0.95, 0.98, 1.0), (0.02, 0.15, 0.4)
-# Of more series than this fewer models are tried each, a fifth of them, which take half of the time and have 1 % more
-# error (of 96 months 14 ms instead of 29).
+# Of more series than this fewer models are tried each, a fifth of them, which take half of the time (of 96 months 14 ms
+# instead of 29); a grid of as many had 1 % more error on 183 cuts of single series.
 FINE_SERIES = 50
 FEWER_LEVELS, FEWER_TRENDS, FEWER_DAMPINGS, FEWER_SEASONS = (
     (0.02, 0.1, 0.3, 0.6, 0.9),
