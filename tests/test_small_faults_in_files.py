@@ -175,6 +175,15 @@ def test_a_line_and_its_states_are_one_transaction(tmp_path, monkeypatch):
         statements += 1
 
 
+@pytest.fixture
+def linux_object(objects, monkeypatch):  # noqa: F811
+    """An object file for Linux, on a machine that says that it runs it."""
+    system, machine = SYSTEMS["x86_64-unknown-linux-gnu"]
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    return objects["x86_64-unknown-linux-gnu"]
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [
@@ -186,20 +195,14 @@ def test_a_line_and_its_states_are_one_transaction(tmp_path, monkeypatch):
         (58, 63),
     ],
 )
-def test_an_elf_object_whose_sections_cannot_be_is_refused(objects, monkeypatch, place, value):  # noqa: F811
-    system, machine = SYSTEMS["x86_64-unknown-linux-gnu"]
-    monkeypatch.setattr("sys.platform", system)
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    content = objects["x86_64-unknown-linux-gnu"]
+def test_an_elf_object_whose_sections_cannot_be_is_refused(linux_object, place, value):
+    content = linux_object
     assert object_file.fits(content, NAMES)
     assert not object_file.fits(content[:place] + struct.pack("<H", value) + content[place + 2 :], NAMES)
 
 
-def test_an_elf_object_whose_symbols_have_no_names_is_refused(objects, monkeypatch):  # noqa: F811
-    system, machine = SYSTEMS["x86_64-unknown-linux-gnu"]
-    monkeypatch.setattr("sys.platform", system)
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    content = objects["x86_64-unknown-linux-gnu"]
+def test_an_elf_object_whose_symbols_have_no_names_is_refused(linux_object):
+    content = linux_object
     (first,) = struct.unpack_from("<Q", content, 40)
     (count,) = struct.unpack_from("<H", content, 60)
     (table,) = (at for at in range(count) if struct.unpack_from("<I", content, first + 64 * at + 4) == (2,))
@@ -248,11 +251,8 @@ def test_a_dataset_of_files_is_told_from_what_only_has_a_list_of_them(tmp_path):
     assert paths_of(files) == paths_of(files[0]) == paths_of(tuple(files)) == named(files)
 
 
-def test_an_elf_object_with_a_second_table_of_symbols_is_refused(objects, monkeypatch):  # noqa: F811
-    system, machine = SYSTEMS["x86_64-unknown-linux-gnu"]
-    monkeypatch.setattr("sys.platform", system)
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    content = objects["x86_64-unknown-linux-gnu"]
+def test_an_elf_object_with_a_second_table_of_symbols_is_refused(linux_object):
+    content = linux_object
     (first,) = struct.unpack_from("<Q", content, 40)
     (count,) = struct.unpack_from("<H", content, 60)
     headers = [content[first + 64 * at : first + 64 * at + 64] for at in range(count)]
